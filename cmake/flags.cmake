@@ -35,6 +35,8 @@ foreach(warning
         comma unreachable-code thread-safety)
     tarn_flag(-W${warning})
 endforeach()
+# Text that is cut on purpose (error messages) is said so in the function's contract.
+tarn_flag(-Wno-format-truncation)
 # Instrumentation hides from gcc what it knows about pointers and values: these two then cry wolf.
 if(TARN_SANITIZE OR TARN_FUZZ)
     tarn_flag(-Wno-maybe-uninitialized)
@@ -71,6 +73,7 @@ else()
     tarn_flag(-mbranch-protection=standard)
     tarn_flag(-ftrivial-auto-var-init=zero -ftrivial-auto-var-init=pattern)
     if(NOT CMAKE_BUILD_TYPE STREQUAL Debug)
-        tarn_flag("-U_FORTIFY_SOURCE;-D_FORTIFY_SOURCE=3")
+        # Some compilers bring a level of their own: taken back first, or the redefinition warns.
+        add_compile_options(-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3)
     endif()
 endif()

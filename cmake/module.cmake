@@ -34,6 +34,7 @@ function(tarn_module)
     if(NOT sources) # headers alone, so far
         if(NOT arg_EXECUTABLE)
             add_library(${target} INTERFACE)
+            list(TRANSFORM links REPLACE "(.+)" "$<LINK_ONLY:\\1>")
             target_link_libraries(${target} INTERFACE ${links})
         endif()
         return()
