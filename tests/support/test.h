@@ -29,8 +29,8 @@
 #include "tarn/base/str.h"
 
 typedef struct fixture {
-    arena *arena;    /* freed after the test, before the directory goes */
-    error err;       /* EXPECT_OK and EXPECT_STATUS clear it before the call and print it on failure */
+    arena *arena; /* freed after the test, before the directory goes */
+    error err;    /* EXPECT_OK and EXPECT_STATUS clear it before the call and print it on failure */
     const char *dir; /* an empty directory of this test's own, removed after it */
 } fixture;
 
@@ -39,11 +39,11 @@ typedef struct fixture {
 #define EXPECT_OK(call) EXPECT_STATUS(OK, call)
 
 /* The call must fail as STATUS_<kind>. */
-#define EXPECT_STATUS(kind, call)                                                                  \
-    do {                                                                                           \
-        error_clear(test_error());                                                                 \
-        status expect_status_ = (call);                                                            \
-        test_expect_status(STATUS_##kind, expect_status_, #call, __FILE__, __LINE__);              \
+#define EXPECT_STATUS(kind, call)                                                     \
+    do {                                                                              \
+        error_clear(test_error());                                                    \
+        status expect_status_ = (call);                                               \
+        test_expect_status(STATUS_##kind, expect_status_, #call, __FILE__, __LINE__); \
     } while (0)
 
 /* The fixture's error must say exactly this. */
@@ -58,11 +58,11 @@ typedef struct fixture {
 #define SKIP(reason) test_skip((reason), __FILE__, __LINE__)
 
 /* main(): runs the tests named, each with a fixture of its own. Once, at the end of the file. */
-#define TESTS(...)                                                                                 \
-    static void (*const test_functions_[])(void **) = {__VA_ARGS__};                               \
-    int main(int argc, char **argv)                                                                \
-    {                                                                                              \
-        return test_main(argc, argv, #__VA_ARGS__, test_functions_, COUNT_OF(test_functions_));    \
+#define TESTS(...)                                                                              \
+    static void (*const test_functions_[])(void **) = {__VA_ARGS__};                            \
+    int main(int argc, char **argv)                                                             \
+    {                                                                                           \
+        return test_main(argc, argv, #__VA_ARGS__, test_functions_, COUNT_OF(test_functions_)); \
     }
 
 /* The bytes of tests/golden/<path>, terminated; the test fails where it is missing. */
