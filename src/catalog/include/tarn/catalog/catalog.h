@@ -1,0 +1,112 @@
+/* catalog.h: namespaces and tables: names to metadata, and the pointer that a commit moves.
+ *
+ * Names are case-insensitive and keep their case. A namespace has levels ("a.b"); a table is named by its namespace
+ * and its name. The table's pointer is a row; parsed metadata is shared by reference and cached by location.
+ *
+ * Invariants
+ *   1. The pointer moves only by catalog_commit, inside the transaction that publishes what it points to.
+ *   2. A table's location is unique, canonical, and inside the warehouse or a warehouse root; it never contains a
+ *      user's name unescaped.
+ *   3. Appends that wait for one table at the same moment are one commit (catalog_append).
+ *
+ * Thread-safe. Nothing here decides who may: doors ask access_check first. */
+#ifndef TARN_CATALOG_CATALOG_H
+#define TARN_CATALOG_CATALOG_H
+
+#include "tarn/iceberg/commit.h"
+#include "tarn/state/state.h"
+#include "tarn/store/store.h"
+
+typedef struct catalog catalog;
+extern const state_migration catalog_migrations[];
+extern const size_t catalog_migration_count;
+
+typedef struct catalog_options {
+    state *state;
+    storage *storage;
+    str warehouse;          /* name: "tarn" */
+    str warehouse_location; /* "s3://warehouse" or "file:///…", without a slash at the end */
+} catalog_options;
+
+/* First start makes the warehouse and the namespace "main". */
+status catalog_open(const catalog_options *options, catalog **ret_catalog, error *err);
+void catalog_close(catalog *c);
+str catalog_warehouse(const catalog *c);
+
+/* A name as people write it, resolved: levels of the namespace joined by "." and the table. */
+typedef struct table_name {
+    str space;
+    str table;
+} table_name;
+/* "t", "ns.t", "a.b.t", "tarn.ns.t" from its parts; the warehouse's name in front is the last reading tried.
+ * Existence decides between readings; NO_TABLE with the nearest name as hint. `default_space` for a bare name. */
+status catalog_resolve(catalog *c, const str *parts, size_t count, str default_space, arena *a, table_name *ret_name,
+                       error *err);
+/* The same for a table that need not exist (CREATE): NO_NAMESPACE. */
+status catalog_resolve_new(catalog *c, const str *parts, size_t count, str default_space, arena *a,
+                           table_name *ret_name, error *err);
+/* Splits "a.b.c", honouring double quotes. SYNTAX. */
+status catalog_split_name(str text, arena *a, str **ret_parts, size_t *ret_count, error *err);
+
+/* ---- namespaces ---- */
+typedef struct catalog_property {
+    str key, value;
+} catalog_property;
+typedef struct namespace_info {
+    str name;
+    str location; /* STR_NULL: below the warehouse */
+    int64_t created_us;
+    const catalog_property *properties;
+    size_t property_count;
+} namespace_info;
+
+/* Letters, digits, any printable text; levels joined by "."; EXISTS, NO_NAMESPACE for a missing parent, INVALID. */
+status catalog_create_namespace(catalog *c, str name, const catalog_property *properties, size_t count, error *err);
+status catalog_get_namespace(catalog *c, str name, arena *a, namespace_info *ret_info, error *err);
+status catalog_list_namespaces(catalog *c, str parent, arena *a, namespace_info **ret_list, size_t *ret_count,
+                               error *err); /* all levels below parent; "" lists all */
+/* NOT_EMPTY unless `cascade`, which drops the tables too. "main" stays. */
+status catalog_drop_namespace(catalog *c, str name, bool cascade, error *err);
+
+/* ---- tables ---- */
+typedef struct table_info {
+    table_name name;
+    str uuid;
+    str metadata_location;
+    int64_t created_us, updated_us;
+} table_info;
+
+typedef struct catalog_create {
+    table_name name;
+    ice_create table;  /* location STR_NULL: chosen by the catalog */
+    bool if_not_exists;
+    bool replace;      /* CREATE OR REPLACE: not yet; UNSUPPORTED */
+    const ice_append *append; /* rows of CREATE TABLE AS, in the same transaction; NULL for none. Field ids of its
+                                 files are those ice_metadata_create gives (1, 2, 3 … breadth first). */
+} catalog_create;
+/* EXISTS, NO_NAMESPACE, DENIED (location). *ret_created false where if_not_exists found one. */
+status catalog_create_table(catalog *c, const catalog_create *options, bool *ret_created, error *err);
+/* Current metadata, one reference for the caller. NO_TABLE with the nearest name. */
+status catalog_load_table(catalog *c, table_name name, arena *a, ice_metadata **ret_metadata, table_info *ret_info,
+                          error *err);
+status catalog_list_tables(catalog *c, str space, arena *a, table_info **ret_list, size_t *ret_count, error *err);
+/* Row first; files go by reachability, after the last reader. */
+status catalog_drop_table(catalog *c, table_name name, bool if_exists, bool *ret_dropped, error *err);
+status catalog_rename_table(catalog *c, table_name from, table_name to, error *err);
+
+/* Appends files to a table; waits for its turn, shares the commit with others that wait. Takes over what `append`
+ * stages. */
+status catalog_append(catalog *c, table_name name, const ice_append *append, ice_commit_result *ret_result, error *err);
+/* The committer of one table, for changes that are not appends. In the arena. */
+status catalog_committer(catalog *c, table_name name, arena *a, ice_committer *ret_committer, error *err);
+
+/* Rebuilds namespaces and table pointers from the newest metadata file of every table found in the object rows
+ * (tarn recover). */
+status catalog_recover(catalog *c, int64_t *ret_tables, error *err);
+
+typedef struct catalog_stats {
+    int64_t namespaces, tables, commits, conflicts, merged_appends;
+} catalog_stats;
+status catalog_read_stats(catalog *c, catalog_stats *ret_stats, error *err);
+
+#endif

@@ -1,0 +1,128 @@
+/* metadata.h: table metadata (v1, v2, v3), snapshots, logs, refs.
+ *
+ * An ice_metadata is immutable, lives in its own arena and is shared by reference count. Changes make a new one
+ * (ice_metadata_builder). Unknown members round-trip.
+ * Source: Iceberg specification, "Table metadata", "Snapshots", "Snapshot references". */
+#ifndef TARN_ICEBERG_METADATA_H
+#define TARN_ICEBERG_METADATA_H
+
+#include "tarn/iceberg/partition.h"
+
+typedef struct ice_property {
+    str key;
+    str value;
+} ice_property;
+
+typedef enum ice_operation {
+    ICE_APPEND,    /* only data files were added */
+    ICE_REPLACE,   /* files changed, rows did not: compaction */
+    ICE_OVERWRITE, /* rows were added and removed */
+    ICE_DELETE,    /* only rows were removed */
+} ice_operation;
+const char *ice_operation_name(ice_operation operation);
+
+#define ICE_NO_SNAPSHOT INT64_C(-1)
+#define ICE_NO_ROW_ID INT64_C(-1)
+#define ICE_NO_SCHEMA INT32_C(-1)
+
+typedef struct ice_snapshot {
+    int64_t id;              /* positive, random */
+    int64_t parent_id;       /* ICE_NO_SNAPSHOT where there is none */
+    int64_t sequence_number; /* 0 in v1 */
+    int64_t timestamp_ms;    /* when it was committed, by the writer's clock */
+    int64_t first_row_id;    /* v3; ICE_NO_ROW_ID before */
+    int64_t added_rows;      /* v3; ICE_NO_ROW_ID where absent */
+    int32_t schema_id;       /* ICE_NO_SCHEMA where the writer left it out */
+    ice_operation operation;
+    str manifest_list;       /* location of the Avro file; STR_NULL in v1 with inline manifests */
+    const str *manifests;    /* v1: locations of inline manifests */
+    size_t manifest_count;
+    const ice_property *summary; /* "operation" included */
+    size_t summary_count;
+    const json *raw; /* the object it was read from, for members we do not know; NULL for new ones */
+} ice_snapshot;
+str ice_snapshot_summary(const ice_snapshot *snapshot, const char *key); /* STR_NULL where absent */
+
+typedef struct ice_log_entry {
+    int64_t timestamp_ms;
+    int64_t snapshot_id; /* snapshot log */
+    str metadata_file;   /* metadata log */
+} ice_log_entry;
+
+typedef struct ice_ref {
+    str name;
+    int64_t snapshot_id;
+    bool is_tag;
+    int64_t max_ref_age_ms, max_snapshot_age_ms; /* -1 where absent */
+    int32_t min_snapshots_to_keep;               /* -1 where absent */
+} ice_ref;
+
+typedef struct ice_metadata {
+    int format_version;
+    str uuid;
+    str location;
+    int64_t last_sequence_number;
+    int64_t last_updated_ms;
+    int32_t last_column_id;
+    const ice_schema *schemas;
+    size_t schema_count;
+    int32_t current_schema_id;
+    const ice_spec *specs;
+    size_t spec_count;
+    int32_t default_spec_id;
+    int32_t last_partition_id;
+    const ice_sort_order *orders;
+    size_t order_count;
+    int32_t default_order_id;
+    const ice_property *properties;
+    size_t property_count;
+    int64_t current_snapshot_id; /* ICE_NO_SNAPSHOT */
+    const ice_snapshot *snapshots;
+    size_t snapshot_count;
+    const ice_log_entry *snapshot_log;
+    size_t snapshot_log_count;
+    const ice_log_entry *metadata_log;
+    size_t metadata_log_count;
+    const ice_ref *refs;
+    size_t ref_count;
+    int64_t next_row_id;         /* v3 */
+    const json *raw;             /* document it was read from (statistics, encryption-keys, unknown members); may be NULL */
+    arena *memory;               /* owns all of it */
+    _Atomic int references;
+} ice_metadata;
+
+/* `text` is JSON, or gzip of it (told by its first bytes). One reference for the caller. CORRUPT naming the member;
+ * UNSUPPORTED for a format version beyond 3. */
+status ice_metadata_parse(str text, ice_metadata **ret_metadata, error *err);
+ice_metadata *ice_metadata_ref(const ice_metadata *m);
+void ice_metadata_unref(const ice_metadata *m); /* NULL is fine */
+void ice_metadata_format(const ice_metadata *m, buf *out); /* JSON */
+
+const ice_schema *ice_metadata_schema(const ice_metadata *m);              /* current */
+const ice_schema *ice_metadata_schema_by_id(const ice_metadata *m, int32_t id); /* NULL where absent */
+const ice_spec *ice_metadata_spec(const ice_metadata *m);                  /* default */
+const ice_spec *ice_metadata_spec_by_id(const ice_metadata *m, int32_t id);
+const ice_snapshot *ice_metadata_snapshot(const ice_metadata *m);          /* current; NULL where there is none */
+const ice_snapshot *ice_metadata_snapshot_by_id(const ice_metadata *m, int64_t id);
+str ice_metadata_property(const ice_metadata *m, const char *key, const char *fallback);
+int64_t ice_metadata_property_int(const ice_metadata *m, const char *key, int64_t fallback);
+
+/* A new table: ids assigned afresh, uuid and times from base/rng and base/clock. Nothing is written. */
+typedef struct ice_create {
+    str location;
+    const ice_type *root;       /* struct; ids are ignored */
+    str partition_sql;          /* "" unpartitioned: ice_spec_parse_sql */
+    const ice_property *properties;
+    size_t property_count;
+    int format_version;         /* 2; 0 means the default */
+} ice_create;
+status ice_metadata_create(const ice_create *options, ice_metadata **ret_metadata, error *err);
+
+/* Properties tarn knows, with type, default and meaning; unknown ones are kept and not judged. INVALID for nonsense. */
+status ice_property_check(str key, str value, error *err);
+typedef struct ice_property_info {
+    const char *key, *type, *fallback, *meaning;
+} ice_property_info;
+const ice_property_info *ice_property_infos(size_t *ret_count);
+
+#endif

@@ -1,0 +1,91 @@
+/* scan.h: which files a query must read.
+ *
+ * The filter is a tree over columns by field id; a node that cannot be understood is ICE_TRUE, so that planning only
+ * ever errs by reading too much. Evaluation is by inclusive projection on partitions (each manifest under its own
+ * spec) and by column bounds, with DuckDB's order of NaN (above every number).
+ * Source: Iceberg specification, "Scan planning"; reference for NaN: bounds never hold NaN. */
+#ifndef TARN_ICEBERG_SCAN_H
+#define TARN_ICEBERG_SCAN_H
+
+#include "tarn/iceberg/manifest.h"
+#include "tarn/store/store.h"
+
+typedef enum ice_expr_kind {
+    ICE_TRUE,
+    ICE_FALSE,
+    ICE_AND,
+    ICE_OR,
+    ICE_EQ,
+    ICE_NE,
+    ICE_LT,
+    ICE_LE,
+    ICE_GT,
+    ICE_GE,
+    ICE_IN,
+    ICE_IS_NULL,
+    ICE_NOT_NULL,
+    ICE_STARTS_WITH,
+} ice_expr_kind;
+
+typedef struct ice_expr ice_expr;
+struct ice_expr {
+    ice_expr_kind kind;
+    const ice_expr *const *children; /* AND, OR */
+    size_t child_count;
+    int32_t field_id;        /* leaves */
+    const ice_value *values; /* one; several for IN. In the type of the column (or one that compares with it) */
+    size_t value_count;
+};
+const ice_expr *ice_expr_true(void);
+
+typedef enum ice_skip_reason {
+    ICE_KEPT,
+    ICE_SKIPPED_PARTITION_SUMMARY, /* its whole manifest, by the list's summaries */
+    ICE_SKIPPED_PARTITION,         /* by its partition value */
+    ICE_SKIPPED_BOUNDS,            /* by lower and upper bounds */
+    ICE_SKIPPED_NULLS,             /* by null counts */
+    ICE_SKIPPED_EMPTY,             /* no rows */
+    ICE_SKIPPED_LIMIT,
+    ICE_SKIP_REASON_COUNT
+} ice_skip_reason;
+const char *ice_skip_reason_name(ice_skip_reason reason);
+
+typedef struct ice_scan_options {
+    const ice_metadata *metadata;
+    int64_t snapshot_id;      /* ICE_NO_SNAPSHOT: current */
+    const ice_expr *filter;   /* NULL: everything */
+    bool no_pruning;          /* for tests: filter ignored */
+    bool keep_skipped;        /* remember each skipped file (EXPLAIN, table files) */
+} ice_scan_options;
+
+typedef struct ice_scan_file {
+    ice_file file;
+    ice_skip_reason reason;
+    str reason_column; /* name of the column or partition field that decided; STR_NULL else */
+} ice_scan_file;
+
+typedef struct ice_scan {
+    const ice_file *files; /* data files to read, in list order */
+    size_t file_count;
+    const ice_file *deletes; /* delete files that may apply; with any, this version of the engine refuses */
+    size_t delete_count;
+    const ice_scan_file *skipped; /* with keep_skipped; files of skipped manifests are counted, not listed */
+    size_t skipped_count;
+    int64_t total_files;    /* data files of the snapshot */
+    int64_t total_rows;     /* of the snapshot's data files */
+    int64_t kept_rows, kept_bytes;
+    int64_t skipped_by[ICE_SKIP_REASON_COUNT];
+} ice_scan;
+
+/* Manifests are read through `st` and cached there by path (immutable). */
+status ice_scan_plan(storage *st, const ice_scan_options *options, arena *a, ice_scan *ret_scan, error *err);
+
+/* True unless no row of the file can satisfy the filter. Exposed for tests. */
+bool ice_file_may_match(const ice_file *file, const ice_metadata *m, const ice_expr *filter, ice_skip_reason *ret_reason,
+                        int32_t *ret_field_id);
+
+/* Parsed manifests kept in memory, by bytes. */
+void ice_cache_set_limit(size_t size_max_bytes);
+void ice_cache_clear(void);
+
+#endif
