@@ -1,0 +1,236 @@
+/* Threads, locks, and parallel_for. The pool is in pool.c. */
+#include "tarn/base/thread.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <time.h>
+
+#include "tarn/base/clock.h"
+#include "tarn/base/mem.h"
+
+#define NS_PER_SECOND INT64_C(1000000000)
+#define THREAD_NAME_SIZE 16
+
+typedef struct start {
+    void (*run)(void *context);
+    void *context;
+    char name[THREAD_NAME_SIZE];
+} start;
+
+/* Faults of the thread itself; blocked, they would still kill, only without a handler. */
+static const int synchronous_signals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT, SIGSYS, SIGPROF};
+
+static void *thread_main(void *argument)
+{
+    start s = *(start *)argument;
+
+    mem_free(argument);
+    (void)pthread_setname_np(pthread_self(), s.name);
+    s.run(s.context);
+    return NULL;
+}
+
+status thread_start(thread *t, const char *name, void (*run)(void *context), void *context, error *err)
+{
+    start *s = NEW(start);
+    sigset_t blocked;
+    sigset_t before;
+    int failed;
+
+    s->run = run;
+    s->context = context;
+    (void)snprintf(s->name, sizeof(s->name), "%s", name);
+    (void)sigfillset(&blocked);
+    for (size_t i = 0; i < COUNT_OF(synchronous_signals); i++) {
+        (void)sigdelset(&blocked, synchronous_signals[i]);
+    }
+    (void)pthread_sigmask(SIG_SETMASK, &blocked, &before);
+    failed = pthread_create(&t->handle, NULL, thread_main, s);
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+    t->started = failed == 0;
+    if (failed != 0) {
+        mem_free(s);
+        return error_errno(err, failed == EAGAIN ? STATUS_BUSY : STATUS_INTERNAL, failed,
+                           "could not start thread \"%s\"", name);
+    }
+    return STATUS_OK;
+}
+
+void thread_join(thread *t)
+{
+    if (t->started) {
+        int failed = pthread_join(t->handle, NULL);
+
+        ASSERT(failed == 0);
+        t->started = false;
+    }
+}
+
+void mutex_init(mutex *m)
+{
+    int failed = pthread_mutex_init(&m->handle, NULL);
+
+    ASSERT(failed == 0);
+}
+
+void mutex_release(mutex *m)
+{
+    int failed = pthread_mutex_destroy(&m->handle);
+
+    ASSERT(failed == 0);
+}
+
+void mutex_lock(mutex *m)
+{
+    int failed = pthread_mutex_lock(&m->handle);
+
+    ASSERT(failed == 0);
+}
+
+void mutex_unlock(mutex *m)
+{
+    int failed = pthread_mutex_unlock(&m->handle);
+
+    ASSERT(failed == 0);
+}
+
+void cond_init(cond *c)
+{
+    pthread_condattr_t attributes;
+    int failed = pthread_condattr_init(&attributes);
+
+    failed |= pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    failed |= pthread_cond_init(&c->handle, &attributes);
+    failed |= pthread_condattr_destroy(&attributes);
+    ASSERT(failed == 0);
+}
+
+void cond_release(cond *c)
+{
+    int failed = pthread_cond_destroy(&c->handle);
+
+    ASSERT(failed == 0);
+}
+
+void cond_signal(cond *c)
+{
+    (void)pthread_cond_signal(&c->handle);
+}
+
+void cond_broadcast(cond *c)
+{
+    (void)pthread_cond_broadcast(&c->handle);
+}
+
+void cond_wait(cond *c, mutex *m)
+{
+    int failed = pthread_cond_wait(&c->handle, &m->handle);
+
+    ASSERT(failed == 0);
+}
+
+bool cond_wait_until(cond *c, mutex *m, int64_t deadline_ns)
+{
+    /* An installed clock may stand elsewhere than the kernel's: only the distance is taken from it. */
+    int64_t left_ns = deadline_ns - clock_mono_ns();
+    struct timespec until;
+    int failed;
+
+    if (left_ns <= 0) {
+        return false;
+    }
+    failed = clock_gettime(CLOCK_MONOTONIC, &until);
+    ASSERT(failed == 0);
+    until.tv_sec += (time_t)(left_ns / NS_PER_SECOND);
+    until.tv_nsec += (long)(left_ns % NS_PER_SECOND);
+    if (until.tv_nsec >= NS_PER_SECOND) {
+        until.tv_nsec -= NS_PER_SECOND;
+        until.tv_sec++;
+    }
+    failed = pthread_cond_timedwait(&c->handle, &m->handle, &until);
+    ASSERT(failed == 0 || failed == ETIMEDOUT);
+    return failed == 0;
+}
+
+typedef struct loop {
+    void (*run)(void *context, size_t index);
+    void *context;
+    size_t count;
+    atomic_size_t next;
+} loop;
+
+static void run_loop(void *context)
+{
+    loop *l = context;
+
+    for (;;) {
+        size_t index = atomic_fetch_add(&l->next, 1);
+
+        if (index >= l->count) {
+            return;
+        }
+        l->run(l->context, index);
+    }
+}
+
+void parallel_for(size_t count, int threads, void (*run)(void *context, size_t index), void *context)
+{
+    loop l = {.run = run, .context = context, .count = count};
+    size_t others = threads > 1 ? (size_t)threads - 1 : 0;
+    thread *started = NULL;
+
+    if (others >= count) {
+        others = count > 0 ? count - 1 : 0;
+    }
+    if (others > 0) {
+        started = NEW_ARRAY(thread, others);
+    }
+    for (size_t i = 0; i < others; i++) {
+        /* Fewer threads than wished do the same work. */
+        if (thread_start(&started[i], "parallel", run_loop, &l, NULL) != STATUS_OK) {
+            break;
+        }
+    }
+    run_loop(&l);
+    for (size_t i = 0; i < others; i++) {
+        thread_join(&started[i]);
+    }
+    mem_free(started);
+}
+
+/* The limit that a container sets, rounded up to whole processors; 0 where there is none. */
+static int quota_cpu_count(void)
+{
+    FILE *file = fopen("/sys/fs/cgroup/cpu.max", "re");
+    long quota_us = 0;
+    long period_us = 0;
+    int fields;
+
+    if (file == NULL) {
+        return 0;
+    }
+    fields = fscanf(file, "%ld %ld", &quota_us, &period_us); /* "max 100000" gives no field */
+    (void)fclose(file);
+    if (fields != 2 || quota_us <= 0 || period_us <= 0) {
+        return 0;
+    }
+    return (int)((quota_us + period_us - 1) / period_us);
+}
+
+int thread_cpu_count(void)
+{
+    cpu_set_t allowed;
+    int count = 1;
+    int quota = quota_cpu_count();
+
+    if (sched_getaffinity(0, sizeof(allowed), &allowed) == 0) {
+        count = CPU_COUNT(&allowed);
+    }
+    if (quota > 0 && quota < count) {
+        count = quota;
+    }
+    return count > 0 ? count : 1;
+}
