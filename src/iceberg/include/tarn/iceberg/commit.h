@@ -22,10 +22,11 @@
 typedef struct ice_committer {
     /* The table as it is now: one reference, and the metadata location copied into `a`. NO_TABLE when it was dropped. */
     status (*load)(void *context, arena *a, ice_metadata **ret_metadata, str *ret_location, error *err);
-    /* Publishes `staged` and moves the pointer from `base_location` to the metadata file at `new_location` in one
-     * transaction, deleting `obsolete` objects in it. Takes over `staged`. `extra` (may be NULL) runs in the same
-     * transaction. CONFLICT when the pointer is no longer at `base_location`. On OK the new metadata becomes the
-     * table's cached one (takes a reference). */
+    /* One transaction, in this order: the pointer is still at `base_location` (else CONFLICT); `extra` (may be NULL)
+     * runs; `staged` is published, the pointer moves to the metadata file at `new_location`, `obsolete` objects go.
+     * CONFLICT and a failure of `extra` come before anything is published and leave `staged` with the caller, who
+     * uses it again; with every other outcome the committer has taken it over (store_publish frees it).
+     * On OK the new metadata becomes the table's cached one (takes a reference). */
     status (*commit)(void *context, str base_location, str new_location, const ice_metadata *new_metadata,
                      store_staged *const *staged, size_t staged_count, const str *obsolete, size_t obsolete_count,
                      status (*extra)(void *extra_context, state_txn *txn, error *err), void *extra_context, error *err);
@@ -37,8 +38,12 @@ typedef struct ice_committer {
 typedef struct ice_append {
     const ice_file *files;            /* paths, metrics, partition, spec_id; sequence numbers are assigned */
     size_t file_count;
-    store_staged *const *staged;      /* the data files' bytes; taken over, discarded on failure */
+    store_staged *const *staged;      /* the data files' bytes, durable already; taken over, discarded on failure */
     size_t staged_count;
+    const store_stage_request *unstaged; /* data files to be made durable in the same round of syncs as the metadata:
+                                            the shortest commit. The files at `path` stay the caller's */
+    size_t unstaged_count;
+    str table_uuid;                   /* the table the rows were written for; STR_NULL is not checked */
     const ice_property *summary;      /* more summary entries ("engine-name" …) */
     size_t summary_count;
     int32_t schema_id;                /* the schema the rows were written with */

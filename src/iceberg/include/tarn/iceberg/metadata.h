@@ -39,7 +39,8 @@ typedef struct ice_snapshot {
     size_t manifest_count;
     const ice_property *summary; /* "operation" included */
     size_t summary_count;
-    const json *raw; /* the object it was read from, for members we do not know; NULL for new ones */
+    const ice_property *unknown; /* members tarn does not know: name, and value as JSON text; written back as they are */
+    size_t unknown_count;
 } ice_snapshot;
 str ice_snapshot_summary(const ice_snapshot *snapshot, const char *key); /* STR_NULL where absent */
 
@@ -86,7 +87,8 @@ typedef struct ice_metadata {
     const ice_ref *refs;
     size_t ref_count;
     int64_t next_row_id;         /* v3 */
-    const json *raw;             /* document it was read from (statistics, encryption-keys, unknown members); may be NULL */
+    const ice_property *unknown; /* statistics, encryption-keys, members tarn does not know: name and JSON text */
+    size_t unknown_count;
     arena *memory;               /* owns all of it */
     _Atomic int references;
 } ice_metadata;
