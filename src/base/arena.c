@@ -1,10 +1,12 @@
 /* Arenas: chunks that grow, bump allocation, and a list of what to release with them.
  *
  * Invariants
- *   1. Only the first chunk of the list is allocated from. What is large against a chunk gets a chunk of
- *      its own, which goes behind the first.
- *   2. Children and deferred objects stand in one list, newest first, and are released in that order.
- *   3. Under AddressSanitizer every byte not handed out is poisoned, with a gap behind each allocation. */
+ *   1. Only the first chunk of the list is allocated from. What is large against a chunk gets a
+ *      chunk of its own, which goes behind the first.
+ *   2. Children and deferred objects stand in one list, newest first, and are released in that
+ *      order.
+ *   3. Under AddressSanitizer every byte not handed out is poisoned, with a gap behind each
+ *      allocation. */
 #include "tarn/base/arena.h"
 
 #include <stdarg.h>
@@ -210,7 +212,8 @@ void *arena_alloc(arena *a, size_t size_bytes)
     if (size_bytes > SIZE_MAX / 2) {
         size_bytes = mem_product(size_bytes, 4); /* ends the program: no memory is that large */
     }
-    room_bytes = ((size_bytes > 0 ? size_bytes : 1) + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT + GAP_BYTES;
+    room_bytes =
+        ((size_bytes > 0 ? size_bytes : 1) + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT + GAP_BYTES;
     if (c == NULL || c->size - c->used < room_bytes) {
         c = add_chunk(a, room_bytes);
     }

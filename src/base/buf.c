@@ -1,5 +1,5 @@
-/* Growing buffers. Growth doubles, up to the maximum; memory that the system refuses fails the buffer
- * like the maximum does, because its size comes from input. */
+/* Growing buffers. Growth doubles, up to the maximum; memory that the system refuses fails the
+ * buffer like the maximum does, because its size comes from input. */
 #include "tarn/base/buf.h"
 
 #include <stdio.h>
@@ -212,7 +212,8 @@ status buf_check(const buf *b, const char *what, error *err)
         return STATUS_OK;
     }
     if (b->out_of_memory) {
-        return error_set(err, STATUS_OUT_OF_MEMORY, "%s needs more memory than the system has", what);
+        return error_set(err, STATUS_OUT_OF_MEMORY, "%s needs more memory than the system has",
+                         what);
     }
     return error_set(err, STATUS_TOO_LARGE, "%s is larger than %zu bytes", what, b->size_max);
 }

@@ -1,8 +1,8 @@
 /* The proleptic Gregorian calendar and the reading of ISO 8601.
  *
- * Days are counted in years that begin on 1 March: the leap day is then the last of its year, and the
- * months before it have the fixed lengths 31 30 31 30 31 31 30 31 30 31 31. Their first days are
- * (153 * month + 2) / 5, with March as month 0. */
+ * Days are counted in years that begin on 1 March: the leap day is then the last of its year, and
+ * the months before it have the fixed lengths 31 30 31 30 31 31 30 31 30 31 31. Their first days
+ * are (153 * month + 2) / 5, with March as month 0. */
 #include <limits.h>
 
 #include "tarn/base/clock.h"
@@ -23,14 +23,15 @@ int64_t date_to_days(int year, int month, int day)
 {
     int64_t march_year = (int64_t)year - (month <= 2 ? 1 : 0);
     int64_t march_month = month <= 2 ? month + 9 : month - 3;
-    int64_t leap_days = floor_divide(march_year, 4) - floor_divide(march_year, 100) +
-                        floor_divide(march_year, 400);
+    int64_t leap_days =
+        floor_divide(march_year, 4) - floor_divide(march_year, 100) + floor_divide(march_year, 400);
 
-    return march_year * DAYS_PER_YEAR + leap_days + (153 * march_month + 2) / 5 + day - 1 - EPOCH_DAY;
+    return march_year * DAYS_PER_YEAR + leap_days + (153 * march_month + 2) / 5 + day - 1 -
+           EPOCH_DAY;
 }
 
-/* How many whole spans of `span` days fit, but at most `most`: the last span of a longer one has the
- * leap day more. */
+/* How many whole spans of `span` days fit, but at most `most`: the last span of a longer one has
+ * the leap day more. */
 static int64_t take_spans(int64_t *days, int64_t span, int64_t most)
 {
     int64_t spans = *days / span < most ? *days / span : most;
@@ -216,8 +217,9 @@ status clock_parse(str text, int64_t *ret_us, error *err)
     if (!read || r.at != text.size) {
         size_t shown = text.size < 64 ? text.size : 64;
 
-        return error_set(err, STATUS_INVALID, "\"%.*s\" is not a point in time like 2026-11-21T11:30:00Z",
-                         (int)shown, shown > 0 ? text.data : "");
+        return error_set(err, STATUS_INVALID,
+                         "\"%.*s\" is not a point in time like 2026-11-21T11:30:00Z", (int)shown,
+                         shown > 0 ? text.data : "");
     }
     if (__builtin_mul_overflow(days, INT64_C(86400000000), &us) ||
         __builtin_add_overflow(us, time_us - offset_us, &us)) {

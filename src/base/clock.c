@@ -16,7 +16,8 @@ static int64_t read_clock(clockid_t which, int64_t units_per_second)
     int failed = clock_gettime(which, &now);
 
     ASSERT(failed == 0);
-    return (int64_t)now.tv_sec * units_per_second + (int64_t)now.tv_nsec / (NS_PER_SECOND / units_per_second);
+    return (int64_t)now.tv_sec * units_per_second +
+           (int64_t)now.tv_nsec / (NS_PER_SECOND / units_per_second);
 }
 
 static int64_t system_wall_us(void *context)
@@ -104,6 +105,6 @@ void clock_format_utc(int64_t us, int digits, char *ret_text)
     } else if (digits == 3) {
         (void)snprintf(fraction_text, sizeof(fraction_text), ".%03d", fraction / 1000);
     }
-    (void)snprintf(ret_text, CLOCK_TEXT_SIZE, "%s-%02d-%02dT%02d:%02d:%02d%sZ", year_text, month, day,
-                   seconds / 3600, seconds / 60 % 60, seconds % 60, fraction_text);
+    (void)snprintf(ret_text, CLOCK_TEXT_SIZE, "%s-%02d-%02dT%02d:%02d:%02d%sZ", year_text, month,
+                   day, seconds / 3600, seconds / 60 % 60, seconds % 60, fraction_text);
 }

@@ -1,7 +1,7 @@
 /* Fault points: reading the specification, counting passes, acting.
  *
- * Rules stand in one array, in the order of the text, under one lock that only armed processes take.
- * Delays and deaths happen outside the lock: a waiting thread holds up nobody. */
+ * Rules stand in one array, in the order of the text, under one lock that only armed processes
+ * take. Delays and deaths happen outside the lock: a waiting thread holds up nobody. */
 #include "tarn/base/fault.h"
 
 #include <errno.h>
@@ -44,8 +44,9 @@ static const str point_names[] = {
 #undef X
 };
 
-static const str action_names[] = {
-    [ACTION_FAIL] = STR_INIT("fail"), [ACTION_DELAY] = STR_INIT("delay"), [ACTION_KILL] = STR_INIT("kill")};
+static const str action_names[] = {[ACTION_FAIL] = STR_INIT("fail"),
+                                   [ACTION_DELAY] = STR_INIT("delay"),
+                                   [ACTION_KILL] = STR_INIT("kill")};
 
 /* Errors that a step can be made to fail with. */
 #define ERRNO_TABLE(X) \
@@ -133,8 +134,8 @@ status fault_hit(fault_point point, error *err)
 }
 
 /* The index of `wanted` in `names`; INVALID with the nearest name as a hint. */
-static status find_name(str wanted, const char *kind, const str *names, size_t count, size_t *ret_index,
-                        error *err)
+static status find_name(str wanted, const char *kind, const str *names, size_t count,
+                        size_t *ret_index, error *err)
 {
     str nearest;
 
@@ -163,14 +164,14 @@ static status parse_errno(str text, int *ret_errnum, error *err)
     return error_set(err, STATUS_INVALID, "unknown fault error \"%.*s\"", STR_ARG(text));
 }
 
-static status parse_number(str text, const char *what, uint64_t least, uint64_t most, uint64_t *ret_value,
-                           error *err)
+static status parse_number(str text, const char *what, uint64_t least, uint64_t most,
+                           uint64_t *ret_value, error *err)
 {
     uint64_t value;
 
     if (str_to_uint64(text, &value, NULL) != STATUS_OK || value < least || value > most) {
-        return error_set(err, STATUS_INVALID, "fault %s \"%.*s\" is not a number from %llu to %llu", what,
-                         STR_ARG(text), (unsigned long long)least, (unsigned long long)most);
+        return error_set(err, STATUS_INVALID, "fault %s \"%.*s\" is not a number from %llu to %llu",
+                         what, STR_ARG(text), (unsigned long long)least, (unsigned long long)most);
     }
     *ret_value = value;
     return STATUS_OK;
@@ -207,7 +208,8 @@ static status parse_rule(str text, rule *ret_rule, error *err)
     size_t index;
 
     if (str_is_null(action)) {
-        return error_set(err, STATUS_INVALID, "fault \"%.*s\" is not of the form name=action", STR_ARG(text));
+        return error_set(err, STATUS_INVALID, "fault \"%.*s\" is not of the form name=action",
+                         STR_ARG(text));
     }
     action = str_cut(action, '@', &nth);
     action = str_cut(action, '%', &percent);

@@ -2,7 +2,8 @@
  *
  * The rule about syncs (fs.h, invariant 2) is kept by one flag, the broken volume:
  *   1. It is set by the first sync that fails, and nothing in tarn takes it back.
- *   2. While it is set, no sync is attempted: the kernel has marked the lost pages clean, and another
+ *   2. While it is set, no sync is attempted: the kernel has marked the lost pages clean, and
+ * another
  *      fsync would report success for bytes that are gone.
  *   3. A sync that ran while another one failed does not count either: both may have been for the
  *      same lost pages, and the kernel tells of them once. */
@@ -30,11 +31,11 @@ static const struct {
     int errnum;
     status kind;
 } file_statuses[] = {
-    {ENOENT, STATUS_NOT_FOUND}, {ENOTDIR, STATUS_NOT_FOUND},   {EEXIST, STATUS_EXISTS},
-    {ENOTEMPTY, STATUS_NOT_EMPTY}, {EACCES, STATUS_DENIED},    {EPERM, STATUS_DENIED},
-    {EROFS, STATUS_DENIED},     {EISDIR, STATUS_INVALID},      {ENAMETOOLONG, STATUS_INVALID},
-    {ELOOP, STATUS_INVALID},    {EFBIG, STATUS_TOO_LARGE},     {ENOMEM, STATUS_OUT_OF_MEMORY},
-    {ENODATA, STATUS_NOT_FOUND}, {EOPNOTSUPP, STATUS_UNSUPPORTED},
+    {ENOENT, STATUS_NOT_FOUND},    {ENOTDIR, STATUS_NOT_FOUND},      {EEXIST, STATUS_EXISTS},
+    {ENOTEMPTY, STATUS_NOT_EMPTY}, {EACCES, STATUS_DENIED},          {EPERM, STATUS_DENIED},
+    {EROFS, STATUS_DENIED},        {EISDIR, STATUS_INVALID},         {ENAMETOOLONG, STATUS_INVALID},
+    {ELOOP, STATUS_INVALID},       {EFBIG, STATUS_TOO_LARGE},        {ENOMEM, STATUS_OUT_OF_MEMORY},
+    {ENODATA, STATUS_NOT_FOUND},   {EOPNOTSUPP, STATUS_UNSUPPORTED},
 };
 
 status base__file_status(int errnum)
@@ -59,8 +60,8 @@ static status fd_failed(int fd, int errnum, const char *doing, error *err)
     if (size <= 0) {
         return error_errno(err, base__file_status(errnum), errnum, "could not %s file", doing);
     }
-    return error_errno(err, base__file_status(errnum), errnum, "could not %s file \"%.*s\"", doing, (int)size,
-                       name);
+    return error_errno(err, base__file_status(errnum), errnum, "could not %s file \"%.*s\"", doing,
+                       (int)size, name);
 }
 
 status fs_open(const char *path, int flags, mode_t mode, int *ret_fd, error *err)
@@ -77,8 +78,8 @@ status fs_open(const char *path, int flags, mode_t mode, int *ret_fd, error *err
     return STATUS_OK;
 }
 
-/* Linux closes the descriptor even where close says EINTR: it is never repeated. An error here is about
- * bytes that were not synced, and those never counted. */
+/* Linux closes the descriptor even where close says EINTR: it is never repeated. An error here is
+ * about bytes that were not synced, and those never counted. */
 void fs_close(int fd)
 {
     int saved_errno = errno;
@@ -109,9 +110,9 @@ static status write_at(int fd, const void *bytes, size_t size_bytes, int64_t off
 
     TRY(FAULT(FAULT_FS_WRITE, err));
     while (done < size_bytes) {
-        ssize_t written = offset == NO_OFFSET
-                              ? write(fd, from + done, size_bytes - done)
-                              : pwrite(fd, from + done, size_bytes - done, (off_t)(offset + (int64_t)done));
+        ssize_t written = offset == NO_OFFSET ? write(fd, from + done, size_bytes - done)
+                                              : pwrite(fd, from + done, size_bytes - done,
+                                                       (off_t)(offset + (int64_t)done));
 
         if (written < 0 && errno == EINTR) {
             continue;
@@ -135,15 +136,16 @@ status fs_pwrite_all(int fd, const void *bytes, size_t size_bytes, int64_t offse
     return write_at(fd, bytes, size_bytes, offset, err);
 }
 
-static status read_at(int fd, void *ret_bytes, size_t size_bytes, int64_t offset, size_t *ret_size, error *err)
+static status read_at(int fd, void *ret_bytes, size_t size_bytes, int64_t offset, size_t *ret_size,
+                      error *err)
 {
     char *to = ret_bytes;
     size_t done = 0;
 
     while (done < size_bytes) {
-        ssize_t got = offset == NO_OFFSET
-                          ? read(fd, to + done, size_bytes - done)
-                          : pread(fd, to + done, size_bytes - done, (off_t)(offset + (int64_t)done));
+        ssize_t got = offset == NO_OFFSET ? read(fd, to + done, size_bytes - done)
+                                          : pread(fd, to + done, size_bytes - done,
+                                                  (off_t)(offset + (int64_t)done));
 
         if (got < 0 && errno == EINTR) {
             continue;
@@ -165,7 +167,8 @@ status fs_read(int fd, void *ret_bytes, size_t size_bytes, size_t *ret_size, err
     return read_at(fd, ret_bytes, size_bytes, NO_OFFSET, ret_size, err);
 }
 
-status fs_pread(int fd, void *ret_bytes, size_t size_bytes, int64_t offset, size_t *ret_size, error *err)
+status fs_pread(int fd, void *ret_bytes, size_t size_bytes, int64_t offset, size_t *ret_size,
+                error *err)
 {
     ASSERT(offset >= 0);
     return read_at(fd, ret_bytes, size_bytes, offset, ret_size, err);
@@ -178,7 +181,8 @@ status fs_pread_all(int fd, void *ret_bytes, size_t size_bytes, int64_t offset, 
     TRY(fs_pread(fd, ret_bytes, size_bytes, offset, &got, err));
     if (got < size_bytes) {
         return error_set(err, STATUS_CORRUPT,
-                         "file ends at byte %" PRId64 " where %zu bytes from %" PRId64 " were expected",
+                         "file ends at byte %" PRId64 " where %zu bytes from %" PRId64
+                         " were expected",
                          offset + (int64_t)got, size_bytes, offset);
     }
     return STATUS_OK;
@@ -229,7 +233,8 @@ status fs_read_file(const char *path, size_t size_max_bytes, arena *a, str *ret_
         read_status = error_set(err, STATUS_TOO_LARGE, "file \"%s\" is larger than %zu bytes", path,
                                 size_max_bytes);
     }
-    if (read_status == STATUS_OK && size_bytes > 0 && buf_reserve(bytes, (size_t)size_bytes) == NULL) {
+    if (read_status == STATUS_OK && size_bytes > 0 &&
+        buf_reserve(bytes, (size_t)size_bytes) == NULL) {
         read_status = buf_check(bytes, path, err);
     }
     if (read_status == STATUS_OK) {
@@ -304,7 +309,8 @@ static status volume_refused(error *err)
     return STATUS_IO;
 }
 
-/* One attempt, ever. Also EINTR counts as failed: whether the pages were written is then unknown. */
+/* One attempt, ever. Also EINTR counts as failed: whether the pages were written is then unknown.
+ * */
 static status sync_once(int fd, fault_point point, int (*sync)(int fd), error *err)
 {
     status faulted;
@@ -326,7 +332,8 @@ static status sync_once(int fd, fault_point point, int (*sync)(int fd), error *e
         atomic_store(&volume_broken, true);
         (void)fd_failed(fd, failed, "sync", err);
         if (err != NULL) {
-            err->kind = STATUS_IO; /* also for a full disk: the bytes are lost, not merely refused */
+            err->kind =
+                STATUS_IO; /* also for a full disk: the bytes are lost, not merely refused */
         }
         return STATUS_IO;
     }

@@ -37,7 +37,8 @@ static status make_dir(const char *path, mode_t mode, bool *ret_made, error *err
         return path_failed(path, errnum, "make folder", err);
     }
     if (!S_ISDIR(info.st_mode)) {
-        return error_set(err, STATUS_EXISTS, "could not make folder \"%s\": a file has that name", path);
+        return error_set(err, STATUS_EXISTS, "could not make folder \"%s\": a file has that name",
+                         path);
     }
     *ret_made = false;
     return STATUS_OK;
@@ -112,7 +113,8 @@ status fs_rename(const char *from, const char *to, error *err)
 {
     TRY(FAULT(FAULT_FS_LINK, err));
     if (rename(from, to) != 0) {
-        return error_errno(err, base__file_status(errno), errno, "could not rename \"%s\" to \"%s\"", from, to);
+        return error_errno(err, base__file_status(errno), errno,
+                           "could not rename \"%s\" to \"%s\"", from, to);
     }
     return STATUS_OK;
 }
@@ -136,7 +138,8 @@ static int compare_names(const void *a, const void *b)
 }
 
 /* Names in an open folder; takes over `fd`. */
-static status list_fd(int fd, const char *path, arena *a, str **ret_names, size_t *ret_count, error *err)
+static status list_fd(int fd, const char *path, arena *a, str **ret_names, size_t *ret_count,
+                      error *err)
 {
     VEC(str) names = {0};
     struct dirent *entry;
@@ -181,8 +184,8 @@ status fs_list(const char *path, arena *a, str **ret_names, size_t *ret_count, e
 
 static status remove_entry(int folder, const char *name, const char *path, error *err);
 
-/* Everything in the folder `name`, which is then empty. Descriptors, not paths, lead down: a folder that
- * is replaced by a link meanwhile is not followed. */
+/* Everything in the folder `name`, which is then empty. Descriptors, not paths, lead down: a folder
+ * that is replaced by a link meanwhile is not followed. */
 static status empty_folder(int parent, const char *name, const char *path, error *err)
 {
     arena *scratch;
@@ -247,7 +250,8 @@ status fs_set_xattr(int fd, const char *name, str value, error *err)
 {
     if (fsetxattr(fd, name, value.data, value.size, 0) != 0) {
         return error_errno(err, base__file_status(errno), errno,
-                           "could not set extended attribute \"%s\" of %zu bytes", name, value.size);
+                           "could not set extended attribute \"%s\" of %zu bytes", name,
+                           value.size);
     }
     return STATUS_OK;
 }

@@ -1,8 +1,9 @@
 /* Log lines: what stands in one, how it is written, what is kept out of it.
  *
- * A line is built whole and leaves by one write, so that lines of several threads and processes do not
- * mix. Text is written as JSON strings are, in both formats where it needs quoting: control characters
- * escaped (nobody forges a line or steers a terminal), invalid UTF-8 replaced, long values cut. */
+ * A line is built whole and leaves by one write, so that lines of several threads and processes do
+ * not mix. Text is written as JSON strings are, in both formats where it needs quoting: control
+ * characters escaped (nobody forges a line or steers a terminal), invalid UTF-8 replaced, long
+ * values cut. */
 #include "tarn/base/log.h"
 
 #include <errno.h>
@@ -21,8 +22,11 @@
 #define LINE_BYTES_MAX (256 * LIMIT_KIB)
 #define CUT_MARK "…"
 
-static const char *const level_names[] = {
-    [LOG_DEBUG] = "debug", [LOG_INFO] = "info", [LOG_WARN] = "warn", [LOG_ERROR] = "error", [LOG_OFF] = "off"};
+static const char *const level_names[] = {[LOG_DEBUG] = "debug",
+                                          [LOG_INFO] = "info",
+                                          [LOG_WARN] = "warn",
+                                          [LOG_ERROR] = "error",
+                                          [LOG_OFF] = "off"};
 
 /* Keys whose text is never shown. "token" and "key" count only at the end: key_id, key_file and
  * token_count name no secret. */
@@ -30,9 +34,11 @@ static const struct {
     str word;
     bool only_at_end;
 } secret_words[] = {
-    {STR_INIT("secret"), false},     {STR_INIT("password"), false}, {STR_INIT("passphrase"), false},
-    {STR_INIT("credential"), false}, {STR_INIT("signature"), false}, {STR_INIT("authorization"), false},
-    {STR_INIT("cookie"), false},     {STR_INIT("key"), true},       {STR_INIT("token"), true},
+    {STR_INIT("secret"), false},     {STR_INIT("password"), false},
+    {STR_INIT("passphrase"), false}, {STR_INIT("credential"), false},
+    {STR_INIT("signature"), false},  {STR_INIT("authorization"), false},
+    {STR_INIT("cookie"), false},     {STR_INIT("key"), true},
+    {STR_INIT("token"), true},
 };
 
 static atomic_int current_level = LOG_INFO;
@@ -49,7 +55,8 @@ void log_configure(log_level level, log_format format, int fd)
 
 bool log_enabled(log_level level)
 {
-    return (int)level >= atomic_load_explicit(&current_level, memory_order_relaxed) && level < LOG_OFF;
+    return (int)level >= atomic_load_explicit(&current_level, memory_order_relaxed) &&
+           level < LOG_OFF;
 }
 
 log_level log_level_from(str name, bool *ret_known)
@@ -83,7 +90,8 @@ static bool names_secret(str key)
 {
     for (size_t i = 0; i < COUNT_OF(secret_words); i++) {
         str word = secret_words[i].word;
-        size_t from = secret_words[i].only_at_end && key.size > word.size ? key.size - word.size : 0;
+        size_t from =
+            secret_words[i].only_at_end && key.size > word.size ? key.size - word.size : 0;
 
         if (contains_nocase(str_slice(key, from, key.size), word)) {
             return true;
@@ -143,7 +151,8 @@ static bool needs_quotes(str s)
         size_t length = base__utf8_length(s, at);
         char c = s.data[at];
 
-        if (length == 0 || c == ' ' || c == '"' || c == '=' || c == '\\' || is_control(s, at, length)) {
+        if (length == 0 || c == ' ' || c == '"' || c == '=' || c == '\\' ||
+            is_control(s, at, length)) {
             return true;
         }
         at += length;
@@ -226,8 +235,8 @@ static void add_field(buf *line, log_format format, const log_field *field)
     }
 }
 
-/* One write where the system takes the line whole; what it leaves over follows. A log that cannot be
- * written is given up: there is nowhere to say so. */
+/* One write where the system takes the line whole; what it leaves over follows. A log that cannot
+ * be written is given up: there is nowhere to say so. */
 static void write_line(int fd, const buf *line)
 {
     for (size_t at = 0; at < line->size;) {

@@ -2,7 +2,8 @@
  * addressing with linear steps, that finds an entry by its key's hash.
  *
  * Invariants
- *   1. A slot is FREE, GONE (its entry was removed) or the entry's number; at least a quarter is FREE.
+ *   1. A slot is FREE, GONE (its entry was removed) or the entry's number; at least a quarter is
+ *      FREE.
  *   2. Removed entries stay as holes until the next insertion that needs room: order and a running
  *      iteration survive removals.
  *   3. The arrays are on the heap; in an arena they go by arena_defer, and keys are the arena's. */
@@ -134,7 +135,8 @@ static void make_room(map *m)
         rebuild(m, FIRST_SLOTS);
     } else if (m->entry_count == m->slot_count / 4 * 3) {
         /* Mostly holes: the same size serves again. */
-        rebuild(m, m->live_count < m->slot_count / 2 ? m->slot_count : mem_product(m->slot_count, 2));
+        rebuild(m,
+                m->live_count < m->slot_count / 2 ? m->slot_count : mem_product(m->slot_count, 2));
     }
 }
 
@@ -166,7 +168,8 @@ void *map_set(map *m, str key, void *value)
         return earlier;
     }
     make_room(m);
-    /* A GONE slot is not taken again: slots used then never outnumber entries, which keeps invariant 1. */
+    /* A GONE slot is not taken again: slots used then never outnumber entries, which keeps
+     * invariant 1. */
     at = hash & (m->slot_count - 1);
     while (m->slots[at] != SLOT_FREE) {
         at = (at + 1) & (m->slot_count - 1);

@@ -1,9 +1,11 @@
 /* The pool for blocking work.
  *
  * Invariants, all under `lock`
- *   1. While tasks wait, a thread is awake or signalled for each of them, or `live` is at its maximum.
+ *   1. While tasks wait, a thread is awake or signalled for each of them, or `live` is at its
+ *      maximum.
  *   2. A thread ends only where no task waits.
- *   3. A slot is FREE, RUNNING, or ENDED: its thread is past its last use of the pool and wants a join. */
+ *   3. A slot is FREE, RUNNING, or ENDED: its thread is past its last use of the pool and wants a
+ *      join. */
 #include <stdio.h>
 
 #include "tarn/base/clock.h"
@@ -83,8 +85,8 @@ static void put_task(pool *p, task *t)
     p->waiting++;
 }
 
-/* Waits until a task is there. False where the thread should end: nothing came for a while, or the pool
- * closes. */
+/* Waits until a task is there. False where the thread should end: nothing came for a while, or the
+ * pool closes. */
 static bool wait_for_task(pool *p)
 {
     int64_t deadline_ns = clock_mono_ns() + IDLE_NS;
@@ -149,9 +151,11 @@ static status start_thread(pool *p, error *err)
 static status submit(pool *p, task *t, error *err)
 {
     if (p->waiting >= p->queue_max) {
-        return error_set(err, STATUS_BUSY, "the queue of \"%s\" is full: %zu tasks wait", p->name, p->waiting);
+        return error_set(err, STATUS_BUSY, "the queue of \"%s\" is full: %zu tasks wait", p->name,
+                         p->waiting);
     }
-    /* While the pool closes, only its own threads submit: the one that did will come for the task. */
+    /* While the pool closes, only its own threads submit: the one that did will come for the task.
+     * */
     if (p->waiting >= p->idle && p->live < p->slot_count && !p->closing) {
         status started = start_thread(p, err);
 

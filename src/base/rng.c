@@ -1,6 +1,6 @@
 /* Randomness: the kernel's, and the seeded generator.
- * Source of the generator: Blackman and Vigna, "Scrambled linear pseudorandom number generators", 2021
- * (xoshiro256**), seeded by splitmix64 as its authors advise. */
+ * Source of the generator: Blackman and Vigna, "Scrambled linear pseudorandom number generators",
+ * 2021 (xoshiro256**), seeded by splitmix64 as its authors advise. */
 #include "tarn/base/rng.h"
 
 #include <errno.h>
@@ -119,9 +119,9 @@ double rng_unit(rng *r)
     return (double)(rng_next(r) >> 11) * 0x1.0p-53;
 }
 
-/* Fair coins instead of logarithms: libm's differ between machines in the last digit. The ones in 128
- * random bits have mean 64 and variance 32; the difference of two uniforms (variance 1/6) fills the
- * steps between them. */
+/* Fair coins instead of logarithms: libm's differ between machines in the last digit. The ones in
+ * 128 random bits have mean 64 and variance 32; the difference of two uniforms (variance 1/6) fills
+ * the steps between them. */
 double rng_normal(rng *r)
 {
     int ones = __builtin_popcountll(rng_next(r)) + __builtin_popcountll(rng_next(r)) - 64;

@@ -232,7 +232,8 @@ status str_from_hex(arena *a, str hex, str *ret_bytes, error *err)
         int low = hex_value(hex.data[i + 1]);
 
         if (high < 0 || low < 0) {
-            return error_set(err, STATUS_INVALID, "hex text has a character that is not a digit at %zu",
+            return error_set(err, STATUS_INVALID,
+                             "hex text has a character that is not a digit at %zu",
                              high < 0 ? i : i + 1);
         }
         bytes[i / 2] = (char)(high * 16 + low);

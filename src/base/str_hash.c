@@ -11,8 +11,8 @@ typedef struct sip {
 
 static uint64_t hash_key[2];
 
-/* Before main, so that str_hash needs no check and no lock. Where the kernel refuses, the key stays a
- * constant: hashing works, only its defence is gone; random_bytes is the one that insists. */
+/* Before main, so that str_hash needs no check and no lock. Where the kernel refuses, the key stays
+ * a constant: hashing works, only its defence is gone; random_bytes is the one that insists. */
 __attribute__((constructor)) static void draw_hash_key(void)
 {
     uint64_t drawn[2];

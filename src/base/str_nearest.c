@@ -2,7 +2,8 @@
  * (Damerau and Levenshtein, each pair swapped at most once). Letters count without case. */
 #include "tarn/base/str.h"
 
-/* Longer names are not compared: nobody mistypes them by a letter, and the rows lie on the stack. */
+/* Longer names are not compared: nobody mistypes them by a letter, and the rows lie on the stack.
+ * */
 #define LETTERS_MAX 128
 
 static char folded(char c)
@@ -16,7 +17,8 @@ static size_t smaller(size_t a, size_t b)
 }
 
 /* One row of the usual table, from the two rows before it. */
-static void next_row(str a, str b, size_t i, const size_t *before_last, const size_t *last, size_t *ret_row)
+static void next_row(str a, str b, size_t i, const size_t *before_last, const size_t *last,
+                     size_t *ret_row)
 {
     char letter = folded(a.data[i - 1]);
 

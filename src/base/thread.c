@@ -9,10 +9,12 @@
 #include <time.h>
 
 #include "tarn/base/clock.h"
+#include "tarn/base/fs.h"
 #include "tarn/base/mem.h"
 
 #define NS_PER_SECOND INT64_C(1000000000)
 #define THREAD_NAME_SIZE 16
+#define QUOTA_BYTES_MAX 256
 
 typedef struct start {
     void (*run)(void *context);
@@ -21,7 +23,8 @@ typedef struct start {
 } start;
 
 /* Faults of the thread itself; blocked, they would still kill, only without a handler. */
-static const int synchronous_signals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT, SIGSYS, SIGPROF};
+static const int synchronous_signals[] = {SIGSEGV, SIGBUS,  SIGFPE, SIGILL,
+                                          SIGTRAP, SIGABRT, SIGSYS, SIGPROF};
 
 static void *thread_main(void *argument)
 {
@@ -33,7 +36,8 @@ static void *thread_main(void *argument)
     return NULL;
 }
 
-status thread_start(thread *t, const char *name, void (*run)(void *context), void *context, error *err)
+status thread_start(thread *t, const char *name, void (*run)(void *context), void *context,
+                    error *err)
 {
     start *s = NEW(start);
     sigset_t blocked;
@@ -134,7 +138,8 @@ void cond_wait(cond *c, mutex *m)
 
 bool cond_wait_until(cond *c, mutex *m, int64_t deadline_ns)
 {
-    /* An installed clock may stand elsewhere than the kernel's: only the distance is taken from it. */
+    /* An installed clock may stand elsewhere than the kernel's: only the distance is taken from it.
+     * */
     int64_t left_ns = deadline_ns - clock_mono_ns();
     struct timespec until;
     int failed;
@@ -176,7 +181,8 @@ static void run_loop(void *context)
     }
 }
 
-void parallel_for(size_t count, int threads, void (*run)(void *context, size_t index), void *context)
+void parallel_for(size_t count, int threads, void (*run)(void *context, size_t index),
+                  void *context)
 {
     loop l = {.run = run, .context = context, .count = count};
     size_t others = threads > 1 ? (size_t)threads - 1 : 0;
@@ -202,35 +208,39 @@ void parallel_for(size_t count, int threads, void (*run)(void *context, size_t i
 }
 
 /* The limit that a container sets, rounded up to whole processors; 0 where there is none. */
-static int quota_cpu_count(void)
+static int64_t quota_cpu_count(void)
 {
-    FILE *file = fopen("/sys/fs/cgroup/cpu.max", "re");
-    long quota_us = 0;
-    long period_us = 0;
-    int fields;
+    arena *scratch = arena_create();
+    int64_t count = 0;
+    int64_t quota_us;
+    int64_t period_us;
+    str text;
+    str rest;
 
-    if (file == NULL) {
-        return 0;
+    /* "200000 100000" is two processors; "max 100000" is no limit, and no number. */
+    if (fs_read_file("/sys/fs/cgroup/cpu.max", QUOTA_BYTES_MAX, scratch, &text, NULL) ==
+        STATUS_OK) {
+        text = str_cut(str_trim(text), ' ', &rest);
+        if (str_to_int64(text, &quota_us, NULL) == STATUS_OK &&
+            str_to_int64(rest, &period_us, NULL) == STATUS_OK && quota_us > 0 && period_us > 0) {
+            count = (quota_us - 1) / period_us + 1;
+        }
     }
-    fields = fscanf(file, "%ld %ld", &quota_us, &period_us); /* "max 100000" gives no field */
-    (void)fclose(file);
-    if (fields != 2 || quota_us <= 0 || period_us <= 0) {
-        return 0;
-    }
-    return (int)((quota_us + period_us - 1) / period_us);
+    arena_free(scratch);
+    return count;
 }
 
 int thread_cpu_count(void)
 {
     cpu_set_t allowed;
     int count = 1;
-    int quota = quota_cpu_count();
+    int64_t quota = quota_cpu_count();
 
     if (sched_getaffinity(0, sizeof(allowed), &allowed) == 0) {
         count = CPU_COUNT(&allowed);
     }
     if (quota > 0 && quota < count) {
-        count = quota;
+        count = (int)quota;
     }
     return count > 0 ? count : 1;
 }

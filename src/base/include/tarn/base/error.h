@@ -12,8 +12,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/*  status            code in JSON            http exit sqlstate  iceberg type                       s3 code                  retry */
 /* clang-format off */
+/*  status            code in JSON            http exit sqlstate  iceberg type                       s3 code                  retry */
 #define STATUS_TABLE(X)                                                                                                          \
     X(OK,             "ok",                    200, 0, "00000", "",                                 "",                       0) \
     X(INVALID,        "invalid",               400, 1, "22023", "BadRequestException",              "InvalidArgument",        0) \
@@ -81,23 +81,26 @@ status status_from_code(const char *code, size_t size);
 typedef struct error {
     status kind;
     int position;       /* byte offset in the statement or document, or ERROR_NO_POSITION */
-    char message[1024]; /* lower case, no full stop: kind and quoted name of the object, the reason */
+    char message[1024]; /* lower case, no full stop: kind and quoted name, the reason */
     char hint[512];     /* a sentence, or empty */
     char detail[512];   /* more about the circumstances, or empty */
 } error;
 
 /* An error that says nothing yet. */
+/* clang-format off */
 #define ERROR_INIT {.kind = STATUS_OK, .position = ERROR_NO_POSITION}
+/* clang-format on */
 void error_clear(error *err);
 
 /* Sets `err` (which may be NULL) and returns `kind`, so that a failure is one line.
  * Clears hint, detail and position. Text that does not fit is cut. */
-__attribute__((format(printf, 3, 4))) status error_set(error *err, status kind, const char *format, ...);
+__attribute__((format(printf, 3, 4))) status error_set(error *err, status kind, const char *format,
+                                                       ...);
 
 /* Like error_set, with ": " and the text of `errnum` behind it. ENOSPC and EDQUOT become NO_SPACE,
  * EMFILE and ENFILE become BUSY, whatever `kind` says. */
 __attribute__((format(printf, 4, 5))) status error_errno(error *err, status kind, int errnum,
-                                                          const char *format, ...);
+                                                         const char *format, ...);
 
 /* Puts "context: " in front of the message: what was being done when the failure came up. */
 __attribute__((format(printf, 2, 3))) void error_context(error *err, const char *format, ...);
@@ -106,19 +109,18 @@ __attribute__((format(printf, 2, 3))) void error_context(error *err, const char 
 __attribute__((format(printf, 2, 3))) void error_hint(error *err, const char *format, ...);
 __attribute__((format(printf, 2, 3))) void error_detail(error *err, const char *format, ...);
 
-#define TRY(call)                          \
-    do {                                   \
-        status try_status_ = (call);       \
-        if (try_status_ != STATUS_OK) {    \
-            return try_status_;            \
-        }                                  \
+#define TRY(call)                       \
+    do {                                \
+        status try_status_ = (call);    \
+        if (try_status_ != STATUS_OK) { \
+            return try_status_;         \
+        }                               \
     } while (0)
 
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 
 /* A broken promise of the program itself, never of its input. Stays on in release. */
-#define ASSERT(condition) \
-    ((condition) ? (void)0 : assert_failed(#condition, __FILE__, __LINE__))
+#define ASSERT(condition) ((condition) ? (void)0 : assert_failed(#condition, __FILE__, __LINE__))
 __attribute__((noreturn)) void assert_failed(const char *condition, const char *file, int line);
 
 #endif

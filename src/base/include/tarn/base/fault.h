@@ -1,34 +1,36 @@
 /* fault.h: named points where a test makes tarn fail, wait or die.
  *
- * A point is one row of FAULT_TABLE and one FAULT(name) in the code. They cost one load when nothing is
- * armed and are in every build: what is tested is what is shipped. Armed by the environment
- * TARN_FAULT="name=action[:argument][@nth],…" at start, only where TARN_FAULT_ALLOW=1 is set too:
+ * A point is one row of FAULT_TABLE and one FAULT(name) in the code. They cost one load when
+ * nothing is armed and are in every build: what is tested is what is shipped. Armed by the
+ * environment TARN_FAULT="name=action[:argument][@nth],…" at start, only where TARN_FAULT_ALLOW=1
+ * is set too:
  *   fail[:errno-name]   the step fails (ENOSPC, EIO; default EIO)
  *   delay:ms            the step waits
  *   kill                the process dies by SIGKILL
- * @n: on the n-th pass only (1 is the first); without it on every pass. kill%p: with probability p percent,
- * from a generator seeded by TARN_FAULT_SEED (the kernel's randomness where that is not set); fail%p and
- * delay%p too: action[:argument][%p][@n]. Passes are counted from arming: delay:0 only counts. */
+ * @n: on the n-th pass only (1 is the first); without it on every pass. kill%p: with probability p
+ * percent, from a generator seeded by TARN_FAULT_SEED (the kernel's randomness where that is not
+ * set); fail%p and delay%p too: action[:argument][%p][@n]. Passes are counted from arming; delay:0
+ * does nothing but count. */
 #ifndef TARN_BASE_FAULT_H
 #define TARN_BASE_FAULT_H
 
 #include "tarn/base/error.h"
 
 /*  name                        where it sits */
-#define FAULT_TABLE(X)                                                            \
-    X(FS_WRITE, "fs.write", "before bytes are written to a file")                 \
-    X(FS_SYNC, "fs.sync", "before a file is synced")                              \
-    X(FS_SYNC_DIR, "fs.sync_dir", "before a folder is synced")                    \
-    X(FS_LINK, "fs.link", "before a staged file gets its name")                   \
-    X(STORE_STAGED, "store.staged", "a blob is durable, no row names it yet")     \
-    X(STATE_BEGIN, "state.begin", "before a group of submissions starts")         \
-    X(STATE_APPLIED, "state.applied", "submissions applied, group not committed") \
-    X(STATE_COMMITTED, "state.committed", "group durable, nobody told yet")       \
-    X(COMMIT_DATA, "commit.data", "data files staged, before metadata")           \
-    X(COMMIT_METADATA, "commit.metadata", "metadata staged, pointer not moved")   \
-    X(COMMIT_DONE, "commit.done", "pointer moved, caller not told")               \
+#define FAULT_TABLE(X)                                                                  \
+    X(FS_WRITE, "fs.write", "before bytes are written to a file")                       \
+    X(FS_SYNC, "fs.sync", "before a file is synced")                                    \
+    X(FS_SYNC_DIR, "fs.sync_dir", "before a folder is synced")                          \
+    X(FS_LINK, "fs.link", "before a staged file gets its name")                         \
+    X(STORE_STAGED, "store.staged", "a blob is durable, no row names it yet")           \
+    X(STATE_BEGIN, "state.begin", "before a group of submissions starts")               \
+    X(STATE_APPLIED, "state.applied", "submissions applied, group not committed")       \
+    X(STATE_COMMITTED, "state.committed", "group durable, nobody told yet")             \
+    X(COMMIT_DATA, "commit.data", "data files staged, before metadata")                 \
+    X(COMMIT_METADATA, "commit.metadata", "metadata staged, pointer not moved")         \
+    X(COMMIT_DONE, "commit.done", "pointer moved, caller not told")                     \
     X(INGEST_RECEIVED, "ingest.received", "body received, not written as a table file") \
-    X(WORKER_START, "worker.start", "a worker is about to lock itself in")        \
+    X(WORKER_START, "worker.start", "a worker is about to lock itself in")              \
     X(WORKER_RUN, "worker.run", "a worker is about to run a statement")
 
 typedef enum fault_point {
@@ -44,8 +46,8 @@ extern _Atomic int fault_armed; /* how many points are armed */
 status fault_hit(fault_point point, error *err);
 #define FAULT(point, err) (fault_armed != 0 ? fault_hit((point), (err)) : STATUS_OK)
 
-/* Parses the syntax above and puts it in place of what was armed. INVALID naming what is wrong; then
- * nothing changes. */
+/* Parses the syntax above and puts it in place of what was armed. INVALID naming what is wrong;
+ * then nothing changes. */
 status fault_arm(const char *spec, error *err);
 void fault_disarm(void);
 /* From the environment. Called once by main. */

@@ -1,8 +1,10 @@
 /* fs.h: the file system: every durable step of tarn is a function of this file.
  *
  * Invariants
- *   1. Bytes count as durable only after fs_sync on the file and fs_sync_dir on its folder returned OK.
- *   2. A failed sync is never retried: the caller stops the volume (fs_volume_broken tells everyone).
+ *   1. Bytes count as durable only after fs_sync on the file and fs_sync_dir on its folder returned
+ *      OK.
+ *   2. A failed sync is never retried: the caller stops the volume (fs_volume_broken tells
+ *      everyone).
  *   3. Every function restarts on EINTR and finishes short reads and writes.
  * Fault points (base/fault.h) sit in fs.c, so that tests can make any step fail, delay or kill. */
 #ifndef TARN_BASE_FS_H
@@ -18,7 +20,7 @@
 #include "tarn/base/error.h"
 #include "tarn/base/str.h"
 
-/* Paths are C strings: they come from tarn itself or from the command line, never from a request. */
+/* Paths are C strings: tarn's own, or from the command line, never from a request. */
 
 /* Flags as open(2), O_CLOEXEC added. NOT_FOUND, EXISTS, DENIED, NO_SPACE, IO. */
 status fs_open(const char *path, int flags, mode_t mode, int *ret_fd, error *err);
@@ -30,17 +32,18 @@ status fs_write_all(int fd, const void *bytes, size_t size_bytes, error *err);
 status fs_pwrite_all(int fd, const void *bytes, size_t size_bytes, int64_t offset, error *err);
 /* Reads up to `size_bytes`; fewer only at the end of the file. */
 status fs_read(int fd, void *ret_bytes, size_t size_bytes, size_t *ret_size, error *err);
-status fs_pread(int fd, void *ret_bytes, size_t size_bytes, int64_t offset, size_t *ret_size, error *err);
+status fs_pread(int fd, void *ret_bytes, size_t size_bytes, int64_t offset, size_t *ret_size,
+                error *err);
 /* CORRUPT where the file ends before that. */
 status fs_pread_all(int fd, void *ret_bytes, size_t size_bytes, int64_t offset, error *err);
 /* Whole file, with a NUL behind it. TOO_LARGE past `size_max_bytes`. */
 status fs_read_file(const char *path, size_t size_max_bytes, arena *a, str *ret_bytes, error *err);
-/* Writes beside, syncs, renames over `path`, syncs the folder: whole and durable on OK; after an error
- * the old or the new content, whole. */
+/* Writes beside, syncs, renames over `path`, syncs the folder: whole and durable on OK; after an
+ * error the old or the new content, whole. */
 status fs_write_file(const char *path, str bytes, mode_t mode, error *err);
 
-/* fdatasync, once: also EINTR is a failure. A failure breaks the volume (invariant 2) and is IO, a full
- * disk included. A sync that succeeds while another fails counts as failed. */
+/* fdatasync, once: also EINTR is a failure. A failure breaks the volume (invariant 2) and is IO, a
+ * full disk included. A sync that succeeds while another fails counts as failed. */
 status fs_sync(int fd, error *err);
 status fs_sync_dir(const char *path, error *err);
 /* Set by the first failed sync of this process; then fs_sync and fs_sync_dir fail at once. */
@@ -52,23 +55,23 @@ status fs_stat_size(const char *path, int64_t *ret_size_bytes, error *err); /* N
 bool fs_exists(const char *path);
 /* Makes a folder and its parents; existing ones are fine. */
 status fs_make_dirs(const char *path, mode_t mode, error *err);
-/* The same, and the name of every new folder is durable: for folders that will hold durable files. */
+/* The same, and the name of every new folder is durable: for what will hold durable files. */
 status fs_make_dirs_synced(const char *path, mode_t mode, error *err);
-status fs_link(const char *from, const char *to, error *err);   /* EXISTS */
+status fs_link(const char *from, const char *to, error *err); /* EXISTS */
 status fs_rename(const char *from, const char *to, error *err);
-status fs_remove(const char *path, error *err);                 /* absent is fine */
-status fs_remove_tree(const char *path, error *err);            /* absent is fine; does not follow links */
+status fs_remove(const char *path, error *err);      /* absent is fine */
+status fs_remove_tree(const char *path, error *err); /* absent is fine; does not follow links */
 /* Names in a folder, sorted, without . and .. */
 status fs_list(const char *path, arena *a, str **ret_names, size_t *ret_count, error *err);
 int64_t fs_free_bytes(const char *path); /* -1 where unknown */
 
-/* Extended attribute of a file; whole value. NOT_FOUND where absent, UNSUPPORTED where the file system has
- * none. ext4 has room for about 4000 bytes in all and says NO_SPACE beyond. */
+/* Extended attribute of a file; whole value. NOT_FOUND where absent, UNSUPPORTED where the file
+ * system has none. ext4 has room for about 4000 bytes in all and says NO_SPACE beyond. */
 status fs_set_xattr(int fd, const char *name, str value, error *err);
 status fs_get_xattr(const char *path, const char *name, arena *a, str *ret_value, error *err);
 
-/* Exclusive advisory lock on a file (created if absent), held until the fd is closed. BUSY where another
- * process holds it. */
+/* Exclusive advisory lock on a file (created if absent), held until the fd is closed. BUSY where
+ * another process holds it. */
 status fs_lock(const char *path, int *ret_fd, error *err);
 
 char *fs_join(arena *a, const char *folder, const char *name);

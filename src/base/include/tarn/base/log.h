@@ -1,9 +1,9 @@
 /* log.h: one line per event, key=value or JSON, to stderr.
  *
- * Modules return errors and log only at debug; the boundary (a request, a run, a command) logs once,
- * with the request id of the thread. Values under keys that name secrets (see log.c's table: key,
- * secret, password, token, authorization, signature) are replaced by "[redacted]". Thread-safe: a line
- * is one write. */
+ * Modules return errors and log only at debug; the boundary (a request, a run, a command) logs
+ * once, with the request id of the thread. Values under keys that name secrets (see log.c's table:
+ * key, secret, password, token, authorization, signature) are replaced by "[redacted]".
+ * Thread-safe: a line is one write. */
 #ifndef TARN_BASE_LOG_H
 #define TARN_BASE_LOG_H
 
@@ -23,7 +23,13 @@ log_level log_level_from(str name, bool *ret_known);
 /* The id that lines of this thread carry; NULL takes it away. Not copied: must outlive its use. */
 void log_set_request_id(const char *id);
 
-typedef enum log_kind { LOG_KIND_END, LOG_KIND_STR, LOG_KIND_INT, LOG_KIND_DOUBLE, LOG_KIND_BOOL } log_kind;
+typedef enum log_kind {
+    LOG_KIND_END,
+    LOG_KIND_STR,
+    LOG_KIND_INT,
+    LOG_KIND_DOUBLE,
+    LOG_KIND_BOOL
+} log_kind;
 
 typedef struct log_field {
     const char *key;

@@ -10,7 +10,8 @@
 /* Zeroed. Never NULL. */
 __attribute__((malloc, returns_nonnull)) void *mem_alloc(size_t size_bytes);
 /* Zeroed room for `count` items; a product that overflows ends the program. */
-__attribute__((malloc, returns_nonnull)) void *mem_alloc_array(size_t count, size_t item_size_bytes);
+__attribute__((malloc, returns_nonnull)) void *mem_alloc_array(size_t count,
+                                                               size_t item_size_bytes);
 /* count * item_size_bytes; an overflow ends the program. */
 size_t mem_product(size_t count, size_t item_size_bytes);
 /* New bytes are not zeroed. Never NULL. */

@@ -8,7 +8,7 @@
 
 #include "tarn/base/error.h"
 
-/* Random bytes from the kernel: keys, tokens, uuids. Never fails (aborts where the kernel refuses). */
+/* Random bytes from the kernel: keys, tokens, uuids. Ends the program where the kernel refuses. */
 void random_bytes(void *ret_bytes, size_t size_bytes);
 uint64_t random_u64(void);
 /* A version 4 uuid, 36 characters and NUL. */

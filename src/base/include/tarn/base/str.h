@@ -19,7 +19,9 @@ typedef struct str {
 } str;
 
 /* STR("literal") in code, STR_INIT("literal") in static tables. */
+/* clang-format off */
 #define STR_INIT(literal) {.data = (literal), .size = sizeof(literal) - 1}
+/* clang-format on */
 #define STR(literal) ((str)STR_INIT(literal))
 #define STR_NULL ((str){.data = NULL, .size = 0})
 /* For printf: "%.*s", STR_ARG(s). */
@@ -58,8 +60,8 @@ size_t str_find_char(str s, char c);
 size_t str_find_last_char(str s, char c);
 size_t str_find(str s, str needle);
 
-/* Cuts at the first `c`: the part before it is returned, `*rest` is what follows, or STR_NULL where `c`
- * does not occur (then all of it is returned). Loop while !str_is_null(rest). */
+/* Cuts at the first `c`: the part before it is returned, `*rest` is what follows, or STR_NULL where
+ * `c` does not occur (then all of it is returned). Loop while !str_is_null(rest). */
 str str_cut(str s, char c, str *rest);
 
 str str_copy(arena *a, str s); /* terminated copy; of STR_NULL it is STR_NULL */

@@ -1,7 +1,8 @@
 /* thread.h: threads, locks and the blocking pool.
  *
- * Locks are pthread's own types under shorter names; this header adds what tarn needs on top: threads
- * with a name, deadlines on the monotonic clock, and a pool for what blocks (fsync, database, handlers). */
+ * Locks are pthread's own types under shorter names; this header adds what tarn needs on top:
+ * threads with a name, deadlines on the monotonic clock, and a pool for what blocks (fsync,
+ * database, handlers). */
 #ifndef TARN_BASE_THREAD_H
 #define TARN_BASE_THREAD_H
 
@@ -18,9 +19,10 @@ typedef struct thread {
 } thread;
 
 /* `name` is seen in ps -L: at most 15 characters. BUSY where the system has no more threads.
- * Asynchronous signals (TERM, INT, CHLD …) are blocked in the new thread, so that the main thread gets
- * them; a program executed from such a thread wants its mask reset first. */
-status thread_start(thread *t, const char *name, void (*run)(void *context), void *context, error *err);
+ * Asynchronous signals (TERM, INT, CHLD …) are blocked in the new thread, so that the main thread
+ * gets them; a program executed from such a thread wants its mask reset first. */
+status thread_start(thread *t, const char *name, void (*run)(void *context), void *context,
+                    error *err);
 void thread_join(thread *t); /* not started is fine */
 
 typedef struct mutex {
@@ -42,19 +44,21 @@ void cond_wait(cond *c, mutex *m);
 /* False when `deadline_ns` (clock_mono_ns) passed. True says only "look again". */
 bool cond_wait_until(cond *c, mutex *m, int64_t deadline_ns);
 
-/* A pool of threads for blocking work: starts threads as needed up to `threads_max`, keeps idle ones for
- * some seconds. Tasks wait in a queue, first come first served. */
+/* A pool of threads for blocking work: starts threads as needed up to `threads_max`, keeps idle
+ * ones for some seconds. Tasks wait in a queue, first come first served. */
 typedef struct pool pool;
 pool *pool_create(const char *name, int threads_max);
-/* Finishes queued tasks, also those that they submit, then ends. No other thread may submit meanwhile. */
+/* Finishes queued tasks, also those that they submit, then ends. No other thread may submit
+ * meanwhile. */
 void pool_free(pool *p);
 /* BUSY where `queue_max` tasks already wait (pool_set_queue_max; default 10 000). */
 status pool_run(pool *p, void (*run)(void *context), void *context, error *err);
 void pool_set_queue_max(pool *p, size_t queue_max);
 
-/* Runs `run(context, index)` for 0 … count-1 on up to `threads` threads including the caller's; returns
- * when all are done. */
-void parallel_for(size_t count, int threads, void (*run)(void *context, size_t index), void *context);
+/* Runs `run(context, index)` for 0 … count-1 on up to `threads` threads including the caller's;
+ * returns when all are done. */
+void parallel_for(size_t count, int threads, void (*run)(void *context, size_t index),
+                  void *context);
 
 int thread_cpu_count(void); /* processors this process may use, at least 1 */
 

@@ -1,8 +1,8 @@
 /* vec.h: a typed growing array.
  *
- * VEC(T) names an anonymous struct type {T *items; size_t count; size_t capacity}; give it a name by
- * typedef where it crosses a function. A vec in an arena (vec_push with the arena) leaves old memory
- * to the arena when it grows, and needs no release. */
+ * VEC(T) names an anonymous struct type {T *items; size_t count; size_t capacity}; give it a name
+ * by typedef where it crosses a function. A vec in an arena (vec_push with the arena) leaves old
+ * memory to the arena when it grows, and needs no release. */
 #ifndef TARN_BASE_VEC_H
 #define TARN_BASE_VEC_H
 
@@ -22,10 +22,10 @@
 void *vec_grow(arena *a, void *items, size_t item_size, size_t count, size_t *capacity);
 
 /* Appends `value`. The item is v->items[v->count - 1] afterwards. */
-#define vec_push(a, v, value)                                                                         \
-    do {                                                                                              \
+#define vec_push(a, v, value)                                                                    \
+    do {                                                                                         \
         (v)->items = vec_grow((a), (v)->items, sizeof(*(v)->items), (v)->count, &(v)->capacity); \
-        (v)->items[(v)->count++] = (value);                                                           \
+        (v)->items[(v)->count++] = (value);                                                      \
     } while (0)
 
 #endif
