@@ -7,6 +7,10 @@
 #
 # A test that exits with 77 is skipped; its output says why.
 # `# timeout: 120` (seconds) in a script, or `/* timeout: 120 */` in a C file, changes its limit.
+# `# labels: slow` in a script adds labels: what is slow runs in one build alone.
+# `# without: sanitizers` keeps a script out of builds in which it cannot work.
+# Unit tests of the modules below get the label threaded: CI runs those under ThreadSanitizer.
+set(TARN_THREADED base net state store engine)
 set(TARN_TEST_TIMEOUT_S 60)
 set(TARN_TEST_ENV
     TARN_BIN=${CMAKE_BINARY_DIR}/tarn
@@ -53,9 +57,13 @@ function(tarn_test module name)
     tarn_use_module(${target} ${module})
     target_link_libraries(${target} PRIVATE tarn_test_support package::cmocka Threads::Threads)
     tarn_timeout(${source} seconds)
+    set(labels unit ${module})
+    if(module IN_LIST TARN_THREADED)
+        list(APPEND labels threaded)
+    endif()
     add_test(NAME unit.${module}.${name} COMMAND ${target})
     set_tests_properties(unit.${module}.${name} PROPERTIES
-        LABELS "unit;${module}" TIMEOUT ${seconds} SKIP_RETURN_CODE 77 ENVIRONMENT "${TARN_TEST_ENV}")
+        LABELS "${labels}" TIMEOUT ${seconds} SKIP_RETURN_CODE 77 ENVIRONMENT "${TARN_TEST_ENV}")
 endfunction()
 
 # tarn_fuzz(name): tests/fuzz/fuzz_<name>.c, linked with the modules whose headers it includes.
@@ -101,8 +109,15 @@ function(tarn_script label file)
         set(command bash ${file})
     endif()
     tarn_timeout(${file} seconds)
+    file(STRINGS ${file} labels REGEX "^# labels: " LIMIT_COUNT 1)
+    string(REGEX REPLACE "^# labels: " "" labels "${labels}")
+    separate_arguments(labels)
+    file(STRINGS ${file} without REGEX "^# without: sanitizers" LIMIT_COUNT 1)
+    if(without AND TARN_SANITIZE)
+        return()
+    endif()
     add_test(NAME ${label}.${name} COMMAND ${command})
     set_tests_properties(${label}.${name} PROPERTIES
-        LABELS ${label} TIMEOUT ${seconds} SKIP_RETURN_CODE 77 RUN_SERIAL ON
+        LABELS "${label};${labels}" TIMEOUT ${seconds} SKIP_RETURN_CODE 77 RUN_SERIAL ON
         WORKING_DIRECTORY ${CMAKE_BINARY_DIR} ENVIRONMENT "${TARN_TEST_ENV}")
 endfunction()

@@ -1,4 +1,4 @@
-/* test.c: the fixture, and the helpers behind the macros of test.h.
+/* test.c: the fixture, and the functions behind the macros of test.h.
  * It uses libc and tarn's base alone, so that base can be tested with it. */
 #include "support/test.h"
 
