@@ -40,8 +40,8 @@ typedef struct table_name {
 } table_name;
 /* "t", "ns.t", "a.b.t", "tarn.ns.t" from its parts; the warehouse's name in front is the last reading tried.
  * Existence decides between readings; NO_TABLE with the nearest name as hint. `default_space` for a bare name. */
-status catalog_resolve(catalog *c, const str *parts, size_t count, str default_space, arena *a, table_name *ret_name,
-                       error *err);
+status catalog_resolve(catalog *c, const str *parts, size_t count, str default_space, arena *a,
+                       table_name *ret_name, error *err);
 /* The same for a table that need not exist (CREATE): NO_NAMESPACE. */
 status catalog_resolve_new(catalog *c, const str *parts, size_t count, str default_space, arena *a,
                            table_name *ret_name, error *err);
@@ -61,9 +61,11 @@ typedef struct namespace_info {
 } namespace_info;
 
 /* Letters, digits, any printable text; levels joined by "."; EXISTS, NO_NAMESPACE for a missing parent, INVALID. */
-status catalog_create_namespace(catalog *c, str name, const catalog_property *properties, size_t count, error *err);
+status catalog_create_namespace(catalog *c, str name, const catalog_property *properties,
+                                size_t count, error *err);
 status catalog_get_namespace(catalog *c, str name, arena *a, namespace_info *ret_info, error *err);
-status catalog_list_namespaces(catalog *c, str parent, arena *a, namespace_info **ret_list, size_t *ret_count,
+status catalog_list_namespaces(catalog *c, str parent, arena *a, namespace_info **ret_list,
+                               size_t *ret_count,
                                error *err); /* all levels below parent; "" lists all */
 /* NOT_EMPTY unless `cascade`, which drops the tables too. "main" stays. */
 status catalog_drop_namespace(catalog *c, str name, bool cascade, error *err);
@@ -78,27 +80,33 @@ typedef struct table_info {
 
 typedef struct catalog_create {
     table_name name;
-    ice_create table;  /* location STR_NULL: chosen by the catalog */
+    ice_create table; /* location STR_NULL: chosen by the catalog */
     bool if_not_exists;
-    bool replace;      /* CREATE OR REPLACE: not yet; UNSUPPORTED */
-    const ice_append *append; /* rows of CREATE TABLE AS, in the same transaction; NULL for none. Field ids of its
+    bool replace; /* CREATE OR REPLACE: not yet; UNSUPPORTED */
+    const ice_append *
+        append; /* rows of CREATE TABLE AS, in the same transaction; NULL for none. Field ids of its
                                  files are those ice_metadata_create gives (1, 2, 3 … breadth first). */
 } catalog_create;
 /* EXISTS, NO_NAMESPACE, DENIED (location). *ret_created false where if_not_exists found one. */
-status catalog_create_table(catalog *c, const catalog_create *options, bool *ret_created, error *err);
+status catalog_create_table(catalog *c, const catalog_create *options, bool *ret_created,
+                            error *err);
 /* Current metadata, one reference for the caller. NO_TABLE with the nearest name. */
-status catalog_load_table(catalog *c, table_name name, arena *a, ice_metadata **ret_metadata, table_info *ret_info,
-                          error *err);
-status catalog_list_tables(catalog *c, str space, arena *a, table_info **ret_list, size_t *ret_count, error *err);
+status catalog_load_table(catalog *c, table_name name, arena *a, ice_metadata **ret_metadata,
+                          table_info *ret_info, error *err);
+status catalog_list_tables(catalog *c, str space, arena *a, table_info **ret_list,
+                           size_t *ret_count, error *err);
 /* Row first; files go by reachability, after the last reader. */
-status catalog_drop_table(catalog *c, table_name name, bool if_exists, bool *ret_dropped, error *err);
+status catalog_drop_table(catalog *c, table_name name, bool if_exists, bool *ret_dropped,
+                          error *err);
 status catalog_rename_table(catalog *c, table_name from, table_name to, error *err);
 
 /* Appends files to a table; waits for its turn, shares the commit with others that wait. Takes over what `append`
  * stages. */
-status catalog_append(catalog *c, table_name name, const ice_append *append, ice_commit_result *ret_result, error *err);
+status catalog_append(catalog *c, table_name name, const ice_append *append,
+                      ice_commit_result *ret_result, error *err);
 /* The committer of one table, for changes that are not appends. In the arena. */
-status catalog_committer(catalog *c, table_name name, arena *a, ice_committer *ret_committer, error *err);
+status catalog_committer(catalog *c, table_name name, arena *a, ice_committer *ret_committer,
+                         error *err);
 
 /* Rebuilds namespaces and table pointers from the newest metadata file of every table found in the object rows
  * (tarn recover). */

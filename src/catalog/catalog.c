@@ -1,0 +1,173 @@
+/* Opening and closing the catalog, its schema, and the cache of parsed metadata.
+ * Namespaces are in namespace.c, tables in table.c, the moving of pointers in commit.c. */
+#include "tarn/catalog/catalog.h"
+
+#include "internal.h"
+#include "tarn/base/clock.h"
+#include "tarn/base/mem.h"
+
+/* Names are kept as given; *_key columns hold them folded, and are what is looked up. */
+const state_migration catalog_migrations[] = {
+    {"catalog", 1,
+     "CREATE TABLE namespaces (name_key TEXT NOT NULL PRIMARY KEY, name TEXT NOT NULL, location TEXT,"
+     " created_us BIGINT NOT NULL);"
+     "CREATE TABLE namespace_properties (name_key TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL,"
+     " PRIMARY KEY (name_key, key));"
+     "CREATE TABLE tables (space_key TEXT NOT NULL, table_key TEXT NOT NULL, space TEXT NOT NULL, name TEXT NOT NULL,"
+     " uuid TEXT NOT NULL UNIQUE, location TEXT NOT NULL UNIQUE, metadata_location TEXT NOT NULL,"
+     " created_us BIGINT NOT NULL, updated_us BIGINT NOT NULL, PRIMARY KEY (space_key, table_key));"
+     "CREATE TABLE purges (uuid TEXT NOT NULL PRIMARY KEY, location TEXT NOT NULL, metadata_location TEXT NOT NULL)"},
+};
+const size_t catalog_migration_count = COUNT_OF(catalog_migrations);
+
+/* Tables whose metadata is kept parsed. The oldest go first. */
+#define CACHED_TABLES_MAX 1000
+
+typedef struct cached_table {
+    str location;
+    ice_metadata *metadata;
+} cached_table;
+
+static void cached_table_free(cached_table *t)
+{
+    if (t != NULL) {
+        ice_metadata_unref(t->metadata);
+        mem_free((char *)(uintptr_t)t->location.data);
+        mem_free(t);
+    }
+}
+
+static status make_main(void *context, state_txn *txn, error *err)
+{
+    (void)context;
+    return STATE_EXEC(
+        txn,
+        "INSERT INTO namespaces (name_key, name, created_us) VALUES ('main', 'main', ?1)"
+        " ON CONFLICT (name_key) DO NOTHING",
+        NULL, err, SV_INT(clock_now_us()));
+}
+
+static status has_main(void *context, state_txn *txn, error *err)
+{
+    bool *found = context;
+    state_rows *rows = NULL;
+
+    TRY(state_query(txn, "SELECT 1 FROM namespaces WHERE name_key = 'main'", NULL, 0, &rows, err));
+    return state_next(rows, found, err);
+}
+
+status catalog_open(const catalog_options *options, catalog **ret_catalog, error *err)
+{
+    bool found = false;
+
+    TRY(state_read(options->state, has_main, &found, err));
+    if (!found) {
+        TRY(state_submit(options->state, make_main, NULL, err));
+    }
+    catalog *c = NEW(catalog);
+    c->memory = arena_create();
+    c->state = options->state;
+    c->storage = options->storage;
+    c->warehouse = str_copy(c->memory, options->warehouse);
+    c->warehouse_location = str_copy(c->memory, options->warehouse_location);
+    mutex_init(&c->lock);
+    cond_init(&c->progress);
+    c->cached = map_create(NULL);
+    c->queues = map_create(NULL);
+    c->background = pool_create("catalog", 1);
+    *ret_catalog = c;
+    catalog__purge_soon(c);
+    return STATUS_OK;
+}
+
+void catalog_close(catalog *c)
+{
+    if (c == NULL) {
+        return;
+    }
+    pool_free(c->background);
+    map_entry entry;
+    for (size_t at = 0; map_next(c->cached, &at, &entry);) {
+        cached_table_free(entry.value);
+    }
+    map_free(c->cached);
+    catalog__queues_free(c);
+    cond_release(&c->progress);
+    mutex_release(&c->lock);
+    arena_free(c->memory);
+    mem_free(c);
+}
+
+str catalog_warehouse(const catalog *c)
+{
+    return c->warehouse;
+}
+
+ice_metadata *catalog__cache_get(catalog *c, str key, str location)
+{
+    mutex_lock(&c->lock);
+    const cached_table *t = map_get(c->cached, key);
+    ice_metadata *found =
+        t != NULL && str_equal(t->location, location) ? ice_metadata_ref(t->metadata) : NULL;
+    mutex_unlock(&c->lock);
+    return found;
+}
+
+void catalog__cache_put(catalog *c, str key, str location, const ice_metadata *metadata)
+{
+    cached_table *t = NEW(cached_table);
+    char *copy = mem_alloc(location.size + 1);
+    memcpy(copy, location.data, location.size);
+    t->location = str_from(copy, location.size);
+    t->metadata = ice_metadata_ref(metadata);
+
+    mutex_lock(&c->lock);
+    cached_table *replaced = map_set(c->cached, key, t);
+    cached_table *evicted = NULL;
+    map_entry oldest;
+    size_t at = 0;
+    if (map_count(c->cached) > CACHED_TABLES_MAX && map_next(c->cached, &at, &oldest)) {
+        evicted = map_remove(c->cached, oldest.key);
+    }
+    mutex_unlock(&c->lock);
+    cached_table_free(replaced);
+    cached_table_free(evicted);
+}
+
+void catalog__cache_drop(catalog *c, str key)
+{
+    mutex_lock(&c->lock);
+    cached_table *t = map_remove(c->cached, key);
+    mutex_unlock(&c->lock);
+    cached_table_free(t);
+}
+
+static status count_rows(state_txn *txn, const char *sql, int64_t *ret_count, error *err)
+{
+    state_rows *rows = NULL;
+    bool found = false;
+
+    TRY(state_query(txn, sql, NULL, 0, &rows, err));
+    TRY(state_next(rows, &found, err));
+    *ret_count = found ? state_int(rows, 0) : 0;
+    state_finish(rows);
+    return STATUS_OK;
+}
+
+static status read_stats(void *context, state_txn *txn, error *err)
+{
+    catalog_stats *stats = context;
+
+    TRY(count_rows(txn, "SELECT count(*) FROM namespaces", &stats->namespaces, err));
+    return count_rows(txn, "SELECT count(*) FROM tables", &stats->tables, err);
+}
+
+status catalog_read_stats(catalog *c, catalog_stats *ret_stats, error *err)
+{
+    catalog_stats stats = {
+        .commits = c->commits, .conflicts = c->conflicts, .merged_appends = c->merged_appends};
+
+    TRY(state_read(c->state, read_stats, &stats, err));
+    *ret_stats = stats;
+    return STATUS_OK;
+}

@@ -1,0 +1,278 @@
+/* Moving pointers: the committer of a table, and the queue in which appends to one table share a commit.
+ *
+ * The queue
+ *   1. An append puts its slot into its table's queue. If nobody leads the queue, it leads.
+ *   2. The leader takes all that wait and commits them as one snapshot (ice_commit_appends), without the lock.
+ *   3. It wakes those it served. Whoever still waits and finds no leader leads next.
+ * So a commit's syncs are shared by all that arrived during the commit before it. */
+#include "internal.h"
+
+#include "tarn/base/clock.h"
+#include "tarn/base/mem.h"
+
+/* ---- the committer ---- */
+
+typedef struct table_commit {
+    catalog *c;
+    table_name name;
+    str key, space_key, table_key;
+} table_commit;
+
+static status commit_load(void *context, arena *a, ice_metadata **ret_metadata, str *ret_location,
+                          error *err)
+{
+    table_commit *table = context;
+    table_info info;
+
+    TRY(catalog_load_table(table->c, table->name, a, ret_metadata, &info, err));
+    *ret_location = info.metadata_location;
+    return STATUS_OK;
+}
+
+typedef struct pointer_move {
+    const table_commit *table;
+    str base_location, new_location;
+    store_staged *const *staged;
+    size_t staged_count;
+    const str *obsolete;
+    size_t obsolete_count;
+    status (*extra)(void *context, state_txn *txn, error *err);
+    void *extra_context;
+    bool published;
+} pointer_move;
+
+static status explain_stale(const pointer_move *move, state_txn *txn, error *err)
+{
+    const table_commit *table = move->table;
+    state_rows *rows = NULL;
+    bool found = false;
+
+    TRY(STATE_QUERY(txn, "SELECT 1 FROM tables WHERE space_key = ?1 AND table_key = ?2", &rows, err,
+                    SV_TEXT(table->space_key), SV_TEXT(table->table_key)));
+    TRY(state_next(rows, &found, err));
+    state_finish(rows);
+    return error_set(err, found ? STATUS_CONFLICT : STATUS_NO_TABLE,
+                     found ? "table \"%.*s.%.*s\" was changed by another commit"
+                           : "table \"%.*s.%.*s\" does not exist",
+                     STR_ARG(table->name.space), STR_ARG(table->name.table));
+}
+
+static status move_pointer(void *context, state_txn *txn, error *err)
+{
+    pointer_move *move = context;
+    const table_commit *table = move->table;
+    int64_t moved = 0;
+
+    move->published = true;
+    TRY(store_publish(table->c->storage, txn, move->staged, move->staged_count, err));
+    TRY(STATE_EXEC(txn,
+                   "UPDATE tables SET metadata_location = ?1, updated_us = ?2"
+                   " WHERE space_key = ?3 AND table_key = ?4 AND metadata_location = ?5",
+                   &moved, err, SV_TEXT(move->new_location), SV_INT(clock_now_us()),
+                   SV_TEXT(table->space_key), SV_TEXT(table->table_key),
+                   SV_TEXT(move->base_location)));
+    if (moved == 0) {
+        return explain_stale(move, txn, err);
+    }
+    if (move->obsolete_count > 0) {
+        TRY(store_delete(table->c->storage, txn, move->obsolete, move->obsolete_count, err));
+    }
+    return move->extra != NULL ? move->extra(move->extra_context, txn, err) : STATUS_OK;
+}
+
+static status commit_pointer(void *context, str base_location, str new_location,
+                             const ice_metadata *new_metadata, store_staged *const *staged,
+                             size_t staged_count, const str *obsolete, size_t obsolete_count,
+                             status (*extra)(void *extra_context, state_txn *txn, error *err),
+                             void *extra_context, error *err)
+{
+    const table_commit *table = context;
+    pointer_move move = {.table = table,
+                         .base_location = base_location,
+                         .new_location = new_location,
+                         .staged = staged,
+                         .staged_count = staged_count,
+                         .obsolete = obsolete,
+                         .obsolete_count = obsolete_count,
+                         .extra = extra,
+                         .extra_context = extra_context};
+    status result = state_submit(table->c->state, move_pointer, &move, err);
+
+    for (size_t i = 0; !move.published && i < staged_count; i++) {
+        store_discard(table->c->storage, staged[i]);
+    }
+    if (result == STATUS_OK) {
+        table->c->commits++;
+        catalog__cache_put(table->c, table->key, new_location, new_metadata);
+    } else if (result == STATUS_CONFLICT) {
+        table->c->conflicts++;
+    }
+    return result;
+}
+
+status catalog_committer(catalog *c, table_name name, arena *a, ice_committer *ret_committer,
+                         error *err)
+{
+    bool exists = false;
+    TRY(catalog__namespace_exists(c, name.space, &exists, err));
+    if (!exists) {
+        return catalog__no_namespace(c, name.space, err);
+    }
+    table_commit *table = ARENA_NEW(a, table_commit);
+    table->c = c;
+    table->name = (table_name){.space = str_copy(a, name.space), .table = str_copy(a, name.table)};
+    table->key = catalog__table_key(a, name);
+    table->space_key = catalog__fold(a, name.space);
+    table->table_key = catalog__fold(a, name.table);
+    *ret_committer = (ice_committer){
+        .load = commit_load, .commit = commit_pointer, .context = table, .storage = c->storage};
+    return STATUS_OK;
+}
+
+/* ---- the queue ---- */
+
+/* More than this do not share one commit: its metadata would grow past what one sync is worth. */
+#define SHARED_MAX 256
+
+typedef struct waiting_append waiting_append;
+struct waiting_append {
+    const ice_append *append;
+    ice_append_slot slot;
+    bool done;
+    waiting_append *next;
+};
+
+struct append_queue {
+    waiting_append *first, *last;
+    bool led;
+    int users; /* appends that hold the queue: the last one frees it */
+};
+
+void catalog__queues_free(catalog *c)
+{
+    map_entry entry;
+    for (size_t at = 0; map_next(c->queues, &at, &entry);) {
+        mem_free(entry.value);
+    }
+    map_free(c->queues);
+}
+
+/* The next three are called with the lock held. */
+static append_queue *join_queue(catalog *c, str key, waiting_append *mine)
+{
+    append_queue *queue = map_get(c->queues, key);
+    if (queue == NULL) {
+        queue = NEW(append_queue);
+        map_set(c->queues, key, queue);
+    }
+    queue->users++;
+    if (queue->last != NULL) {
+        queue->last->next = mine;
+    } else {
+        queue->first = mine;
+    }
+    queue->last = mine;
+    return queue;
+}
+
+static void leave_queue(catalog *c, str key, append_queue *queue)
+{
+    queue->users--;
+    if (queue->users == 0) {
+        map_remove(c->queues, key);
+        mem_free(queue);
+    }
+}
+
+static size_t take_waiting(append_queue *queue, waiting_append *taken[SHARED_MAX])
+{
+    size_t count = 0;
+    while (queue->first != NULL && count < SHARED_MAX) {
+        taken[count++] = queue->first;
+        queue->first = queue->first->next;
+    }
+    if (queue->first == NULL) {
+        queue->last = NULL;
+    }
+    return count;
+}
+
+static void commit_taken(catalog *c, const ice_committer *committer, waiting_append *const *taken,
+                         size_t count)
+{
+    ice_append_slot *slots = NEW_ARRAY(ice_append_slot, count);
+
+    for (size_t i = 0; i < count; i++) {
+        slots[i] = (ice_append_slot){.append = taken[i]->append, .err = ERROR_INIT};
+    }
+    ice_commit_appends(committer, slots, count);
+    for (size_t i = 0; i < count; i++) {
+        taken[i]->slot = slots[i];
+    }
+    if (count > 1) {
+        c->merged_appends += (int64_t)count - 1;
+    }
+    mem_free(slots);
+}
+
+/* Leads until its own append is done. */
+static void lead(catalog *c, const ice_committer *committer, append_queue *queue,
+                 const waiting_append *mine)
+{
+    waiting_append *taken[SHARED_MAX];
+
+    queue->led = true;
+    while (!mine->done) {
+        size_t count = take_waiting(queue, taken);
+        mutex_unlock(&c->lock);
+        commit_taken(c, committer, taken, count);
+        mutex_lock(&c->lock);
+        for (size_t i = 0; i < count; i++) {
+            taken[i]->done = true;
+        }
+    }
+    queue->led = false;
+    cond_broadcast(&c->progress);
+}
+
+static void append_in_turn(catalog *c, const ice_committer *committer, str key,
+                           waiting_append *mine)
+{
+    mutex_lock(&c->lock);
+    append_queue *queue = join_queue(c, key, mine);
+    while (!mine->done) {
+        if (queue->led) {
+            cond_wait(&c->progress, &c->lock);
+        } else {
+            lead(c, committer, queue, mine);
+        }
+    }
+    leave_queue(c, key, queue);
+    mutex_unlock(&c->lock);
+}
+
+status catalog_append(catalog *c, table_name name, const ice_append *append,
+                      ice_commit_result *ret_result, error *err)
+{
+    arena *a = arena_create();
+    ice_committer committer;
+    waiting_append mine = {.append = append};
+    status result = catalog_committer(c, name, a, &committer, err);
+
+    if (result == STATUS_OK) {
+        append_in_turn(c, &committer, catalog__table_key(a, name), &mine);
+        result = mine.slot.outcome;
+        if (result != STATUS_OK && err != NULL) {
+            *err = mine.slot.err;
+        }
+        if (result == STATUS_OK) {
+            *ret_result = mine.slot.result;
+        }
+    } else {
+        for (size_t i = 0; i < append->staged_count; i++) {
+            store_discard(c->storage, append->staged[i]);
+        }
+    }
+    arena_free(a);
+    return result;
+}

@@ -1,0 +1,62 @@
+/* What the files of the catalog share. */
+#ifndef TARN_CATALOG_INTERNAL_H
+#define TARN_CATALOG_INTERNAL_H
+
+#include "tarn/base/map.h"
+#include "tarn/base/thread.h"
+#include "tarn/catalog/catalog.h"
+
+/* Appends to one table that wait for their turn (append.c). */
+typedef struct append_queue append_queue;
+
+struct catalog {
+    state *state;
+    storage *storage;
+    str warehouse;
+    str warehouse_location;
+    arena *memory;
+    mutex lock;    /* guards the three below */
+    map *cached;   /* table key -> cached_table */
+    map *queues;   /* table key -> append_queue */
+    cond progress; /* an append finished, or leads no more */
+    pool *background;
+    _Atomic int64_t commits, conflicts, merged_appends;
+};
+
+/* The key under which a name is looked up: letters folded. */
+str catalog__fold(arena *a, str name);
+/* Folded namespace, a NUL, folded table. */
+str catalog__table_key(arena *a, table_name name);
+/* `table "ns.t" does not exist`, with the nearest existing name as hint. */
+status catalog__no_table(catalog *c, table_name name, error *err);
+status catalog__no_namespace(catalog *c, str name, error *err);
+/* INVALID for names that cannot be: empty, control characters, too long. `kind`: "table" or "namespace". */
+status catalog__check_name(const char *kind, str name, error *err);
+status catalog__namespace_exists(catalog *c, str name, bool *ret_exists, error *err);
+/* Where a new table goes when nobody says: plain characters and unique. */
+status catalog__choose_location(catalog *c, table_name name, str uuid, arena *a, str *ret_location,
+                                error *err);
+/* The names that such a location was made of; false for locations of another form. */
+bool catalog__names_of_location(catalog *c, str location, arena *a, table_name *ret_name);
+
+/* One reference, or NULL where `location` is not what is cached for the table. */
+ice_metadata *catalog__cache_get(catalog *c, str key, str location);
+void catalog__cache_put(catalog *c, str key, str location, const ice_metadata *metadata);
+void catalog__cache_drop(catalog *c, str key);
+
+/* Writes the row of a new table. In a transaction. EXISTS, NO_NAMESPACE, DENIED on overlapping locations. */
+status catalog__insert_table(catalog *c, state_txn *txn, table_name name, str uuid, str location,
+                             str metadata_location, error *err);
+/* Deletes the table's row and notes what must be purged. In a transaction. */
+status catalog__delete_table(state_txn *txn, str space_key, str name_key, bool *ret_dropped,
+                             error *err);
+/* Starts removing the files of dropped tables in the background. */
+void catalog__purge_soon(catalog *c);
+void catalog__purge_pending(catalog *c);
+
+/* Stages the object that tells a table's name where its location does not (renamed, or a location of its own). */
+status catalog__stage_name(catalog *c, table_name name, str uuid, str metadata_location,
+                           store_staged **ret_staged, error *err);
+
+void catalog__queues_free(catalog *c);
+#endif

@@ -1,0 +1,255 @@
+/* Dropping tables: the row goes at once and leaves a note; files go in the background by reachability, in chunks, and
+ * the note goes last, so that a stop in between loses nothing and repeats nothing harmful. */
+#include "internal.h"
+
+#include "tarn/base/limits.h"
+#include "tarn/base/log.h"
+#include "tarn/base/vec.h"
+
+#define PURGE_CHUNK 500
+
+status catalog__delete_table(state_txn *txn, str space_key, str name_key, bool *ret_dropped,
+                             error *err)
+{
+    int64_t deleted = 0;
+
+    TRY(STATE_EXEC(
+        txn,
+        "INSERT INTO purges (uuid, location, metadata_location)"
+        " SELECT uuid, location, metadata_location FROM tables WHERE space_key = ?1 AND table_key = ?2",
+        NULL, err, SV_TEXT(space_key), SV_TEXT(name_key)));
+    TRY(STATE_EXEC(txn, "DELETE FROM tables WHERE space_key = ?1 AND table_key = ?2", &deleted, err,
+                   SV_TEXT(space_key), SV_TEXT(name_key)));
+    *ret_dropped = deleted > 0;
+    return STATUS_OK;
+}
+
+typedef struct table_drop {
+    str space_key, table_key;
+    bool dropped;
+} table_drop;
+
+static status apply_drop(void *context, state_txn *txn, error *err)
+{
+    table_drop *drop = context;
+    return catalog__delete_table(txn, drop->space_key, drop->table_key, &drop->dropped, err);
+}
+
+status catalog_drop_table(catalog *c, table_name name, bool if_exists, bool *ret_dropped,
+                          error *err)
+{
+    arena *a = arena_create();
+    table_drop drop = {.space_key = catalog__fold(a, name.space),
+                       .table_key = catalog__fold(a, name.table)};
+    status result = state_submit(c->state, apply_drop, &drop, err);
+
+    if (result == STATUS_OK) {
+        catalog__cache_drop(c, catalog__table_key(a, name));
+    }
+    arena_free(a);
+    TRY(result);
+    if (!drop.dropped && !if_exists) {
+        return catalog__no_table(c, name, err);
+    }
+    if (drop.dropped) {
+        catalog__purge_soon(c);
+    }
+    *ret_dropped = drop.dropped;
+    return STATUS_OK;
+}
+
+/* ---- what a table is made of ---- */
+
+typedef VEC(str) location_list;
+
+typedef struct reachable {
+    catalog *c;
+    str inside; /* "<location>/": nothing outside is ever deleted */
+    arena *a;
+    map *seen;
+    location_list found;
+} reachable;
+
+static void reach(reachable *r, str location)
+{
+    if (str_starts_with(location, r->inside) && !map_has(r->seen, location)) {
+        map_set(r->seen, location, r);
+        vec_push(r->a, &r->found, str_copy(r->a, location));
+    }
+}
+
+static status read_object(reachable *r, str location, size_t size_max, arena *a, str *ret_bytes,
+                          error *err)
+{
+    status result = store_read_all(r->c->storage, location, size_max, a, ret_bytes, err);
+    if (result == STATUS_NOT_FOUND) { /* gone in an earlier, interrupted purge */
+        *ret_bytes = STR_NULL;
+        return STATUS_OK;
+    }
+    return result;
+}
+
+static status reach_manifest(reachable *r, const ice_metadata *m, const ice_manifest *manifest,
+                             arena *a, error *err)
+{
+    ice_entry *entries = NULL;
+    size_t count = 0;
+    str bytes;
+
+    if (map_has(r->seen, manifest->path)) {
+        return STATUS_OK;
+    }
+    TRY(read_object(r, manifest->path, LIMIT_MANIFEST_FILE, a, &bytes, err));
+    if (!str_is_null(bytes)) {
+        TRY(ice_manifest_parse(bytes, manifest, m, false, a, &entries, &count, err));
+    }
+    for (size_t i = 0; i < count; i++) {
+        reach(r, entries[i].file.path);
+    }
+    reach(r, manifest->path);
+    return STATUS_OK;
+}
+
+static status reach_snapshot(reachable *r, const ice_metadata *m, const ice_snapshot *snapshot,
+                             arena *a, error *err)
+{
+    ice_manifest *manifests = NULL;
+    size_t count = 0;
+    str bytes;
+
+    if (str_is_null(snapshot->manifest_list)) {
+        return STATUS_OK;
+    }
+    TRY(read_object(r, snapshot->manifest_list, LIMIT_MANIFEST_FILE, a, &bytes, err));
+    if (str_is_null(bytes)) {
+        return STATUS_OK;
+    }
+    TRY(ice_manifest_list_parse(bytes, a, &manifests, &count, err));
+    for (size_t i = 0; i < count; i++) {
+        arena *each = arena_child(a);
+        status result = reach_manifest(r, m, &manifests[i], each, err);
+        arena_free(each);
+        TRY(result);
+    }
+    reach(r, snapshot->manifest_list);
+    return STATUS_OK;
+}
+
+/* Data files first and the metadata file last: what is found by reading a file is deleted before the file. */
+static status reach_all(reachable *r, str metadata_location, error *err)
+{
+    ice_metadata *m = NULL;
+    arena *a = arena_child(r->a);
+    str bytes;
+
+    status result = read_object(r, metadata_location, LIMIT_METADATA_FILE, a, &bytes, err);
+    if (result == STATUS_OK && !str_is_null(bytes)) {
+        result = ice_metadata_parse(bytes, &m, err);
+    }
+    for (size_t i = 0; result == STATUS_OK && m != NULL && i < m->snapshot_count; i++) {
+        arena *each = arena_child(a);
+        result = reach_snapshot(r, m, &m->snapshots[i], each, err);
+        arena_free(each);
+    }
+    for (size_t i = 0; result == STATUS_OK && m != NULL && i < m->metadata_log_count; i++) {
+        reach(r, m->metadata_log[i].metadata_file);
+    }
+    if (result == STATUS_OK) {
+        reach(r, metadata_location);
+    }
+    ice_metadata_unref(m);
+    arena_free(a);
+    return result;
+}
+
+/* ---- the work in the background ---- */
+
+typedef struct purge {
+    catalog *c;
+    arena *a;
+    bool found;
+    str uuid, location, metadata_location;
+    const str *chunk;
+    size_t chunk_count;
+} purge;
+
+static status next_purge(void *context, state_txn *txn, error *err)
+{
+    purge *p = context;
+    state_rows *rows = NULL;
+
+    TRY(STATE_QUERY(
+        txn,
+        "SELECT uuid, location, metadata_location FROM purges WHERE uuid > ?1 ORDER BY uuid LIMIT 1",
+        &rows, err, SV_TEXT(p->uuid)));
+    TRY(state_next(rows, &p->found, err));
+    if (p->found) {
+        p->uuid = state_text(rows, 0, p->a);
+        p->location = state_text(rows, 1, p->a);
+        p->metadata_location = state_text(rows, 2, p->a);
+    }
+    state_finish(rows);
+    return STATUS_OK;
+}
+
+static status delete_chunk(void *context, state_txn *txn, error *err)
+{
+    purge *p = context;
+    return store_delete(p->c->storage, txn, p->chunk, p->chunk_count, err);
+}
+
+static status forget_purge(void *context, state_txn *txn, error *err)
+{
+    purge *p = context;
+    return STATE_EXEC(txn, "DELETE FROM purges WHERE uuid = ?1", NULL, err, SV_TEXT(p->uuid));
+}
+
+static status purge_table(purge *p, error *err)
+{
+    arena *a = arena_create();
+    reachable r = {.c = p->c,
+                   .a = a,
+                   .seen = map_create(a),
+                   .inside = str_printf(a, "%.*s/", STR_ARG(p->location))};
+    status result = reach_all(&r, p->metadata_location, err);
+
+    for (size_t at = 0; result == STATUS_OK && at < r.found.count; at += PURGE_CHUNK) {
+        p->chunk = r.found.items + at;
+        p->chunk_count = r.found.count - at < PURGE_CHUNK ? r.found.count - at : PURGE_CHUNK;
+        result = state_submit(p->c->state, delete_chunk, p, err);
+    }
+    if (result == STATUS_OK) {
+        result = state_submit(p->c->state, forget_purge, p, err);
+    }
+    arena_free(a);
+    return result;
+}
+
+/* A table that cannot be purged (a corrupt file, say) keeps its note and its files, is logged, and does not hold up
+ * the others. */
+void catalog__purge_pending(catalog *c)
+{
+    purge p = {.c = c, .a = arena_create(), .uuid = STR("")};
+
+    for (;;) {
+        error err = ERROR_INIT;
+        if (state_read(c->state, next_purge, &p, &err) != STATUS_OK || !p.found) {
+            break;
+        }
+        if (purge_table(&p, &err) != STATUS_OK) {
+            log_failure("dropped table not purged", &err);
+        }
+    }
+    arena_free(p.a);
+}
+
+static void run_purges(void *context)
+{
+    catalog__purge_pending(context);
+}
+
+void catalog__purge_soon(catalog *c)
+{
+    error ignored = ERROR_INIT; /* a full queue means that a purge is on its way anyhow */
+    (void)pool_run(c->background, run_purges, c, &ignored);
+}

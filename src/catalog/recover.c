@@ -1,0 +1,207 @@
+/* Names kept beside the data, so that a lost database can be rebuilt from objects alone.
+ *
+ * A location that the catalog chose tells its table's names. For a table that was renamed or lies where its maker
+ * wanted, a small object "<warehouse>/.tarn/names/<uuid>.json" tells them. */
+#include "internal.h"
+
+#include "tarn/base/limits.h"
+#include "tarn/base/log.h"
+#include "tarn/base/vec.h"
+
+static str names_prefix(const catalog *c, arena *a)
+{
+    return str_printf(a, "%.*s/.tarn/names/", STR_ARG(c->warehouse_location));
+}
+
+status catalog__stage_name(catalog *c, table_name name, str uuid, str metadata_location,
+                           store_staged **ret_staged, error *err)
+{
+    arena *a = arena_create();
+    buf *text = buf_in(a, LIMIT_JSON_BODY);
+    json_writer w;
+
+    json_writer_init(&w, text);
+    json_begin_object(&w);
+    json_member_str(&w, "namespace", name.space);
+    json_member_str(&w, "table", name.table);
+    json_member_str(&w, "uuid", uuid);
+    json_member_str(&w, "metadata-location", metadata_location);
+    json_end_object(&w);
+    str prefix = names_prefix(c, a);
+    str location = str_printf(a, "%.*s%.*s.json", STR_ARG(prefix), STR_ARG(uuid));
+    status result = store_stage_bytes(c->storage, location, STR("application/json"), buf_str(text),
+                                      ret_staged, err);
+    arena_free(a);
+    return result;
+}
+
+/* ---- recover ---- */
+
+typedef struct found_table {
+    str metadata_location;
+    int version;
+    str uuid, location;
+    table_name name;
+    bool named;
+} found_table;
+
+typedef struct recovery {
+    catalog *c;
+    arena *a;
+    map *tables; /* folder of the metadata files -> found_table */
+    map *names;  /* uuid -> table_name */
+} recovery;
+
+static void note_metadata_file(recovery *r, str location)
+{
+    size_t slash = str_find_last_char(location, '/');
+    str folder = str_slice(location, 0, slash);
+
+    if (!str_ends_with(location, STR(".metadata.json")) ||
+        !str_ends_with(folder, STR("/metadata"))) {
+        return;
+    }
+    int version = ice_metadata_location_version(location);
+    found_table *t = map_get(r->tables, folder);
+    if (t == NULL) {
+        t = ARENA_NEW(r->a, found_table);
+        t->version = -1;
+        map_set(r->tables, folder, t);
+    }
+    if (version > t->version) {
+        t->version = version;
+        t->metadata_location = str_copy(r->a, location);
+    }
+}
+
+static status note_name_record(recovery *r, str location, error *err)
+{
+    const json *record = NULL;
+    str bytes;
+
+    TRY(store_read_all(r->c->storage, location, LIMIT_MIB, r->a, &bytes, err));
+    TRY(json_parse(bytes, r->a, &record, err));
+    table_name *name = ARENA_NEW(r->a, table_name);
+    name->space = json_str_or(json_get(record, "namespace"), STR_NULL);
+    name->table = json_str_or(json_get(record, "table"), STR_NULL);
+    map_set(r->names, json_str_or(json_get(record, "uuid"), STR_NULL), name);
+    str folder = json_str_or(json_get(record, "metadata-location"), STR_NULL);
+    if (store_is_local(folder)) { /* no blob tells of it */
+        note_metadata_file(r, folder);
+    }
+    return STATUS_OK;
+}
+
+static status scan_objects(recovery *r, error *err)
+{
+    str prefix = str_printf(r->a, "%.*s/", STR_ARG(r->c->warehouse_location));
+    str names = names_prefix(r->c, r->a);
+    str after = STR_NULL;
+
+    for (;;) {
+        store_object *objects = NULL;
+        size_t count = 0;
+        TRY(store_list(r->c->storage, prefix, after, 1000, r->a, &objects, &count, err));
+        for (size_t i = 0; i < count; i++) {
+            if (str_starts_with(objects[i].location, names)) {
+                TRY(note_name_record(r, objects[i].location, err));
+            } else {
+                note_metadata_file(r, objects[i].location);
+            }
+        }
+        if (count == 0) {
+            return STATUS_OK;
+        }
+        after = objects[count - 1].location;
+    }
+}
+
+static status read_found(recovery *r, found_table *t, error *err)
+{
+    ice_metadata *m = NULL;
+    arena *a = arena_child(r->a);
+    str bytes;
+
+    status result =
+        store_read_all(r->c->storage, t->metadata_location, LIMIT_METADATA_FILE, a, &bytes, err);
+    if (result == STATUS_OK) {
+        result = ice_metadata_parse(bytes, &m, err);
+    }
+    if (result == STATUS_OK) {
+        t->uuid = str_copy(r->a, m->uuid);
+        t->location = str_copy(r->a, m->location);
+        const table_name *record = map_get(r->names, t->uuid);
+        t->named = record != NULL || catalog__names_of_location(r->c, t->location, r->a, &t->name);
+        if (record != NULL) {
+            t->name = *record;
+        }
+    }
+    ice_metadata_unref(m);
+    arena_free(a);
+    return result;
+}
+
+typedef struct table_restore {
+    catalog *c;
+    const found_table *table;
+} table_restore;
+
+static status restore_table(void *context, state_txn *txn, error *err)
+{
+    const table_restore *restore = context;
+    const found_table *t = restore->table;
+
+    return catalog__insert_table(restore->c, txn, t->name, t->uuid, t->location,
+                                 t->metadata_location, err);
+}
+
+/* All levels of a namespace, outermost first. */
+static status restore_namespaces(catalog *c, str name, error *err)
+{
+    for (size_t at = 0; at <= name.size; at++) {
+        if (at == name.size || name.data[at] == '.') {
+            status result = catalog_create_namespace(c, str_slice(name, 0, at), NULL, 0, err);
+            if (result != STATUS_OK && result != STATUS_EXISTS) {
+                return result;
+            }
+        }
+    }
+    return STATUS_OK;
+}
+
+static status restore(recovery *r, found_table *t, error *err)
+{
+    table_restore change = {.c = r->c, .table = t};
+
+    TRY(read_found(r, t, err));
+    if (!t->named) {
+        t->name = (table_name){.space = STR("recovered"), .table = t->uuid};
+    }
+    TRY(restore_namespaces(r->c, t->name.space, err));
+    return state_submit(r->c->state, restore_table, &change, err);
+}
+
+status catalog_recover(catalog *c, int64_t *ret_tables, error *err)
+{
+    arena *a = arena_create();
+    recovery r = {.c = c, .a = a, .tables = map_create(a), .names = map_create(a)};
+    int64_t restored = 0;
+    status result = scan_objects(&r, err);
+    map_entry entry;
+
+    for (size_t at = 0; result == STATUS_OK && map_next(r.tables, &at, &entry);) {
+        error one = ERROR_INIT;
+        const found_table *t = entry.value;
+        if (restore(&r, entry.value, &one) == STATUS_OK) {
+            restored++;
+        } else {
+            error_context(&one, "table at \"%.*s\"", STR_ARG(t->metadata_location));
+            log_failure("table not recovered", &one);
+        }
+    }
+    arena_free(a);
+    if (result == STATUS_OK) {
+        *ret_tables = restored;
+    }
+    return result;
+}

@@ -1,0 +1,514 @@
+/* Tables: rows that point to metadata. Creating, loading, listing, renaming; dropping is completed by purge.c. */
+#include "internal.h"
+
+#include "tarn/base/clock.h"
+#include "tarn/base/limits.h"
+#include "tarn/base/rng.h"
+#include "tarn/base/vec.h"
+
+/* ---- load ---- */
+
+typedef struct table_query {
+    str space_key, table_key;
+    arena *a;
+    bool found;
+    str location; /* of the table */
+    table_info info;
+} table_query;
+
+static void read_row(const state_rows *rows, arena *a, table_info *info)
+{
+    info->name.space = state_text(rows, 0, a);
+    info->name.table = state_text(rows, 1, a);
+    info->uuid = state_text(rows, 2, a);
+    info->metadata_location = state_text(rows, 3, a);
+    info->created_us = state_int(rows, 4);
+    info->updated_us = state_int(rows, 5);
+}
+
+static status read_table(void *context, state_txn *txn, error *err)
+{
+    table_query *q = context;
+    state_rows *rows = NULL;
+
+    TRY(STATE_QUERY(
+        txn,
+        "SELECT space, name, uuid, metadata_location, created_us, updated_us, location FROM tables"
+        " WHERE space_key = ?1 AND table_key = ?2",
+        &rows, err, SV_TEXT(q->space_key), SV_TEXT(q->table_key)));
+    TRY(state_next(rows, &q->found, err));
+    if (q->found) {
+        read_row(rows, q->a, &q->info);
+        q->location = state_text(rows, 6, q->a);
+    }
+    state_finish(rows);
+    return STATUS_OK;
+}
+
+static status read_metadata(catalog *c, str location, ice_metadata **ret_metadata, error *err)
+{
+    arena *a = arena_create();
+    str bytes;
+    status result = store_read_all(c->storage, location, LIMIT_METADATA_FILE, a, &bytes, err);
+
+    if (result == STATUS_OK) {
+        result = ice_metadata_parse(bytes, ret_metadata, err);
+    }
+    arena_free(a);
+    if (result != STATUS_OK) {
+        error_context(err, "metadata file \"%.*s\"", STR_ARG(location));
+    }
+    return result;
+}
+
+/* A commit between reading the pointer and reading the file may have deleted the file: then the pointer is read
+ * again. Each round means somebody else made progress, so a few are enough. */
+#define LOAD_ATTEMPTS 8
+
+status catalog_load_table(catalog *c, table_name name, arena *a, ice_metadata **ret_metadata,
+                          table_info *ret_info, error *err)
+{
+    table_query q = {.space_key = catalog__fold(a, name.space),
+                     .table_key = catalog__fold(a, name.table),
+                     .a = a};
+    str key = catalog__table_key(a, name);
+
+    for (int attempt = 1;; attempt++) {
+        TRY(state_read(c->state, read_table, &q, err));
+        if (!q.found) {
+            return catalog__no_table(c, name, err);
+        }
+        ice_metadata *metadata = catalog__cache_get(c, key, q.info.metadata_location);
+        if (metadata == NULL) {
+            status result = read_metadata(c, q.info.metadata_location, &metadata, err);
+            if (result == STATUS_NOT_FOUND && attempt < LOAD_ATTEMPTS) {
+                continue;
+            }
+            if (result != STATUS_OK) {
+                return result == STATUS_NOT_FOUND
+                           ? error_set(err, STATUS_CORRUPT,
+                                       "table \"%.*s.%.*s\" has lost its metadata file \"%.*s\"",
+                                       STR_ARG(name.space), STR_ARG(name.table),
+                                       STR_ARG(q.info.metadata_location))
+                           : result;
+            }
+            catalog__cache_put(c, key, q.info.metadata_location, metadata);
+        }
+        *ret_metadata = metadata;
+        *ret_info = q.info;
+        return STATUS_OK;
+    }
+}
+
+/* ---- list ---- */
+
+typedef struct table_list {
+    str space_key;
+    arena *a;
+    VEC(table_info) found;
+} table_list;
+
+static status list_tables(void *context, state_txn *txn, error *err)
+{
+    table_list *list = context;
+    state_rows *rows = NULL;
+    bool more = false;
+
+    TRY(STATE_QUERY(
+        txn,
+        "SELECT space, name, uuid, metadata_location, created_us, updated_us FROM tables"
+        " WHERE space_key = ?1 ORDER BY table_key",
+        &rows, err, SV_TEXT(list->space_key)));
+    for (;;) {
+        TRY(state_next(rows, &more, err));
+        if (!more) {
+            break;
+        }
+        table_info info = {0};
+        read_row(rows, list->a, &info);
+        vec_push(list->a, &list->found, info);
+    }
+    state_finish(rows);
+    return STATUS_OK;
+}
+
+status catalog_list_tables(catalog *c, str space, arena *a, table_info **ret_list,
+                           size_t *ret_count, error *err)
+{
+    table_list list = {.space_key = catalog__fold(a, space), .a = a};
+    bool exists = false;
+
+    TRY(catalog__namespace_exists(c, space, &exists, err));
+    if (!exists) {
+        return catalog__no_namespace(c, space, err);
+    }
+    TRY(state_read(c->state, list_tables, &list, err));
+    *ret_list = list.found.items;
+    *ret_count = list.found.count;
+    return STATUS_OK;
+}
+
+/* ---- create ---- */
+
+/* Two tables must not share files: neither location may lie in the other. */
+static status refuse_overlap(state_txn *txn, str location, error *err)
+{
+    arena *a = state_txn_arena(txn);
+    str inside = str_concat(a, location, STR("/"));
+    state_rows *rows = NULL;
+    bool more = false;
+    status result = STATUS_OK;
+
+    TRY(state_query(txn, "SELECT location, space, name FROM tables", NULL, 0, &rows, err));
+    while (result == STATUS_OK) {
+        TRY(state_next(rows, &more, err));
+        if (!more) {
+            break;
+        }
+        str other = state_text(rows, 0, a);
+        if (str_equal(other, location) || str_starts_with(other, inside) ||
+            str_starts_with(location, str_concat(a, other, STR("/")))) {
+            str space = state_text(rows, 1, a);
+            str table = state_text(rows, 2, a);
+            result = error_set(err, STATUS_INVALID,
+                               "location \"%.*s\" overlaps that of table \"%.*s.%.*s\"",
+                               STR_ARG(location), STR_ARG(space), STR_ARG(table));
+        }
+    }
+    state_finish(rows);
+    return result;
+}
+
+static status refuse_existing(state_txn *txn, table_name name, str space_key, str table_key,
+                              error *err)
+{
+    state_rows *rows = NULL;
+    bool found = false;
+
+    TRY(STATE_QUERY(txn, "SELECT 1 FROM tables WHERE space_key = ?1 AND table_key = ?2", &rows, err,
+                    SV_TEXT(space_key), SV_TEXT(table_key)));
+    TRY(state_next(rows, &found, err));
+    state_finish(rows);
+    if (found) {
+        return error_set(err, STATUS_EXISTS, "table \"%.*s.%.*s\" exists already",
+                         STR_ARG(name.space), STR_ARG(name.table));
+    }
+    TRY(STATE_QUERY(txn, "SELECT 1 FROM namespaces WHERE name_key = ?1", &rows, err,
+                    SV_TEXT(space_key)));
+    TRY(state_next(rows, &found, err));
+    state_finish(rows);
+    if (!found) {
+        return error_set(err, STATUS_NO_NAMESPACE, "namespace \"%.*s\" does not exist",
+                         STR_ARG(name.space));
+    }
+    return STATUS_OK;
+}
+
+status catalog__insert_table(catalog *c, state_txn *txn, table_name name, str uuid, str location,
+                             str metadata_location, error *err)
+{
+    arena *a = state_txn_arena(txn);
+    str space_key = catalog__fold(a, name.space);
+    str table_key = catalog__fold(a, name.table);
+    int64_t now_us = clock_now_us();
+    table_name chosen;
+
+    TRY(refuse_existing(txn, name, space_key, table_key, err));
+    /* A location that the catalog chose carries the table's own uuid: it cannot overlap another. */
+    if (!catalog__names_of_location(c, location, a, &chosen)) {
+        TRY(refuse_overlap(txn, location, err));
+    }
+    return STATE_EXEC(
+        txn,
+        "INSERT INTO tables (space_key, table_key, space, name, uuid, location, metadata_location,"
+        " created_us, updated_us) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8)",
+        NULL, err, SV_TEXT(space_key), SV_TEXT(table_key), SV_TEXT(name.space), SV_TEXT(name.table),
+        SV_TEXT(uuid), SV_TEXT(location), SV_TEXT(metadata_location), SV_INT(now_us));
+}
+
+/* A new table seen by the commit code: there is nothing before it, and committing it inserts its row. */
+typedef struct creation {
+    catalog *c;
+    table_name name;
+    ice_metadata *metadata;
+    bool published;
+    str metadata_location;
+    str location;
+    store_staged *const *staged;
+    size_t staged_count;
+    store_staged *name_record; /* NULL where the location tells the name */
+    status (*extra)(void *context, state_txn *txn, error *err);
+    void *extra_context;
+} creation;
+
+static status publish_creation(void *context, state_txn *txn, error *err)
+{
+    creation *new = context;
+
+    new->published = true;
+    status result = store_publish(new->c->storage, txn, new->staged, new->staged_count, err);
+    if (new->name_record != NULL) {
+        store_staged *record = new->name_record;
+        new->name_record = NULL;
+        status named = store_publish(new->c->storage, txn, &record, 1, err);
+        result = result == STATUS_OK ? named : result;
+    }
+    TRY(result);
+    TRY(catalog__insert_table(new->c, txn, new->name, new->metadata->uuid, new->location,
+                              new->metadata_location, err));
+    return new->extra != NULL ? new->extra(new->extra_context, txn, err) : STATUS_OK;
+}
+
+static status submit_creation(creation *new, error *err)
+{
+    arena *a = arena_create();
+    table_name derived;
+    status result = STATUS_OK;
+
+    if (!catalog__names_of_location(new->c, new->location, a, &derived) ||
+        !str_equal(derived.space, new->name.space) || !str_equal(derived.table, new->name.table)) {
+        result = catalog__stage_name(new->c, new->name, new->metadata->uuid, new->metadata_location,
+                                     &new->name_record, err);
+    }
+    if (result == STATUS_OK) {
+        result = state_submit(new->c->state, publish_creation, new, err);
+    }
+    if (!new->published) {
+        for (size_t i = 0; i < new->staged_count; i++) {
+            store_discard(new->c->storage, new->staged[i]);
+        }
+        store_discard(new->c->storage, new->name_record);
+    }
+    arena_free(a);
+    return result;
+}
+
+static status creation_load(void *context, arena *a, ice_metadata **ret_metadata, str *ret_location,
+                            error *err)
+{
+    creation *new = context;
+    (void)a;
+    (void)err;
+    *ret_metadata = ice_metadata_ref(new->metadata);
+    *ret_location = STR("");
+    return STATUS_OK;
+}
+
+static status creation_commit(void *context, str base_location, str new_location,
+                              const ice_metadata *new_metadata, store_staged *const *staged,
+                              size_t staged_count, const str *obsolete, size_t obsolete_count,
+                              status (*extra)(void *extra_context, state_txn *txn, error *err),
+                              void *extra_context, error *err)
+{
+    creation *new = context;
+    (void)base_location;
+    (void)obsolete;
+    (void)obsolete_count;
+
+    ice_metadata_unref(new->metadata);
+    new->metadata = ice_metadata_ref(new_metadata);
+    new->metadata_location = new_location;
+    new->staged = staged;
+    new->staged_count = staged_count;
+    new->extra = extra;
+    new->extra_context = extra_context;
+    return submit_creation(new, err);
+}
+
+static status create_with_rows(creation *new, const ice_append *append, error *err)
+{
+    const ice_committer committer = {.load = creation_load,
+                                     .commit = creation_commit,
+                                     .context = new,
+                                     .storage = new->c->storage};
+    ice_commit_result ignored;
+
+    return ice_commit_append(&committer, append, &ignored, err);
+}
+
+static status create_empty(creation *new, arena *a, error *err)
+{
+    store_staged *staged = NULL;
+
+    TRY(ice_metadata_stage(new->c->storage, new->metadata, 0, &staged, a, &new->metadata_location,
+                           err));
+    new->staged = &staged;
+    new->staged_count = 1;
+    return submit_creation(new, err);
+}
+
+/* Where the table goes: as asked, if that may be, else a location of the catalog's choice. */
+static status settle_location(catalog *c, const catalog_create *options, arena *a,
+                              ice_create *table, error *err)
+{
+    if (table->location.size == 0) {
+        char uuid[37];
+        random_uuid(uuid);
+        return catalog__choose_location(c, options->name, str_c(uuid), a, &table->location, err);
+    }
+    while (str_ends_with(table->location, STR("/"))) {
+        table->location.size--;
+    }
+    TRY(store_check_location(c->storage, table->location, err));
+    str inside = str_printf(a, "%.*s/", STR_ARG(c->warehouse_location));
+    if (!store_is_local(table->location) && !str_starts_with(table->location, inside)) {
+        error_set(err, STATUS_DENIED, "location \"%.*s\" lies outside the warehouse",
+                  STR_ARG(table->location));
+        error_hint(
+            err, "Choose a location below %.*s/, or a file: location below one of warehouse.roots.",
+            STR_ARG(c->warehouse_location));
+        return STATUS_DENIED;
+    }
+    return STATUS_OK;
+}
+
+static status find_table(catalog *c, table_name name, bool *ret_found, error *err)
+{
+    arena *a = arena_create();
+    table_query q = {.space_key = catalog__fold(a, name.space),
+                     .table_key = catalog__fold(a, name.table),
+                     .a = a};
+    status result = state_read(c->state, read_table, &q, err);
+
+    if (result == STATUS_OK) {
+        *ret_found = q.found;
+    }
+    arena_free(a);
+    return result;
+}
+
+static void discard_append(catalog *c, const ice_append *append)
+{
+    for (size_t i = 0; append != NULL && i < append->staged_count; i++) {
+        store_discard(c->storage, append->staged[i]);
+    }
+}
+
+static status create_table(catalog *c, const catalog_create *options, arena *a, bool *ret_created,
+                           error *err)
+{
+    ice_create table = options->table;
+    creation new = {.c = c, .name = options->name};
+    bool found = false;
+    bool handed_over = false;
+
+    status result = catalog__check_name("table", options->name.table, err);
+    if (result == STATUS_OK) {
+        result = find_table(c, options->name, &found, err);
+    }
+    if (result == STATUS_OK && found) {
+        result = options->if_not_exists
+                     ? STATUS_OK
+                     : error_set(err, STATUS_EXISTS, "table \"%.*s.%.*s\" exists already",
+                                 STR_ARG(options->name.space), STR_ARG(options->name.table));
+    }
+    if (result == STATUS_OK && !found) {
+        result = settle_location(c, options, a, &table, err);
+    }
+    if (result == STATUS_OK && !found) {
+        result = ice_metadata_create(&table, &new.metadata, err);
+    }
+    if (result == STATUS_OK && !found) {
+        new.location = table.location;
+        handed_over = true;
+        result = options->append != NULL ? create_with_rows(&new, options->append, err)
+                                         : create_empty(&new, a, err);
+    }
+    if (!handed_over) {
+        discard_append(c, options->append);
+    }
+    ice_metadata_unref(new.metadata);
+    *ret_created = result == STATUS_OK && !found;
+    return result;
+}
+
+status catalog_create_table(catalog *c, const catalog_create *options, bool *ret_created,
+                            error *err)
+{
+    bool created = false;
+    arena *a = arena_create();
+    status result = options->replace ? error_set(err, STATUS_UNSUPPORTED,
+                                                 "CREATE OR REPLACE TABLE is not supported yet")
+                                     : create_table(c, options, a, &created, err);
+
+    if (options->replace) {
+        discard_append(c, options->append);
+    }
+    arena_free(a);
+    if (result == STATUS_EXISTS && options->if_not_exists) {
+        result = STATUS_OK; /* another one was quicker */
+        created = false;
+    }
+    if (result == STATUS_OK) {
+        *ret_created = created;
+    }
+    return result;
+}
+
+/* ---- rename ---- */
+
+typedef struct rename_change {
+    catalog *c;
+    table_name from, to;
+    str from_space_key, from_table_key, to_space_key, to_table_key;
+    store_staged *record;
+    bool published;
+} rename_change;
+
+static status apply_rename(void *context, state_txn *txn, error *err)
+{
+    rename_change *change = context;
+    int64_t changed = 0;
+
+    change->published = true;
+    TRY(store_publish(change->c->storage, txn, &change->record, 1, err));
+    TRY(refuse_existing(txn, change->to, change->to_space_key, change->to_table_key, err));
+    TRY(STATE_EXEC(
+        txn,
+        "UPDATE tables SET space_key = ?1, table_key = ?2, space = ?3, name = ?4, updated_us = ?7"
+        " WHERE space_key = ?5 AND table_key = ?6",
+        &changed, err, SV_TEXT(change->to_space_key), SV_TEXT(change->to_table_key),
+        SV_TEXT(change->to.space), SV_TEXT(change->to.table), SV_TEXT(change->from_space_key),
+        SV_TEXT(change->from_table_key), SV_INT(clock_now_us())));
+    if (changed == 0) {
+        return error_set(err, STATUS_NO_TABLE, "table \"%.*s.%.*s\" does not exist",
+                         STR_ARG(change->from.space), STR_ARG(change->from.table));
+    }
+    return STATUS_OK;
+}
+
+static status rename_table(catalog *c, table_name from, table_name to, arena *a, error *err)
+{
+    ice_metadata *metadata = NULL;
+    table_info info;
+
+    TRY(catalog__check_name("table", to.table, err));
+    TRY(catalog_load_table(c, from, a, &metadata, &info, err));
+    ice_metadata_unref(metadata);
+    rename_change change = {
+        .c = c,
+        .from = from,
+        .to = to,
+        .from_space_key = catalog__fold(a, from.space),
+        .from_table_key = catalog__fold(a, from.table),
+        .to_space_key = catalog__fold(a, to.space),
+        .to_table_key = catalog__fold(a, to.table),
+    };
+    TRY(catalog__stage_name(c, to, info.uuid, info.metadata_location, &change.record, err));
+    status result = state_submit(c->state, apply_rename, &change, err);
+    if (!change.published) {
+        store_discard(c->storage, change.record);
+    }
+    if (result == STATUS_OK) {
+        catalog__cache_drop(c, catalog__table_key(a, from));
+    }
+    return result;
+}
+
+status catalog_rename_table(catalog *c, table_name from, table_name to, error *err)
+{
+    arena *a = arena_create();
+    status result = rename_table(c, from, to, a, err);
+    arena_free(a);
+    return result;
+}
