@@ -38,7 +38,8 @@ typedef struct pointer_move {
     size_t obsolete_count;
     status (*extra)(void *context, state_txn *txn, error *err);
     void *extra_context;
-    bool published;
+    bool refused;   /* by `extra` */
+    bool published; /* store_publish has taken `staged` */
 } pointer_move;
 
 static status explain_stale(const pointer_move *move, state_txn *txn, error *err)
@@ -57,14 +58,13 @@ static status explain_stale(const pointer_move *move, state_txn *txn, error *err
                      STR_ARG(table->name.space), STR_ARG(table->name.table));
 }
 
+/* The order is the committer's contract: what fails before store_publish leaves `staged` usable. */
 static status move_pointer(void *context, state_txn *txn, error *err)
 {
     pointer_move *move = context;
     const table_commit *table = move->table;
     int64_t moved = 0;
 
-    move->published = true;
-    TRY(store_publish(table->c->storage, txn, move->staged, move->staged_count, err));
     TRY(STATE_EXEC(txn,
                    "UPDATE tables SET metadata_location = ?1, updated_us = ?2"
                    " WHERE space_key = ?3 AND table_key = ?4 AND metadata_location = ?5",
@@ -74,10 +74,17 @@ static status move_pointer(void *context, state_txn *txn, error *err)
     if (moved == 0) {
         return explain_stale(move, txn, err);
     }
+    if (move->extra != NULL) {
+        status result = move->extra(move->extra_context, txn, err);
+        move->refused = result != STATUS_OK;
+        TRY(result);
+    }
+    move->published = true;
+    TRY(store_publish(table->c->storage, txn, move->staged, move->staged_count, err));
     if (move->obsolete_count > 0) {
         TRY(store_delete(table->c->storage, txn, move->obsolete, move->obsolete_count, err));
     }
-    return move->extra != NULL ? move->extra(move->extra_context, txn, err) : STATUS_OK;
+    return STATUS_OK;
 }
 
 static status commit_pointer(void *context, str base_location, str new_location,
@@ -98,7 +105,8 @@ static status commit_pointer(void *context, str base_location, str new_location,
                          .extra_context = extra_context};
     status result = state_submit(table->c->state, move_pointer, &move, err);
 
-    for (size_t i = 0; !move.published && i < staged_count; i++) {
+    bool callers = result == STATUS_CONFLICT || move.refused;
+    for (size_t i = 0; !callers && !move.published && i < staged_count; i++) {
         store_discard(table->c->storage, staged[i]);
     }
     if (result == STATUS_OK) {

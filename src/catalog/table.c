@@ -231,7 +231,8 @@ typedef struct creation {
     catalog *c;
     table_name name;
     ice_metadata *metadata;
-    bool published;
+    bool refused;   /* by `extra`: then `staged` stays with the committer's caller */
+    bool published; /* store_publish has taken `staged` */
     str metadata_location;
     str location;
     store_staged *const *staged;
@@ -245,6 +246,13 @@ static status publish_creation(void *context, state_txn *txn, error *err)
 {
     creation *new = context;
 
+    TRY(catalog__insert_table(new->c, txn, new->name, new->metadata->uuid, new->location,
+                              new->metadata_location, err));
+    if (new->extra != NULL) {
+        status result = new->extra(new->extra_context, txn, err);
+        new->refused = result != STATUS_OK;
+        TRY(result);
+    }
     new->published = true;
     status result = store_publish(new->c->storage, txn, new->staged, new->staged_count, err);
     if (new->name_record != NULL) {
@@ -253,10 +261,7 @@ static status publish_creation(void *context, state_txn *txn, error *err)
         status named = store_publish(new->c->storage, txn, &record, 1, err);
         result = result == STATUS_OK ? named : result;
     }
-    TRY(result);
-    TRY(catalog__insert_table(new->c, txn, new->name, new->metadata->uuid, new->location,
-                              new->metadata_location, err));
-    return new->extra != NULL ? new->extra(new->extra_context, txn, err) : STATUS_OK;
+    return result;
 }
 
 static status submit_creation(creation *new, error *err)
@@ -273,12 +278,10 @@ static status submit_creation(creation *new, error *err)
     if (result == STATUS_OK) {
         result = state_submit(new->c->state, publish_creation, new, err);
     }
-    if (!new->published) {
-        for (size_t i = 0; i < new->staged_count; i++) {
-            store_discard(new->c->storage, new->staged[i]);
-        }
-        store_discard(new->c->storage, new->name_record);
+    for (size_t i = 0; !new->published && !new->refused &&i < new->staged_count; i++) {
+        store_discard(new->c->storage, new->staged[i]);
     }
+    store_discard(new->c->storage, new->name_record);
     arena_free(a);
     return result;
 }
