@@ -1,0 +1,262 @@
+/* JSON text to a tree. jansson does the parsing and is seen in this file alone; its tree is copied
+ * into the arena and freed. What jansson does differently from our contract is mended here: integers
+ * beyond 64 bits become doubles, nesting has our limit, errors say line and column of the text. */
+
+/* Both libraries have enumerators of these names: jansson's get others while its header is read. */
+#define JSON_OBJECT JANSSON_OBJECT
+#define JSON_ARRAY JANSSON_ARRAY
+#define JSON_NULL JANSSON_NULL
+#include <jansson.h>
+#undef JSON_OBJECT
+#undef JSON_ARRAY
+#undef JSON_NULL
+
+#include <pthread.h>
+
+#include "json_tree.h"
+#include "tarn/base/limits.h"
+#include "tarn/base/rng.h"
+#include "tarn/base/vec.h"
+
+/* --- errors --- */
+
+static status syntax_error(str text, size_t position, const char *reason, error *err)
+{
+    size_t line = 1;
+    size_t line_start = 0;
+    status kind;
+
+    for (size_t i = 0; i < position; i++) {
+        if (text.data[i] == '\n') {
+            line++;
+            line_start = i + 1;
+        }
+    }
+    kind = error_set(err, STATUS_SYNTAX, "malformed JSON at line %zu, column %zu: %s", line,
+                     position - line_start + 1, reason);
+    if (err != NULL && position <= INT32_MAX) {
+        err->position = (int)position;
+    }
+    return kind;
+}
+
+static status too_deep(error *err)
+{
+    return error_set(err, STATUS_TOO_LARGE, "JSON is nested deeper than %d levels",
+                     LIMIT_JSON_DEPTH);
+}
+
+/* jansson counts the bytes it has taken: the culprit is the last of them, or the end of the text. */
+static status jansson_failed(str text, const json_error_t *failure, size_t position, error *err)
+{
+    switch (json_error_code(failure)) {
+    case json_error_out_of_memory:
+        return error_set(err, STATUS_OUT_OF_MEMORY, "no memory for a JSON document of %zu bytes",
+                         text.size);
+    case json_error_stack_overflow:
+        return too_deep(err);
+    case json_error_premature_end_of_input:
+        return syntax_error(text, text.size, "the text ends too early", err);
+    default:
+        if (position > text.size) {
+            position = text.size;
+        }
+        return syntax_error(text, position > 0 ? position - 1 : 0, failure->text, err);
+    }
+}
+
+/* --- integers that are none in 64 bits --- */
+
+typedef struct widened {
+    buf text;               /* the document with ".0" behind such integers */
+    VEC(size_t) insertions; /* where, in `text` */
+} widened;
+
+static bool is_number_char(char c)
+{
+    return (c >= '0' && c <= '9') || c == '-' || c == '+' || c == '.' || c == 'e' || c == 'E';
+}
+
+static bool is_wide_integer(str number)
+{
+    int64_t value;
+
+    for (size_t i = 0; i < number.size; i++) {
+        if ((number.data[i] < '0' || number.data[i] > '9') && !(i == 0 && number.data[i] == '-')) {
+            return false;
+        }
+    }
+    return str_to_int64(number, &value, NULL) != STATUS_OK;
+}
+
+static size_t string_end(str text, size_t from)
+{
+    size_t at = from + 1;
+
+    while (at < text.size && text.data[at] != '"') {
+        at += text.data[at] == '\\' ? 2 : 1;
+    }
+    return at < text.size ? at + 1 : text.size;
+}
+
+static void widen(str text, arena *a, widened *w)
+{
+    size_t at = 0;
+
+    while (at < text.size) {
+        size_t end = at + 1;
+
+        if (text.data[at] == '"') {
+            end = string_end(text, at);
+            buf_add(&w->text, text.data + at, end - at);
+        } else if (is_number_char(text.data[at])) {
+            while (end < text.size && is_number_char(text.data[end])) {
+                end++;
+            }
+            buf_add(&w->text, text.data + at, end - at);
+            if (is_wide_integer(str_slice(text, at, end))) {
+                vec_push(a, &w->insertions, w->text.size);
+                buf_add_c(&w->text, ".0");
+            }
+        } else {
+            buf_add_char(&w->text, text.data[at]);
+        }
+        at = end;
+    }
+}
+
+static status load_widened(str text, json_t **ret_value, error *err)
+{
+    arena *a = arena_create();
+    widened w = {.insertions = {0}};
+    json_error_t failure;
+    json_t *value = NULL;
+    status kind;
+
+    buf_init(&w.text, text.size * 2 + 2);
+    widen(text, a, &w);
+    kind = buf_check(&w.text, "JSON document", err);
+    if (kind == STATUS_OK) {
+        value = json_loadb(w.text.data, w.text.size,
+                           JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL, &failure);
+        if (value == NULL) {
+            size_t position = failure.position > 0 ? (size_t)failure.position : 0;
+            size_t inserted = 0;
+
+            for (size_t i = 0; i < w.insertions.count && w.insertions.items[i] < position; i++) {
+                inserted += 2;
+            }
+            kind =
+                jansson_failed(text, &failure, position > inserted ? position - inserted : 0, err);
+        }
+    }
+    buf_release(&w.text);
+    arena_free(a);
+    if (kind == STATUS_OK) {
+        *ret_value = value;
+    }
+    return kind;
+}
+
+/* --- into our tree --- */
+
+static status convert(const json_t *from, int depth, arena *a, json *to, error *err);
+
+static status convert_array(const json_t *from, int depth, arena *a, json *to, error *err)
+{
+    size_t count = json_array_size(from);
+    json *items = ARENA_ARRAY(a, json, count);
+
+    for (size_t i = 0; i < count; i++) {
+        TRY(convert(json_array_get(from, i), depth + 1, a, &items[i], err));
+    }
+    to->kind = JSON_ARRAY;
+    to->u.array.items = items;
+    to->u.array.count = count;
+    return STATUS_OK;
+}
+
+static status convert_object(json_t *from, int depth, arena *a, json *to, error *err)
+{
+    json_member *members = ARENA_ARRAY(a, json_member, json_object_size(from));
+    size_t count = 0;
+
+    /* jansson iterates in the order of the text. */
+    for (void *at = json_object_iter(from); at != NULL; at = json_object_iter_next(from, at)) {
+        json_member *member = &members[count++];
+
+        member->key = str_copy(a, str_from(json_object_iter_key(at), json_object_iter_key_len(at)));
+        TRY(convert(json_object_iter_value(at), depth + 1, a, &member->value, err));
+    }
+    to->kind = JSON_OBJECT;
+    to->u.object.members = members;
+    to->u.object.count = count;
+    return STATUS_OK;
+}
+
+static status convert(const json_t *from, int depth, arena *a, json *to, error *err)
+{
+    if (depth > LIMIT_JSON_DEPTH) {
+        return too_deep(err);
+    }
+    switch (json_typeof(from)) {
+    case JANSSON_OBJECT:
+        return convert_object((json_t *)(uintptr_t)from, depth, a, to, err);
+    case JANSSON_ARRAY:
+        return convert_array(from, depth, a, to, err);
+    case JSON_STRING:
+        to->kind = JSON_STR;
+        to->u.text = str_copy(a, str_from(json_string_value(from), json_string_length(from)));
+        break;
+    case JSON_INTEGER:
+        to->kind = JSON_INT64;
+        to->u.integer = json_integer_value(from);
+        break;
+    case JSON_REAL:
+        to->kind = JSON_DOUBLE;
+        to->u.number = json_real_value(from);
+        break;
+    case JSON_TRUE:
+    case JSON_FALSE:
+        to->kind = JSON_BOOL;
+        to->u.boolean = json_is_true(from);
+        break;
+    case JANSSON_NULL:
+        to->kind = JSON_NULL;
+        break;
+    }
+    return STATUS_OK;
+}
+
+/* jansson would read its hash seed from a device file, which a sandboxed process may not open. */
+static void seed_jansson(void)
+{
+    json_object_seed((size_t)random_u64() | 1);
+}
+
+static pthread_once_t seeded = PTHREAD_ONCE_INIT;
+
+status json_parse(str text, arena *a, const json **ret_value, error *err)
+{
+    json_error_t failure;
+    json_t *parsed;
+    json *value;
+    status kind;
+
+    (void)pthread_once(&seeded, seed_jansson);
+    parsed = json_loadb(text.size > 0 ? text.data : "", text.size,
+                        JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL, &failure);
+    if (parsed == NULL && json_error_code(&failure) == json_error_numeric_overflow) {
+        TRY(load_widened(text, &parsed, err));
+    } else if (parsed == NULL) {
+        return jansson_failed(text, &failure, failure.position > 0 ? (size_t)failure.position : 0,
+                              err);
+    }
+    value = ARENA_NEW(a, json);
+    kind = convert(parsed, 0, a, value, err);
+    json_decref(parsed);
+    if (kind == STATUS_OK) {
+        *ret_value = value;
+    }
+    return kind;
+}
