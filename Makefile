@@ -9,7 +9,7 @@ LABELS  ?= lint|unit|fuzz|integration
 TESTS   ?=
 T       ?=
 SECONDS_EACH ?= 60
-VERSION := $(shell sed -n 's/^project(tarn VERSION \([0-9.]*\).*/\1/p' CMakeLists.txt)
+VERSION := $(shell sed -n 's/^project.tarn VERSION \([0-9.]*\).*/\1/p' CMakeLists.txt)
 
 # One compiler cache for every checkout: paths below this one are seen as relative.
 export CCACHE_BASEDIR := $(CURDIR)
@@ -75,7 +75,6 @@ docs: build ## rewrite generated pages: layer diagram, command and settings refe
 
 .PHONY: install
 install: build ## install the program and the DuckDB library (PREFIX, DESTDIR)
-	cmake --build build/release -j $(JOBS)
 	cmake --install build/release --prefix $(PREFIX)
 
 .PHONY: dist

@@ -3,8 +3,6 @@ include(GNUInstallDirs)
 if(TARGET tarn)
     install(TARGETS tarn RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 endif()
-if(EXISTS ${TARN_DUCKDB})
-    # The program looks in ../lib/tarn beside itself, whatever the distribution calls its libdir.
-    install(PROGRAMS ${TARN_DUCKDB} DESTINATION lib/tarn)
-endif()
-install(FILES LICENSE NOTICE DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/tarn OPTIONAL)
+# The program looks in ../lib/tarn beside itself, whatever the distribution calls its libdir.
+install(PROGRAMS ${TARN_DUCKDB} DESTINATION lib/tarn)
+install(FILES LICENSE NOTICE DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/tarn)

@@ -34,8 +34,7 @@ add_library(package::m ALIAS math)
 # The official DuckDB library is opened at run time: all the build does is to lay it beside the
 # program, where the program looks for it first.
 set(TARN_DUCKDB ${TARN_DEPS}/duckdb/libduckdb.so)
-if(EXISTS ${TARN_DUCKDB})
-    file(CREATE_LINK ${TARN_DUCKDB} ${CMAKE_BINARY_DIR}/libduckdb.so SYMBOLIC)
-else()
+file(CREATE_LINK ${TARN_DUCKDB} ${CMAKE_BINARY_DIR}/libduckdb.so SYMBOLIC)
+if(NOT EXISTS ${TARN_DUCKDB})
     message(STATUS "DuckDB is not in ${TARN_DEPS}: SQL will not run before tools/bootstrap has been run")
 endif()
