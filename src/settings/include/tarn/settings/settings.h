@@ -13,32 +13,55 @@
 #include "tarn/base/error.h"
 #include "tarn/base/str.h"
 
-/*  id                  name                       kind      default                 meaning */
+/*    id, name, kind, default, choices, meaning */
 /* clang-format off */
-#define SETTING_TABLE(X)                                                                                                       \
-    X(HTTP_LISTEN,         "http.listen",            ADDRESS,  "127.0.0.1:8181",       "address of the API, the catalog and the console; none turns it off") \
-    X(HTTP_HOSTS,          "http.hosts",             LIST,     "",                     "more host names that requests may name (loopback names always may)") \
-    X(HTTP_BODY_MAX,       "http.body_max",          SIZE,     "64GiB",                "largest body of an upload")             \
-    X(AUTH_MODE,           "auth.mode",              CHOICE,   "keys",                 "keys: every request needs a key; none: everybody is root, on loopback only") \
-    X(DURABILITY,          "durability",             CHOICE,   "full",                 "full: acknowledged means synced; unsafe: no syncs") \
-    X(WAREHOUSE_NAME,      "warehouse.name",         TEXT,     "tarn",                 "name of the warehouse")                 \
-    X(WAREHOUSE_LOCATION,  "warehouse.location",     TEXT,     "s3://warehouse",       "where new tables lie; file:///path below one of the roots for a plain folder") \
-    X(WAREHOUSE_ROOTS,     "warehouse.roots",        LIST,     "",                     "folders outside the data directory that file: tables may lie in") \
-    X(ENGINE_SANDBOX,      "engine.sandbox",         CHOICE,   "on",                   "on: SQL runs locked in; unsafe: without Landlock") \
-    X(ENGINE_WORKERS,      "engine.workers",         INT,      "4",                    "most worker processes at once")         \
-    X(ENGINE_THREADS,      "engine.threads",         INT,      "0",                    "threads of one worker; 0: one per core") \
-    X(ENGINE_MEMORY,       "engine.memory",          SIZE,     "0",                    "memory of all workers together; 0: 60 % of the machine's") \
-    X(ENGINE_TEMP,         "engine.temp",            SIZE,     "64GiB",                "spill space of one worker")             \
-    X(ENGINE_SPARE,        "engine.spare",           INT,      "1",                    "workers kept warm")                     \
-    X(ENGINE_IDLE,         "engine.idle",            DURATION, "60s",                  "an idle worker ends after this")        \
-    X(ENGINE_LIBRARY,      "engine.duckdb_library",  TEXT,     "",                     "path of libduckdb.so; empty: beside the program") \
-    X(ENGINE_VERIFY_FILES, "engine.verify_files",    CHOICE,   "scrub",                "scrub: data files are verified in the background; once: also before their first use") \
-    X(ENGINE_PRUNING,      "engine.pruning",         BOOL,     "true",                 "false reads every file of a table")     \
-    X(QUERY_TIMEOUT,       "query.timeout",          DURATION, "1h",                   "a query ends after this")               \
-    X(QUERY_ROWS_MAX,      "query.rows_max",         INT,      "0",                    "rows of one answer; 0: no limit")       \
-    X(STORE_SCRUB_RATE,    "store.scrub_rate",       SIZE,     "20MiB",                "bytes a second that the scrubber verifies; 0 turns it off") \
-    X(LOG_LEVEL,           "log.level",              CHOICE,   "info",                 "debug, info, warn, error, off")         \
-    X(LOG_FORMAT,          "log.format",             CHOICE,   "text",                 "text or json")
+#define SETTING_TABLE(X) \
+    X(HTTP_LISTEN, "http.listen", ADDRESS, "127.0.0.1:8181", NULL, \
+      "address of the API, the catalog and the console; none turns it off") \
+    X(HTTP_HOSTS, "http.hosts", LIST, "", NULL, \
+      "more host names that requests may name (loopback names always may)") \
+    X(HTTP_BODY_MAX, "http.body_max", SIZE, "64GiB", NULL, \
+      "largest body of an upload") \
+    X(AUTH_MODE, "auth.mode", CHOICE, "keys", "keys|none", \
+      "keys: every request needs a key; none: everybody is root, on loopback only") \
+    X(DURABILITY, "durability", CHOICE, "full", "full|unsafe", \
+      "full: acknowledged means synced; unsafe: no syncs") \
+    X(WAREHOUSE_NAME, "warehouse.name", TEXT, "tarn", NULL, \
+      "name of the warehouse") \
+    X(WAREHOUSE_LOCATION, "warehouse.location", TEXT, "s3://warehouse", NULL, \
+      "where new tables lie; file:///path below one of the roots for a plain folder") \
+    X(WAREHOUSE_ROOTS, "warehouse.roots", LIST, "", NULL, \
+      "folders outside the data directory that file: tables may lie in") \
+    X(ENGINE_SANDBOX, "engine.sandbox", CHOICE, "on", "on|unsafe", \
+      "on: SQL runs locked in; unsafe: without Landlock") \
+    X(ENGINE_WORKERS, "engine.workers", INT, "4", NULL, \
+      "most worker processes at once") \
+    X(ENGINE_THREADS, "engine.threads", INT, "0", NULL, \
+      "threads of one worker; 0: one per core") \
+    X(ENGINE_MEMORY, "engine.memory", SIZE, "0", NULL, \
+      "memory of all workers together; 0: 60 % of the machine's") \
+    X(ENGINE_TEMP, "engine.temp", SIZE, "64GiB", NULL, \
+      "spill space of one worker") \
+    X(ENGINE_SPARE, "engine.spare", INT, "1", NULL, \
+      "workers kept warm") \
+    X(ENGINE_IDLE, "engine.idle", DURATION, "60s", NULL, \
+      "an idle worker ends after this") \
+    X(ENGINE_LIBRARY, "engine.duckdb_library", TEXT, "", NULL, \
+      "path of libduckdb.so; empty: beside the program") \
+    X(ENGINE_VERIFY_FILES, "engine.verify_files", CHOICE, "scrub", "scrub|once", \
+      "scrub: data files are verified in the background; once: also before their first use") \
+    X(ENGINE_PRUNING, "engine.pruning", BOOL, "true", NULL, \
+      "false reads every file of a table") \
+    X(QUERY_TIMEOUT, "query.timeout", DURATION, "1h", NULL, \
+      "a query ends after this") \
+    X(QUERY_ROWS_MAX, "query.rows_max", INT, "0", NULL, \
+      "rows of one answer; 0: no limit") \
+    X(STORE_SCRUB_RATE, "store.scrub_rate", SIZE, "20MiB", NULL, \
+      "bytes a second that the scrubber verifies; 0 turns it off") \
+    X(LOG_LEVEL, "log.level", CHOICE, "info", "debug|info|warn|error|off", \
+      "debug, info, warn, error, off") \
+    X(LOG_FORMAT, "log.format", CHOICE, "text", "text|json", \
+      "text or json")
 /* clang-format on */
 
 typedef enum setting {
@@ -59,32 +82,38 @@ typedef enum setting_kind {
     SETTING_CHOICE,
 } setting_kind;
 
-typedef enum setting_origin { ORIGIN_DEFAULT, ORIGIN_FILE, ORIGIN_ENVIRONMENT, ORIGIN_FLAG } setting_origin;
+typedef enum setting_origin {
+    ORIGIN_DEFAULT,
+    ORIGIN_FILE,
+    ORIGIN_ENVIRONMENT,
+    ORIGIN_FLAG
+} setting_origin;
 
 typedef struct setting_value {
-    str text;            /* as given */
-    int64_t number;      /* INT, SIZE (bytes), DURATION (ms), BOOL (0/1) */
+    str text;       /* as given */
+    int64_t number; /* INT, SIZE (bytes), DURATION (ms), BOOL (0/1) */
     const str *list;
     size_t list_count;
     setting_origin origin;
-    str origin_detail;   /* path of the file and line, or name of the variable or flag */
+    str origin_detail; /* path of the file and line, or name of the variable or flag */
 } setting_value;
 
 typedef struct settings {
     setting_value values[SETTING_COUNT];
-    str data_path;       /* absolute */
+    str data_path; /* absolute */
     setting_origin data_origin;
     arena *memory;
 } settings;
 
 typedef struct setting_flag {
-    str name;  /* "http.listen" */
+    str name; /* "http.listen" */
     str value;
 } setting_flag;
 
 typedef struct settings_options {
-    const char *data_path;   /* --data, or NULL */
-    const char *config_path; /* --config, or NULL: TARN_CONFIG, <data>/tarn.yaml, $XDG_CONFIG_HOME/tarn/tarn.yaml */
+    const char *data_path; /* --data, or NULL */
+    const char *
+        config_path; /* --config, or NULL: TARN_CONFIG, <data>/tarn.yaml, $XDG_CONFIG_HOME/tarn/tarn.yaml */
     const setting_flag *flags;
     size_t flag_count;
 } settings_options;
