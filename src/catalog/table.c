@@ -340,28 +340,29 @@ static status create_empty(creation *new, arena *a, error *err)
     return submit_creation(new, err);
 }
 
-/* Where the table goes: as asked, if that may be, else a location of the catalog's choice. */
-static status settle_location(catalog *c, const catalog_create *options, arena *a,
-                              ice_create *table, error *err)
+status catalog_plan_location(catalog *c, table_name name, str asked, arena *a, str *ret_location,
+                             error *err)
 {
-    if (table->location.size == 0) {
+    if (asked.size == 0) {
         char uuid[37];
         random_uuid(uuid);
-        return catalog__choose_location(c, options->name, str_c(uuid), a, &table->location, err);
+        return catalog__choose_location(c, name, str_c(uuid), a, ret_location, err);
     }
-    while (str_ends_with(table->location, STR("/"))) {
-        table->location.size--;
+    while (str_ends_with(asked, STR("/"))) {
+        asked.size--;
     }
-    TRY(store_check_location(c->storage, table->location, err));
+    TRY(store_check_location(c->storage, asked, err));
     str inside = str_printf(a, "%.*s/", STR_ARG(c->warehouse_location));
-    if (!store_is_local(table->location) && !str_starts_with(table->location, inside)) {
+    if (!store_is_local(asked) && !str_starts_with(asked, inside)) {
         error_set(err, STATUS_DENIED, "location \"%.*s\" lies outside the warehouse",
-                  STR_ARG(table->location));
-        error_hint(
-            err, "Choose a location below %.*s/, or a file: location below one of warehouse.roots.",
-            STR_ARG(c->warehouse_location));
+                  STR_ARG(asked));
+        error_hint(err,
+                   "Choose a location below %.*s/, or a file: location below one of "
+                   "warehouse.roots.",
+                   STR_ARG(c->warehouse_location));
         return STATUS_DENIED;
     }
+    *ret_location = asked;
     return STATUS_OK;
 }
 
@@ -406,7 +407,8 @@ static status create_table(catalog *c, const catalog_create *options, arena *a, 
                                  STR_ARG(options->name.space), STR_ARG(options->name.table));
     }
     if (result == STATUS_OK && !found) {
-        result = settle_location(c, options, a, &table, err);
+        result = catalog_plan_location(c, options->name, options->table.location, a,
+                                       &table.location, err);
     }
     if (result == STATUS_OK && !found) {
         result = ice_metadata_create(&table, &new.metadata, err);

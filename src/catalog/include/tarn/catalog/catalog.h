@@ -87,6 +87,11 @@ typedef struct catalog_create {
         append; /* rows of CREATE TABLE AS, in the same transaction; NULL for none. Field ids of its
                                  files are those ice_metadata_create gives (1, 2, 3 … breadth first). */
 } catalog_create;
+/* Where a table called `name` would lie: `asked` after checking it (DENIED outside the warehouse and its roots), or a
+ * fresh plain location where `asked` is empty. For writing the first rows before the table exists: pass the result as
+ * catalog_create.table.location. */
+status catalog_plan_location(catalog *c, table_name name, str asked, arena *a, str *ret_location,
+                             error *err);
 /* EXISTS, NO_NAMESPACE, DENIED (location). *ret_created false where if_not_exists found one. */
 status catalog_create_table(catalog *c, const catalog_create *options, bool *ret_created,
                             error *err);
