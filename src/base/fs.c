@@ -309,6 +309,16 @@ static status volume_refused(error *err)
     return STATUS_IO;
 }
 
+status fs_volume_check(error *err)
+{
+    return fs_volume_broken() ? volume_refused(err) : STATUS_OK;
+}
+
+void fs_volume_break(void)
+{
+    atomic_store(&volume_broken, true);
+}
+
 /* One attempt, ever. Also EINTR counts as failed: whether the pages were written is then unknown.
  * */
 static status sync_once(int fd, fault_point point, int (*sync)(int fd), error *err)
@@ -316,9 +326,7 @@ static status sync_once(int fd, fault_point point, int (*sync)(int fd), error *e
     status faulted;
     int failed;
 
-    if (fs_volume_broken()) {
-        return volume_refused(err);
-    }
+    TRY(fs_volume_check(err));
     faulted = FAULT(point, err);
     if (faulted != STATUS_OK) {
         atomic_store(&volume_broken, true);
@@ -337,12 +345,17 @@ static status sync_once(int fd, fault_point point, int (*sync)(int fd), error *e
         }
         return STATUS_IO;
     }
-    return fs_volume_broken() ? volume_refused(err) : STATUS_OK;
+    return fs_volume_check(err);
 }
 
 status fs_sync(int fd, error *err)
 {
     return sync_once(fd, FAULT_FS_SYNC, fdatasync, err);
+}
+
+status fs_sync_full(int fd, error *err)
+{
+    return sync_once(fd, FAULT_FS_SYNC, fsync, err);
 }
 
 status fs_sync_dir(const char *path, error *err)

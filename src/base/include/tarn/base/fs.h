@@ -46,8 +46,14 @@ status fs_write_file(const char *path, str bytes, mode_t mode, error *err);
  * full disk included. A sync that succeeds while another fails counts as failed. */
 status fs_sync(int fd, error *err);
 status fs_sync_dir(const char *path, error *err);
+/* fsync, once: extended attributes and the number of links are durable too. */
+status fs_sync_full(int fd, error *err);
 /* Set by the first failed sync of this process; then fs_sync and fs_sync_dir fail at once. */
 bool fs_volume_broken(void);
+/* IO once the volume is broken. */
+status fs_volume_check(error *err);
+/* For a sync that failed elsewhere (the database's own). */
+void fs_volume_break(void);
 void fs_volume_reset_for_tests(void);
 
 status fs_size(int fd, int64_t *ret_size_bytes, error *err);
