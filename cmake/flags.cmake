@@ -21,8 +21,10 @@ function(tarn_flag)
 endfunction()
 
 add_compile_definitions(_GNU_SOURCE)
-# Paths in messages and debug information are relative to the source tree.
-add_compile_options(-ffile-prefix-map=${CMAKE_SOURCE_DIR}/=)
+# Paths in messages and debug information are relative to the source tree, also where ccache has made
+# them relative to the build directory (CCACHE_BASEDIR, see Makefile).
+file(RELATIVE_PATH up ${CMAKE_BINARY_DIR} ${CMAKE_SOURCE_DIR})
+add_compile_options(-ffile-prefix-map=${CMAKE_SOURCE_DIR}/= -ffile-prefix-map=${up}=)
 
 # --- warnings ---
 foreach(warning
