@@ -19,13 +19,17 @@ typedef enum input_format {
     INPUT_AUTO, /* by the first bytes, then by the name */
     INPUT_CSV,
     INPUT_TSV,
-    INPUT_JSON,   /* array of objects, or one object */
+    INPUT_JSON, /* array of objects, or one object */
     INPUT_NDJSON,
     INPUT_PARQUET,
 } input_format;
 bool input_format_from(str name, input_format *ret_format);
 
-typedef enum load_mode { LOAD_APPEND, LOAD_OVERWRITE, LOAD_UPSERT } load_mode; /* the last two: UNSUPPORTED for now */
+typedef enum load_mode {
+    LOAD_APPEND,
+    LOAD_OVERWRITE,
+    LOAD_UPSERT
+} load_mode; /* the last two: UNSUPPORTED for now */
 
 typedef struct load_input {
     str name;         /* as the client calls it: "trips.csv" */
@@ -35,21 +39,22 @@ typedef struct load_input {
 
 typedef struct load_request {
     principal who;
-    str table;                /* "ns.t", as given */
-    str space;                /* default namespace */
+    str table; /* "ns.t", as given */
+    str space; /* default namespace */
     const load_input *inputs;
     size_t input_count;
     input_format format;
     load_mode mode;
-    bool create;              /* make a missing table */
-    str partition_by;         /* for a new table */
-    str columns;              /* "a:bigint,b:text": declared types (CSV: no inference); empty: inferred */
-    char csv_delimiter;       /* 0: found out */
+    bool create;      /* make a missing table */
+    str partition_by; /* for a new table */
+    str columns; /* "a:bigint,b:varchar": declared types (CSV: no inference); empty: inferred */
+    char csv_delimiter;             /* 0: found out */
     const ice_property *properties; /* for a new table */
     size_t property_count;
     bool (*is_cancelled)(void *context);
     void *cancel_context;
-    void (*progress)(void *context, const char *phase, int64_t done, int64_t total); /* may be NULL */
+    void (*progress)(void *context, const char *phase, int64_t done,
+                     int64_t total); /* may be NULL */
     void *progress_context;
 } load_request;
 
@@ -70,9 +75,11 @@ void ingest_close(ingest *in);
 /* BAD_DATA names input, line and column of malformed rows; CORRUPT a broken Parquet file; NO_TABLE without `create`;
  * WRONG_TYPE a column that does not fit the table's; UNSUPPORTED a type Iceberg lacks, by name. Strings of the result
  * live in `a`. */
-status ingest_load(ingest *in, const load_request *request, arena *a, load_result *ret_result, error *err);
+status ingest_load(ingest *in, const load_request *request, arena *a, load_result *ret_result,
+                   error *err);
 
 /* Row documents as they come over HTTP: an array of objects, one object, or lines. As ingest_load with JSON. */
-status ingest_rows(ingest *in, const load_request *request, str json_text, arena *a, load_result *ret_result, error *err);
+status ingest_rows(ingest *in, const load_request *request, str json_text, arena *a,
+                   load_result *ret_result, error *err);
 
 #endif

@@ -1,0 +1,435 @@
+/* Inputs as DuckDB reads them: formats, dialects, types.
+ *
+ * The CSV dialect is settled here and not guessed by DuckDB, whose guess may skip lines it does not understand: the
+ * first line names the columns, quotes are double, and what does not fit is an error with its line. */
+#include "internal.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+
+#include "tarn/base/fs.h"
+#include "tarn/base/limits.h"
+#include "tarn/base/vec.h"
+#include "tarn/codec/compress.h"
+
+#define HEAD_BYTES ((size_t)65536)
+
+static const struct {
+    str name;
+    input_format format;
+} format_names[] = {
+    {STR_INIT("auto"), INPUT_AUTO},       {STR_INIT("csv"), INPUT_CSV},
+    {STR_INIT("tsv"), INPUT_TSV},         {STR_INIT("json"), INPUT_JSON},
+    {STR_INIT("ndjson"), INPUT_NDJSON},   {STR_INIT("jsonl"), INPUT_NDJSON},
+    {STR_INIT("parquet"), INPUT_PARQUET},
+};
+
+bool input_format_from(str name, input_format *ret_format)
+{
+    for (size_t i = 0; i < COUNT_OF(format_names); i++) {
+        if (str_equal_nocase(name, format_names[i].name)) {
+            *ret_format = format_names[i].format;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* ---- what the bytes say ---- */
+
+static status read_head(const char *path, arena *a, str *ret_head, error *err)
+{
+    int fd = -1;
+    size_t size = 0;
+
+    TRY(fs_open(path, O_RDONLY, 0, &fd, err));
+    char *bytes = arena_alloc(a, HEAD_BYTES);
+    status result = fs_read(fd, bytes, HEAD_BYTES, &size, err);
+    fs_close(fd);
+    *ret_head = str_from(bytes, size);
+    return result;
+}
+
+static bool is_gzip(str head)
+{
+    return head.size > 2 && (unsigned char)head.data[0] == 0x1f &&
+           (unsigned char)head.data[1] == 0x8b;
+}
+
+/* As much of the plain text as the packed head gives. */
+static str plain_head(str head, arena *a)
+{
+    if (!is_gzip(head)) {
+        return head;
+    }
+    buf *plain = buf_in(a, HEAD_BYTES);
+    error ignored =
+        ERROR_INIT; /* a cut stream and a full buffer both leave what was unpacked so far */
+    (void)decompress_bytes(COMPRESSION_GZIP, head, plain, &ignored);
+    return buf_str(plain);
+}
+
+static str name_without_gz(str name)
+{
+    return str_ends_with(name, STR(".gz")) ? str_slice(name, 0, name.size - 3) : name;
+}
+
+static input_format format_of_text(str head, str name)
+{
+    str text = str_trim(head);
+
+    if (text.size > 0 && text.data[0] == '[') {
+        return INPUT_JSON;
+    }
+    if (text.size > 0 && text.data[0] == '{') {
+        return str_ends_with(name, STR(".json")) ? INPUT_JSON : INPUT_NDJSON;
+    }
+    return str_ends_with(name, STR(".tsv")) ? INPUT_TSV : INPUT_CSV;
+}
+
+status ingest__detect(const load_input *input, input_format *ret_format, bool *ret_gzip, error *err)
+{
+    arena *a = arena_create();
+    str head;
+    status result = read_head(input->path, a, &head, err);
+
+    if (result == STATUS_OK) {
+        *ret_gzip = is_gzip(head);
+        *ret_format =
+            str_starts_with(head, STR("PAR1"))
+                ? INPUT_PARQUET
+                : format_of_text(plain_head(head, a), str_lower(a, name_without_gz(input->name)));
+    }
+    arena_free(a);
+    return result;
+}
+
+status ingest__detect_delimiter(const char *path, bool gzip, char *ret_delimiter, error *err)
+{
+    static const char candidates[] = {',', ';', '\t', '|'};
+    size_t counts[COUNT_OF(candidates)] = {0};
+    arena *a = arena_create();
+    str head;
+    status result = read_head(path, a, &head, err);
+
+    if (result == STATUS_OK) {
+        str text = gzip ? plain_head(head, a) : head;
+        bool quoted = false;
+        for (size_t i = 0; i < text.size && (quoted || text.data[i] != '\n'); i++) {
+            quoted = text.data[i] == '"' ? !quoted : quoted;
+            for (size_t c = 0; !quoted && c < COUNT_OF(candidates); c++) {
+                counts[c] += text.data[i] == candidates[c];
+            }
+        }
+        size_t best = 0;
+        for (size_t c = 1; c < COUNT_OF(candidates); c++) {
+            best = counts[c] > counts[best] ? c : best;
+        }
+        *ret_delimiter = candidates[best];
+    }
+    arena_free(a);
+    return result;
+}
+
+/* ---- links ---- */
+
+static const char *link_suffix(input_format format)
+{
+    switch (format) {
+    case INPUT_PARQUET:
+        return "parquet";
+    case INPUT_JSON:
+    case INPUT_NDJSON:
+        return "json";
+    default:
+        return "csv";
+    }
+}
+
+static status settle_format(source *s, const load_input *input, bool first, error *err)
+{
+    input_format found;
+    bool gzip = false;
+
+    TRY(ingest__detect(input, &found, &gzip, err));
+    if (s->request->format != INPUT_AUTO) {
+        if (s->request->format == INPUT_PARQUET && found != INPUT_PARQUET) {
+            return error_set(err, STATUS_CORRUPT, "file \"%.*s\" is not a Parquet file",
+                             STR_ARG(input->name));
+        }
+        found = s->request->format;
+    }
+    if (!first && (found != s->format || gzip != s->gzip)) {
+        error_set(err, STATUS_INVALID, "file \"%.*s\" is of another format than \"%.*s\"",
+                  STR_ARG(input->name), STR_ARG(s->request->inputs[0].name));
+        error_hint(err, "Load files of one format at a time, or name it with --format.");
+        return STATUS_INVALID;
+    }
+    s->format = found;
+    s->gzip = gzip;
+    return STATUS_OK;
+}
+
+status ingest__source_open(source *s, error *err)
+{
+    buf *list = buf_in(s->a, LIMIT_SQL_TEXT);
+
+    buf_add_char(list, '[');
+    for (size_t i = 0; i < s->request->input_count; i++) {
+        const load_input *input = &s->request->inputs[i];
+        if (input->size_bytes == 0) {
+            return error_set(err, STATUS_BAD_DATA, "file \"%.*s\" is empty", STR_ARG(input->name));
+        }
+        TRY(settle_format(s, input, i == 0, err));
+        char *link =
+            arena_printf(s->a, "%s/input-%zu.%s", worker_in(s->worker), i, link_suffix(s->format));
+        TRY(fs_link(input->path, link, err));
+        buf *quoted = buf_in(s->a, LIMIT_SQL_TEXT);
+        sql_quote_text(quoted, str_c(link));
+        if (i == 0) {
+            s->first_file = buf_str(quoted);
+        } else {
+            buf_add_c(list, ", ");
+        }
+        buf_add_str(list, buf_str(quoted));
+    }
+    buf_add_char(list, ']');
+    TRY(buf_check(list, "list of files", err));
+    s->files = buf_str(list);
+    s->delimiter = s->request->csv_delimiter;
+    if (s->format == INPUT_TSV && s->delimiter == 0) {
+        s->delimiter = '\t';
+    }
+    if (s->format == INPUT_CSV && s->delimiter == 0) {
+        return ingest__detect_delimiter(s->request->inputs[0].path, s->gzip, &s->delimiter, err);
+    }
+    return STATUS_OK;
+}
+
+/* ---- SQL ---- */
+
+static void add_csv_dialect(const source *s, buf *out)
+{
+    char delimiter[2] = {s->delimiter, '\0'};
+
+    buf_add_c(out, ", delim = ");
+    sql_quote_text(out, str_c(delimiter));
+    buf_add_c(out, ", quote = '\"', escape = '\"', header = true, skip = 0, strict_mode = true,"
+                   " null_padding = false, ignore_errors = false, allow_quoted_nulls = false");
+    if (s->gzip) {
+        buf_add_c(out, ", compression = 'gzip'");
+    }
+}
+
+static void add_columns(const source_column *columns, size_t count, buf *out)
+{
+    buf_add_c(out, ", columns = {");
+    for (size_t i = 0; i < count; i++) {
+        if (i > 0) {
+            buf_add_c(out, ", ");
+        }
+        sql_quote_text(out, columns[i].name);
+        buf_add_c(out, ": ");
+        sql_quote_text(out, columns[i].type);
+    }
+    buf_add_char(out, '}');
+}
+
+/* Objects beyond this are refused: one row of JSON. */
+#define JSON_OBJECT_MAX "67108864"
+
+void ingest__source_sql(const source *s, const source_column *columns, size_t count, buf *out)
+{
+    switch (s->format) {
+    case INPUT_PARQUET:
+        buf_printf(out, "read_parquet(%.*s, hive_partitioning = false, union_by_name = %s)",
+                   STR_ARG(s->files), s->request->input_count > 1 ? "true" : "false");
+        return;
+    case INPUT_JSON:
+    case INPUT_NDJSON:
+        buf_printf(out,
+                   "read_json(%.*s, format = '%s', maximum_object_size = " JSON_OBJECT_MAX
+                   ", sample_size = -1",
+                   STR_ARG(s->files), s->format == INPUT_NDJSON ? "newline_delimited" : "auto");
+        if (s->gzip) {
+            buf_add_c(out, ", compression = 'gzip'");
+        }
+        break;
+    default:
+        buf_printf(out, "read_csv(%.*s, auto_detect = false", STR_ARG(s->files));
+        add_csv_dialect(s, out);
+        break;
+    }
+    if (columns != NULL) {
+        add_columns(columns, count, out);
+    }
+    buf_add_char(out, ')');
+}
+
+/* ---- names and types ---- */
+
+status ingest__describe(source *s, str select, error *err)
+{
+    const json *rows = NULL;
+    VEC(source_column) columns = {0};
+    str sql = str_printf(s->a, "DESCRIBE %.*s", STR_ARG(select));
+
+    TRY(worker_rows(s->worker, sql, s->cancel, s->a, &rows, err));
+    for (size_t i = 0; i < json_count(rows); i++) {
+        source_column column = {
+            .name = json_str_or(json_at(json_at(rows, i), 0), STR("")),
+            .type = json_str_or(json_at(json_at(rows, i), 1), STR("")),
+        };
+        vec_push(s->a, &columns, column);
+    }
+    s->columns = columns.items;
+    s->column_count = columns.count;
+    return STATUS_OK;
+}
+
+#define CSV_SAMPLE_ROWS "20480"
+
+static status sniff_csv(source *s, bool whole, error *err)
+{
+    VEC(source_column) columns = {0};
+    const json *rows = NULL;
+    buf *sql = buf_in(s->a, LIMIT_SQL_TEXT);
+
+    buf_printf(
+        sql,
+        "SELECT c.name, c.\"type\" FROM (SELECT unnest(Columns) AS c FROM sniff_csv(%.*s, sample_size = %s",
+        STR_ARG(s->first_file), whole ? "-1" : CSV_SAMPLE_ROWS);
+    add_csv_dialect(s, sql);
+    buf_add_c(sql, "))");
+    TRY(buf_check(sql, "statement", err));
+    TRY(worker_rows(s->worker, buf_str(sql), s->cancel, s->a, &rows, err));
+    for (size_t i = 0; i < json_count(rows); i++) {
+        const json *row = json_at(rows, i);
+        source_column column = {.name = json_str_or(json_at(row, 0), STR("")),
+                                .type = json_str_or(json_at(row, 1), STR(""))};
+        vec_push(s->a, &columns, column);
+    }
+    s->columns = columns.items;
+    s->column_count = columns.count;
+    return STATUS_OK;
+}
+
+static source_column *as_text(const source *s)
+{
+    source_column *columns = ARENA_ARRAY(s->a, source_column, s->column_count);
+    for (size_t i = 0; i < s->column_count; i++) {
+        columns[i] = (source_column){.name = s->columns[i].name, .type = STR("VARCHAR")};
+    }
+    return columns;
+}
+
+/* A column that is empty in the sample says nothing about its type. */
+static status sample_has_empty_column(source *s, bool *ret_empty, error *err)
+{
+    buf *sql = buf_in(s->a, LIMIT_SQL_TEXT);
+    const json *rows = NULL;
+
+    buf_add_c(sql, "SELECT least(1");
+    for (size_t i = 0; i < s->column_count; i++) {
+        buf_add_c(sql, ", count(");
+        sql_quote_name(sql, s->columns[i].name);
+        buf_add_char(sql, ')');
+    }
+    buf_add_c(sql, ") FROM (FROM ");
+    ingest__source_sql(s, as_text(s), s->column_count, sql);
+    buf_add_c(sql, " LIMIT " CSV_SAMPLE_ROWS ")");
+    TRY(buf_check(sql, "statement", err));
+    TRY(worker_rows(s->worker, buf_str(sql), s->cancel, s->a, &rows, err));
+    *ret_empty = json_int64_or(json_at(json_at(rows, 0), 0), 0) == 0;
+    return STATUS_OK;
+}
+
+/* "a:bigint,b:decimal(10,2)" */
+static status declared_columns(source *s, error *err)
+{
+    VEC(source_column) columns = {0};
+    str text = s->request->columns;
+    int depth = 0;
+    size_t start = 0;
+
+    for (size_t i = 0; i <= text.size; i++) {
+        char c = i < text.size ? text.data[i] : ',';
+        depth += (c == '(') - (c == ')');
+        if (c != ',' || (depth > 0 && i < text.size)) {
+            continue;
+        }
+        str item = str_trim(str_slice(text, start, i));
+        size_t colon = str_find_char(item, ':');
+        if (colon == STR_NPOS || colon == 0 || colon + 1 == item.size) {
+            error_set(err, STATUS_USAGE, "column \"%.*s\" is not of the form name:type",
+                      STR_ARG(item));
+            error_hint(err, "Declare columns as --columns id:bigint,name:varchar.");
+            return STATUS_USAGE;
+        }
+        source_column column = {
+            .name = str_copy(s->a, str_trim(str_slice(item, 0, colon))),
+            .type = str_copy(s->a, str_trim(str_slice(item, colon + 1, item.size)))};
+        vec_push(s->a, &columns, column);
+        start = i + 1;
+    }
+    s->columns = columns.items;
+    s->column_count = columns.count;
+    return STATUS_OK;
+}
+
+status ingest__source_describe(source *s, bool whole, error *err)
+{
+    bool csv = s->format == INPUT_CSV || s->format == INPUT_TSV;
+
+    s->sampled = false;
+    if (s->request->columns.size > 0) {
+        return declared_columns(s, err);
+    }
+    if (!csv) {
+        buf *sql = buf_in(s->a, LIMIT_SQL_TEXT);
+        buf_add_c(sql, "SELECT * FROM ");
+        ingest__source_sql(s, NULL, 0, sql);
+        TRY(buf_check(sql, "statement", err));
+        return ingest__describe(s, buf_str(sql), err);
+    }
+    TRY(sniff_csv(s, whole, err));
+    if (s->column_count == 0) {
+        return error_set(err, STATUS_BAD_DATA, "file \"%.*s\" has no columns",
+                         STR_ARG(s->request->inputs[0].name));
+    }
+    s->sampled = !whole;
+    bool empty = false;
+    if (!whole) {
+        TRY(sample_has_empty_column(s, &empty, err));
+    }
+    return empty ? ingest__source_describe(s, true, err) : STATUS_OK;
+}
+
+/* ---- messages ---- */
+
+static void replace_links(const source *s, char *text, size_t size, arena *a)
+{
+    for (size_t i = 0; i < s->request->input_count; i++) {
+        str link = str_printf(a, "input-%zu.%s", i, link_suffix(s->format));
+        str whole = str_c(text);
+        size_t at = str_find(whole, link);
+        if (at != STR_NPOS) {
+            str replaced = str_printf(a, "%.*s%.*s%s", (int)at, text,
+                                      STR_ARG(s->request->inputs[i].name), text + at + link.size);
+            snprintf(text, size, "%s", replaced.data);
+        }
+    }
+}
+
+void ingest__translate_error(const source *s, error *err)
+{
+    if (err == NULL) {
+        return;
+    }
+    arena *a = arena_create();
+    replace_links(s, err->message, sizeof(err->message), a);
+    replace_links(s, err->detail, sizeof(err->detail), a);
+    replace_links(s, err->hint, sizeof(err->hint), a);
+    err->position = ERROR_NO_POSITION; /* it would point into generated SQL */
+    arena_free(a);
+}
