@@ -7,6 +7,7 @@
 
 #include "tarn/base/clock.h"
 
+#define US_PER_DAY INT64_C(86400000000)
 #define DAYS_PER_400_YEARS 146097
 #define DAYS_PER_100_YEARS 36524
 #define DAYS_PER_4_YEARS 1461
@@ -221,8 +222,12 @@ status clock_parse(str text, int64_t *ret_us, error *err)
                          "\"%.*s\" is not a point in time like 2026-11-21T11:30:00Z", (int)shown,
                          shown > 0 ? text.data : "");
     }
-    if (__builtin_mul_overflow(days, INT64_C(86400000000), &us) ||
-        __builtin_add_overflow(us, time_us - offset_us, &us)) {
+    time_us -= offset_us;
+    if (days < 0) { /* the first midnight of all does not fit, the rest of its day does */
+        days++;
+        time_us -= US_PER_DAY;
+    }
+    if (__builtin_mul_overflow(days, US_PER_DAY, &us) || __builtin_add_overflow(us, time_us, &us)) {
         return error_set(err, STATUS_INVALID, "\"%.*s\" is too far from 1970", STR_ARG(text));
     }
     *ret_us = us;

@@ -89,8 +89,9 @@ void clock_sleep_ms(int64_t ms)
 
 void clock_format_utc(int64_t us, int digits, char *ret_text)
 {
-    int64_t days = us / US_PER_DAY - (us % US_PER_DAY < 0 ? 1 : 0);
-    int64_t in_day = us - days * US_PER_DAY;
+    bool before_midnight = us % US_PER_DAY < 0; /* C divides towards zero */
+    int64_t days = us / US_PER_DAY - (before_midnight ? 1 : 0);
+    int64_t in_day = us % US_PER_DAY + (before_midnight ? US_PER_DAY : 0);
     int seconds = (int)(in_day / US_PER_SECOND);
     int fraction = (int)(in_day % US_PER_SECOND);
     char fraction_text[16] = "";

@@ -83,8 +83,8 @@ static void test_sizes_near_the_end_of_the_address_space_fail(void **state)
 }
 
 /* Sanitizers would end the program where the system answers NULL. */
-const char *__asan_default_options(void);
-const char *__tsan_default_options(void);
+__attribute__((visibility("default"))) const char *__asan_default_options(void);
+__attribute__((visibility("default"))) const char *__tsan_default_options(void);
 
 const char *__asan_default_options(void)
 {
