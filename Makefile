@@ -15,6 +15,9 @@ VERSION := $(shell sed -n 's/^project.tarn VERSION \([0-9.]*\).*/\1/p' CMakeList
 export CCACHE_BASEDIR := $(CURDIR)
 export CCACHE_NOHASHDIR := 1
 
+# Files written by other programs, larger than what tests/golden holds, where they lie beside the tree.
+export TARN_SHARED_DATA ?= $(realpath $(wildcard ../shared/data))
+
 .PHONY: help
 help: ## this list
 	@echo "tarn $(VERSION). make …"

@@ -60,13 +60,14 @@ __attribute__((weak)) void __sanitizer_set_death_callback(void (*callback)(void)
 
 static void watch(void)
 {
-    static const int fatal[] = {SIGSEGV, SIGABRT, SIGBUS, SIGILL, SIGFPE, SIGALRM};
+    static const int fatal[] = {SIGABRT, SIGSEGV, SIGBUS, SIGILL, SIGFPE};
+    size_t count = sizeof(fatal) / sizeof(fatal[0]);
 
     if (__sanitizer_set_death_callback != NULL) {
         __sanitizer_set_death_callback(keep_input);
-        return;
+        count = 1; /* the sanitizer explains the others itself, then calls back */
     }
-    for (size_t i = 0; i < sizeof(fatal) / sizeof(fatal[0]); i++) {
+    for (size_t i = 0; i < count; i++) {
         (void)signal(fatal[i], on_signal);
     }
 }
