@@ -1,0 +1,480 @@
+/* One connection's way through its states; see http_core.h for the picture. */
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+#include "http_core.h"
+#include "tarn/base/clock.h"
+#include "tarn/base/mem.h"
+
+/* ---- opening, closing ---- */
+
+/* Edge-triggered: an event is heard once, and whoever hears it goes on until the socket has no more. */
+static void watch(http_conn *c, uint32_t events)
+{
+    struct epoll_event event = {.events = events | EPOLLRDHUP | EPOLLET, .data.ptr = c};
+
+    if (c->watched != event.events) {
+        (void)epoll_ctl(c->loop->epoll, c->watched == 0 ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, c->io.fd, &event);
+        c->watched = event.events;
+    }
+}
+
+static void set_deadline(http_conn *c, int64_t after_ms)
+{
+    c->deadline_ms = c->loop->now_ms + after_ms;
+}
+
+void http__conn_open(http_loop *loop, const http_listener *listener, int fd, const char *peer)
+{
+    http_server *server = loop->server;
+    http_conn *c = NEW(http_conn);
+    int on = 1;
+
+    c->source.kind = HTTP_SOURCE_CONN;
+    c->loop = loop;
+    c->service = &listener->door->service;
+    c->is_unix = listener->door->is_unix;
+    c->tail.file = -1;
+    (void)snprintf(c->peer, sizeof c->peer, "%s", peer);
+    transport_plain(&c->io, fd);
+    if (!c->is_unix) {
+        (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    }
+    c->next = loop->conns;
+    if (c->next != NULL) {
+        c->next->previous = c;
+    }
+    loop->conns = c;
+    loop->conn_count++;
+    atomic_fetch_add(&server->connections_open, 1);
+    atomic_fetch_add(&server->unix_connections_open, c->is_unix ? 1 : 0);
+    http__count(&loop->counters.connections_total, 1);
+    /* A fresh connection has the time of a head to say something. */
+    set_deadline(c, server->config.head_timeout_ms);
+    watch(c, EPOLLIN);
+}
+
+static void forget_request(http_conn *c)
+{
+    http__tail_release(c);
+    if (c->memory != NULL) {
+        arena_clear(c->memory);
+    }
+}
+
+void http__conn_close(http_conn *c, bool reset)
+{
+    http_loop *loop = c->loop;
+
+    if (c->state == CONN_CLOSED) {
+        return;
+    }
+    c->state = CONN_CLOSED;
+    c->io.ops->close(&c->io, reset);
+    if (c->previous != NULL) {
+        c->previous->next = c->next;
+    } else {
+        loop->conns = c->next;
+    }
+    if (c->next != NULL) {
+        c->next->previous = c->previous;
+    }
+    loop->conn_count--;
+    atomic_fetch_sub(&loop->server->connections_open, 1);
+    atomic_fetch_sub(&loop->server->unix_connections_open, c->is_unix ? 1 : 0);
+    /* Freed behind the current batch of events, which may name it again. */
+    c->next_dead = loop->dead;
+    loop->dead = c;
+}
+
+void http__conn_free(http_conn *c)
+{
+    http__tail_release(c);
+    arena_free(c->memory);
+    mem_free(c->in);
+    mem_free(c);
+}
+
+/* ---- bytes in ---- */
+
+ssize_t http__conn_fill(http_conn *c, size_t room)
+{
+    if (c->in_at == c->in_size) {
+        c->in_at = c->in_size = 0;
+    }
+    if (c->in_capacity - c->in_size < room && c->in_at > 0) {
+        memmove(c->in, c->in + c->in_at, c->in_size - c->in_at);
+        c->in_size -= c->in_at;
+        c->in_at = 0;
+    }
+    if (c->in_capacity - c->in_size < room) {
+        c->in_capacity = c->in_size + room;
+        c->in = mem_resize(c->in, c->in_capacity);
+    }
+    size_t space = c->in_capacity - c->in_size;
+    ssize_t got = c->io.ops->read(&c->io, c->in + c->in_size, space);
+    if (got > 0) {
+        c->in_size += (size_t)got;
+        http__count(&c->loop->counters.bytes_in, got);
+    }
+    c->in_drained = got < (ssize_t)space;
+    return got;
+}
+
+status http__conn_wait(http_conn *c, short events, error *err)
+{
+    struct pollfd wanted = {.fd = c->io.fd, .events = events};
+    int64_t deadline_ms = clock_mono_ms() + c->loop->server->config.progress_timeout_ms;
+
+    while (!atomic_load(&c->broken)) {
+        int64_t left_ms = deadline_ms - clock_mono_ms();
+        if (left_ms <= 0) {
+            return error_set(err, STATUS_TIMEOUT, "the client did not %s in time",
+                             events == POLLIN ? "send its request" : "read the answer");
+        }
+        int ready = poll(&wanted, 1, left_ms > 60000 ? 60000 : (int)left_ms);
+        if (ready > 0) {
+            return STATUS_OK;
+        }
+    }
+    return error_set(err, STATUS_CANCELLED, "the client went away");
+}
+
+/* ---- a request begins ---- */
+
+static uint64_t next_id(http_loop *loop)
+{
+    uint64_t z = (loop->id_state += UINT64_C(0x9e3779b97f4a7c15)); /* splitmix64: distinct, and looks it */
+
+    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
+    return z ^ (z >> 31);
+}
+
+static void choose_id(http_conn *c, http_exchange *x)
+{
+    static const char digits[] = "0123456789abcdef";
+    str own = http_request_header(x, "x-request-id");
+
+    if (own.size > 0 && own.size <= 64 && http__is_token(own)) {
+        x->id = own;
+        return;
+    }
+    uint64_t number = next_id(c->loop);
+    char *text = arena_alloc(x->memory, 17);
+    for (int i = 0; i < 16; i++) {
+        text[i] = digits[(number >> (60 - 4 * i)) & 15];
+    }
+    x->id = str_from(text, 16);
+}
+
+static void prepare_memory(http_conn *c)
+{
+    if (c->memory == NULL) {
+        c->memory = arena_create();
+    }
+    c->exchange = (http_exchange){.conn = c, .memory = c->memory};
+}
+
+/* The answer to what could not be parsed, or came too late. */
+static void refuse(http_conn *c, http_refusal refusal)
+{
+    prepare_memory(c);
+    c->exchange.is_inline = true;
+    c->exchange.head.minor_version = 1;
+    atomic_store(&c->exchange.body_ended, true);
+    choose_id(c, &c->exchange);
+    http__answer_refusal(&c->exchange, refusal);
+    http__conn_finished(c);
+}
+
+static void run_handler(void *context)
+{
+    http_conn *c = context;
+
+    c->service->handle(c->service->context, &c->exchange);
+    http__answer_complete(&c->exchange);
+    http__loop_hand_back(c);
+}
+
+/* Runs on the loop where the service says so and there is no body to wait for; else in the pool. */
+static void dispatch(http_conn *c)
+{
+    http_exchange *x = &c->exchange;
+    const http_service *service = c->service;
+    http_refusal refusal = service->check_host ? http__check_host(&x->head, service->hosts, service->host_count)
+                                               : HTTP_REFUSE_NONE;
+
+    http__count(&c->loop->counters.requests_total, 1);
+    c->state = CONN_HANDLING;
+    x->is_inline = true;
+    if (refusal != HTTP_REFUSE_NONE) {
+        http__answer_refusal(x, refusal);
+        http__conn_finished(c);
+        return;
+    }
+    if (atomic_load(&x->body_ended) && service->is_inline != NULL && service->is_inline(service->context, x)) {
+        service->handle(service->context, x);
+        http__answer_complete(x);
+        http__conn_finished(c);
+        return;
+    }
+    x->is_inline = false;
+    watch(c, 0); /* from here on only the client's end is news to the loop */
+    if (pool_run(c->loop->server->handlers, run_handler, c, NULL) != STATUS_OK) {
+        x->is_inline = true;
+        http__answer_refusal(x, HTTP_REFUSE_BUSY);
+        http__conn_finished(c);
+    }
+}
+
+static void begin_exchange(http_conn *c, size_t head_size)
+{
+    prepare_memory(c);
+    http_exchange *x = &c->exchange;
+    /* The head moves to the arena: the buffer goes on to be used for the body. */
+    char *bytes = arena_strndup(c->memory, c->in + c->in_at, head_size);
+    http_refusal refusal = http__head_parse(bytes, head_size, c->loop->headers, &x->head);
+
+    c->in_at += head_size;
+    c->scan = (http_scan){0};
+    c->blank_skipped = false;
+    if (refusal != HTTP_REFUSE_NONE) {
+        refuse(c, refusal);
+        return;
+    }
+    http_header *headers = ARENA_ARRAY(c->memory, http_header, x->head.header_count + 1);
+    memcpy(headers, c->loop->headers, x->head.header_count * sizeof *headers);
+    x->head.headers = headers;
+    choose_id(c, x);
+    http__body_begin(x);
+    dispatch(c);
+}
+
+/* Clients may send an empty line behind a body by mistake; RFC 9112 §2.2 has one ignored. */
+static bool skip_blank(http_conn *c)
+{
+    if (c->in_size - c->in_at >= 2 && c->in[c->in_at] == '\r' && c->in[c->in_at + 1] == '\n' && !c->blank_skipped) {
+        c->in_at += 2;
+        c->blank_skipped = true;
+    }
+    return !(c->in_size - c->in_at == 1 && c->in[c->in_at] == '\r' && !c->blank_skipped);
+}
+
+/* Returns false where the connection must wait. */
+static bool advance_head(http_conn *c)
+{
+    if (c->in_size > c->in_at && skip_blank(c) && c->in_size > c->in_at) {
+        size_t head_size = 0;
+        if (c->state == CONN_IDLE) {
+            c->state = CONN_HEAD;
+            set_deadline(c, c->loop->server->config.head_timeout_ms);
+        }
+        http_refusal refusal = http__head_scan(&c->scan, c->in + c->in_at, c->in_size - c->in_at, &head_size);
+        if (refusal != HTTP_REFUSE_NONE) {
+            refuse(c, refusal);
+            return true;
+        }
+        if (head_size > 0) {
+            begin_exchange(c, head_size);
+            return true;
+        }
+    }
+    if (c->in_drained && !atomic_load(&c->peer_ended)) {
+        watch(c, EPOLLIN);
+        return false;
+    }
+    ssize_t got = http__conn_fill(c, HTTP_READ_BYTES);
+    if (got > 0) {
+        return true;
+    }
+    if (got < 0 && errno == EAGAIN) {
+        watch(c, EPOLLIN);
+        return false;
+    }
+    http__conn_close(c, false);
+    return false;
+}
+
+/* ---- a request ends ---- */
+
+static void linger(http_conn *c)
+{
+    c->state = CONN_LINGERING;
+    set_deadline(c, HTTP_LINGER_MS);
+    c->io.ops->shut(&c->io, SHUT_WR);
+    watch(c, EPOLLIN);
+}
+
+/* The answer is out. */
+static void answered(http_conn *c)
+{
+    http_exchange *x = &c->exchange;
+
+    if (x->close_after || x->body_failed) {
+        linger(c);
+        return;
+    }
+    if (!atomic_load(&x->body_ended)) {
+        c->state = CONN_DRAINING;
+        x->body_taken = 0;
+        set_deadline(c, HTTP_DRAIN_MS);
+        watch(c, EPOLLIN);
+        return;
+    }
+    forget_request(c);
+    c->state = CONN_IDLE;
+    set_deadline(c, c->loop->server->config.idle_timeout_ms);
+}
+
+void http__conn_finished(http_conn *c)
+{
+    http_exchange *x = &c->exchange;
+
+    if (x->failed) {
+        http__conn_close(c, x->reset);
+        return;
+    }
+    c->state = CONN_SENDING;
+    set_deadline(c, c->loop->server->config.progress_timeout_ms);
+}
+
+static bool advance_sending(http_conn *c)
+{
+    size_t at = c->tail.at;
+    int64_t left = c->tail.left;
+
+    switch (http__tail_send(c)) {
+    case TAIL_DONE:
+        answered(c);
+        return true;
+    case TAIL_BROKEN:
+        http__conn_close(c, false);
+        return false;
+    case TAIL_TURN:
+        set_deadline(c, c->loop->server->config.progress_timeout_ms);
+        http__loop_again(c);
+        return false;
+    case TAIL_WAIT:
+        break;
+    }
+    if (c->tail.at != at || c->tail.left != left) {
+        set_deadline(c, c->loop->server->config.progress_timeout_ms);
+    }
+    watch(c, EPOLLOUT);
+    return false;
+}
+
+static bool advance_draining(http_conn *c)
+{
+    http_exchange *x = &c->exchange;
+    char waste[4096];
+    size_t size = 0;
+    error err;
+
+    switch (http__body_step(x, waste, sizeof waste, &size, &err)) {
+    case BODY_DATA:
+        if (x->body_taken > HTTP_DRAIN_BYTES) {
+            linger(c);
+        }
+        return true;
+    case BODY_END:
+        answered(c);
+        return true;
+    case BODY_FAILED:
+        linger(c);
+        return true;
+    case BODY_WAIT:
+        break;
+    }
+    return false;
+}
+
+static bool advance_lingering(http_conn *c)
+{
+    char waste[4096];
+    ssize_t got;
+
+    for (int i = 0; i < 64; i++) {
+        got = c->io.ops->read(&c->io, waste, sizeof waste);
+        if (got < 0 && errno == EAGAIN) {
+            return false;
+        }
+        if (got <= 0) {
+            http__conn_close(c, false);
+            return false;
+        }
+    }
+    http__loop_again(c); /* a client that sends on and on: the deadline ends it */
+    return false;
+}
+
+void http__conn_advance(http_conn *c)
+{
+    bool goes_on = true;
+
+    while (goes_on) {
+        switch (c->state) {
+        case CONN_IDLE:
+        case CONN_HEAD:
+            goes_on = advance_head(c);
+            break;
+        case CONN_SENDING:
+            goes_on = advance_sending(c);
+            break;
+        case CONN_DRAINING:
+            goes_on = advance_draining(c);
+            break;
+        case CONN_LINGERING:
+            goes_on = advance_lingering(c);
+            break;
+        case CONN_HANDLING:
+        case CONN_CLOSED:
+            goes_on = false;
+            break;
+        }
+    }
+}
+
+/* ---- what the loop tells ---- */
+
+void http__conn_event(http_conn *c, uint32_t events)
+{
+    if ((events & (EPOLLERR | EPOLLHUP)) != 0) {
+        atomic_store(&c->broken, true);
+    }
+    if ((events & EPOLLRDHUP) != 0) {
+        atomic_store(&c->peer_ended, true);
+    }
+    if (c->state == CONN_IDLE || c->state == CONN_HEAD) {
+        c->in_drained = false;
+    }
+    http__conn_advance(c);
+}
+
+void http__conn_expire(http_conn *c)
+{
+    switch (c->state) {
+    case CONN_HEAD:
+        refuse(c, HTTP_REFUSE_HEAD_TIMEOUT);
+        http__conn_advance(c);
+        break;
+    case CONN_SENDING: /* an answer that does not move is cut, not ended */
+        http__conn_close(c, true);
+        break;
+    case CONN_IDLE:
+    case CONN_DRAINING:
+    case CONN_LINGERING:
+        http__conn_close(c, false);
+        break;
+    case CONN_HANDLING: /* waits by itself, in http__conn_wait */
+    case CONN_CLOSED:
+        break;
+    }
+}

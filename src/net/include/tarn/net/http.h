@@ -1,0 +1,175 @@
+/* http.h: the HTTP/1.1 server core: what a handler sees.
+ *
+ * One epoll loop per core accepts, parses and writes; a handler runs in a thread of the blocking pool (or on
+ * the loop itself where its route says so, and then must not block). An exchange is one request and its
+ * answer; all its memory is its arena, freed when the answer is out. Functions below are called by the
+ * handler's thread only, except http_exchange_gone.
+ *
+ * Invariants
+ *   1. A request that is not beyond doubt well-formed (RFC 9112: both CL and TE, bare LF, obs-fold, two
+ *      lengths, NUL, space before colon, bad chunk) is answered 400 and the connection closed.
+ *   2. Body bytes wait in the socket until the handler reads them; answer bytes wait in the handler until the
+ *      socket takes them: neither direction buffers more than http_config.buffer_bytes.
+ *   3. An answer that was begun and not ended is cut off so that the client sees an error, never a clean end.
+ *   4. Everything has a deadline: head, idle keep-alive, body progress, answer progress.
+ *
+ * Sources: RFC 9110, 9112; Host and Origin checks against DNS rebinding. */
+#ifndef TARN_NET_HTTP_H
+#define TARN_NET_HTTP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "tarn/base/arena.h"
+#include "tarn/base/error.h"
+#include "tarn/base/str.h"
+#include "tarn/base/thread.h"
+#include "tarn/net/uri.h"
+
+typedef struct http_server http_server;
+typedef struct http_exchange http_exchange;
+
+typedef enum http_method {
+    HTTP_GET,
+    HTTP_HEAD,
+    HTTP_POST,
+    HTTP_PUT,
+    HTTP_DELETE,
+    HTTP_PATCH,
+    HTTP_OPTIONS,
+    HTTP_OTHER, /* a token we do not know: answered 501 before any handler */
+} http_method;
+const char *http_method_name(http_method method);
+
+typedef struct http_header {
+    str name; /* as sent */
+    str value; /* trimmed */
+} http_header;
+
+/* ---- the request ---- */
+http_method http_request_method(const http_exchange *x);
+str http_request_target(const http_exchange *x);    /* raw, as on the wire */
+str http_request_path(const http_exchange *x);      /* raw part before "?" */
+str http_request_query(const http_exchange *x);     /* raw part behind "?", or empty */
+str http_request_header(const http_exchange *x, const char *name); /* first of that name, STR_NULL where absent */
+size_t http_request_header_count(const http_exchange *x);
+http_header http_request_header_at(const http_exchange *x, size_t index);
+str http_request_id(const http_exchange *x); /* also sent as X-Request-Id */
+str http_request_peer(const http_exchange *x); /* "127.0.0.1:51234" or "unix" */
+/* Value of a query parameter, decoded; STR_NULL where absent. A malformed query was refused before. */
+str http_request_param(const http_exchange *x, const char *name);
+const uri_pair *http_request_params(const http_exchange *x, size_t *ret_count);
+/* Decoded segment of the path that the route's pattern named; STR_NULL where it names none. */
+str http_request_segment(const http_exchange *x, const char *name);
+arena *http_exchange_arena(http_exchange *x);
+/* Of a chunked body's trailer section; known when http_body_read has given the end. */
+str http_request_trailer(const http_exchange *x, const char *name);
+
+/* ---- its body ---- */
+int64_t http_body_size(const http_exchange *x); /* -1 where chunked, 0 where there is none */
+/* What http_body_read may hand out in all; without it there is no maximum. */
+void http_body_set_max(http_exchange *x, int64_t max_bytes);
+/* Up to `size_bytes`; 0 bytes is the end. Sends "100 Continue" at the first call where it was asked for.
+ * CANCELLED: the client went away; TIMEOUT; INVALID: broken chunk; TOO_LARGE: beyond http_body_set_max. */
+status http_body_read(http_exchange *x, void *ret_bytes, size_t size_bytes, size_t *ret_size, error *err);
+/* The whole body in the exchange's arena. TOO_LARGE beyond `size_max_bytes`. */
+status http_body_read_all(http_exchange *x, size_t size_max_bytes, str *ret_body, error *err);
+
+/* ---- the answer: either http_respond…, or begin, write…, end ---- */
+/* Adds a header, copied; control characters in value are a programming error and are replaced by "?", a name
+ * that is no token is dropped. Framing headers (Content-Length, Transfer-Encoding, Connection, Date) are the
+ * core's own. Without effect once the answer was begun. */
+void http_set_header(http_exchange *x, const char *name, str value);
+/* `content_type` may be NULL. An answer that was begun before cannot be taken back: it is then cut off
+ * (http_stream_abort), so that a failure in the middle of a stream may simply be answered. */
+void http_respond(http_exchange *x, int status_code, const char *content_type, str body);
+/* A part of an open file, by sendfile. Takes `fd` over. A file that is shorter than said cuts the answer. */
+void http_respond_file(http_exchange *x, int status_code, const char *content_type, int fd, int64_t offset,
+                       int64_t size_bytes);
+
+/* Streams, chunked (or until close for HTTP/1.0). `size_bytes` -1 where unknown; otherwise exactly as many
+ * must be written (for HEAD: none). The head is held back for the first bytes, at most 200 ms. Each write is
+ * sent at once: collect small pieces before. */
+status http_stream_begin(http_exchange *x, int status_code, const char *content_type, int64_t size_bytes,
+                         error *err);
+/* Declared before http_stream_begin: sends "Trailer: name". */
+void http_declare_trailer(http_exchange *x, const char *name);
+/* Blocks while the client reads slowly. CANCELLED where it is gone, TIMEOUT where it does not read at all. */
+status http_stream_write(http_exchange *x, const void *bytes, size_t size_bytes, error *err);
+void http_set_trailer(http_exchange *x, const char *name, str value); /* before http_stream_end */
+status http_stream_end(http_exchange *x, error *err);
+/* Cuts the connection: the client sees an incomplete answer. */
+void http_stream_abort(http_exchange *x);
+
+bool http_answered(const http_exchange *x); /* an answer was begun */
+int http_answer_status(const http_exchange *x);
+int64_t http_answer_bytes(const http_exchange *x); /* body bytes so far */
+/* True when the client has closed or reset its connection, or has ended its side after its whole request
+ * (read by the handler) was sent: that is what a client that closes looks like, and the few that only half-close
+ * still get what the handler writes, since writing goes on until the kernel refuses. Poll it in long work: it
+ * turns true within milliseconds. Any thread, while the handler runs. */
+bool http_exchange_gone(const http_exchange *x);
+
+/* ---- the server ---- */
+/* Zero anywhere takes the default below. */
+typedef struct http_config {
+    int loops;             /* 0: one per core */
+    int handler_threads;   /* at most this many handlers at once */
+    int connections_max;
+    size_t buffer_bytes;   /* per direction and connection */
+    int64_t head_timeout_ms;
+    int64_t idle_timeout_ms;
+    int64_t progress_timeout_ms; /* a body or an answer that does not move */
+    int64_t drain_timeout_ms;    /* at http_server_stop */
+} http_config;
+#define HTTP_CONFIG_DEFAULTS                                                                              \
+    {.handler_threads = 128, .connections_max = 10000, .buffer_bytes = 256 * 1024, .head_timeout_ms = 10000, \
+     .idle_timeout_ms = 75000, .progress_timeout_ms = 60000, .drain_timeout_ms = 10000}
+
+/* What answers on a door (an address). */
+typedef struct http_service {
+    /* Called once per request, by a pool thread, or by the loop where `is_inline` says yes. Must answer. */
+    void (*handle)(void *context, http_exchange *x);
+    /* NULL: never on the loop. Called on the loop with the head parsed, for requests without a body. */
+    bool (*is_inline)(void *context, http_exchange *x);
+    void *context;
+    bool check_host;   /* refuse Host and Origin that are neither loopback names nor in `hosts` (421, 403) */
+    const str *hosts;  /* more names that the door answers to, without port; must outlive the server */
+    size_t host_count;
+} http_service;
+
+status http_server_create(const http_config *config, http_server **ret_server, error *err);
+/* "127.0.0.1:8181", "[::1]:0", "unix:/path". Port 0 takes a free one. UNAVAILABLE where in use (naming the
+ * setting is the caller's job), INVALID for a bad address. `ret_address` gets the bound one. Before start. */
+status http_server_listen(http_server *server, str address, const http_service *service, char ret_address[128],
+                          error *err);
+status http_server_start(http_server *server, error *err);
+/* Stops accepting, lets exchanges finish until the drain timeout, then cuts them. Returns when every handler has
+ * returned. */
+void http_server_stop(http_server *server);
+void http_server_free(http_server *server);
+
+typedef struct http_stats {
+    int64_t connections_open, connections_total, requests_total, requests_refused, bytes_in, bytes_out;
+    int64_t unix_connections_open; /* clients of a private server */
+} http_stats;
+void http_server_stats(const http_server *server, http_stats *ret_stats);
+
+/* ---- routing ---- */
+/* Patterns: "/api/v1/queries/{id}": a name in braces takes one segment, "{rest*}" the rest of the path.
+ * Segments are split on the raw path and decoded once each, so an encoded slash stays in its segment; "." and
+ * ".." segments are refused. */
+typedef struct http_pattern {
+    http_method method;
+    const char *pattern;
+} http_pattern;
+typedef struct http_router http_router;
+/* `stride` is the size of a row whose first member is an http_pattern: a route table is its own array. */
+http_router *http_router_create(const void *rows, size_t row_count, size_t stride);
+void http_router_free(http_router *router);
+/* The row's index, its segments stored in the exchange (http_request_segment). HEAD matches a GET row.
+ * NOT_FOUND; METHOD where only other methods have the path (then `Allow` is set on the answer). */
+status http_router_match(const http_router *router, http_exchange *x, size_t *ret_index, error *err);
+
+#endif
