@@ -19,7 +19,7 @@ set(TARN_TEST_ENV
     TARN_SANITIZE=${TARN_SANITIZE}
     PYTHONDONTWRITEBYTECODE=1
     ASAN_OPTIONS=detect_leaks=1:abort_on_error=0:detect_stack_use_after_return=1:strict_string_checks=1
-    UBSAN_OPTIONS=print_stacktrace=1
+    UBSAN_OPTIONS=print_stacktrace=1:abort_on_error=1
     TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1)
 
 # The timeout that the file asks for, or the usual one. Instrumented programs get three times as long.
