@@ -24,7 +24,7 @@ BANNED = {
     **dict.fromkeys(["strtol", "strtoll", "strtoul", "strtoull", "strtod"],
                     (BASE, "use str_to_int64, str_to_uint64 or str_to_double")),
     **dict.fromkeys(["sscanf", "fscanf", "scanf"], (BASE, "parse with str_cut and str_to_int64")),
-    **dict.fromkeys(["gmtime", "localtime", "ctime", "asctime", "mktime", "timegm", "gmtime_r", "localtime_r"],
+    **dict.fromkeys(["gmtime", "localtime", "ctime", "asctime", "mktime", "timegm", "localtime_r"],
                     (ANYWHERE, "use base/clock.h: these depend on time zones, locale or shared memory")),
     **dict.fromkeys(["time", "gettimeofday", "clock_gettime"], (BASE, "use base/clock.h, which tests can set")),
     **dict.fromkeys(["rand", "srand", "random", "srandom", "drand48"], (ANYWHERE, "use base/rng.h")),
@@ -82,16 +82,23 @@ def check_sizes(findings, path, text, code):
             findings.add("columns", path, number, f"{len(line)} columns, {COLUMNS_MAX} at most")
 
 
-# --- header guards: named after the path, so that no two are the same ---
+# --- header guards: named after the path, so that no two are the same. A private header may leave out
+#     the folders between its module and itself: stems are unique within a module. ---
 def check_guard(findings, path, text, code):
     if not path.endswith(".h"):
         return
     stem = re.sub(r"^(src/\w+/include/tarn/|src/)", "", path)
     stem = re.sub(r"^(tests/support/|tests/)", "test/", stem)
-    wanted = "TARN_" + re.sub(r"[^A-Z0-9]+", "_", stem.upper())
-    wanted = wanted.replace("TARN_TEST_TEST_H", "TARN_TEST_H")
-    if f"#ifndef {wanted}\n#define {wanted}\n" not in code or "#pragma once" in code:
-        findings.add("guard", path, 1, f"the guard is not {wanted}; write: #ifndef {wanted}, #define {wanted}")
+    parts = stem.split("/")
+    wanted = [guard_of(parts), guard_of(parts[:1] + parts[-1:])]
+    found = re.search(r"^#ifndef (\w+)\n#define (\w+)$", code, re.MULTILINE)
+    if not found or found.group(1) != found.group(2) or found.group(1) not in wanted or "#pragma once" in code:
+        findings.add("guard", path, 1, f"the guard is not {wanted[0]}; write: #ifndef {wanted[0]}, #define {wanted[0]}")
+
+
+def guard_of(parts):
+    words = "_".join("TARN" if part == "tarn" else re.sub(r"[^A-Z0-9]+", "_", part.upper()) for part in parts)
+    return "TARN_TEST_H" if words == "TEST_TEST_H" else "TARN_" + words
 
 
 # --- types: POSIX keeps names that end in _t for itself ---
@@ -149,7 +156,7 @@ def check_messages(findings, path, text, code):
             findings.add("message", path, line, f'message "{message}" starts with a capital; messages start lower case')
         if not sentence and re.search(r"[.!]$|\\n$", message) and not message.endswith("..."):
             findings.add("message", path, line, f'message "{message}" ends like a sentence; leave the end off')
-        if sentence and re.match(r"[a-z]", message) and kind == "hint":
+        if kind == "hint" and re.match(r"(?!tarn )[a-z]", message):
             findings.add("message", path, line, f'hint "{message}" is a sentence; start it with a capital')
         if sentence and not re.search(r"([.?!]|%s|%\.\*s)\)?$", message):
             findings.add("message", path, line, f'{kind} "{message}" is a sentence; end it with a full stop')
