@@ -268,9 +268,9 @@ static void test_doubles_are_written_shortest(void **state)
         {5e-324, "4.94065645841247e-324"},
         {1e15, "1e+15"},
         {123456789012345680.0, "1.2345678901234568e+17"},
-        {NAN, "\"NaN\""},
-        {INFINITY, "\"Infinity\""},
-        {-INFINITY, "\"-Infinity\""},
+        {(double)NAN, "\"NaN\""},
+        {(double)INFINITY, "\"Infinity\""},
+        {-(double)INFINITY, "\"-Infinity\""},
     };
     fixture *f = *state;
 
