@@ -26,6 +26,7 @@ void engine_close(engine *e);
 
 typedef struct query_request {
     principal who;
+    str id;               /* uuid chosen by the caller; empty: the engine makes one */
     str sql;              /* one or more statements */
     const json *params;   /* NULL: none */
     str space;            /* default namespace; empty: "main" */
