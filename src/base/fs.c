@@ -319,8 +319,7 @@ void fs_volume_break(void)
     atomic_store(&volume_broken, true);
 }
 
-/* One attempt, ever. Also EINTR counts as failed: whether the pages were written is then unknown.
- * */
+/* One attempt, ever. EINTR is a failure too: nobody knows then whether the pages were written. */
 static status sync_once(int fd, fault_point point, int (*sync)(int fd), error *err)
 {
     status faulted;
@@ -340,8 +339,8 @@ static status sync_once(int fd, fault_point point, int (*sync)(int fd), error *e
         atomic_store(&volume_broken, true);
         (void)fd_failed(fd, failed, "sync", err);
         if (err != NULL) {
-            err->kind =
-                STATUS_IO; /* also for a full disk: the bytes are lost, not merely refused */
+            /* Also for a full disk: the bytes are lost, not merely refused. */
+            err->kind = STATUS_IO;
         }
         return STATUS_IO;
     }

@@ -1,6 +1,7 @@
 /* Claims about base/fs.h. Steps are made to fail by fault points, by /dev/full and by pipes. */
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/inotify.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -297,6 +298,25 @@ static void test_a_failed_sync_is_never_retried(void **state)
     EXPECT_OK(fs_sync(fd, &f->err));
 }
 
+static void test_every_kind_of_sync_stops_at_a_broken_volume(void **state)
+{
+    fixture *f = *state;
+    int fd = open_new(f, "file");
+
+    EXPECT_OK(fs_sync_full(fd, &f->err));
+    EXPECT_OK(fs_volume_check(&f->err));
+    fs_volume_break(); /* as for a sync that failed elsewhere, in the database */
+    EXPECT_STATUS(IO, fs_volume_check(&f->err));
+    EXPECT_STATUS(IO, fs_sync(fd, &f->err));
+    EXPECT_STATUS(IO, fs_sync_full(fd, &f->err));
+    EXPECT_STATUS(IO, fs_sync_dir(f->dir, &f->err));
+    mend();
+    arm(f, "fs.sync=fail@1");
+    EXPECT_STATUS(IO, fs_sync_full(fd, &f->err));
+    assert_true(fs_volume_broken());
+    mend();
+}
+
 static void test_a_failed_sync_of_a_folder_breaks_the_volume(void **state)
 {
     fixture *f = *state;
@@ -419,6 +439,34 @@ static void test_synced_folders_sync_the_parents_of_new_ones_only(void **state)
     EXPECT_OK(fs_make_dirs_synced(test_path(f, "a/b/c"), 0700, &f->err));
     assert_int_equal(fault_passes(FAULT_FS_SYNC_DIR), 2);
     mend();
+}
+
+/* A sync opens the folder: the watch on "a" sees that of "a" itself and that of "b" below it. */
+static void test_the_folders_that_hold_new_names_are_the_ones_synced(void **state)
+{
+    fixture *f = *state;
+    char events[4096] __attribute__((aligned(8)));
+    bool itself = false;
+    bool child = false;
+    ssize_t size;
+    int watch = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+
+    assert_true(watch >= 0);
+    EXPECT_OK(fs_make_dirs(test_path(f, "a"), 0700, &f->err));
+    assert_true(inotify_add_watch(watch, test_path(f, "a"), IN_OPEN) >= 0);
+    EXPECT_OK(fs_make_dirs_synced(test_path(f, "a/b/c"), 0700, &f->err));
+    size = read(watch, events, sizeof(events));
+    for (ssize_t at = 0; at < size;) {
+        struct inotify_event event;
+
+        memcpy(&event, events + at, sizeof(event));
+        itself = itself || event.len == 0;
+        child = child || (event.len > 0 && str_equal(str_c(events + at + sizeof(event)), STR("b")));
+        at += (ssize_t)(sizeof(event) + event.len);
+    }
+    (void)close(watch);
+    assert_true(itself);
+    assert_true(child);
 }
 
 static void test_links_never_replace(void **state)
@@ -553,13 +601,15 @@ TESTS(test_bytes_come_back_as_written, test_a_file_that_ends_early_is_corrupt,
       test_files_that_lie_about_their_size_are_read_whole, test_a_file_of_many_steps_is_read_whole,
       test_write_file_replaces_the_whole, test_write_file_failing_at_any_step_leaves_old_or_new,
       test_write_file_killed_at_any_step_leaves_old_or_new, test_a_failed_sync_is_never_retried,
+      test_every_kind_of_sync_stops_at_a_broken_volume,
       test_a_failed_sync_of_a_folder_breaks_the_volume,
       test_a_sync_that_the_kernel_refuses_breaks_the_volume,
       test_a_sync_that_finds_the_disk_full_is_io, test_a_missing_folder_does_not_break_the_volume,
       test_a_sync_under_way_while_another_fails_does_not_count,
       test_folders_are_made_with_their_parents,
       test_relative_folders_are_made_below_the_working_folder,
-      test_synced_folders_sync_the_parents_of_new_ones_only, test_links_never_replace,
+      test_synced_folders_sync_the_parents_of_new_ones_only,
+      test_the_folders_that_hold_new_names_are_the_ones_synced, test_links_never_replace,
       test_removing_what_is_absent_is_fine, test_a_tree_goes_but_what_it_links_to_stays,
       test_listing_is_sorted_by_bytes, test_attributes_come_back_whole,
       test_a_lock_is_exclusive_until_it_is_closed, test_paths_are_joined_by_one_slash,

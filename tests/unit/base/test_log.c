@@ -71,9 +71,11 @@ static void test_values_are_quoted_only_where_needed(void **state)
 
     start_log(f, LOG_INFO, LOG_TEXT);
     log_event(LOG_INFO, "e", LOG_C("plain", "a-b/c:ä"), LOG_C("space", "a b"),
-              LOG_C("quote", "a\"b"), LOG_C("equals", "a=b"), LOG_C("back", "a\\b"));
+              LOG_C("quote", "a\"b"), LOG_C("equals", "a=b"), LOG_C("back", "a\\b"),
+              LOG_C("line", "a\nb"), LOG_STR("bytes", STR("\xFF")));
     EXPECT_STR(end_log(f), LOG_PREFIX " plain=a-b/c:ä space=\"a b\" quote=\"a\\\"b\" "
-                                      "equals=\"a=b\" back=\"a\\\\b\"\n");
+                                      "equals=\"a=b\" back=\"a\\\\b\" line=\"a\\nb\" "
+                                      "bytes=\"\xEF\xBF\xBD\"\n");
 }
 
 static void test_no_value_can_forge_a_line_or_steer_a_terminal(void **state)

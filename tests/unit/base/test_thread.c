@@ -181,6 +181,40 @@ static void test_threads_are_started_up_to_the_maximum(void **state)
     gate_release(&g);
 }
 
+/* The second task comes while the only idle thread is already called to the first. */
+static void test_no_task_waits_behind_another_while_threads_may_start(void **state)
+{
+    fixture *f = *state;
+
+    for (int round = 0; round < 50; round++) {
+        pool *p = pool_create("two", 2);
+        guest guests[3];
+        gate g;
+
+        gate_init(&g);
+        g.open = true;
+        guests[0] = (guest){.g = &g, .number = 0};
+        EXPECT_OK(pool_run(p, pass_gate, &guests[0], &f->err));
+        mutex_lock(&g.m);
+        while (g.done == 0) {
+            cond_wait(&g.changed, &g.m);
+        }
+        g.open = false;
+        mutex_unlock(&g.m);
+        for (int spin = 0; spin < round; spin++) {
+            (void)sched_yield(); /* until the thread is idle, in some of the rounds */
+        }
+        for (int i = 1; i < 3; i++) {
+            guests[i] = (guest){.g = &g, .number = i};
+            EXPECT_OK(pool_run(p, pass_gate, &guests[i], &f->err));
+        }
+        wait_inside(&g, 2);
+        open_gate(&g);
+        pool_free(p);
+        gate_release(&g);
+    }
+}
+
 static void test_a_full_queue_is_busy(void **state)
 {
     fixture *f = *state;
@@ -369,7 +403,8 @@ static void test_there_is_a_processor(void **state)
 
 TESTS(test_a_thread_runs_once, test_threads_have_their_name_and_leave_signals_to_main,
       test_waiting_ends_at_the_deadline, test_one_thread_takes_tasks_in_order,
-      test_threads_are_started_up_to_the_maximum, test_a_full_queue_is_busy,
+      test_threads_are_started_up_to_the_maximum,
+      test_no_task_waits_behind_another_while_threads_may_start, test_a_full_queue_is_busy,
       test_tasks_may_submit_tasks_while_the_pool_ends, test_many_submitters_lose_no_task,
       test_an_unused_pool_ends, test_idle_threads_end_and_come_back,
       test_parallel_for_visits_each_index_once, test_exactly_one_of_many_owners_is_the_last,

@@ -48,7 +48,7 @@ status fs_sync(int fd, error *err);
 status fs_sync_dir(const char *path, error *err);
 /* fsync, once: extended attributes and the number of links are durable too. */
 status fs_sync_full(int fd, error *err);
-/* Set by the first failed sync of this process; then fs_sync and fs_sync_dir fail at once. */
+/* Set by the first failed sync of this process; from then on every sync here fails at once. */
 bool fs_volume_broken(void);
 /* IO once the volume is broken. */
 status fs_volume_check(error *err);
