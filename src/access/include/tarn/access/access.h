@@ -1,10 +1,11 @@
 /* access.h: principals, keys, and the one authorisation decision.
  *
- * Every door asks access_authenticate once, before routing, and access_check before each act; nothing else in
- * tarn decides who may do what. Unknown means no.
+ * Every door asks access_authenticate once, before routing, and access_check before each act;
+ * nothing else in tarn decides who may do what. Unknown means no.
  *
- * Keys are random, shown once, and stored as SHA-256 (they have 256 bits of entropy, so a slow hash adds
- * nothing). The first start makes principal "root" and writes its key to <data>/secrets/root.key (0600). */
+ * Keys are random, shown once, and stored as SHA-256 (they have 256 bits of entropy, so a slow
+ * hash adds nothing). The first start makes principal "root" and writes its key to
+ * <data>/secrets/root.key (0600). */
 #ifndef TARN_ACCESS_ACCESS_H
 #define TARN_ACCESS_ACCESS_H
 
@@ -18,25 +19,25 @@
 #include "tarn/state/state.h"
 
 /*  action               what it lets one do                            a reader may */
-#define ACTION_TABLE(X)                                                                 \
-    X(NONE, "none", "anyone, without a key: liveness and the like", 1)                  \
-    X(STATUS_READ, "status.read", "see the server's status and settings", 1)            \
-    X(METRICS_READ, "metrics.read", "read metrics", 1)                                  \
-    X(NAMESPACE_LIST, "namespace.list", "list namespaces", 1)                           \
-    X(NAMESPACE_READ, "namespace.read", "see a namespace and its properties", 1)        \
-    X(NAMESPACE_CREATE, "namespace.create", "make a namespace", 0)                      \
-    X(NAMESPACE_DROP, "namespace.drop", "drop a namespace", 0)                          \
-    X(TABLE_LIST, "table.list", "list the tables of a namespace", 1)                    \
-    X(TABLE_READ, "table.read", "read a table's rows, schema, snapshots and files", 1)  \
-    X(TABLE_CREATE, "table.create", "make a table", 0)                                  \
-    X(TABLE_WRITE, "table.write", "change a table's rows", 0)                           \
-    X(TABLE_ALTER, "table.alter", "change a table's schema or properties", 0)           \
-    X(TABLE_DROP, "table.drop", "drop a table", 0)                                      \
-    X(QUERY_RUN, "query.run", "run SQL (each table is checked by itself)", 1)           \
-    X(QUERY_READ, "query.read", "see one's own queries", 1)                             \
-    X(QUERY_CANCEL, "query.cancel", "end one's own queries", 1)                         \
-    X(QUERY_ANY, "query.any", "see and end everybody's queries", 0)                     \
-    X(ACCESS_ADMIN, "access.admin", "make principals, keys and grants", 0)              \
+#define ACTION_TABLE(X)                                                                \
+    X(NONE, "none", "anyone, without a key: liveness and the like", 1)                 \
+    X(STATUS_READ, "status.read", "see the server's status and settings", 1)           \
+    X(METRICS_READ, "metrics.read", "read metrics", 1)                                 \
+    X(NAMESPACE_LIST, "namespace.list", "list namespaces", 1)                          \
+    X(NAMESPACE_READ, "namespace.read", "see a namespace and its properties", 1)       \
+    X(NAMESPACE_CREATE, "namespace.create", "make a namespace", 0)                     \
+    X(NAMESPACE_DROP, "namespace.drop", "drop a namespace", 0)                         \
+    X(TABLE_LIST, "table.list", "list the tables of a namespace", 1)                   \
+    X(TABLE_READ, "table.read", "read a table's rows, schema, snapshots and files", 1) \
+    X(TABLE_CREATE, "table.create", "make a table", 0)                                 \
+    X(TABLE_WRITE, "table.write", "change a table's rows", 0)                          \
+    X(TABLE_ALTER, "table.alter", "change a table's schema or properties", 0)          \
+    X(TABLE_DROP, "table.drop", "drop a table", 0)                                     \
+    X(QUERY_RUN, "query.run", "run SQL (each table is checked by itself)", 1)          \
+    X(QUERY_READ, "query.read", "see one's own queries", 1)                            \
+    X(QUERY_CANCEL, "query.cancel", "end one's own queries", 1)                        \
+    X(QUERY_ANY, "query.any", "see and end everybody's queries", 0)                    \
+    X(ACCESS_ADMIN, "access.admin", "make principals, keys and grants", 0)             \
     X(SERVER_ADMIN, "server.admin", "back up, scrub, stop the server", 0)
 
 typedef enum action {
@@ -67,14 +68,18 @@ extern const size_t access_migration_count;
 typedef enum access_mode { ACCESS_KEYS, ACCESS_OPEN } access_mode; /* auth.mode = keys | none */
 
 /* Makes root at the first start, writing `secrets_path`/root.key. */
-status access_open(state *s, const char *secrets_path, access_mode mode, access **ret_access, error *err);
+status access_open(state *s, const char *secrets_path, access_mode mode, access **ret_access,
+                   error *err);
 void access_close(access *ac);
 
-/* `authorization` is the header as sent, or STR_NULL. In open mode everybody is root, a wrong key included.
- * UNAUTHORIZED: bad or expired key, unknown scheme. Without a header: principal nobody (ROLE_NOBODY), OK. */
-status access_authenticate(access *ac, str authorization, arena *a, principal *ret_principal, error *err);
+/* `authorization` is the header as sent, or STR_NULL. In open mode everybody is root, a wrong
+ * key included. UNAUTHORIZED: bad or expired key, unknown scheme. Without a header: principal
+ * nobody (ROLE_NOBODY), OK. */
+status access_authenticate(access *ac, str authorization, arena *a, principal *ret_principal,
+                           error *err);
 
-/* The one decision. UNAUTHORIZED for nobody, DENIED else; the message names principal, action and resource. */
+/* The one decision. UNAUTHORIZED for nobody, DENIED else; the message names principal, action
+ * and resource. */
 status access_check(access *ac, const principal *who, action act, const resource *what, error *err);
 
 /* Makes a principal with a bearer key (tarn_… 43 characters); the key is returned once. EXISTS. */
@@ -84,6 +89,7 @@ typedef struct principal_info {
     principal who;
     int64_t created_us;
 } principal_info;
-status access_list_principals(access *ac, arena *a, principal_info **ret_list, size_t *ret_count, error *err);
+status access_list_principals(access *ac, arena *a, principal_info **ret_list, size_t *ret_count,
+                              error *err);
 
 #endif

@@ -18,7 +18,8 @@ arena *arena_create(void);
 /* A child is freed with its parent, or earlier by itself. */
 arena *arena_child(arena *parent);
 void arena_free(arena *a); /* NULL is fine */
-/* Frees all that was allocated, children too, and runs what was deferred; the arena stays in use. */
+/* Frees all that was allocated, children too, and runs what was deferred; the arena stays in
+ * use. */
 void arena_clear(arena *a);
 
 /* Zeroed, aligned to 16. Never NULL. A size of 0 gives a valid pointer. */

@@ -1,12 +1,14 @@
 /* catalog.h: namespaces and tables: names to metadata, and the pointer that a commit moves.
  *
- * Names are case-insensitive and keep their case. A namespace has levels ("a.b"); a table is named by its namespace
- * and its name. The table's pointer is a row; parsed metadata is shared by reference and cached by location.
+ * Names are case-insensitive and keep their case. A namespace has levels ("a.b"); a table is named
+ * by its namespace and its name. The table's pointer is a row; parsed metadata is shared by
+ * reference and cached by location.
  *
  * Invariants
- *   1. The pointer moves only by catalog_commit, inside the transaction that publishes what it points to.
- *   2. A table's location is unique, canonical, and inside the warehouse or a warehouse root; it never contains a
- *      user's name unescaped.
+ *   1. The pointer moves only by catalog_commit, inside the transaction that publishes what it
+ *      points to.
+ *   2. A table's location is unique, canonical, and inside the warehouse or a warehouse root; it
+ *      never contains a user's name unescaped.
  *   3. Appends that wait for one table at the same moment are one commit (catalog_append).
  *
  * Thread-safe. Nothing here decides who may: doors ask access_check first. */
@@ -38,8 +40,9 @@ typedef struct table_name {
     str space;
     str table;
 } table_name;
-/* "t", "ns.t", "a.b.t", "tarn.ns.t" from its parts; the warehouse's name in front is the last reading tried.
- * Existence decides between readings; NO_TABLE with the nearest name as hint. `default_space` for a bare name. */
+/* "t", "ns.t", "a.b.t", "tarn.ns.t" from its parts; the warehouse's name in front is the last
+ * reading tried. Existence decides between readings; NO_TABLE with the nearest name as hint.
+ * `default_space` for a bare name. */
 status catalog_resolve(catalog *c, const str *parts, size_t count, str default_space, arena *a,
                        table_name *ret_name, error *err);
 /* The same for a table that need not exist (CREATE): NO_NAMESPACE. */
@@ -60,7 +63,8 @@ typedef struct namespace_info {
     size_t property_count;
 } namespace_info;
 
-/* Letters, digits, any printable text; levels joined by "."; EXISTS, NO_NAMESPACE for a missing parent, INVALID. */
+/* Letters, digits, any printable text; levels joined by "."; EXISTS, NO_NAMESPACE for a missing
+ * parent, INVALID. */
 status catalog_create_namespace(catalog *c, str name, const catalog_property *properties,
                                 size_t count, error *err);
 status catalog_get_namespace(catalog *c, str name, arena *a, namespace_info *ret_info, error *err);
@@ -84,12 +88,13 @@ typedef struct catalog_create {
     bool if_not_exists;
     bool replace; /* CREATE OR REPLACE: not yet; UNSUPPORTED */
     const ice_append *
-        append; /* rows of CREATE TABLE AS, in the same transaction; NULL for none. Field ids of its
-                                 files are those ice_metadata_create gives (1, 2, 3 … breadth first). */
+        /* rows of CREATE TABLE AS, in the same transaction; NULL for none. Field ids of its
+         * files are those ice_metadata_create gives (1, 2, 3 … breadth first). */
+        append;
 } catalog_create;
-/* Where a table called `name` would lie: `asked` after checking it (DENIED outside the warehouse and its roots), or a
- * fresh plain location where `asked` is empty. For writing the first rows before the table exists: pass the result as
- * catalog_create.table.location. */
+/* Where a table called `name` would lie: `asked` after checking it (DENIED outside the warehouse
+ * and its roots), or a fresh plain location where `asked` is empty. For writing the first rows
+ * before the table exists: pass the result as catalog_create.table.location. */
 status catalog_plan_location(catalog *c, table_name name, str asked, arena *a, str *ret_location,
                              error *err);
 /* EXISTS, NO_NAMESPACE, DENIED (location). *ret_created false where if_not_exists found one. */
@@ -105,16 +110,16 @@ status catalog_drop_table(catalog *c, table_name name, bool if_exists, bool *ret
                           error *err);
 status catalog_rename_table(catalog *c, table_name from, table_name to, error *err);
 
-/* Appends files to a table; waits for its turn, shares the commit with others that wait. Takes over what `append`
- * stages. */
+/* Appends files to a table; waits for its turn, shares the commit with others that wait. Takes
+ * over what `append` stages. */
 status catalog_append(catalog *c, table_name name, const ice_append *append,
                       ice_commit_result *ret_result, error *err);
 /* The committer of one table, for changes that are not appends. In the arena. */
 status catalog_committer(catalog *c, table_name name, arena *a, ice_committer *ret_committer,
                          error *err);
 
-/* Rebuilds namespaces and table pointers from the newest metadata file of every table found in the object rows
- * (tarn recover). */
+/* Rebuilds namespaces and table pointers from the newest metadata file of every table found in
+ * the object rows (tarn recover). */
 status catalog_recover(catalog *c, int64_t *ret_tables, error *err);
 
 typedef struct catalog_stats {

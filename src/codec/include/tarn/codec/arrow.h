@@ -1,7 +1,8 @@
 /* arrow.h: the Arrow IPC streaming format, written from the Arrow C data interface.
  *
- * Source: Arrow columnar format, "IPC streaming format" and "C data interface". The two structs are the
- * interface's own ABI. No dictionaries, no compression. Flatbuffers are laid out by hand in arrow.c. */
+ * Source: Arrow columnar format, "IPC streaming format" and "C data interface". The two structs
+ * are the interface's own ABI. No dictionaries, no compression. Flatbuffers are laid out by hand
+ * in arrow.c. */
 #ifndef TARN_CODEC_ARROW_H
 #define TARN_CODEC_ARROW_H
 
@@ -43,20 +44,20 @@ struct ArrowArray {
 
 #define ARROW_STREAM_MEDIA_TYPE "application/vnd.apache.arrow.stream"
 
-/* The schema message of a struct whose children are the columns. UNSUPPORTED naming the column and its format
- * string where the type cannot be written. */
+/* The schema message of a struct whose children are the columns. UNSUPPORTED naming the column
+ * and its format string where the type cannot be written. */
 status arrow_write_schema(const struct ArrowSchema *schema, buf *out, error *err);
 
-/* A record batch message as slices to be written in order: heads live in `scratch` (cleared first), bodies
- * are the array's own buffers, so nothing is copied. `array` must stay until they are written.
- * Offsets other than 0 are handled. */
+/* A record batch message as slices to be written in order: heads live in `scratch` (cleared
+ * first), bodies are the array's own buffers, so nothing is copied. `array` must stay until they
+ * are written. Offsets other than 0 are handled. */
 typedef struct arrow_message {
     struct iovec *slices; /* in `a` */
     size_t count;
     size_t size_bytes;
 } arrow_message;
-status arrow_write_batch(const struct ArrowSchema *schema, const struct ArrowArray *array, buf *scratch, arena *a,
-                         arrow_message *ret_message, error *err);
+status arrow_write_batch(const struct ArrowSchema *schema, const struct ArrowArray *array,
+                         buf *scratch, arena *a, arrow_message *ret_message, error *err);
 void arrow_write_end(buf *out); /* the end-of-stream marker */
 
 #endif

@@ -31,7 +31,8 @@ void hmac_sha256(str key, str bytes, uint8_t ret_mac[32]);
 bool bytes_equal_constant_time(const void *a, const void *b, size_t size_bytes);
 
 str base64_encode(arena *a, str bytes);
-status base64_decode(arena *a, str text, str *ret_bytes, error *err); /* standard alphabet, padding required */
+/* standard alphabet, padding required */
+status base64_decode(arena *a, str text, str *ret_bytes, error *err);
 str base64url_encode(arena *a, str bytes); /* no padding */
 
 #endif

@@ -1,8 +1,9 @@
 /* json.h: JSON documents: parsed trees, field tables that fill structs, and a streaming writer.
  *
- * A tree lives in the arena that json_parse was given. 64-bit integers keep their value; a number that is
- * no int64 is a double. Field tables are the one way to read an object into a struct: what an object of
- * ours looks like is said once, in a table. The library behind (jansson) is seen in json_parse.c alone. */
+ * A tree lives in the arena that json_parse was given. 64-bit integers keep their value; a
+ * number that is no int64 is a double. Field tables are the one way to read an object into a
+ * struct: what an object of ours looks like is said once, in a table. The library behind
+ * (jansson) is seen in json_parse.c alone. */
 #ifndef TARN_CODEC_JSON_H
 #define TARN_CODEC_JSON_H
 
@@ -54,22 +55,27 @@ enum { JSON_REQUIRED = 1 };
 
 typedef struct json_field {
     const char *key;
-    json_kind kind; /* JSON_STR -> str, JSON_INT64 -> int64_t, JSON_INT32 -> int32_t, JSON_DOUBLE -> double,
-                       JSON_BOOL -> bool, JSON_ARRAY/JSON_OBJECT/JSON_VALUE -> const json * */
+    /* JSON_STR -> str, JSON_INT64 -> int64_t, JSON_INT32 -> int32_t, JSON_DOUBLE -> double,
+     * JSON_BOOL -> bool, JSON_ARRAY/JSON_OBJECT/JSON_VALUE -> const json * */
+    json_kind kind;
     int flags;
     size_t offset;
 } json_field;
 
-/* Fills `target` from an object: fields that are absent or null keep what `target` holds. Strings are views
- * into the tree. INVALID naming the key: absent though required, wrong kind, out of range. */
-status json_read(const json *object, const json_field *fields, size_t count, void *target, error *err);
-/* SYNTAX-free check for request bodies: INVALID naming the first member that no field has (nearest name as hint). */
+/* Fills `target` from an object: fields that are absent or null keep what `target` holds.
+ * Strings are views into the tree. INVALID naming the key: absent though required, wrong kind,
+ * out of range. */
+status json_read(const json *object, const json_field *fields, size_t count, void *target,
+                 error *err);
+/* SYNTAX-free check for request bodies: INVALID naming the first member that no field has
+ * (nearest name as hint). */
 status json_reject_unknown(const json *object, const json_field *fields, size_t count, error *err);
 
 /* Writes the tree as compact text, members in their order. */
 void json_format(const json *value, buf *out);
 
-/* Streaming writer into a buf. Commas are its business. Text that is no UTF-8 is replaced by U+FFFD. */
+/* Streaming writer into a buf. Commas are its business. Text that is no UTF-8 is replaced by
+ * U+FFFD. */
 typedef struct json_writer {
     buf *out;
     bool needs_comma;
@@ -86,7 +92,8 @@ void json_put_null(json_writer *w);
 void json_put_bool(json_writer *w, bool value);
 void json_put_int(json_writer *w, int64_t value);
 void json_put_uint(json_writer *w, uint64_t value);
-void json_put_double(json_writer *w, double value); /* shortest text that reads back; NaN and infinities as strings */
+/* shortest text that reads back; NaN and infinities as strings */
+void json_put_double(json_writer *w, double value);
 void json_put_str(json_writer *w, str value);
 void json_put_c(json_writer *w, const char *value);
 void json_put_raw(json_writer *w, str json_text); /* already JSON */

@@ -1,7 +1,8 @@
 /* parquet.h: the footer of a Parquet file: schema, row groups, column statistics. No pages.
  *
- * Source: parquet-format, parquet.thrift (FileMetaData, compact protocol). Views point into the footer
- * bytes, which live in the arena. Hostile footers: lengths and nesting are limited; CORRUPT. */
+ * Source: parquet-format, parquet.thrift (FileMetaData, compact protocol). Views point into the
+ * footer bytes, which live in the arena. Hostile footers: lengths and nesting are limited;
+ * CORRUPT. */
 #ifndef TARN_CODEC_PARQUET_H
 #define TARN_CODEC_PARQUET_H
 
@@ -25,7 +26,11 @@ typedef enum parquet_type {
     PARQUET_GROUP, /* not in the format: an element with children */
 } parquet_type;
 
-typedef enum parquet_repetition { PARQUET_REQUIRED, PARQUET_OPTIONAL, PARQUET_REPEATED } parquet_repetition;
+typedef enum parquet_repetition {
+    PARQUET_REQUIRED,
+    PARQUET_OPTIONAL,
+    PARQUET_REPEATED
+} parquet_repetition;
 
 /* What the bytes mean: LogicalType, or ConvertedType where only that is written. */
 typedef enum parquet_logical {
@@ -76,8 +81,9 @@ typedef struct parquet_element {
 typedef struct parquet_statistics {
     bool has_null_count, has_min, has_max;
     int64_t null_count;
-    str min, max; /* plain encoding of the physical type; min_value/max_value, or the deprecated pair where
-                     its order is certain (signed numbers) */
+    /* plain encoding of the physical type; min_value/max_value, or the deprecated pair where its
+     * order is certain (signed numbers) */
+    str min, max;
     bool min_exact, max_exact; /* true where the writer did not say */
 } parquet_statistics;
 
@@ -92,7 +98,7 @@ typedef struct parquet_column {
 typedef struct parquet_row_group {
     int64_t row_count;
     int64_t total_bytes;
-    int64_t file_offset; /* of its first page */
+    int64_t file_offset;           /* of its first page */
     const parquet_column *columns; /* one per leaf */
 } parquet_row_group;
 
@@ -108,9 +114,10 @@ typedef struct parquet_footer {
     int64_t footer_bytes; /* with its length and magic */
 } parquet_footer;
 
-/* `tail` is the end of the file (any length that holds the footer; 64 KiB usually does), `file_size_bytes` its
- * whole size. Where the tail is too short OK is returned with *ret_needed_bytes > 0: come again with that many.
- * CORRUPT: no "PAR1", lengths that do not fit, malformed Thrift. UNSUPPORTED: encrypted footers ("PARE"). */
+/* `tail` is the end of the file (any length that holds the footer; 64 KiB usually does),
+ * `file_size_bytes` its whole size. Where the tail is too short OK is returned with
+ * *ret_needed_bytes > 0: come again with that many. CORRUPT: no "PAR1", lengths that do not fit,
+ * malformed Thrift. UNSUPPORTED: encrypted footers ("PARE"). */
 status parquet_footer_parse(str tail, int64_t file_size_bytes, arena *a, parquet_footer *ret_footer,
                             size_t *ret_needed_bytes, error *err);
 /* Reads it from a file. */

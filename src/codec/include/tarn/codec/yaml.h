@@ -1,4 +1,5 @@
-/* yaml.h: YAML documents, read into the same trees as JSON (scalars by the YAML 1.2 core schema). */
+/* yaml.h: YAML documents, read into the same trees as JSON (scalars by the YAML 1.2 core
+ * schema). */
 #ifndef TARN_CODEC_YAML_H
 #define TARN_CODEC_YAML_H
 

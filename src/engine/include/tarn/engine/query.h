@@ -1,8 +1,9 @@
 /* query.h: SQL over the catalog's tables: analysis, authorisation, pruning, execution.
  *
- * The way of a statement is in ARCHITECTURE.md ("The life of a query"). DuckDB's parser is the judge of syntax; every
- * function of every kind must be on the allow-list; each table is authorised by itself; names, types and order of a
- * result are DuckDB's own, because the user's text runs unchanged over views under the tables' names. */
+ * The way of a statement is in ARCHITECTURE.md ("The life of a query"). DuckDB's parser is the
+ * judge of syntax; every function of every kind must be on the allow-list; each table is
+ * authorised by itself; names, types and order of a result are DuckDB's own, because the user's
+ * text runs unchanged over views under the tables' names. */
 #ifndef TARN_ENGINE_QUERY_H
 #define TARN_ENGINE_QUERY_H
 
@@ -26,10 +27,10 @@ void engine_close(engine *e);
 
 typedef struct query_request {
     principal who;
-    str id;               /* uuid chosen by the caller; empty: the engine makes one */
-    str sql;              /* one or more statements */
-    const json *params;   /* NULL: none */
-    str space;            /* default namespace; empty: "main" */
+    str id;             /* uuid chosen by the caller; empty: the engine makes one */
+    str sql;            /* one or more statements */
+    const json *params; /* NULL: none */
+    str space;          /* default namespace; empty: "main" */
     result_format format;
     int64_t rows_max;     /* -1: the engine's limit */
     int64_t timeout_ms;   /* 0: the engine's limit */
@@ -45,18 +46,26 @@ typedef struct query_stats {
 
 typedef struct query_result {
     char id[37];
-    bool has_rows;          /* the last statement answered rows (through the sink) */
+    bool has_rows; /* the last statement answered rows (through the sink) */
     int64_t row_count;
-    int64_t changed_rows;   /* -1: a reading statement */
-    int64_t snapshot_id;    /* ICE_NO_SNAPSHOT: none */
-    query_stats stats;      /* of the last statement */
+    int64_t changed_rows; /* -1: a reading statement */
+    int64_t snapshot_id;  /* ICE_NO_SNAPSHOT: none */
+    query_stats stats;    /* of the last statement */
 } query_result;
 
-/* Runs the script; rows of the last statement go to the sink (changing ones call its begin with no columns). The query
- * is listed by engine_list_queries while it runs and for a while after. `err->position` points into request->sql. */
-status engine_run(engine *e, const query_request *request, const result_sink *sink, query_result *ret_result, error *err);
+/* Runs the script; rows of the last statement go to the sink (changing ones call its begin with
+ * no columns). The query is listed by engine_list_queries while it runs and for a while after.
+ * `err->position` points into request->sql. */
+status engine_run(engine *e, const query_request *request, const result_sink *sink,
+                  query_result *ret_result, error *err);
 
-typedef enum query_state { QUERY_QUEUED, QUERY_RUNNING, QUERY_DONE, QUERY_FAILED, QUERY_CANCELLED } query_state;
+typedef enum query_state {
+    QUERY_QUEUED,
+    QUERY_RUNNING,
+    QUERY_DONE,
+    QUERY_FAILED,
+    QUERY_CANCELLED
+} query_state;
 typedef struct query_info {
     str id, principal_name, sql; /* sql cut to 4 KiB */
     query_state state;
@@ -64,9 +73,13 @@ typedef struct query_info {
     str error_message;
 } query_info;
 /* Newest first. `principal_id` STR_NULL: everybody's. */
-status engine_list_queries(engine *e, str principal_id, arena *a, query_info **ret_list, size_t *ret_count, error *err);
-status engine_get_query(engine *e, str principal_id, str id, arena *a, query_info *ret_info, error *err); /* NOT_FOUND */
-/* Ends a running query within a second. NOT_FOUND, also for another's query where `principal_id` is given. */
+status engine_list_queries(engine *e, str principal_id, arena *a, query_info **ret_list,
+                           size_t *ret_count, error *err);
+/* NOT_FOUND */
+status engine_get_query(engine *e, str principal_id, str id, arena *a, query_info *ret_info,
+                        error *err);
+/* Ends a running query within a second. NOT_FOUND, also for another's query where `principal_id`
+ * is given. */
 status engine_cancel_query(engine *e, str principal_id, str id, error *err);
 
 typedef struct engine_stats {
@@ -75,23 +88,27 @@ typedef struct engine_stats {
 void engine_read_stats(engine *e, engine_stats *ret_stats);
 
 /* ---- shared with ingest ---- */
-/* DuckDB's type text for an Iceberg type, and the Iceberg type that a DuckDB type becomes in CREATE TABLE AS and load
- * (interface.md, "SQL names": HUGEINT to decimal(38,0) …). UNSUPPORTED naming the type (and the column). */
+/* DuckDB's type text for an Iceberg type, and the Iceberg type that a DuckDB type becomes in
+ * CREATE TABLE AS and load (interface.md, "SQL names": HUGEINT to decimal(38,0) …). UNSUPPORTED
+ * naming the type (and the column). */
 void engine_duckdb_type(const ice_type *type, buf *out);
-status engine_iceberg_type(str duckdb_type, str column, arena *a, const ice_type **ret_type, error *err);
+status engine_iceberg_type(str duckdb_type, str column, arena *a, const ice_type **ret_type,
+                           error *err);
 
-/* Writes the rows of `source_sql` (a SELECT that yields the table's columns in order, already of their types) as
- * Parquet files of `metadata`'s table through the worker, partitioned by its default spec, with field ids, NOT NULL
- * checked (BAD_DATA naming the column), statistics measured. The files lie in the worker's `out` folder until staged.
- * Result: files and requests ready for ice_append (paths in `a`). No rows: no files. */
+/* Writes the rows of `source_sql` (a SELECT that yields the table's columns in order, already of
+ * their types) as Parquet files of `metadata`'s table through the worker, partitioned by its
+ * default spec, with field ids, NOT NULL checked (BAD_DATA naming the column), statistics
+ * measured. The files lie in the worker's `out` folder until staged. Result: files and requests
+ * ready for ice_append (paths in `a`). No rows: no files. */
 typedef struct engine_written {
     ice_file *files;
     store_stage_request *requests; /* one per file */
     size_t count;
     int64_t row_count;
 } engine_written;
-status engine_write_rows(engine *e, worker *w, const ice_metadata *metadata, str source_sql, const json *params,
-                         const worker_cancel *cancel, arena *a, engine_written *ret_written, error *err);
+status engine_write_rows(engine *e, worker *w, const ice_metadata *metadata, str source_sql,
+                         const json *params, const worker_cancel *cancel, arena *a,
+                         engine_written *ret_written, error *err);
 worker_pool *engine_workers(engine *e);
 
 #endif

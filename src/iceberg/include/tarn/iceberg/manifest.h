@@ -1,7 +1,7 @@
 /* manifest.h: manifest lists and manifests: which files a snapshot is made of.
  *
- * Source: Iceberg specification, "Manifests", "Manifest lists", "Appendix A: Avro". Read by field id, any version;
- * written as v2 (v1 tables: v1). */
+ * Source: Iceberg specification, "Manifests", "Manifest lists", "Appendix A: Avro". Read by
+ * field id, any version; written as v2 (v1 tables: v1). */
 #ifndef TARN_ICEBERG_MANIFEST_H
 #define TARN_ICEBERG_MANIFEST_H
 
@@ -19,8 +19,8 @@ typedef struct ice_bounds {
 /* One file of a table. Metrics arrays are sorted by field id. */
 typedef struct ice_file {
     ice_content content;
-    str path;   /* location, byte for byte */
-    str format; /* "PARQUET", upper case */
+    str path;                   /* location, byte for byte */
+    str format;                 /* "PARQUET", upper case */
     const ice_value *partition; /* one per field of its spec */
     size_t partition_count;
     int32_t spec_id;
@@ -42,10 +42,10 @@ typedef struct ice_file {
     size_t split_offset_count;
     const int32_t *equality_ids;
     size_t equality_id_count;
-    int32_t sort_order_id;    /* -1 where absent */
-    str key_metadata;         /* STR_NULL where absent */
-    int64_t first_row_id;     /* v3; ICE_NO_ROW_ID */
-    str referenced_data_file; /* STR_NULL where absent */
+    int32_t sort_order_id;                      /* -1 where absent */
+    str key_metadata;                           /* STR_NULL where absent */
+    int64_t first_row_id;                       /* v3; ICE_NO_ROW_ID */
+    str referenced_data_file;                   /* STR_NULL where absent */
     int64_t content_offset, content_size_bytes; /* deletion vectors; -1 where absent */
     /* of its manifest entry, inheritance applied */
     int64_t data_sequence, file_sequence, snapshot_id;
@@ -64,8 +64,8 @@ typedef struct ice_manifest {
     bool deletes; /* content: delete files */
     int64_t sequence_number, min_sequence_number;
     int64_t added_snapshot_id;
-    int32_t added_files, existing_files, deleted_files;  /* -1 unknown (v1) */
-    int64_t added_rows, existing_rows, deleted_rows;     /* -1 unknown */
+    int32_t added_files, existing_files, deleted_files; /* -1 unknown (v1) */
+    int64_t added_rows, existing_rows, deleted_rows;    /* -1 unknown */
     const ice_field_summary *partitions; /* one per field of the spec; NULL where absent */
     size_t partition_count;
     str key_metadata;
@@ -73,22 +73,25 @@ typedef struct ice_manifest {
 } ice_manifest;
 
 /* `bytes` must outlive the result's use where the file is uncompressed. */
-status ice_manifest_list_parse(str bytes, arena *a, ice_manifest **ret_manifests, size_t *ret_count, error *err);
-status ice_manifest_list_format(const ice_metadata *m, const ice_snapshot *snapshot, const ice_manifest *manifests,
-                                size_t count, buf *out, error *err);
+status ice_manifest_list_parse(str bytes, arena *a, ice_manifest **ret_manifests, size_t *ret_count,
+                               error *err);
+status ice_manifest_list_format(const ice_metadata *m, const ice_snapshot *snapshot,
+                                const ice_manifest *manifests, size_t count, buf *out, error *err);
 
 typedef struct ice_entry {
     ice_entry_status status;
     ice_file file;
 } ice_entry;
 
-/* Entries of one manifest with inheritance applied from `manifest` (sequence numbers, snapshot id, first row id).
- * `with_metrics` false skips the column maps. */
-status ice_manifest_parse(str bytes, const ice_manifest *manifest, const ice_metadata *m, bool with_metrics, arena *a,
-                          ice_entry **ret_entries, size_t *ret_count, error *err);
-/* All of one spec and one kind of content. Fills the counts, bounds and length of `ret_manifest` (not its path). */
-status ice_manifest_format(const ice_metadata *m, int32_t spec_id, bool deletes, int64_t snapshot_id,
-                           const ice_entry *entries, size_t count, arena *a, buf *out, ice_manifest *ret_manifest,
-                           error *err);
+/* Entries of one manifest with inheritance applied from `manifest` (sequence numbers, snapshot
+ * id, first row id). `with_metrics` false skips the column maps. */
+status ice_manifest_parse(str bytes, const ice_manifest *manifest, const ice_metadata *m,
+                          bool with_metrics, arena *a, ice_entry **ret_entries, size_t *ret_count,
+                          error *err);
+/* All of one spec and one kind of content. Fills the counts, bounds and length of `ret_manifest`
+ * (not its path). */
+status ice_manifest_format(const ice_metadata *m, int32_t spec_id, bool deletes,
+                           int64_t snapshot_id, const ice_entry *entries, size_t count, arena *a,
+                           buf *out, ice_manifest *ret_manifest, error *err);
 
 #endif

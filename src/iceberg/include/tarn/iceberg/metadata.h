@@ -1,8 +1,8 @@
 /* metadata.h: table metadata (v1, v2, v3), snapshots, logs, refs.
  *
- * An ice_metadata is immutable, lives in its own arena and is shared by reference count. Changes make a new one
- * (ice_metadata_builder). Unknown members round-trip.
- * Source: Iceberg specification, "Table metadata", "Snapshots", "Snapshot references". */
+ * An ice_metadata is immutable, lives in its own arena and is shared by reference count. Changes
+ * make a new one (ice_metadata_builder). Unknown members round-trip. Source: Iceberg
+ * specification, "Table metadata", "Snapshots", "Snapshot references". */
 #ifndef TARN_ICEBERG_METADATA_H
 #define TARN_ICEBERG_METADATA_H
 
@@ -34,12 +34,13 @@ typedef struct ice_snapshot {
     int64_t added_rows;      /* v3; ICE_NO_ROW_ID where absent */
     int32_t schema_id;       /* ICE_NO_SCHEMA where the writer left it out */
     ice_operation operation;
-    str manifest_list;       /* location of the Avro file; STR_NULL in v1 with inline manifests */
-    const str *manifests;    /* v1: locations of inline manifests */
+    str manifest_list;    /* location of the Avro file; STR_NULL in v1 with inline manifests */
+    const str *manifests; /* v1: locations of inline manifests */
     size_t manifest_count;
     const ice_property *summary; /* "operation" included */
     size_t summary_count;
-    const ice_property *unknown; /* members tarn does not know: name, and value as JSON text; written back as they are */
+    /* members tarn does not know: name, and value as JSON text; written back as they are */
+    const ice_property *unknown;
     size_t unknown_count;
 } ice_snapshot;
 str ice_snapshot_summary(const ice_snapshot *snapshot, const char *key); /* STR_NULL where absent */
@@ -86,41 +87,46 @@ typedef struct ice_metadata {
     size_t metadata_log_count;
     const ice_ref *refs;
     size_t ref_count;
-    int64_t next_row_id;         /* v3 */
-    const ice_property *unknown; /* statistics, encryption-keys, members tarn does not know: name and JSON text */
+    int64_t next_row_id; /* v3 */
+    /* statistics, encryption-keys, members tarn does not know: name and JSON text */
+    const ice_property *unknown;
     size_t unknown_count;
-    arena *memory;               /* owns all of it */
+    arena *memory; /* owns all of it */
     _Atomic int references;
 } ice_metadata;
 
-/* `text` is JSON, or gzip of it (told by its first bytes). One reference for the caller. CORRUPT naming the member;
- * UNSUPPORTED for a format version beyond 3. */
+/* `text` is JSON, or gzip of it (told by its first bytes). One reference for the caller. CORRUPT
+ * naming the member; UNSUPPORTED for a format version beyond 3. */
 status ice_metadata_parse(str text, ice_metadata **ret_metadata, error *err);
 ice_metadata *ice_metadata_ref(const ice_metadata *m);
-void ice_metadata_unref(const ice_metadata *m); /* NULL is fine */
+void ice_metadata_unref(const ice_metadata *m);            /* NULL is fine */
 void ice_metadata_format(const ice_metadata *m, buf *out); /* JSON */
 
-const ice_schema *ice_metadata_schema(const ice_metadata *m);              /* current */
-const ice_schema *ice_metadata_schema_by_id(const ice_metadata *m, int32_t id); /* NULL where absent */
-const ice_spec *ice_metadata_spec(const ice_metadata *m);                  /* default */
+const ice_schema *ice_metadata_schema(const ice_metadata *m); /* current */
+/* NULL where absent */
+const ice_schema *ice_metadata_schema_by_id(const ice_metadata *m, int32_t id);
+const ice_spec *ice_metadata_spec(const ice_metadata *m); /* default */
 const ice_spec *ice_metadata_spec_by_id(const ice_metadata *m, int32_t id);
-const ice_snapshot *ice_metadata_snapshot(const ice_metadata *m);          /* current; NULL where there is none */
+/* current; NULL where there is none */
+const ice_snapshot *ice_metadata_snapshot(const ice_metadata *m);
 const ice_snapshot *ice_metadata_snapshot_by_id(const ice_metadata *m, int64_t id);
 str ice_metadata_property(const ice_metadata *m, const char *key, const char *fallback);
 int64_t ice_metadata_property_int(const ice_metadata *m, const char *key, int64_t fallback);
 
-/* A new table: ids assigned afresh, uuid and times from base/rng and base/clock. Nothing is written. */
+/* A new table: ids assigned afresh, uuid and times from base/rng and base/clock. Nothing is
+ * written. */
 typedef struct ice_create {
     str location;
-    const ice_type *root;       /* struct; ids are ignored */
-    str partition_sql;          /* "" unpartitioned: ice_spec_parse_sql */
+    const ice_type *root; /* struct; ids are ignored */
+    str partition_sql;    /* "" unpartitioned: ice_spec_parse_sql */
     const ice_property *properties;
     size_t property_count;
-    int format_version;         /* 2; 0 means the default */
+    int format_version; /* 2; 0 means the default */
 } ice_create;
 status ice_metadata_create(const ice_create *options, ice_metadata **ret_metadata, error *err);
 
-/* Properties tarn knows, with type, default and meaning; unknown ones are kept and not judged. INVALID for nonsense. */
+/* Properties tarn knows, with type, default and meaning; unknown ones are kept and not judged.
+ * INVALID for nonsense. */
 status ice_property_check(str key, str value, error *err);
 typedef struct ice_property_info {
     const char *key, *type, *fallback, *meaning;

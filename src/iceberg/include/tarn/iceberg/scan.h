@@ -1,9 +1,10 @@
 /* scan.h: which files a query must read.
  *
- * The filter is a tree over columns by field id; a node that cannot be understood is ICE_TRUE, so that planning only
- * ever errs by reading too much. Evaluation is by inclusive projection on partitions (each manifest under its own
- * spec) and by column bounds, with DuckDB's order of NaN (above every number).
- * Source: Iceberg specification, "Scan planning"; reference for NaN: bounds never hold NaN. */
+ * The filter is a tree over columns by field id; a node that cannot be understood is ICE_TRUE,
+ * so that planning only ever errs by reading too much. Evaluation is by inclusive projection on
+ * partitions (each manifest under its own spec) and by column bounds, with DuckDB's order of NaN
+ * (above every number). Source: Iceberg specification, "Scan planning"; reference for NaN:
+ * bounds never hold NaN. */
 #ifndef TARN_ICEBERG_SCAN_H
 #define TARN_ICEBERG_SCAN_H
 
@@ -32,8 +33,9 @@ struct ice_expr {
     ice_expr_kind kind;
     const ice_expr *const *children; /* AND, OR */
     size_t child_count;
-    int32_t field_id;        /* leaves */
-    const ice_value *values; /* one; several for IN. In the type of the column (or one that compares with it) */
+    int32_t field_id; /* leaves */
+    /* one; several for IN. In the type of the column (or one that compares with it) */
+    const ice_value *values;
     size_t value_count;
 };
 const ice_expr *ice_expr_true(void);
@@ -52,10 +54,10 @@ const char *ice_skip_reason_name(ice_skip_reason reason);
 
 typedef struct ice_scan_options {
     const ice_metadata *metadata;
-    int64_t snapshot_id;      /* ICE_NO_SNAPSHOT: current */
-    const ice_expr *filter;   /* NULL: everything */
-    bool no_pruning;          /* for tests: filter ignored */
-    bool keep_skipped;        /* remember each skipped file (EXPLAIN, table files) */
+    int64_t snapshot_id;    /* ICE_NO_SNAPSHOT: current */
+    const ice_expr *filter; /* NULL: everything */
+    bool no_pruning;        /* for tests: filter ignored */
+    bool keep_skipped;      /* remember each skipped file (EXPLAIN, table files) */
 } ice_scan_options;
 
 typedef struct ice_scan_file {
@@ -67,22 +69,25 @@ typedef struct ice_scan_file {
 typedef struct ice_scan {
     const ice_file *files; /* data files to read, in list order */
     size_t file_count;
-    const ice_file *deletes; /* delete files that may apply; with any, this version of the engine refuses */
+    /* delete files that may apply; with any, this version of the engine refuses */
+    const ice_file *deletes;
     size_t delete_count;
-    const ice_scan_file *skipped; /* with keep_skipped; files of skipped manifests are counted, not listed */
+    /* with keep_skipped; files of skipped manifests are counted, not listed */
+    const ice_scan_file *skipped;
     size_t skipped_count;
-    int64_t total_files;    /* data files of the snapshot */
-    int64_t total_rows;     /* of the snapshot's data files */
+    int64_t total_files; /* data files of the snapshot */
+    int64_t total_rows;  /* of the snapshot's data files */
     int64_t kept_rows, kept_bytes;
     int64_t skipped_by[ICE_SKIP_REASON_COUNT];
 } ice_scan;
 
 /* Manifests are read through `st` and cached there by path (immutable). */
-status ice_scan_plan(storage *st, const ice_scan_options *options, arena *a, ice_scan *ret_scan, error *err);
+status ice_scan_plan(storage *st, const ice_scan_options *options, arena *a, ice_scan *ret_scan,
+                     error *err);
 
 /* True unless no row of the file can satisfy the filter. Exposed for tests. */
-bool ice_file_may_match(const ice_file *file, const ice_metadata *m, const ice_expr *filter, ice_skip_reason *ret_reason,
-                        int32_t *ret_field_id);
+bool ice_file_may_match(const ice_file *file, const ice_metadata *m, const ice_expr *filter,
+                        ice_skip_reason *ret_reason, int32_t *ret_field_id);
 
 /* Parsed manifests kept in memory, by bytes. */
 void ice_cache_set_limit(size_t size_max_bytes);

@@ -1,7 +1,8 @@
 /* type.h: Iceberg types and schemas with field ids.
  *
  * Everything lives in the arena it was parsed or built in and is immutable afterwards.
- * Source: Iceberg table specification, "Schemas and data types", "Appendix C: JSON serialization". */
+ * Source: Iceberg table specification, "Schemas and data types", "Appendix C: JSON
+ * serialization". */
 #ifndef TARN_ICEBERG_TYPE_H
 #define TARN_ICEBERG_TYPE_H
 
@@ -16,29 +17,29 @@
 #include "tarn/codec/json.h"
 
 /*  kind          name in JSON     first format version */
-#define ICE_TYPE_TABLE(X)            \
-    X(BOOLEAN, "boolean", 1)         \
-    X(INT, "int", 1)                 \
-    X(LONG, "long", 1)               \
-    X(FLOAT, "float", 1)             \
-    X(DOUBLE, "double", 1)           \
-    X(DECIMAL, "decimal", 1)         \
-    X(DATE, "date", 1)               \
-    X(TIME, "time", 1)               \
-    X(TIMESTAMP, "timestamp", 1)     \
-    X(TIMESTAMPTZ, "timestamptz", 1) \
+#define ICE_TYPE_TABLE(X)                  \
+    X(BOOLEAN, "boolean", 1)               \
+    X(INT, "int", 1)                       \
+    X(LONG, "long", 1)                     \
+    X(FLOAT, "float", 1)                   \
+    X(DOUBLE, "double", 1)                 \
+    X(DECIMAL, "decimal", 1)               \
+    X(DATE, "date", 1)                     \
+    X(TIME, "time", 1)                     \
+    X(TIMESTAMP, "timestamp", 1)           \
+    X(TIMESTAMPTZ, "timestamptz", 1)       \
     X(TIMESTAMP_NS, "timestamp_ns", 3)     \
     X(TIMESTAMPTZ_NS, "timestamptz_ns", 3) \
-    X(STRING, "string", 1)           \
-    X(UUID, "uuid", 1)               \
-    X(FIXED, "fixed", 1)             \
-    X(BINARY, "binary", 1)           \
-    X(UNKNOWN, "unknown", 3)         \
-    X(VARIANT, "variant", 3)         \
-    X(GEOMETRY, "geometry", 3)       \
-    X(GEOGRAPHY, "geography", 3)     \
-    X(STRUCT, "struct", 1)           \
-    X(LIST, "list", 1)               \
+    X(STRING, "string", 1)                 \
+    X(UUID, "uuid", 1)                     \
+    X(FIXED, "fixed", 1)                   \
+    X(BINARY, "binary", 1)                 \
+    X(UNKNOWN, "unknown", 3)               \
+    X(VARIANT, "variant", 3)               \
+    X(GEOMETRY, "geometry", 3)             \
+    X(GEOGRAPHY, "geography", 3)           \
+    X(STRUCT, "struct", 1)                 \
+    X(LIST, "list", 1)                     \
     X(MAP, "map", 1)
 
 typedef enum ice_kind {
@@ -64,8 +65,8 @@ struct ice_field {
     str name;
     bool required;
     const ice_type *type;
-    str doc;                      /* STR_NULL where absent */
-    const json *initial_default;  /* NULL where absent */
+    str doc;                     /* STR_NULL where absent */
+    const json *initial_default; /* NULL where absent */
     const json *write_default;
 };
 
@@ -94,11 +95,12 @@ const ice_field *ice_schema_field(const ice_schema *schema, int32_t id);
 str ice_schema_path(const ice_schema *schema, int32_t id, arena *a);
 int32_t ice_schema_highest_id(const ice_schema *schema);
 
-/* Gives every field (nested too) a fresh id from *next_id on, breadth first as Java does; returns a new root. */
+/* Gives every field (nested too) a fresh id from *next_id on, breadth first as Java does;
+ * returns a new root. */
 const ice_type *ice_type_assign_ids(const ice_type *root, int32_t *next_id, arena *a);
 
-/* Refuses what a table of `format_version` cannot have: types of a later version, duplicate names or ids, map keys
- * that are optional, a field called "". The message names the column. */
+/* Refuses what a table of `format_version` cannot have: types of a later version, duplicate
+ * names or ids, map keys that are optional, a field called "". The message names the column. */
 status ice_schema_check(const ice_schema *schema, int format_version, error *err);
 
 /* Constructors for primitive types without parameters: shared, static. */

@@ -1,15 +1,16 @@
 /* ingest.h: files and rows into tables.
  *
- * Input bytes are files in staging, put there by a door; names that a client gave are for messages only, never paths.
- * A writer worker reads them (links in its `in` folder), converts them to the table's types and writes data files;
- * one commit makes all inputs of a call visible, or nothing.
+ * Input bytes are files in staging, put there by a door; names that a client gave are for messages
+ * only, never paths. A writer worker reads them (links in its `in` folder), converts them to the
+ * table's types and writes data files; one commit makes all inputs of a call visible, or nothing.
  *
- * A missing table is created from the inputs' schema, in the same transaction as its first rows; a failed load leaves
- * none.
+ * A missing table is created from the inputs' schema, in the same transaction as its first rows; a
+ * failed load leaves none.
  *
- * CSV and TSV: types are inferred over the whole input. The quick way (a sample, then reading all with those types) is
- * taken when it gives what the whole would give: the sample's types hold for every row and no column of the sample was
- * empty; else the whole input is read once for the types. */
+ * CSV and TSV: types are inferred over the whole input. The quick way (a sample, then reading
+ * all with those types) is taken when it gives what the whole would give: the sample's types
+ * hold for every row and no column of the sample was empty; else the whole input is read once
+ * for the types. */
 #ifndef TARN_INGEST_INGEST_H
 #define TARN_INGEST_INGEST_H
 
@@ -72,13 +73,14 @@ typedef struct ingest ingest;
 status ingest_open(engine *e, catalog *c, access *ac, storage *st, ingest **ret_ingest, error *err);
 void ingest_close(ingest *in);
 
-/* BAD_DATA names input, line and column of malformed rows; CORRUPT a broken Parquet file; NO_TABLE without `create`;
- * WRONG_TYPE a column that does not fit the table's; UNSUPPORTED a type Iceberg lacks, by name. Strings of the result
- * live in `a`. */
+/* BAD_DATA names input, line and column of malformed rows; CORRUPT a broken Parquet file;
+ * NO_TABLE without `create`; WRONG_TYPE a column that does not fit the table's; UNSUPPORTED a
+ * type Iceberg lacks, by name. Strings of the result live in `a`. */
 status ingest_load(ingest *in, const load_request *request, arena *a, load_result *ret_result,
                    error *err);
 
-/* Row documents as they come over HTTP: an array of objects, one object, or lines. As ingest_load with JSON. */
+/* Row documents as they come over HTTP: an array of objects, one object, or lines. As
+ * ingest_load with JSON. */
 status ingest_rows(ingest *in, const load_request *request, str json_text, arena *a,
                    load_result *ret_result, error *err);
 

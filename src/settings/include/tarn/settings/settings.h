@@ -1,7 +1,9 @@
-/* settings.h: every setting of tarn: one table, one precedence, one place that tells where a value came from.
+/* settings.h: every setting of tarn: one table, one precedence, one place that tells where a value
+ * came from.
  *
- * Precedence: default < settings file < environment < flag. The setting "a.b_c" has the environment variable
- * TARN_A_B_C and, in the YAML file, the member b_c of a. Lists are separated by ":" in the environment. */
+ * Precedence: default < settings file < environment < flag. The setting "a.b_c" has the
+ * environment variable TARN_A_B_C and, in the YAML file, the member b_c of a. Lists are
+ * separated by ":" in the environment. */
 #ifndef TARN_SETTINGS_SETTINGS_H
 #define TARN_SETTINGS_SETTINGS_H
 
@@ -113,13 +115,14 @@ typedef struct setting_flag {
 typedef struct settings_options {
     const char *data_path; /* --data, or NULL */
     const char *
-        config_path; /* --config, or NULL: TARN_CONFIG, <data>/tarn.yaml, $XDG_CONFIG_HOME/tarn/tarn.yaml */
+        /* --config, or NULL: TARN_CONFIG, <data>/tarn.yaml, $XDG_CONFIG_HOME/tarn/tarn.yaml */
+        config_path;
     const setting_flag *flags;
     size_t flag_count;
 } settings_options;
 
-/* INVALID naming the setting, where it was set, what is wrong with the value and what would be right; unknown names
- * in the file are refused with the nearest name. */
+/* INVALID naming the setting, where it was set, what is wrong with the value and what would be
+ * right; unknown names in the file are refused with the nearest name. */
 status settings_load(const settings_options *options, settings **ret_settings, error *err);
 void settings_free(settings *s);
 str setting_text(const settings *s, setting id);

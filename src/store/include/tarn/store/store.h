@@ -1,21 +1,24 @@
-/* store.h: object storage behind one interface, and the two stores behind it: the built-in one (blobs and
- * rows) and a local directory (for `file:` warehouses).
+/* store.h: object storage behind one interface, and the two stores behind it: the built-in one
+ * (blobs and rows) and a local directory (for `file:` warehouses).
  *
- * Everything is named by its location: "s3://bucket/key" lies in the built-in store, "file:///path" in the
- * local one. `storage` holds the open stores and sends each call to the store of the location's scheme.
+ * Everything is named by its location: "s3://bucket/key" lies in the built-in store, "file:///path"
+ * in the local one. `storage` holds the open stores and sends each call to the store of the
+ * location's scheme.
  *
- * Writing is split: `stage` makes bytes durable while nothing is visible, `publish` makes them visible inside a
- * state transaction, so that one transaction publishes everything a commit is made of.
+ * Writing is split: `stage` makes bytes durable while nothing is visible, `publish` makes them
+ * visible inside a state transaction, so that one transaction publishes everything a commit is made
+ * of.
  *
  * Invariants (built-in store; architecture.md §4)
- *   1. Bytes: staging file -> fsync -> link under a fresh id in blobs/<epoch>/ab/ -> fsync of the folder (grouped)
- *      -> row. Visibility is the row. A blob is never written again.
- *   2. Every blob carries its names, ETag and metadata in the extended attribute "user.tarn", synced with it.
- *   3. Ids carry the epoch of the server start that made them. After an unclean stop the last epochs' blobs are
- *      compared with the rows in the background: what has no row goes to lost/ for 7 days. Nothing is touched when
- *      the database's id differs from blobs/ID.
- *   4. CRC-32C per 64 KiB block is computed while bytes stream in and stored in the publishing transaction. A read
- *      verifies what it returns until the blob was verified whole since start.
+ *   1. Bytes: staging file -> fsync -> link under a fresh id in blobs/<epoch>/ab/ -> fsync of
+ *      the folder (grouped) -> row. Visibility is the row. A blob is never written again.
+ *   2. Every blob carries its names, ETag and metadata in the extended attribute "user.tarn",
+ *      synced with it.
+ *   3. Ids carry the epoch of the server start that made them. After an unclean stop the last
+ *      epochs' blobs are compared with the rows in the background: what has no row goes to lost/
+ *      for 7 days. Nothing is touched when the database's id differs from blobs/ID.
+ *   4. CRC-32C per 64 KiB block is computed while bytes stream in and stored in the publishing
+ *      transaction. A read verifies what it returns until the blob was verified whole since start.
  *   5. A blob without a row is removed after its last reader (store_reader, linked query) is gone.
  *
  * All functions are thread-safe unless they say otherwise. */
@@ -34,12 +37,12 @@
 typedef struct storage storage;
 
 typedef struct storage_options {
-    const char *data_path;      /* <data>: blobs/, staging/, lost/ below it */
+    const char *data_path; /* <data>: blobs/, staging/, lost/ below it */
     state *state;
-    const str *local_roots;     /* canonical folders that file: locations may lie in */
+    const str *local_roots; /* canonical folders that file: locations may lie in */
     size_t local_root_count;
     int64_t scrub_bytes_per_second; /* 0: the scrubber does not run */
-    bool unsafe;                /* durability = unsafe */
+    bool unsafe;                    /* durability = unsafe */
 } storage_options;
 
 extern const state_migration store_migrations[];
@@ -49,54 +52,60 @@ status storage_open(const storage_options *options, storage **ret_storage, error
 void storage_close(storage *st);
 
 /* ---- locations ---- */
-/* INVALID: no scheme, empty bucket or key, relative path; DENIED: a file: location outside the roots (also through
- * "..", symbolic links, or percent-coding). */
+/* INVALID: no scheme, empty bucket or key, relative path; DENIED: a file: location outside the
+ * roots (also through "..", symbolic links, or percent-coding). */
 status store_check_location(storage *st, str location, error *err);
 bool store_is_local(str location); /* file: or an absolute path */
 /* The path of a file: location (percent-decoding where it was a URI). */
 status store_local_path(storage *st, str location, arena *a, char **ret_path, error *err);
 
 /* ---- staging ---- */
-typedef struct store_staged store_staged; /* durable bytes that nobody sees yet; owned by the caller until published
-                                             or discarded */
+/* durable bytes that nobody sees yet; owned by the caller until published or discarded */
+typedef struct store_staged store_staged;
 /* Small objects in one call. */
-status store_stage_bytes(storage *st, str location, str content_type, str bytes, store_staged **ret_staged, error *err);
-/* Takes over a finished file (same file system: linked, else copied), hashing it. The file at `path` may be removed
- * afterwards. */
-status store_stage_file(storage *st, str location, str content_type, const char *path, store_staged **ret_staged,
-                        error *err);
-/* Several at once: all files are synced in one parallel round and their folders once each. `ret_staged` has `count`
- * places; all or nothing. */
+status store_stage_bytes(storage *st, str location, str content_type, str bytes,
+                         store_staged **ret_staged, error *err);
+/* Takes over a finished file (same file system: linked, else copied), hashing it. The file at
+ * `path` may be removed afterwards. */
+status store_stage_file(storage *st, str location, str content_type, const char *path,
+                        store_staged **ret_staged, error *err);
+/* Several at once: all files are synced in one parallel round and their folders once each.
+ * `ret_staged` has `count` places; all or nothing. */
 typedef struct store_stage_request {
     str location;
     str content_type;
-    str bytes;        /* used where path is NULL */
+    str bytes; /* used where path is NULL */
     const char *path;
 } store_stage_request;
-status store_stage_many(storage *st, const store_stage_request *requests, size_t count, store_staged **ret_staged,
-                        error *err);
+status store_stage_many(storage *st, const store_stage_request *requests, size_t count,
+                        store_staged **ret_staged, error *err);
 /* Streaming writes: begin, write…, finish (durable) or abort. One thread. */
 typedef struct store_writer store_writer;
-status store_writer_begin(storage *st, str location, str content_type, store_writer **ret_writer, error *err);
+status store_writer_begin(storage *st, str location, str content_type, store_writer **ret_writer,
+                          error *err);
 status store_writer_write(store_writer *w, const void *bytes, size_t size_bytes, error *err);
-status store_writer_finish(store_writer *w, store_staged **ret_staged, error *err); /* frees the writer */
+/* frees the writer */
+status store_writer_finish(store_writer *w, store_staged **ret_staged, error *err);
 void store_writer_abort(store_writer *w);
-/* Multipart: parts may be written in any order and by several threads; completed from a list of part numbers. A
- * part's first upload at the established part size lands in place in one file (architecture.md §4). */
+/* Multipart: parts may be written in any order and by several threads; completed from a list of
+ * part numbers. A part's first upload at the established part size lands in place in one file
+ * (architecture.md §4). */
 typedef struct store_multipart store_multipart;
-status store_multipart_begin(storage *st, str location, str content_type, store_multipart **ret_upload, error *err);
+status store_multipart_begin(storage *st, str location, str content_type,
+                             store_multipart **ret_upload, error *err);
 status store_multipart_part(store_multipart *upload, int number, str bytes, error *err);
-status store_multipart_complete(store_multipart *upload, const int *numbers, size_t count, store_staged **ret_staged,
-                                error *err); /* frees the upload */
+status store_multipart_complete(store_multipart *upload, const int *numbers, size_t count,
+                                store_staged **ret_staged, error *err); /* frees the upload */
 void store_multipart_abort(store_multipart *upload);
 
 str store_staged_location(const store_staged *staged);
 int64_t store_staged_size(const store_staged *staged);
 
-/* Makes staged objects visible in `txn`; an existing object of that name is replaced (its bytes go after its last
- * reader). `staged` is freed by the store after the transaction, whatever its outcome; on rollback the bytes are
- * removed. */
-status store_publish(storage *st, state_txn *txn, store_staged *const *staged, size_t count, error *err);
+/* Makes staged objects visible in `txn`; an existing object of that name is replaced (its bytes
+ * go after its last reader). `staged` is freed by the store after the transaction, whatever its
+ * outcome; on rollback the bytes are removed. */
+status store_publish(storage *st, state_txn *txn, store_staged *const *staged, size_t count,
+                     error *err);
 /* As store_publish in a transaction of its own. */
 status store_put(storage *st, store_staged *staged, error *err);
 void store_discard(storage *st, store_staged *staged); /* NULL is fine */
@@ -106,34 +115,39 @@ typedef struct store_object {
     str location;
     int64_t size_bytes;
     int64_t modified_us;
-    str etag;         /* hex MD5, or with "-N" for multipart */
+    str etag; /* hex MD5, or with "-N" for multipart */
     str content_type;
 } store_object;
 
-status store_stat(storage *st, str location, arena *a, store_object *ret_object, error *err); /* NOT_FOUND */
+/* NOT_FOUND */
+status store_stat(storage *st, str location, arena *a, store_object *ret_object, error *err);
 
 typedef struct store_reader store_reader; /* keeps the bytes alive while open */
 status store_open_reader(storage *st, str location, store_reader **ret_reader, error *err);
 void store_reader_close(store_reader *r);
 int64_t store_reader_size(const store_reader *r);
-/* Verified against the block checksums: CORRUPT naming the object and the block. Fewer bytes only at the end. */
-status store_reader_read(store_reader *r, void *ret_bytes, size_t size_bytes, int64_t offset, size_t *ret_size,
-                         error *err);
+/* Verified against the block checksums: CORRUPT naming the object and the block. Fewer bytes
+ * only at the end. */
+status store_reader_read(store_reader *r, void *ret_bytes, size_t size_bytes, int64_t offset,
+                         size_t *ret_size, error *err);
 /* True once the whole blob was verified since start: then its fd may go to sendfile. */
 bool store_reader_verified(const store_reader *r);
 int store_reader_fd(const store_reader *r);
 /* Whole object. TOO_LARGE beyond. */
-status store_read_all(storage *st, str location, size_t size_max_bytes, arena *a, str *ret_bytes, error *err);
+status store_read_all(storage *st, str location, size_t size_max_bytes, arena *a, str *ret_bytes,
+                      error *err);
 
-/* Gives an object a second name in a folder of the same file system, for a worker: a hard link (built-in), the plain
- * path (local; then *ret_path is that path, and nothing is made). The bytes stay until the link is removed. */
-status store_link(storage *st, str location, const char *folder, const char *name, arena *a, char **ret_path,
-                  error *err);
+/* Gives an object a second name in a folder of the same file system, for a worker: a hard link
+ * (built-in), the plain path (local; then *ret_path is that path, and nothing is made). The
+ * bytes stay until the link is removed. */
+status store_link(storage *st, str location, const char *folder, const char *name, arena *a,
+                  char **ret_path, error *err);
 
 /* ---- listing and deleting ---- */
-/* Objects whose location starts with `prefix`, in byte order, after `after` (or STR_NULL), at most `max`. */
-status store_list(storage *st, str prefix, str after, size_t max, arena *a, store_object **ret_objects,
-                  size_t *ret_count, error *err);
+/* Objects whose location starts with `prefix`, in byte order, after `after` (or STR_NULL), at
+ * most `max`. */
+status store_list(storage *st, str prefix, str after, size_t max, arena *a,
+                  store_object **ret_objects, size_t *ret_count, error *err);
 /* Row first, bytes after the last reader. Absent is fine. */
 status store_delete(storage *st, state_txn *txn, const str *locations, size_t count, error *err);
 
@@ -147,11 +161,12 @@ status store_scrub(storage *st, int64_t *ret_corrupt_count, error *err);
 
 /* Rebuilds object rows from blobs alone (tarn recover). Table pointers are the catalog's part. */
 status store_recover(storage *st, int64_t *ret_objects, error *err);
-/* Online copy of all blobs to `target` (links where the file system allows, else copies); with state_backup it is
- * tarn backup. */
+/* Online copy of all blobs to `target` (links where the file system allows, else copies); with
+ * state_backup it is tarn backup. */
 status store_backup(storage *st, const char *target, int64_t *ret_objects, error *err);
 
-/* A new path in <data>/staging for a file being written; removed with the arena if it still exists. */
+/* A new path in <data>/staging for a file being written; removed with the arena if it still
+ * exists. */
 status store_staging_path(storage *st, arena *a, char **ret_path, error *err);
 
 #endif
