@@ -87,10 +87,9 @@ typedef struct catalog_create {
     ice_create table; /* location STR_NULL: chosen by the catalog */
     bool if_not_exists;
     bool replace; /* CREATE OR REPLACE: not yet; UNSUPPORTED */
-    const ice_append *
-        /* rows of CREATE TABLE AS, in the same transaction; NULL for none. Field ids of its
-         * files are those ice_metadata_create gives (1, 2, 3 … breadth first). */
-        append;
+    /* rows of CREATE TABLE AS, in the same transaction; NULL for none. Field ids of its files are
+     * those ice_metadata_create gives (1, 2, 3 … breadth first). */
+    const ice_append *append;
 } catalog_create;
 /* Where a table called `name` would lie: `asked` after checking it (DENIED outside the warehouse
  * and its roots), or a fresh plain location where `asked` is empty. For writing the first rows
