@@ -70,6 +70,7 @@ CASES = [
     ("style", "src/low/a.c", c('int f(void)\n{\n    error_hint(err, "try again");\n}'), "4 message"),
     ("style", "src/low/a.c", c('int f(void)\n{\n    error_hint(err, "Try again.");\n}'), None),
     ("style", "src/low/README.md", "long\n" * 61, "60 readme"),
+    ("style", "tests/golden/low/a.bin", "bytes", "1 golden"),
     ("style", "tools/lint/exceptions.txt", "banned src/low/gone.c no longer there\n", "1"),
     ("style", "tools/lint/exceptions.txt", "banned src/low/gone.c\n", "1"),
 ]
@@ -105,7 +106,7 @@ def main():
             else:
                 line, _, rule = wanted.partition(" ")
                 ok = result.returncode == 1 and any(
-                    found.startswith(f"{path}:{line}:") and (not rule or found.endswith(f"[{rule}]"))
+                    found.startswith((f"{path}:{line}:", f"{os.path.dirname(path)}:{line}:")) and (not rule or found.endswith(f"[{rule}]"))
                     for found in result.stdout.splitlines())
             if not ok:
                 failures += 1

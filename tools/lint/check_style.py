@@ -12,7 +12,7 @@ README_LINES_MAX = 60
 COLUMNS_MAX = 120  # clang-format keeps code at 100; this is for what it leaves alone, comments and strings
 
 RULES = ["banned", "function-size", "file-size", "columns", "guard", "todo", "words", "message",
-         "readme", "first-comment", "type-name"]
+         "readme", "golden", "first-comment", "type-name"]
 
 # --- banned: calls that invite mistakes, and what to use. A call, by name, and where it is allowed. ---
 ANYWHERE, BASE, FRONT = "nowhere", "base", "base, cli and main"
@@ -213,6 +213,16 @@ def check_readmes(findings, paths):
             findings.add("readme", path, README_LINES_MAX, f"more than {README_LINES_MAX} lines; keep it to a page")
 
 
+# --- goldens: what another program wrote proves something only while it is known which one did ---
+def check_goldens(findings, paths):
+    folders = {path.split("/")[2] for path in paths if path.startswith("tests/golden/") and path.count("/") > 2}
+    for folder in folders:
+        near = [path for path in paths if path.startswith(f"tests/golden/{folder}/") and path.endswith("README.md")]
+        if not near:
+            findings.add("golden", f"tests/golden/{folder}", 1,
+                         "no README.md tells where the files come from; name the program and version that wrote them")
+
+
 TEXT = re.compile(r"\.(c|h|py|sh|cmake|txt|md|json|yaml|yml|in|ts|css|html|sql)$|(^|/)(Makefile|NOTICE|run|bootstrap|gen-[a-z]+|demo)$")
 FOREIGN = ("LICENSE", "tests/golden/", "tests/fuzz/corpus/")
 
@@ -238,6 +248,7 @@ def main():
             check_type_names(findings, path, text, code)
             check_messages(findings, path, text, code)
     check_readmes(findings, paths)
+    check_goldens(findings, paths)
     findings.finish(f"style of {count} files")
 
 
