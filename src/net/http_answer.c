@@ -35,7 +35,8 @@ void http_set_header(http_exchange *x, const char *name, str value)
     if (x->begun || !http__is_token(str_c(name))) {
         return;
     }
-    http_header header = {.name = str_copy(x->memory, str_c(name)), .value = clean_value(x->memory, value)};
+    http_header header = {.name = str_copy(x->memory, str_c(name)),
+                          .value = clean_value(x->memory, value)};
     vec_push(x->memory, &x->headers, header);
 }
 
@@ -49,7 +50,8 @@ void http_set_trailer(http_exchange *x, const char *name, str value)
     if (!http__is_token(str_c(name))) {
         return;
     }
-    http_header header = {.name = str_copy(x->memory, str_c(name)), .value = clean_value(x->memory, value)};
+    http_header header = {.name = str_copy(x->memory, str_c(name)),
+                          .value = clean_value(x->memory, value)};
     vec_push(x->memory, &x->trailers, header);
 }
 
@@ -85,7 +87,8 @@ static void put_header(char **at, str name, str value)
  * request's body cannot be got out of the way cheaply or for certain. */
 static bool closes_after(const http_exchange *x)
 {
-    if (x->close_after || !x->head.keep_alive || x->body_failed || atomic_load(&x->conn->loop->server->stopping)) {
+    if (x->close_after || !x->head.keep_alive || x->body_failed ||
+        atomic_load(&x->conn->loop->server->stopping)) {
         return true;
     }
     if (atomic_load(&x->body_ended)) {
@@ -186,7 +189,8 @@ static status send_failed(http_exchange *x, error *err)
 
 /* Sends all parts, waiting where the socket is full, until at most `tail_max` bytes are left: those go into
  * the tail. On the loop everything that is left does. Changes the parts. */
-static status send_parts(http_exchange *x, struct iovec *parts, int count, bool more, size_t tail_max, error *err)
+static status send_parts(http_exchange *x, struct iovec *parts, int count, bool more,
+                         size_t tail_max, error *err)
 {
     http_conn *c = x->conn;
 
@@ -233,7 +237,8 @@ void http__tail_release(http_conn *c)
 static http_tail_step tail_send_bytes(http_conn *c)
 {
     while (c->tail.at < c->tail.size) {
-        struct iovec part = {.iov_base = c->tail.bytes + c->tail.at, .iov_len = c->tail.size - c->tail.at};
+        struct iovec part = {.iov_base = c->tail.bytes + c->tail.at,
+                             .iov_len = c->tail.size - c->tail.at};
         ssize_t sent = c->io.ops->write(&c->io, &part, 1, c->tail.file >= 0);
         if (sent < 0) {
             return errno == EAGAIN ? TAIL_WAIT : TAIL_BROKEN;
@@ -308,11 +313,12 @@ void http_respond(http_exchange *x, int status_code, const char *content_type, s
         {.iov_base = (void *)(uintptr_t)body.data, .iov_len = is_sent ? body.size : 0},
     };
     x->answer_bytes = is_sent ? (int64_t)body.size : 0;
-    (void)send_parts(x, parts, is_sent ? 2 : 1, false, x->conn->loop->server->config.buffer_bytes, NULL);
+    (void)send_parts(x, parts, is_sent ? 2 : 1, false, x->conn->loop->server->config.buffer_bytes,
+                     NULL);
 }
 
-void http_respond_file(http_exchange *x, int status_code, const char *content_type, int fd, int64_t offset,
-                       int64_t size_bytes)
+void http_respond_file(http_exchange *x, int status_code, const char *content_type, int fd,
+                       int64_t offset, int64_t size_bytes)
 {
     http_conn *c = x->conn;
 
@@ -365,7 +371,8 @@ void http__answer_complete(http_exchange *x)
 
 /* ---- streams ---- */
 
-status http_stream_begin(http_exchange *x, int status_code, const char *content_type, int64_t size_bytes, error *err)
+status http_stream_begin(http_exchange *x, int status_code, const char *content_type,
+                         int64_t size_bytes, error *err)
 {
     if (!answer_begin(x, status_code)) {
         return error_set(err, STATUS_INTERNAL, "the request was answered already");
@@ -402,10 +409,12 @@ status http_stream_write(http_exchange *x, const void *bytes, size_t size_bytes,
     }
     if (x->declared_bytes >= 0 && x->answer_bytes + (int64_t)size_bytes > x->declared_bytes) {
         http_stream_abort(x);
-        return error_set(err, STATUS_INTERNAL, "the answer is longer than the %" PRId64 " bytes declared",
+        return error_set(err, STATUS_INTERNAL,
+                         "the answer is longer than the %" PRId64 " bytes declared",
                          x->declared_bytes);
     }
-    int line_size = x->is_chunked ? snprintf(size_line, sizeof size_line, "%zx\r\n", size_bytes) : 0;
+    int line_size =
+        x->is_chunked ? snprintf(size_line, sizeof size_line, "%zx\r\n", size_bytes) : 0;
     struct iovec parts[3] = {
         {.iov_base = size_line, .iov_len = (size_t)line_size},
         {.iov_base = (void *)(uintptr_t)bytes, .iov_len = size_bytes},
@@ -436,9 +445,11 @@ static str trailers_format(http_exchange *x)
 status http_stream_end(http_exchange *x, error *err)
 {
     ASSERT(x->begun && !x->ended);
-    if (x->declared_bytes >= 0 && x->answer_bytes < x->declared_bytes && x->head.method != HTTP_HEAD) {
+    if (x->declared_bytes >= 0 && x->answer_bytes < x->declared_bytes &&
+        x->head.method != HTTP_HEAD) {
         http_stream_abort(x);
-        return error_set(err, STATUS_INTERNAL, "the answer ended after %" PRId64 " of the %" PRId64 " bytes declared",
+        return error_set(err, STATUS_INTERNAL,
+                         "the answer ended after %" PRId64 " of the %" PRId64 " bytes declared",
                          x->answer_bytes, x->declared_bytes);
     }
     x->ended = true;

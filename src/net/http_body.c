@@ -38,8 +38,8 @@ static http_body_step body_failed(http_exchange *x)
 }
 
 /* From the buffer if there is something, else from the socket. At most `size` and `left`. */
-static http_body_step take_bytes(http_exchange *x, void *ret_bytes, size_t size, int64_t left, size_t *ret_size,
-                                 error *err)
+static http_body_step take_bytes(http_exchange *x, void *ret_bytes, size_t size, int64_t left,
+                                 size_t *ret_size, error *err)
 {
     http_conn *c = x->conn;
     size_t want = (int64_t)size < left ? size : (size_t)left;
@@ -101,13 +101,15 @@ static http_body_step chunked_end(http_exchange *x, error *err)
     return BODY_END;
 }
 
-static http_body_step chunked_step(http_exchange *x, void *ret_bytes, size_t size, size_t *ret_size, error *err)
+static http_body_step chunked_step(http_exchange *x, void *ret_bytes, size_t size, size_t *ret_size,
+                                   error *err)
 {
     http_conn *c = x->conn;
 
     while (true) {
         size_t used = 0;
-        if (http__chunked_next(&x->chunked, c->in + c->in_at, c->in_size - c->in_at, &used, err) != STATUS_OK) {
+        if (http__chunked_next(&x->chunked, c->in + c->in_at, c->in_size - c->in_at, &used, err) !=
+            STATUS_OK) {
             return body_failed(x);
         }
         c->in_at += used;
@@ -128,7 +130,8 @@ static http_body_step chunked_step(http_exchange *x, void *ret_bytes, size_t siz
     }
 }
 
-http_body_step http__body_step(http_exchange *x, void *ret_bytes, size_t size, size_t *ret_size, error *err)
+http_body_step http__body_step(http_exchange *x, void *ret_bytes, size_t size, size_t *ret_size,
+                               error *err)
 {
     http_body_step step;
 
@@ -159,7 +162,8 @@ http_body_step http__body_step(http_exchange *x, void *ret_bytes, size_t size, s
 static status body_too_large(http_exchange *x, int64_t max_bytes, error *err)
 {
     x->close_after = true;
-    return error_set(err, STATUS_TOO_LARGE, "the request body is larger than %lld bytes", (long long)max_bytes);
+    return error_set(err, STATUS_TOO_LARGE, "the request body is larger than %lld bytes",
+                     (long long)max_bytes);
 }
 
 /* The client may wait for this before it sends a byte of its body. */
@@ -174,7 +178,8 @@ static status send_continue(http_exchange *x, error *err)
         return STATUS_OK; /* it did not wait, or it has its answer */
     }
     while (at < sizeof line - 1) {
-        struct iovec part = {.iov_base = (void *)(uintptr_t)(line + at), .iov_len = sizeof line - 1 - at};
+        struct iovec part = {.iov_base = (void *)(uintptr_t)(line + at),
+                             .iov_len = sizeof line - 1 - at};
         ssize_t sent = c->io.ops->write(&c->io, &part, 1, false);
         if (sent > 0) {
             at += (size_t)sent;
@@ -188,7 +193,8 @@ static status send_continue(http_exchange *x, error *err)
     return STATUS_OK;
 }
 
-status http_body_read(http_exchange *x, void *ret_bytes, size_t size_bytes, size_t *ret_size, error *err)
+status http_body_read(http_exchange *x, void *ret_bytes, size_t size_bytes, size_t *ret_size,
+                      error *err)
 {
     error own;
     size_t size = 0;

@@ -76,7 +76,8 @@ static status take_trailer(http_chunked *d, char c, error *err)
     if (c != '\n') {
         return STATUS_OK;
     }
-    if (d->trailer->size < 2 || d->trailer->data[d->trailer->size - 2] != '\r' || d->line_size < 2) {
+    if (d->trailer->size < 2 || d->trailer->data[d->trailer->size - 2] != '\r' ||
+        d->line_size < 2) {
         return bad_chunk(err, "a trailer line does not end in CR LF");
     }
     if (d->line_size == 2) {
@@ -110,7 +111,8 @@ static status take_byte(http_chunked *d, char c, error *err)
     return STATUS_OK;
 }
 
-status http__chunked_next(http_chunked *d, const char *bytes, size_t size, size_t *ret_used, error *err)
+status http__chunked_next(http_chunked *d, const char *bytes, size_t size, size_t *ret_used,
+                          error *err)
 {
     size_t used = 0;
 

@@ -14,17 +14,18 @@
 
 enum {
     CONNECT_TIMEOUT_MS = 10000,
-    POLL_MS = 100,           /* how often a call looks whether it was cancelled */
-    CONNECTION_AGE_S = 60,   /* below the server's idle timeout: a kept connection is not closed under a request */
+    POLL_MS = 100, /* how often a call looks whether it was cancelled */
+    CONNECTION_AGE_S =
+        60, /* below the server's idle timeout: a kept connection is not closed under a request */
 };
 
 struct http_client {
     CURL *easy;
     CURLM *multi;
-    char *url;         /* "http://host:port", without a slash at its end */
-    char *unix_path;   /* NULL for TCP */
-    char *bearer;      /* whole header line, NULL without */
-    char *name;        /* what messages call the server */
+    char *url;       /* "http://host:port", without a slash at its end */
+    char *unix_path; /* NULL for TCP */
+    char *bearer;    /* whole header line, NULL without */
+    char *name;      /* what messages call the server */
 };
 
 /* One call while it runs. */
@@ -124,7 +125,8 @@ static size_t on_header(char *bytes, size_t size, size_t count, void *context)
     }
     str name = str_cut(line, ':', &value);
     if (!str_is_null(value)) {
-        http_header header = {.name = str_copy(s->memory, name), .value = str_copy(s->memory, str_trim(value))};
+        http_header header = {.name = str_copy(s->memory, name),
+                              .value = str_copy(s->memory, str_trim(value))};
         vec_push(s->memory, &s->headers, header);
     }
     return size * count;
@@ -174,7 +176,8 @@ static int on_seek(void *context, curl_off_t offset, int origin)
 {
     call_state *s = context;
 
-    if (s->call->read != NULL || origin != SEEK_SET || offset < 0 || (size_t)offset > s->call->body.size) {
+    if (s->call->read != NULL || origin != SEEK_SET || offset < 0 ||
+        (size_t)offset > s->call->body.size) {
         return CURL_SEEKFUNC_CANTSEEK;
     }
     s->body_sent = (size_t)offset;
@@ -186,7 +189,8 @@ static bool is_cancelled(const call_state *s)
     return s->call->cancelled != NULL && atomic_load(s->call->cancelled) != 0;
 }
 
-static int on_progress(void *context, curl_off_t down_total, curl_off_t down, curl_off_t up_total, curl_off_t up)
+static int on_progress(void *context, curl_off_t down_total, curl_off_t down, curl_off_t up_total,
+                       curl_off_t up)
 {
     (void)down_total;
     (void)down;
@@ -214,9 +218,10 @@ static struct curl_slist *header_list(const http_client *client, const http_call
     for (size_t i = 0; i < call->header_count; i++) {
         const http_header *h = &call->headers[i];
         /* curl takes "Name;" for a header without a value. */
-        list = curl_slist_append(list, h->value.size > 0
-                                           ? arena_printf(a, "%.*s: %.*s", STR_ARG(h->name), STR_ARG(h->value))
-                                           : arena_printf(a, "%.*s;", STR_ARG(h->name)));
+        list = curl_slist_append(
+            list, h->value.size > 0
+                      ? arena_printf(a, "%.*s: %.*s", STR_ARG(h->name), STR_ARG(h->value))
+                      : arena_printf(a, "%.*s;", STR_ARG(h->name)));
     }
     if (client->bearer != NULL && !has_header(call, "authorization")) {
         list = curl_slist_append(list, client->bearer);
@@ -229,8 +234,8 @@ static struct curl_slist *header_list(const http_client *client, const http_call
 
 static void set_body(CURL *easy, const http_call *call)
 {
-    bool has_body = call->read != NULL || call->body.size > 0 || call->method == HTTP_POST || call->method == HTTP_PUT ||
-                    call->method == HTTP_PATCH;
+    bool has_body = call->read != NULL || call->body.size > 0 || call->method == HTTP_POST ||
+                    call->method == HTTP_PUT || call->method == HTTP_PATCH;
     int64_t size = call->read != NULL ? call->read_size_bytes : (int64_t)call->body.size;
 
     if (call->method == HTTP_HEAD) {
@@ -264,7 +269,8 @@ static void set_options(call_state *s, struct curl_slist *headers, char *reason)
     (void)curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, 256L * 1024);
     (void)curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, 256L * 1024);
     (void)curl_easy_setopt(easy, CURLOPT_USERAGENT, "tarn");
-    (void)curl_easy_setopt(easy, CURLOPT_URL, arena_printf(s->memory, "%s%s", client->url, call->target));
+    (void)curl_easy_setopt(easy, CURLOPT_URL,
+                           arena_printf(s->memory, "%s%s", client->url, call->target));
     if (client->unix_path != NULL) {
         (void)curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, client->unix_path);
     }
@@ -314,18 +320,18 @@ static CURLcode perform(call_state *s)
 }
 
 /*  curl's code                kind         what happened */
-#define CURL_FAILURE_TABLE(X)                                                  \
-    X(CURLE_COULDNT_CONNECT, UNAVAILABLE, "nobody answers at")                 \
-    X(CURLE_COULDNT_RESOLVE_HOST, UNAVAILABLE, "cannot find the address of")   \
-    X(CURLE_OPERATION_TIMEDOUT, TIMEOUT, "no answer in time from")             \
-    X(CURLE_PARTIAL_FILE, UNAVAILABLE, "the answer broke off from")            \
-    X(CURLE_GOT_NOTHING, UNAVAILABLE, "the connection was closed by")          \
-    X(CURLE_RECV_ERROR, UNAVAILABLE, "the answer broke off from")              \
-    X(CURLE_SEND_ERROR, UNAVAILABLE, "the request could not be sent to")       \
-    X(CURLE_SEND_FAIL_REWIND, UNAVAILABLE, "the request could not be sent to") \
-    X(CURLE_WEIRD_SERVER_REPLY, UNAVAILABLE, "no HTTP answer came from")       \
-    X(CURLE_UNSUPPORTED_PROTOCOL, INVALID, "only http and https are spoken, not to") \
-    X(CURLE_URL_MALFORMAT, INVALID, "the address is malformed:")               \
+#define CURL_FAILURE_TABLE(X)                                                         \
+    X(CURLE_COULDNT_CONNECT, UNAVAILABLE, "nobody answers at")                        \
+    X(CURLE_COULDNT_RESOLVE_HOST, UNAVAILABLE, "cannot find the address of")          \
+    X(CURLE_OPERATION_TIMEDOUT, TIMEOUT, "no answer in time from")                    \
+    X(CURLE_PARTIAL_FILE, UNAVAILABLE, "the answer broke off from")                   \
+    X(CURLE_GOT_NOTHING, UNAVAILABLE, "the connection was closed by")                 \
+    X(CURLE_RECV_ERROR, UNAVAILABLE, "the answer broke off from")                     \
+    X(CURLE_SEND_ERROR, UNAVAILABLE, "the request could not be sent to")              \
+    X(CURLE_SEND_FAIL_REWIND, UNAVAILABLE, "the request could not be sent to")        \
+    X(CURLE_WEIRD_SERVER_REPLY, UNAVAILABLE, "no HTTP answer came from")              \
+    X(CURLE_UNSUPPORTED_PROTOCOL, INVALID, "only http and https are spoken, not to")  \
+    X(CURLE_URL_MALFORMAT, INVALID, "the address is malformed:")                      \
     X(CURLE_PEER_FAILED_VERIFICATION, UNAVAILABLE, "the certificate is not valid of") \
     X(CURLE_SSL_CONNECT_ERROR, UNAVAILABLE, "TLS could not be agreed with")
 
@@ -345,17 +351,20 @@ static status failed(const call_state *s, CURLcode code, const char *reason)
         return s->failure; /* the callback has told why */
     }
     if (code == CURLE_ABORTED_BY_CALLBACK) {
-        return error_set(s->err, STATUS_CANCELLED, "the request to \"%s\" was cancelled", s->client->name);
+        return error_set(s->err, STATUS_CANCELLED, "the request to \"%s\" was cancelled",
+                         s->client->name);
     }
     const char *detail = reason[0] != '\0' ? reason : curl_easy_strerror(code);
     for (size_t i = 0; i < COUNT_OF(failures); i++) {
         if (failures[i].code == code) {
-            status kind = error_set(s->err, failures[i].kind, "%s \"%s\"", failures[i].what, s->client->name);
+            status kind =
+                error_set(s->err, failures[i].kind, "%s \"%s\"", failures[i].what, s->client->name);
             error_detail(s->err, "%s", detail);
             return kind;
         }
     }
-    return error_set(s->err, STATUS_UNAVAILABLE, "the request to \"%s\" failed: %s", s->client->name, detail);
+    return error_set(s->err, STATUS_UNAVAILABLE, "the request to \"%s\" failed: %s",
+                     s->client->name, detail);
 }
 
 static bool is_clean_target(const char *target)
@@ -392,7 +401,8 @@ static status run_call(call_state *s, http_answer *ret_answer)
     return STATUS_OK;
 }
 
-status http_client_send(http_client *client, const http_call *call, arena *a, http_answer *ret_answer, error *err)
+status http_client_send(http_client *client, const http_call *call, arena *a,
+                        http_answer *ret_answer, error *err)
 {
     call_state s = {.client = client, .call = call, .memory = a, .failure = STATUS_OK, .err = err};
 
@@ -400,7 +410,8 @@ status http_client_send(http_client *client, const http_call *call, arena *a, ht
         return error_set(err, STATUS_INVALID, "request target \"%s\" is malformed", call->target);
     }
     if (is_cancelled(&s)) {
-        return error_set(err, STATUS_CANCELLED, "the request to \"%s\" was cancelled", client->name);
+        return error_set(err, STATUS_CANCELLED, "the request to \"%s\" was cancelled",
+                         client->name);
     }
     buf_init(&s.body, call->body_max_bytes > 0 ? call->body_max_bytes : LIMIT_RESULT_IN_MEMORY);
     status kind = run_call(&s, ret_answer);

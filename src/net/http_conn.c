@@ -20,7 +20,8 @@ static void watch(http_conn *c, uint32_t events)
     struct epoll_event event = {.events = events | EPOLLRDHUP | EPOLLET, .data.ptr = c};
 
     if (c->watched != event.events) {
-        (void)epoll_ctl(c->loop->epoll, c->watched == 0 ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, c->io.fd, &event);
+        (void)epoll_ctl(c->loop->epoll, c->watched == 0 ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, c->io.fd,
+                        &event);
         c->watched = event.events;
     }
 }
@@ -150,7 +151,8 @@ status http__conn_wait(http_conn *c, short events, error *err)
 
 static uint64_t next_id(http_loop *loop)
 {
-    uint64_t z = (loop->id_state += UINT64_C(0x9e3779b97f4a7c15)); /* splitmix64: distinct, and looks it */
+    uint64_t z =
+        (loop->id_state += UINT64_C(0x9e3779b97f4a7c15)); /* splitmix64: distinct, and looks it */
 
     z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
     z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
@@ -208,8 +210,9 @@ static void dispatch(http_conn *c)
 {
     http_exchange *x = &c->exchange;
     const http_service *service = c->service;
-    http_refusal refusal = service->check_host ? http__check_host(&x->head, service->hosts, service->host_count)
-                                               : HTTP_REFUSE_NONE;
+    http_refusal refusal = service->check_host
+                               ? http__check_host(&x->head, service->hosts, service->host_count)
+                               : HTTP_REFUSE_NONE;
 
     http__count(&c->loop->counters.requests_total, 1);
     c->state = CONN_HANDLING;
@@ -219,7 +222,8 @@ static void dispatch(http_conn *c)
         http__conn_finished(c);
         return;
     }
-    if (atomic_load(&x->body_ended) && service->is_inline != NULL && service->is_inline(service->context, x)) {
+    if (atomic_load(&x->body_ended) && service->is_inline != NULL &&
+        service->is_inline(service->context, x)) {
         service->handle(service->context, x);
         http__answer_complete(x);
         http__conn_finished(c);
@@ -260,7 +264,8 @@ static void begin_exchange(http_conn *c, size_t head_size)
 /* Clients may send an empty line behind a body by mistake; RFC 9112 §2.2 has one ignored. */
 static bool skip_blank(http_conn *c)
 {
-    if (c->in_size - c->in_at >= 2 && c->in[c->in_at] == '\r' && c->in[c->in_at + 1] == '\n' && !c->blank_skipped) {
+    if (c->in_size - c->in_at >= 2 && c->in[c->in_at] == '\r' && c->in[c->in_at + 1] == '\n' &&
+        !c->blank_skipped) {
         c->in_at += 2;
         c->blank_skipped = true;
     }
@@ -276,7 +281,8 @@ static bool advance_head(http_conn *c)
             c->state = CONN_HEAD;
             set_deadline(c, c->loop->server->config.head_timeout_ms);
         }
-        http_refusal refusal = http__head_scan(&c->scan, c->in + c->in_at, c->in_size - c->in_at, &head_size);
+        http_refusal refusal =
+            http__head_scan(&c->scan, c->in + c->in_at, c->in_size - c->in_at, &head_size);
         if (refusal != HTTP_REFUSE_NONE) {
             refuse(c, refusal);
             return true;

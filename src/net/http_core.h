@@ -27,12 +27,12 @@ typedef struct http_loop http_loop;
 typedef struct http_conn http_conn;
 
 enum {
-    HTTP_READ_BYTES = 16 * 1024,          /* first size of a connection's read buffer */
-    HTTP_DRAIN_BYTES = 256 * 1024,        /* of an unread body, before the connection is closed instead */
+    HTTP_READ_BYTES = 16 * 1024,   /* first size of a connection's read buffer */
+    HTTP_DRAIN_BYTES = 256 * 1024, /* of an unread body, before the connection is closed instead */
     HTTP_LINGER_MS = 2000,
     HTTP_DRAIN_MS = 5000,
     HTTP_FILE_BURST_BYTES = 4 * 1024 * 1024, /* sent of one file before others get their turn */
-    HTTP_SEGMENTS_MAX = 16,               /* names in one pattern */
+    HTTP_SEGMENTS_MAX = 16,                  /* names in one pattern */
 };
 
 /* ---- one request and its answer ---- */
@@ -55,7 +55,7 @@ struct http_exchange {
     int64_t body_taken;
     int64_t body_max; /* -1: none */
     http_chunked chunked;
-    bool continue_due;       /* the client waits for 100 Continue */
+    bool continue_due; /* the client waits for 100 Continue */
     bool body_failed;
     _Atomic bool body_ended; /* read by the loop and by http_exchange_gone */
     const http_header *request_trailers;
@@ -66,8 +66,8 @@ struct http_exchange {
     VEC(http_header) trailers;
     int status_code;
     bool begun, ended, is_chunked, close_after;
-    bool failed; /* cut the connection: the client must not take the answer for whole */
-    bool reset;  /* … with a reset, because an end would look clean */
+    bool failed;            /* cut the connection: the client must not take the answer for whole */
+    bool reset;             /* … with a reset, because an end would look clean */
     int64_t declared_bytes; /* of a stream; -1 unknown */
     int64_t answer_bytes;
 };
@@ -91,7 +91,11 @@ typedef struct http_tail {
     int64_t offset, left;
 } http_tail;
 
-typedef enum http_source_kind { HTTP_SOURCE_WAKE, HTTP_SOURCE_DOOR, HTTP_SOURCE_CONN } http_source_kind;
+typedef enum http_source_kind {
+    HTTP_SOURCE_WAKE,
+    HTTP_SOURCE_DOOR,
+    HTTP_SOURCE_CONN
+} http_source_kind;
 
 /* What epoll hands back: the first member of everything that is watched. */
 typedef struct http_source {
@@ -107,7 +111,7 @@ struct http_conn {
     uint32_t watched; /* epoll events asked for */
     bool is_unix;
     int64_t deadline_ms;
-    http_conn *previous, *next;  /* all of the loop's */
+    http_conn *previous, *next;                      /* all of the loop's */
     http_conn *next_handed, *next_again, *next_dead; /* in the loop's queues */
     bool in_again;
 
@@ -179,8 +183,8 @@ struct http_server {
     bool started, stopped;
     int64_t sweep_every_ms;
     _Atomic int64_t connections_open, unix_connections_open;
-    _Atomic bool stopping;       /* no new connections, idle ones close */
-    _Atomic int64_t cut_at_ms;   /* then the rest is cut */
+    _Atomic bool stopping;     /* no new connections, idle ones close */
+    _Atomic int64_t cut_at_ms; /* then the rest is cut */
 };
 
 /* http_conn.c */
@@ -208,7 +212,8 @@ void http__loop_again(http_conn *c);
 typedef enum http_body_step { BODY_DATA, BODY_END, BODY_WAIT, BODY_FAILED } http_body_step;
 void http__body_begin(http_exchange *x);
 /* One step without waiting: some bytes, the end, or nothing yet. `err` is set with BODY_FAILED. */
-http_body_step http__body_step(http_exchange *x, void *ret_bytes, size_t size, size_t *ret_size, error *err);
+http_body_step http__body_step(http_exchange *x, void *ret_bytes, size_t size, size_t *ret_size,
+                               error *err);
 
 /* http_answer.c */
 void http__answer_refusal(http_exchange *x, http_refusal refusal);

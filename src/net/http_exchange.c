@@ -71,7 +71,8 @@ const uri_pair *http_request_params(const http_exchange *x, size_t *ret_count)
 
     if (!cache->params_parsed) {
         /* Escapes were checked with the head, so this does not fail. */
-        if (uri_parse_query(x->memory, x->head.query, &cache->params, &cache->param_count, NULL) != STATUS_OK) {
+        if (uri_parse_query(x->memory, x->head.query, &cache->params, &cache->param_count, NULL) !=
+            STATUS_OK) {
             cache->param_count = 0;
         }
         cache->params_parsed = true;
@@ -130,5 +131,6 @@ int64_t http_answer_bytes(const http_exchange *x)
  * the end is only the end of what it had to say. */
 bool http_exchange_gone(const http_exchange *x)
 {
-    return atomic_load(&x->conn->broken) || (atomic_load(&x->conn->peer_ended) && atomic_load(&x->body_ended));
+    return atomic_load(&x->conn->broken) ||
+           (atomic_load(&x->conn->peer_ended) && atomic_load(&x->body_ended));
 }

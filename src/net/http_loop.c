@@ -96,10 +96,12 @@ static void turn_away(http_loop *loop, int fd)
     buf_init(&body, 4096);
     buf_init(&answer, 4096);
     http__error_body(&body, info, STR_NULL);
-    buf_printf(&answer,
-               "HTTP/1.1 %d %s\r\nDate: %s\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n"
-               "Retry-After: 1\r\nConnection: close\r\n\r\n%.*s",
-               info->http_status, http__reason(info->http_status), http__date(), body.size, STR_ARG(buf_str(&body)));
+    buf_printf(
+        &answer,
+        "HTTP/1.1 %d %s\r\nDate: %s\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n"
+        "Retry-After: 1\r\nConnection: close\r\n\r\n%.*s",
+        info->http_status, http__reason(info->http_status), http__date(), body.size,
+        STR_ARG(buf_str(&body)));
     ssize_t sent = send(fd, answer.data, answer.size, MSG_DONTWAIT | MSG_NOSIGNAL);
     (void)shutdown(fd, SHUT_WR);
     /* Reading what came already makes a reset less likely, which would overtake the answer. */
@@ -132,7 +134,8 @@ static void accept_some(http_loop *loop, const http_listener *listener, int coun
         struct sockaddr_storage peer = {.ss_family = AF_UNIX};
         socklen_t peer_size = sizeof peer;
         char text[64];
-        int fd = accept4(listener->fd, (struct sockaddr *)&peer, &peer_size, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        int fd = accept4(listener->fd, (struct sockaddr *)&peer, &peer_size,
+                         SOCK_CLOEXEC | SOCK_NONBLOCK);
         if (fd < 0) {
             if (errno == EMFILE || errno == ENFILE) {
                 refuse_without_descriptor(loop, listener);
@@ -154,7 +157,8 @@ static void accept_some(http_loop *loop, const http_listener *listener, int coun
 static void listeners_watch(http_loop *loop)
 {
     for (size_t i = 0; i < loop->listener_count; i++) {
-        struct epoll_event event = {.events = EPOLLIN | EPOLLEXCLUSIVE, .data.ptr = &loop->listeners[i]};
+        struct epoll_event event = {.events = EPOLLIN | EPOLLEXCLUSIVE,
+                                    .data.ptr = &loop->listeners[i]};
         (void)epoll_ctl(loop->epoll, EPOLL_CTL_ADD, loop->listeners[i].fd, &event);
     }
     loop->listening = true;
@@ -169,7 +173,8 @@ static void listeners_forget(http_loop *loop)
     for (size_t i = 0; i < loop->listener_count; i++) {
         accept_some(loop, &loop->listeners[i], 4096);
         (void)epoll_ctl(loop->epoll, EPOLL_CTL_DEL, loop->listeners[i].fd, NULL);
-        (void)shutdown(loop->listeners[i].fd, SHUT_RDWR); /* later ones are refused, not left waiting */
+        (void)shutdown(loop->listeners[i].fd,
+                       SHUT_RDWR); /* later ones are refused, not left waiting */
     }
     loop->listening = false;
     loop->sweep_ms = loop->now_ms + STOP_GRACE_MS;

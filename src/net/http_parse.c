@@ -16,8 +16,8 @@ const http_refusal_info *http__refusal(http_refusal refusal)
 }
 
 static const char *const method_names[] = {
-    [HTTP_GET] = "GET",       [HTTP_HEAD] = "HEAD",   [HTTP_POST] = "POST",
-    [HTTP_PUT] = "PUT",       [HTTP_DELETE] = "DELETE", [HTTP_PATCH] = "PATCH",
+    [HTTP_GET] = "GET",         [HTTP_HEAD] = "HEAD",     [HTTP_POST] = "POST",
+    [HTTP_PUT] = "PUT",         [HTTP_DELETE] = "DELETE", [HTTP_PATCH] = "PATCH",
     [HTTP_OPTIONS] = "OPTIONS", [HTTP_OTHER] = "OTHER",
 };
 
@@ -162,7 +162,8 @@ static http_refusal target_parse(http_head *head)
         return head->method == HTTP_OPTIONS ? HTTP_REFUSE_NONE : HTTP_REFUSE_TARGET;
     } else {
         uri u;
-        if (uri_parse(target, &u, NULL) != STATUS_OK || str_starts_with_nocase(u.scheme, STR("file")) ||
+        if (uri_parse(target, &u, NULL) != STATUS_OK ||
+            str_starts_with_nocase(u.scheme, STR("file")) ||
             str_starts_with_nocase(u.scheme, STR("s3"))) {
             return HTTP_REFUSE_TARGET;
         }
@@ -186,8 +187,9 @@ static http_refusal request_line_parse(str line, http_head *head)
 
     head->target = str_cut(rest, ' ', &version);
     if (!http__is_token(method) || head->target.size == 0 || version.size != 8 ||
-        !str_starts_with(version, STR("HTTP/")) || version.data[6] != '.' || version.data[5] < '0' ||
-        version.data[5] > '9' || version.data[7] < '0' || version.data[7] > '9') {
+        !str_starts_with(version, STR("HTTP/")) || version.data[6] != '.' ||
+        version.data[5] < '0' || version.data[5] > '9' || version.data[7] < '0' ||
+        version.data[7] > '9') {
         return HTTP_REFUSE_REQUEST_LINE;
     }
     if (version.data[5] != '1' || version.data[7] > '1') {
@@ -215,7 +217,8 @@ static str trim_blanks(str text)
     return text;
 }
 
-http_refusal http__fields_parse(const char *bytes, size_t size, http_header *headers, size_t *ret_count)
+http_refusal http__fields_parse(const char *bytes, size_t size, http_header *headers,
+                                size_t *ret_count)
 {
     const char *at = bytes;
     const char *end = bytes + size;
@@ -233,7 +236,8 @@ http_refusal http__fields_parse(const char *bytes, size_t size, http_header *hea
             return HTTP_REFUSE_FIELD_FOLDED;
         }
         size_t name_size = 0;
-        while (name_size < line.size && (classes[(unsigned char)line.data[name_size]] & IN_TOKEN) != 0) {
+        while (name_size < line.size &&
+               (classes[(unsigned char)line.data[name_size]] & IN_TOKEN) != 0) {
             name_size++;
         }
         if (name_size == 0 || name_size == line.size || line.data[name_size] != ':') {
@@ -246,7 +250,8 @@ http_refusal http__fields_parse(const char *bytes, size_t size, http_header *hea
         if (count == LIMIT_HTTP_HEADERS) {
             return HTTP_REFUSE_HEAD_COUNT;
         }
-        headers[count++] = (http_header){.name = str_from(line.data, name_size), .value = trim_blanks(value)};
+        headers[count++] =
+            (http_header){.name = str_from(line.data, name_size), .value = trim_blanks(value)};
     }
     *ret_count = count;
     return at == end ? HTTP_REFUSE_NONE : HTTP_REFUSE_LINE_END;
@@ -338,8 +343,10 @@ static const struct {
     str name;
     http_refusal (*take)(framing *f, str value);
 } framing_headers[] = {
-    {STR_INIT("content-length"), take_length},   {STR_INIT("transfer-encoding"), take_coding},
-    {STR_INIT("host"), take_host},               {STR_INIT("connection"), take_connection},
+    {STR_INIT("content-length"), take_length},
+    {STR_INIT("transfer-encoding"), take_coding},
+    {STR_INIT("host"), take_host},
+    {STR_INIT("connection"), take_connection},
     {STR_INIT("expect"), take_expect},
 };
 
@@ -365,7 +372,8 @@ static http_refusal framing_parse(http_head *head)
     return head->minor_version == 1 && f.hosts == 0 ? HTTP_REFUSE_HOST : HTTP_REFUSE_NONE;
 }
 
-http_refusal http__head_parse(const char *bytes, size_t size, http_header *headers, http_head *ret_head)
+http_refusal http__head_parse(const char *bytes, size_t size, http_header *headers,
+                              http_head *ret_head)
 {
     http_head head = {.content_length = HTTP_NO_LENGTH, .headers = headers};
     const char *at = bytes;
@@ -399,14 +407,16 @@ str http__host_name(str authority)
     }
     if (authority.size > 0 && authority.data[0] == '[') {
         size_t end = str_find_char(authority, ']');
-        if (end == STR_NPOS || end < 3 || (end + 1 < authority.size && authority.data[end + 1] != ':')) {
+        if (end == STR_NPOS || end < 3 ||
+            (end + 1 < authority.size && authority.data[end + 1] != ':')) {
             return STR_NULL;
         }
         name = str_slice(authority, 1, end);
         port = str_slice(authority, end + 2, authority.size);
     } else {
         name = str_cut(authority, ':', &port);
-        if (name.size == 0 || str_find_char(name, '[') != STR_NPOS || str_find_char(name, ']') != STR_NPOS) {
+        if (name.size == 0 || str_find_char(name, '[') != STR_NPOS ||
+            str_find_char(name, ']') != STR_NPOS) {
             return STR_NULL;
         }
     }
@@ -438,8 +448,9 @@ bool http__host_is_loopback(str name)
         name.size--;
     }
     str suffix = name.size > 10 ? str_slice(name, name.size - 10, name.size) : STR_NULL;
-    return str_equal_nocase(name, STR("localhost")) || str_equal_nocase(suffix, STR(".localhost")) ||
-           str_equal(name, STR("::1")) || is_loopback_ip4(name);
+    return str_equal_nocase(name, STR("localhost")) ||
+           str_equal_nocase(suffix, STR(".localhost")) || str_equal(name, STR("::1")) ||
+           is_loopback_ip4(name);
 }
 
 static bool host_is_ours(str authority, const str *hosts, size_t host_count)
@@ -460,7 +471,8 @@ static bool host_is_ours(str authority, const str *hosts, size_t host_count)
 http_refusal http__check_host(const http_head *head, const str *hosts, size_t host_count)
 {
     /* Only a 1.0 client may leave Host out, and no browser is one. */
-    if (!(str_is_null(head->host) && head->minor_version == 0) && !host_is_ours(head->host, hosts, host_count)) {
+    if (!(str_is_null(head->host) && head->minor_version == 0) &&
+        !host_is_ours(head->host, hosts, host_count)) {
         return HTTP_REFUSE_HOST_UNKNOWN;
     }
     for (size_t i = 0; i < head->header_count; i++) {
@@ -469,7 +481,8 @@ http_refusal http__check_host(const http_head *head, const str *hosts, size_t ho
         }
         str rest = head->headers[i].value; /* scheme://host[:port], or "null" */
         size_t at = str_find(rest, STR("://"));
-        if (at == STR_NPOS || !host_is_ours(str_slice(rest, at + 3, rest.size), hosts, host_count)) {
+        if (at == STR_NPOS ||
+            !host_is_ours(str_slice(rest, at + 3, rest.size), hosts, host_count)) {
             return HTTP_REFUSE_ORIGIN;
         }
     }

@@ -84,10 +84,12 @@ http_refusal http__head_scan(http_scan *scan, const char *bytes, size_t size, si
 
 /* Parses a whole head (as found by http__head_scan). `headers` has room for LIMIT_HTTP_HEADERS; the head
  * points to it. */
-http_refusal http__head_parse(const char *bytes, size_t size, http_header *headers, http_head *ret_head);
+http_refusal http__head_parse(const char *bytes, size_t size, http_header *headers,
+                              http_head *ret_head);
 
 /* Header lines up to an empty one: also for trailers. */
-http_refusal http__fields_parse(const char *bytes, size_t size, http_header *headers, size_t *ret_count);
+http_refusal http__fields_parse(const char *bytes, size_t size, http_header *headers,
+                                size_t *ret_count);
 
 /* True where all escapes are whole and none is NUL. */
 bool http__escapes_valid(str text);
@@ -125,7 +127,8 @@ enum { HTTP_CHUNK_LINE_MAX = 256 }; /* size and extensions */
 
 /* Takes framing bytes until data (state CHUNK_DATA) or the end (CHUNK_END) is reached, or all are used up.
  * In CHUNK_DATA the caller takes up to `left` bytes itself and tells http__chunked_took. INVALID, TOO_LARGE. */
-status http__chunked_next(http_chunked *d, const char *bytes, size_t size, size_t *ret_used, error *err);
+status http__chunked_next(http_chunked *d, const char *bytes, size_t size, size_t *ret_used,
+                          error *err);
 void http__chunked_took(http_chunked *d, size_t size);
 
 #endif

@@ -9,9 +9,9 @@ enum { SEGMENTS_MAX = 64 }; /* of a path that routes are looked up for */
 typedef struct route_node route_node;
 struct route_node {
     str literal;
-    VEC(route_node *) children; /* sorted by literal */
-    route_node *any;            /* {name} */
-    size_t rows[HTTP_OTHER];    /* of paths that end here */
+    VEC(route_node *) children;   /* sorted by literal */
+    route_node *any;              /* {name} */
+    size_t rows[HTTP_OTHER];      /* of paths that end here */
     size_t rest_rows[HTTP_OTHER]; /* {name*} */
     bool has_rest;
 };
@@ -83,9 +83,11 @@ static void add_route(http_router *router, const http_pattern *pattern, size_t i
 
     ASSERT(rest.size > 0 && rest.data[0] == '/' && pattern->method < HTTP_OTHER);
     rest = str_slice(rest, 1, rest.size);
-    while (!str_is_null(rest)) {
+    for (size_t depth = 1; !str_is_null(rest); depth++) {
+        ASSERT(depth < SEGMENTS_MAX);
         str segment = str_cut(rest, '/', &rest);
-        bool is_name = segment.size > 2 && segment.data[0] == '{' && segment.data[segment.size - 1] == '}';
+        bool is_name =
+            segment.size > 2 && segment.data[0] == '{' && segment.data[segment.size - 1] == '}';
         if (!is_name) {
             node = literal_child(router->memory, node, segment);
             continue;
@@ -141,7 +143,7 @@ typedef struct lookup {
     str values[HTTP_SEGMENTS_MAX];
     size_t value_count;
     bool last_is_rest; /* the last value is raw */
-    unsigned allowed; /* bit set of methods that have this path */
+    unsigned allowed;  /* bit set of methods that have this path */
 } lookup;
 
 static size_t pick_row(lookup *l, const size_t rows[HTTP_OTHER])
@@ -166,7 +168,8 @@ static size_t find_row(const route_node *node, size_t at, lookup *l)
     if (found) {
         row = find_row(node->children.items[child], at + 1, l);
     }
-    if (row == NO_ROW && node->any != NULL && l->decoded[at].size > 0 && l->value_count < HTTP_SEGMENTS_MAX) {
+    if (row == NO_ROW && node->any != NULL && l->decoded[at].size > 0 &&
+        l->value_count < HTTP_SEGMENTS_MAX) {
         l->values[l->value_count++] = l->decoded[at];
         row = find_row(node->any, at + 1, l);
         if (row == NO_ROW) {
@@ -184,22 +187,25 @@ static size_t find_row(const route_node *node, size_t at, lookup *l)
     return row;
 }
 
+/* Dots are looked for in all segments, also in those behind the last that is kept: they can only be the rest of
+ * a path, since no pattern is that deep. */
 static status split_path(arena *a, str path, str *raw, str *decoded, size_t *ret_count, error *err)
 {
     size_t count = 0;
 
-    for (str rest = str_slice(path, 1, path.size); !str_is_null(rest); count++) {
-        if (count == SEGMENTS_MAX) {
-            return error_set(err, STATUS_NOT_FOUND, "path \"%.*s\" has too many segments", STR_ARG(path));
+    for (str rest = str_slice(path, 1, path.size); !str_is_null(rest);) {
+        str segment = str_cut(rest, '/', &rest);
+        str text = segment;
+        if (str_find_char(segment, '%') != STR_NPOS) {
+            TRY(uri_decode(a, segment, &text, err));
         }
-        raw[count] = str_cut(rest, '/', &rest);
-        decoded[count] = raw[count];
-        if (str_find_char(raw[count], '%') != STR_NPOS) {
-            TRY(uri_decode(a, raw[count], &decoded[count], err));
+        if (str_equal(text, STR(".")) || str_equal(text, STR(".."))) {
+            return error_set(err, STATUS_INVALID, "path \"%.*s\" has a segment \"%.*s\"",
+                             STR_ARG(path), STR_ARG(text));
         }
-        if (str_equal(decoded[count], STR(".")) || str_equal(decoded[count], STR(".."))) {
-            return error_set(err, STATUS_INVALID, "path \"%.*s\" has a segment \"%.*s\"", STR_ARG(path),
-                             STR_ARG(decoded[count]));
+        if (count < SEGMENTS_MAX) {
+            raw[count] = segment;
+            decoded[count++] = text;
         }
     }
     *ret_count = count;

@@ -16,14 +16,19 @@ static http_config complete(const http_config *wanted)
     http_config config = wanted != NULL ? *wanted : defaults;
 
     config.loops = config.loops > 0 ? config.loops : thread_cpu_count();
-    config.handler_threads = config.handler_threads > 0 ? config.handler_threads : defaults.handler_threads;
-    config.connections_max = config.connections_max > 0 ? config.connections_max : defaults.connections_max;
+    config.handler_threads =
+        config.handler_threads > 0 ? config.handler_threads : defaults.handler_threads;
+    config.connections_max =
+        config.connections_max > 0 ? config.connections_max : defaults.connections_max;
     config.buffer_bytes = config.buffer_bytes > 0 ? config.buffer_bytes : defaults.buffer_bytes;
-    config.head_timeout_ms = config.head_timeout_ms > 0 ? config.head_timeout_ms : defaults.head_timeout_ms;
-    config.idle_timeout_ms = config.idle_timeout_ms > 0 ? config.idle_timeout_ms : defaults.idle_timeout_ms;
+    config.head_timeout_ms =
+        config.head_timeout_ms > 0 ? config.head_timeout_ms : defaults.head_timeout_ms;
+    config.idle_timeout_ms =
+        config.idle_timeout_ms > 0 ? config.idle_timeout_ms : defaults.idle_timeout_ms;
     config.progress_timeout_ms =
         config.progress_timeout_ms > 0 ? config.progress_timeout_ms : defaults.progress_timeout_ms;
-    config.drain_timeout_ms = config.drain_timeout_ms > 0 ? config.drain_timeout_ms : defaults.drain_timeout_ms;
+    config.drain_timeout_ms =
+        config.drain_timeout_ms > 0 ? config.drain_timeout_ms : defaults.drain_timeout_ms;
     return config;
 }
 
@@ -66,13 +71,14 @@ status http_server_create(const http_config *config, http_server **ret_server, e
 
 static void add_listener(http_loop *loop, http_door *door, int fd)
 {
-    loop->listeners = mem_resize(loop->listeners, (loop->listener_count + 1) * sizeof *loop->listeners);
+    loop->listeners =
+        mem_resize(loop->listeners, (loop->listener_count + 1) * sizeof *loop->listeners);
     loop->listeners[loop->listener_count++] =
         (http_listener){.source = {.kind = HTTP_SOURCE_DOOR}, .door = door, .fd = fd};
 }
 
-status http_server_listen(http_server *server, str address, const http_service *service, char ret_address[128],
-                          error *err)
+status http_server_listen(http_server *server, str address, const http_service *service,
+                          char ret_address[128], error *err)
 {
     http_door *door = NEW(http_door);
     char bound[128];
@@ -109,7 +115,8 @@ status http_server_start(http_server *server, error *err)
     for (int i = 0; i < server->loop_count; i++) {
         char name[16];
         (void)snprintf(name, sizeof name, "http-loop-%d", i);
-        status kind = thread_start(&server->loops[i].runner, name, http__loop_run, &server->loops[i], err);
+        status kind =
+            thread_start(&server->loops[i].runner, name, http__loop_run, &server->loops[i], err);
         if (kind != STATUS_OK) {
             http_server_stop(server);
             return kind;

@@ -1,6 +1,5 @@
 /* Fixed texts of answers: reason phrases, dates, the JSON of errors that the core itself finds. */
 #include <stdio.h>
-#include <time.h>
 
 #include "http_core.h"
 #include "tarn/base/clock.h"
@@ -74,11 +73,15 @@ const char *http__date(void)
     int64_t now_s = clock_now_us() / 1000000;
 
     if (now_s != cached_s) {
-        time_t when = (time_t)now_s;
-        struct tm t;
-        (void)gmtime_r(&when, &t);
-        (void)snprintf(text, sizeof text, "%s, %02d %s %04d %02d:%02d:%02d GMT", days[t.tm_wday], t.tm_mday,
-                       months[t.tm_mon], t.tm_year + 1900, t.tm_hour, t.tm_min, t.tm_sec);
+        int64_t day = now_s / 86400;
+        int second = (int)(now_s % 86400);
+        int year = 0;
+        int month = 0;
+        int day_of_month = 0;
+        date_from_days(day, &year, &month, &day_of_month);
+        (void)snprintf(text, sizeof text, "%s, %02d %s %04d %02d:%02d:%02d GMT",
+                       days[(day + 4) % 7], day_of_month, months[month - 1], year, second / 3600,
+                       second / 60 % 60, second % 60);
         cached_s = now_s;
     }
     return text;

@@ -28,7 +28,8 @@ static ssize_t plain_read(transport *t, void *ret_bytes, size_t size_bytes)
 
 static ssize_t plain_write(transport *t, const struct iovec *parts, int count, bool more)
 {
-    struct msghdr message = {.msg_iov = (struct iovec *)(uintptr_t)parts, .msg_iovlen = (size_t)count};
+    struct msghdr message = {.msg_iov = (struct iovec *)(uintptr_t)parts,
+                             .msg_iovlen = (size_t)count};
     ssize_t sent;
 
     do {
@@ -86,8 +87,10 @@ static status port_parse(str text, str whole, int *ret_port, error *err)
 {
     int64_t port = 0;
 
-    if (str_to_int64(text, &port, NULL) != STATUS_OK || port < 0 || port > 65535 || text.data[0] == '+') {
-        return error_set(err, STATUS_INVALID, "address \"%.*s\" has no port between 0 and 65535", STR_ARG(whole));
+    if (str_to_int64(text, &port, NULL) != STATUS_OK || port < 0 || port > 65535 ||
+        text.data[0] == '+') {
+        return error_set(err, STATUS_INVALID, "address \"%.*s\" has no port between 0 and 65535",
+                         STR_ARG(whole));
     }
     *ret_port = (int)port;
     return STATUS_OK;
@@ -101,11 +104,14 @@ status net_address_parse(str text, net_address *ret_address, error *err)
         address.is_unix = true;
         address.host = str_slice(text, 5, text.size);
         if (address.host.size == 0 || memchr(address.host.data, '\0', address.host.size) != NULL) {
-            return error_set(err, STATUS_INVALID, "address \"%.*s\" names no socket file", STR_ARG(text));
+            return error_set(err, STATUS_INVALID, "address \"%.*s\" names no socket file",
+                             STR_ARG(text));
         }
         if (address.host.size >= sizeof(((struct sockaddr_un *)NULL)->sun_path)) {
-            status kind = error_set(err, STATUS_INVALID, "path of socket \"%.*s\" is longer than the system allows (%zu bytes)",
-                                    STR_ARG(address.host), sizeof(((struct sockaddr_un *)NULL)->sun_path) - 1);
+            status kind = error_set(
+                err, STATUS_INVALID,
+                "path of socket \"%.*s\" is longer than the system allows (%zu bytes)",
+                STR_ARG(address.host), sizeof(((struct sockaddr_un *)NULL)->sun_path) - 1);
             error_hint(err, "Choose a shorter path.");
             return kind;
         }
@@ -115,13 +121,16 @@ status net_address_parse(str text, net_address *ret_address, error *err)
 
     size_t colon = str_find_last_char(text, ':');
     if (colon == STR_NPOS || colon == 0 || colon + 1 == text.size) {
-        status kind = error_set(err, STATUS_INVALID, "address \"%.*s\" is not HOST:PORT", STR_ARG(text));
-        error_hint(err, "Write it like \"127.0.0.1:8181\", \"[::1]:8181\" or \"unix:/path/to/socket\".");
+        status kind =
+            error_set(err, STATUS_INVALID, "address \"%.*s\" is not HOST:PORT", STR_ARG(text));
+        error_hint(err,
+                   "Write it like \"127.0.0.1:8181\", \"[::1]:8181\" or \"unix:/path/to/socket\".");
         return kind;
     }
     TRY(port_parse(str_slice(text, colon + 1, text.size), text, &address.port, err));
     address.host = str_slice(text, 0, colon);
-    if (address.host.size > 2 && address.host.data[0] == '[' && address.host.data[address.host.size - 1] == ']') {
+    if (address.host.size > 2 && address.host.data[0] == '[' &&
+        address.host.data[address.host.size - 1] == ']') {
         address.host = str_slice(address.host, 1, address.host.size - 1);
     } else if (str_equal_nocase(address.host, STR("localhost"))) {
         address.host = STR("127.0.0.1");
@@ -147,8 +156,8 @@ void net_peer_format(const struct sockaddr_storage *peer, char *ret_text, size_t
     }
 }
 
-static status sockaddr_fill(const net_address *address, struct sockaddr_storage *ret_sockaddr, socklen_t *ret_size,
-                            error *err)
+static status sockaddr_fill(const net_address *address, struct sockaddr_storage *ret_sockaddr,
+                            socklen_t *ret_size, error *err)
 {
     struct sockaddr_storage storage = {.ss_family = AF_UNSPEC};
     char host[128];
@@ -173,7 +182,8 @@ static status sockaddr_fill(const net_address *address, struct sockaddr_storage 
         in6->sin6_port = htons((uint16_t)address->port);
         *ret_size = sizeof *in6;
     } else {
-        status kind = error_set(err, STATUS_INVALID, "\"%.*s\" is not a numeric address", STR_ARG(address->host));
+        status kind = error_set(err, STATUS_INVALID, "\"%.*s\" is not a numeric address",
+                                STR_ARG(address->host));
         error_hint(err, "Give the address of an interface, like 127.0.0.1 or 0.0.0.0.");
         return kind;
     }
@@ -185,7 +195,8 @@ static status sockaddr_fill(const net_address *address, struct sockaddr_storage 
 static bool unix_is_served(const struct sockaddr_storage *where, socklen_t size)
 {
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    bool served = fd >= 0 && (connect(fd, (const struct sockaddr *)where, size) == 0 || errno == EAGAIN);
+    bool served =
+        fd >= 0 && (connect(fd, (const struct sockaddr *)where, size) == 0 || errno == EAGAIN);
 
     if (fd >= 0) {
         (void)close(fd);
@@ -201,13 +212,15 @@ static status listen_failed(str text, int fd, error *err)
         (void)close(fd);
     }
     if (errnum == EADDRINUSE) {
-        return error_set(err, STATUS_UNAVAILABLE, "address \"%.*s\" is already in use", STR_ARG(text));
+        return error_set(err, STATUS_UNAVAILABLE, "address \"%.*s\" is already in use",
+                         STR_ARG(text));
     }
-    return error_errno(err, errnum == EACCES ? STATUS_DENIED : STATUS_UNAVAILABLE, errnum, "cannot listen on \"%.*s\"",
-                       STR_ARG(text));
+    return error_errno(err, errnum == EACCES ? STATUS_DENIED : STATUS_UNAVAILABLE, errnum,
+                       "cannot listen on \"%.*s\"", STR_ARG(text));
 }
 
-static status listen_unix(str text, const struct sockaddr_storage *where, socklen_t size, int *ret_fd, error *err)
+static status listen_unix(str text, const struct sockaddr_storage *where, socklen_t size,
+                          int *ret_fd, error *err)
 {
     const char *path = ((const struct sockaddr_un *)where)->sun_path;
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -236,7 +249,8 @@ static status listen_unix(str text, const struct sockaddr_storage *where, sockle
 /* The first socket is bound without SO_REUSEPORT: that fails where anybody else has the port, while with
  * it a second server of the same user would quietly share it. The option is set behind bind, which lets
  * this process's other sockets join. */
-static status listen_tcp(str text, struct sockaddr_storage *where, socklen_t size, bool first, int *ret_fd, error *err)
+static status listen_tcp(str text, struct sockaddr_storage *where, socklen_t size, bool first,
+                         int *ret_fd, error *err)
 {
     int on = 1;
     int fd = socket(where->ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -260,7 +274,8 @@ static status listen_tcp(str text, struct sockaddr_storage *where, socklen_t siz
     if (listen(fd, LISTEN_BACKLOG) != 0) {
         return listen_failed(text, fd, err);
     }
-    if (first && getsockname(fd, (struct sockaddr *)where, &size) != 0) { /* the port that 0 became */
+    if (first &&
+        getsockname(fd, (struct sockaddr *)where, &size) != 0) { /* the port that 0 became */
         return listen_failed(text, fd, err);
     }
     *ret_fd = fd;

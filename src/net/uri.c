@@ -58,8 +58,8 @@ status uri_decode_form(arena *a, str text, str *ret_text, error *err)
 
 static bool is_unreserved(char c)
 {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.' ||
-           c == '_' || c == '~';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+           c == '.' || c == '_' || c == '~';
 }
 
 void uri_encode(buf *out, str text, const char *keep)
@@ -112,7 +112,8 @@ status uri_parse_query(arena *a, str query, uri_pair **ret_pairs, size_t *ret_co
     return STATUS_OK;
 }
 
-static const str known_schemes[] = {STR_INIT("http"), STR_INIT("https"), STR_INIT("s3"), STR_INIT("file")};
+static const str known_schemes[] = {STR_INIT("http"), STR_INIT("https"), STR_INIT("s3"),
+                                    STR_INIT("file")};
 
 static bool scheme_is_known(str scheme)
 {
@@ -161,8 +162,8 @@ static bool parse_authority(str authority, uri *u)
     }
     if (!str_is_null(port) && port.size > 0) {
         int64_t number = 0;
-        if (port.data[0] < '0' || port.data[0] > '9' || str_to_int64(port, &number, NULL) != STATUS_OK || number < 1 ||
-            number > 65535) {
+        if (port.data[0] < '0' || port.data[0] > '9' ||
+            str_to_int64(port, &number, NULL) != STATUS_OK || number < 1 || number > 65535) {
             return false;
         }
         u->port = (int)number;
@@ -176,20 +177,22 @@ status uri_parse(str text, uri *ret_uri, error *err)
     size_t colon = str_find_char(text, ':');
     str rest = colon == STR_NPOS ? STR_NULL : str_slice(text, colon + 1, text.size);
 
-    if (!is_printable(text) || str_find_char(text, '#') != STR_NPOS || !str_starts_with(rest, STR("//"))) {
+    if (!is_printable(text) || str_find_char(text, '#') != STR_NPOS ||
+        !str_starts_with(rest, STR("//"))) {
         return error_set(err, STATUS_INVALID, "\"%.*s\" is not an absolute URI", STR_ARG(text));
     }
     u.scheme = str_slice(text, 0, colon);
     if (!scheme_is_known(u.scheme)) {
-        status kind = error_set(err, STATUS_INVALID, "URI \"%.*s\" has the unknown scheme \"%.*s\"", STR_ARG(text),
-                                STR_ARG(u.scheme));
+        status kind = error_set(err, STATUS_INVALID, "URI \"%.*s\" has the unknown scheme \"%.*s\"",
+                                STR_ARG(text), STR_ARG(u.scheme));
         error_hint(err, "Known schemes are http, https, s3 and file.");
         return kind;
     }
     rest = str_slice(rest, 2, rest.size);
 
     size_t authority_size = 0;
-    while (authority_size < rest.size && rest.data[authority_size] != '/' && rest.data[authority_size] != '?') {
+    while (authority_size < rest.size && rest.data[authority_size] != '/' &&
+           rest.data[authority_size] != '?') {
         authority_size++;
     }
     if (!parse_authority(str_slice(rest, 0, authority_size), &u) ||

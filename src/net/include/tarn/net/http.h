@@ -43,19 +43,20 @@ typedef enum http_method {
 const char *http_method_name(http_method method);
 
 typedef struct http_header {
-    str name; /* as sent */
+    str name;  /* as sent */
     str value; /* trimmed */
 } http_header;
 
 /* ---- the request ---- */
 http_method http_request_method(const http_exchange *x);
-str http_request_target(const http_exchange *x);    /* raw, as on the wire */
-str http_request_path(const http_exchange *x);      /* raw part before "?" */
-str http_request_query(const http_exchange *x);     /* raw part behind "?", or empty */
-str http_request_header(const http_exchange *x, const char *name); /* first of that name, STR_NULL where absent */
+str http_request_target(const http_exchange *x); /* raw, as on the wire */
+str http_request_path(const http_exchange *x);   /* raw part before "?" */
+str http_request_query(const http_exchange *x);  /* raw part behind "?", or empty */
+/* First of that name, STR_NULL where absent. */
+str http_request_header(const http_exchange *x, const char *name);
 size_t http_request_header_count(const http_exchange *x);
 http_header http_request_header_at(const http_exchange *x, size_t index);
-str http_request_id(const http_exchange *x); /* also sent as X-Request-Id */
+str http_request_id(const http_exchange *x);   /* also sent as X-Request-Id */
 str http_request_peer(const http_exchange *x); /* "127.0.0.1:51234" or "unix" */
 /* Value of a query parameter, decoded; STR_NULL where absent. A malformed query was refused before. */
 str http_request_param(const http_exchange *x, const char *name);
@@ -72,7 +73,8 @@ int64_t http_body_size(const http_exchange *x); /* -1 where chunked, 0 where the
 void http_body_set_max(http_exchange *x, int64_t max_bytes);
 /* Up to `size_bytes`; 0 bytes is the end. Sends "100 Continue" at the first call where it was asked for.
  * CANCELLED: the client went away; TIMEOUT; INVALID: broken chunk; TOO_LARGE: beyond http_body_set_max. */
-status http_body_read(http_exchange *x, void *ret_bytes, size_t size_bytes, size_t *ret_size, error *err);
+status http_body_read(http_exchange *x, void *ret_bytes, size_t size_bytes, size_t *ret_size,
+                      error *err);
 /* The whole body in the exchange's arena. TOO_LARGE beyond `size_max_bytes`. */
 status http_body_read_all(http_exchange *x, size_t size_max_bytes, str *ret_body, error *err);
 
@@ -85,14 +87,14 @@ void http_set_header(http_exchange *x, const char *name, str value);
  * (http_stream_abort), so that a failure in the middle of a stream may simply be answered. */
 void http_respond(http_exchange *x, int status_code, const char *content_type, str body);
 /* A part of an open file, by sendfile. Takes `fd` over. A file that is shorter than said cuts the answer. */
-void http_respond_file(http_exchange *x, int status_code, const char *content_type, int fd, int64_t offset,
-                       int64_t size_bytes);
+void http_respond_file(http_exchange *x, int status_code, const char *content_type, int fd,
+                       int64_t offset, int64_t size_bytes);
 
 /* Streams, chunked (or until close for HTTP/1.0). `size_bytes` -1 where unknown; otherwise exactly as many
  * must be written (for HEAD: none). The head is held back for the first bytes, at most 200 ms. Each write is
  * sent at once: collect small pieces before. */
-status http_stream_begin(http_exchange *x, int status_code, const char *content_type, int64_t size_bytes,
-                         error *err);
+status http_stream_begin(http_exchange *x, int status_code, const char *content_type,
+                         int64_t size_bytes, error *err);
 /* Declared before http_stream_begin: sends "Trailer: name". */
 void http_declare_trailer(http_exchange *x, const char *name);
 /* Blocks while the client reads slowly. CANCELLED where it is gone, TIMEOUT where it does not read at all. */
@@ -114,18 +116,21 @@ bool http_exchange_gone(const http_exchange *x);
 /* ---- the server ---- */
 /* Zero anywhere takes the default below. */
 typedef struct http_config {
-    int loops;             /* 0: one per core */
-    int handler_threads;   /* at most this many handlers at once */
+    int loops;           /* 0: one per core */
+    int handler_threads; /* at most this many handlers at once */
     int connections_max;
-    size_t buffer_bytes;   /* per direction and connection */
+    size_t buffer_bytes; /* per direction and connection */
     int64_t head_timeout_ms;
     int64_t idle_timeout_ms;
     int64_t progress_timeout_ms; /* a body or an answer that does not move */
     int64_t drain_timeout_ms;    /* at http_server_stop */
 } http_config;
-#define HTTP_CONFIG_DEFAULTS                                                                              \
-    {.handler_threads = 128, .connections_max = 10000, .buffer_bytes = 256 * 1024, .head_timeout_ms = 10000, \
-     .idle_timeout_ms = 75000, .progress_timeout_ms = 60000, .drain_timeout_ms = 10000}
+#define HTTP_CONFIG_DEFAULTS                                                              \
+    {                                                                                     \
+        .handler_threads = 128, .connections_max = 10000, .buffer_bytes = 256 * 1024,     \
+        .head_timeout_ms = 10000, .idle_timeout_ms = 75000, .progress_timeout_ms = 60000, \
+        .drain_timeout_ms = 10000                                                         \
+    }
 
 /* What answers on a door (an address). */
 typedef struct http_service {
@@ -134,16 +139,18 @@ typedef struct http_service {
     /* NULL: never on the loop. Called on the loop with the head parsed, for requests without a body. */
     bool (*is_inline)(void *context, http_exchange *x);
     void *context;
-    bool check_host;   /* refuse Host and Origin that are neither loopback names nor in `hosts` (421, 403) */
-    const str *hosts;  /* more names that the door answers to, without port; must outlive the server */
+    /* Refuse Host and Origin that are neither loopback names nor in `hosts` (421, 403). */
+    bool check_host;
+    /* More names that the door answers to, without port; must outlive the server. */
+    const str *hosts;
     size_t host_count;
 } http_service;
 
 status http_server_create(const http_config *config, http_server **ret_server, error *err);
 /* "127.0.0.1:8181", "[::1]:0", "unix:/path". Port 0 takes a free one. UNAVAILABLE where in use (naming the
  * setting is the caller's job), INVALID for a bad address. `ret_address` gets the bound one. Before start. */
-status http_server_listen(http_server *server, str address, const http_service *service, char ret_address[128],
-                          error *err);
+status http_server_listen(http_server *server, str address, const http_service *service,
+                          char ret_address[128], error *err);
 status http_server_start(http_server *server, error *err);
 /* Stops accepting, lets exchanges finish until the drain timeout, then cuts them. Returns when every handler has
  * returned. */
@@ -151,7 +158,8 @@ void http_server_stop(http_server *server);
 void http_server_free(http_server *server);
 
 typedef struct http_stats {
-    int64_t connections_open, connections_total, requests_total, requests_refused, bytes_in, bytes_out;
+    int64_t connections_open, connections_total, requests_total, requests_refused, bytes_in,
+        bytes_out;
     int64_t unix_connections_open; /* clients of a private server */
 } http_stats;
 void http_server_stats(const http_server *server, http_stats *ret_stats);
@@ -170,6 +178,7 @@ http_router *http_router_create(const void *rows, size_t row_count, size_t strid
 void http_router_free(http_router *router);
 /* The row's index, its segments stored in the exchange (http_request_segment). HEAD matches a GET row.
  * NOT_FOUND; METHOD where only other methods have the path (then `Allow` is set on the answer). */
-status http_router_match(const http_router *router, http_exchange *x, size_t *ret_index, error *err);
+status http_router_match(const http_router *router, http_exchange *x, size_t *ret_index,
+                         error *err);
 
 #endif

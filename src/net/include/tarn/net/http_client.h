@@ -35,21 +35,23 @@ typedef struct http_call {
     /* Answer bytes of a 2xx answer as they come; NULL collects them in http_answer.body. */
     status (*write)(void *context, const void *bytes, size_t size_bytes, error *err);
     void *write_context;
-    size_t body_max_bytes;  /* of a collected answer; 0: LIMIT_RESULT_IN_MEMORY */
-    int64_t timeout_ms;     /* of the whole call; 0: none */
-    const _Atomic int *cancelled; /* polled several times a second; non-zero ends the call with CANCELLED */
+    size_t body_max_bytes; /* of a collected answer; 0: LIMIT_RESULT_IN_MEMORY */
+    int64_t timeout_ms;    /* of the whole call; 0: none */
+    /* Polled several times a second; non-zero ends the call with CANCELLED. May be NULL. */
+    const _Atomic int *cancelled;
 } http_call;
 
 typedef struct http_answer {
     int status_code;
-    str body; /* collected; always for answers other than 2xx */
+    str body;                   /* collected; always for answers other than 2xx */
     const http_header *headers; /* trailers too, behind the headers */
     size_t header_count;
 } http_answer;
 
 /* UNAVAILABLE: nobody answers there, or the answer broke off; message says which. An HTTP error status is not an
  * error here. Everything in `ret_answer` lives in the arena. */
-status http_client_send(http_client *client, const http_call *call, arena *a, http_answer *ret_answer, error *err);
+status http_client_send(http_client *client, const http_call *call, arena *a,
+                        http_answer *ret_answer, error *err);
 str http_answer_header(const http_answer *answer, const char *name);
 
 #endif
