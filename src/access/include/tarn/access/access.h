@@ -83,7 +83,7 @@ status access_authenticate(access *ac, str authorization, arena *a, principal *r
 status access_check(access *ac, const principal *who, action act, const resource *what, error *err);
 
 /* Makes a principal with a bearer key (tarn_… 43 characters); the key is returned once. EXISTS. */
-status access_create_principal(access *ac, str name, role role, arena *a, str *ret_key, error *err);
+status access_create_principal(access *ac, str name, role gets, arena *a, str *ret_key, error *err);
 status access_drop_principal(access *ac, str name, error *err); /* NOT_FOUND; root cannot go */
 typedef struct principal_info {
     principal who;
