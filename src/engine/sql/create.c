@@ -1,0 +1,408 @@
+/* CREATE TABLE and INSERT: the statements with an inside. */
+#include "sql/parser.h"
+#include "tarn/base/vec.h"
+
+/* ---- WITH (key = value, …) ---- */
+
+/* 'text', "name", a word, a number, true: as text. */
+static status parse_value(parser *p, str *ret_value)
+{
+    size_t start = p->at;
+    if (parser_at_end(p)) {
+        return parser_fail(p);
+    }
+    if (p->list->items[p->at].kind == TOKEN_TEXT) {
+        TRY(token_value(p->list, p->at, p->a, ret_value, p->err));
+        p->at++;
+        return STATUS_OK;
+    }
+    (void)parser_skip_symbol(p, '-');
+    if (parser_at_end(p) ||
+        (!token_is_name(p->list, p->at) && p->list->items[p->at].kind != TOKEN_NUMBER)) {
+        return parser_fail(p);
+    }
+    p->at++;
+    *ret_value =
+        p->at == start + 1 ? token_name(p->list, start, p->a) : parser_text(p, start, p->at);
+    return STATUS_OK;
+}
+
+/* 'write.format', "write.format", write.format, format-version: as text. */
+static status parse_key(parser *p, str *ret_key)
+{
+    size_t start = p->at;
+    if (!parser_at_end(p) && p->list->items[p->at].kind == TOKEN_TEXT) {
+        return parse_value(p, ret_key);
+    }
+    str first;
+    TRY(parser_word(p, &first));
+    while (parser_is_symbol(p, '.') || parser_is_symbol(p, '-')) {
+        p->at++;
+        str next;
+        TRY(parser_word(p, &next));
+    }
+    *ret_key = p->at == start + 1 ? first : parser_text(p, start, p->at);
+    return STATUS_OK;
+}
+
+static status parse_format_version(parser *p, size_t position, str value, statement *st)
+{
+    int64_t version = 0;
+    if (str_to_int64(value, &version, NULL) != STATUS_OK || version < 1 || version > 3) {
+        return parser_place(p, position,
+                            error_set(p->err, STATUS_INVALID,
+                                      "format-version must be 1, 2 or 3, not \"%.*s\"",
+                                      STR_ARG(value)));
+    }
+    st->format_version = (int)version;
+    return STATUS_OK;
+}
+
+status parser_properties(parser *p, statement *st)
+{
+    VEC(catalog_property) properties = {0};
+    TRY(parser_expect_symbol(p, '('));
+    do {
+        catalog_property property;
+        size_t position = parser_position(p);
+        TRY(parse_key(p, &property.key));
+        (void)parser_skip_symbol(p, '=');
+        (void)parser_skip_symbol(p, '>'); /* "=>" is taken too */
+        TRY(parse_value(p, &property.value));
+        if (str_equal_nocase(property.key, STR("location"))) {
+            st->location = property.value;
+        } else if (str_equal_nocase(property.key, STR("format-version")) ||
+                   str_equal_nocase(property.key, STR("format_version"))) {
+            TRY(parse_format_version(p, position, property.value, st));
+        } else {
+            for (size_t i = 0; i < properties.count; i++) {
+                if (str_equal(properties.items[i].key, property.key)) {
+                    return parser_place(p, position,
+                                        error_set(p->err, STATUS_INVALID,
+                                                  "property \"%.*s\" is given twice",
+                                                  STR_ARG(property.key)));
+                }
+            }
+            vec_push(p->a, &properties, property);
+        }
+    } while (parser_skip_symbol(p, ','));
+    TRY(parser_expect_symbol(p, ')'));
+    st->properties = properties.items;
+    st->property_count = properties.count;
+    return STATUS_OK;
+}
+
+/* ---- CREATE TABLE ---- */
+
+/* Words that end a type: what may follow it in a column's definition. */
+static bool ends_type(const parser *p)
+{
+    static const char *const words[] = {
+        "not",        "null",    "comment",   "default",    "primary", "unique", "check",
+        "references", "collate", "generated", "constraint", "using",   "as",     "with_options"};
+    for (size_t i = 0; i < COUNT_OF(words); i++) {
+        if (parser_is(p, words[i])) {
+            return true;
+        }
+    }
+    return parser_is_symbol(p, ',') || parser_is_symbol(p, ')');
+}
+
+/* DECIMAL(10, 2), STRUCT(a INTEGER, b VARCHAR[]), TIMESTAMP WITH TIME ZONE: words, numbers and brackets, nothing that
+ * could be an expression. */
+static status parse_type(parser *p, str *ret_text)
+{
+    size_t start = p->at;
+    while (!parser_at_end(p) && !ends_type(p)) {
+        if (parser_is_symbol(p, '(') || parser_is_symbol(p, '[')) {
+            token_range inside;
+            TRY(parser_brackets(p, &inside));
+            for (size_t i = inside.from; i < inside.to; i++) {
+                token_kind kind = p->list->items[i].kind;
+                bool mark = token_is_symbol(p->list, i, ',') || token_is_symbol(p->list, i, '(') ||
+                            token_is_symbol(p->list, i, ')') || token_is_symbol(p->list, i, '[') ||
+                            token_is_symbol(p->list, i, ']') || token_is_symbol(p->list, i, ':');
+                if (!token_is_name(p->list, i) && kind != TOKEN_NUMBER && kind != TOKEN_TEXT &&
+                    !mark) {
+                    return token_error(p->list, i, p->err);
+                }
+            }
+        } else if (token_is_name(p->list, p->at) || parser_is_symbol(p, '.')) {
+            p->at++;
+        } else {
+            return parser_fail(p);
+        }
+    }
+    if (p->at == start) {
+        return parser_fail(p);
+    }
+    *ret_text = parser_text(p, start, p->at);
+    return STATUS_OK;
+}
+
+/* Constraints that Iceberg tables do not have. */
+static status refuse_constraint(const parser *p)
+{
+    static const struct {
+        const char *word, *name, *hint;
+    } constraints[] = {
+        {"primary", "PRIMARY KEY",
+         "Uniqueness is not enforced by a table; check it when rows come in."},
+        {"unique", "UNIQUE", "Uniqueness is not enforced by a table; check it when rows come in."},
+        {"check", "CHECK", "Check rows when they come in."},
+        {"references", "REFERENCES", ""},
+        {"foreign", "FOREIGN KEY", ""},
+        {"constraint", "CONSTRAINT", ""},
+        {"default", "DEFAULT", "Give the value in INSERT."},
+        {"generated", "GENERATED", "Compute the value in INSERT or in the query."},
+        {"as", "a generated column", "Compute the value in INSERT or in the query."},
+        {"collate", "COLLATE", "Use COLLATE in the query."},
+    };
+    for (size_t i = 0; i < COUNT_OF(constraints); i++) {
+        if (parser_is(p, constraints[i].word)) {
+            error_set(p->err, STATUS_UNSUPPORTED, "%s is not supported in CREATE TABLE",
+                      constraints[i].name);
+            if (constraints[i].hint[0] != '\0') {
+                error_hint(p->err, "%s", constraints[i].hint);
+            }
+            return parser_place(p, parser_position(p), STATUS_UNSUPPORTED);
+        }
+    }
+    return STATUS_OK;
+}
+
+static status parse_column(parser *p, statement_column *ret_column)
+{
+    statement_column column = {.position = parser_position(p), .comment = STR_NULL};
+    static const char *const table_constraints[] = {"primary", "unique", "check", "foreign",
+                                                    "constraint"};
+    for (size_t i = 0; i < COUNT_OF(table_constraints); i++) {
+        bool bracket = p->at + 1 < p->end && (token_is_symbol(p->list, p->at + 1, '(') ||
+                                              token_is(p->list, p->at + 1, "key"));
+        if (parser_is(p, table_constraints[i]) &&
+            (bracket || i == COUNT_OF(table_constraints) - 1)) {
+            return refuse_constraint(p);
+        }
+    }
+    TRY(parser_word(p, &column.name));
+    column.type_position = parser_position(p);
+    TRY(parse_type(p, &column.type_text));
+    while (!parser_is_symbol(p, ',') && !parser_is_symbol(p, ')')) {
+        if (parser_skip(p, "not")) {
+            TRY(parser_expect(p, "null"));
+            column.required = true;
+        } else if (parser_skip(p, "comment")) {
+            TRY(token_value(p->list, p->at, p->a, &column.comment, p->err));
+            p->at++;
+        } else if (!parser_skip(p, "null")) {
+            TRY(refuse_constraint(p));
+            return parser_fail(p);
+        }
+    }
+    *ret_column = column;
+    return STATUS_OK;
+}
+
+static status parse_columns(parser *p, statement *st)
+{
+    VEC(statement_column) columns = {0};
+    p->at++;
+    do {
+        if (parser_is_symbol(p, ')') && columns.count > 0) {
+            break; /* a comma behind the last column, as DuckDB takes it */
+        }
+        statement_column column;
+        TRY(parse_column(p, &column));
+        for (size_t i = 0; i < columns.count; i++) {
+            if (str_equal_nocase(columns.items[i].name, column.name)) {
+                return parser_place(p, column.position,
+                                    error_set(p->err, STATUS_INVALID,
+                                              "column \"%.*s\" is named twice",
+                                              STR_ARG(column.name)));
+            }
+        }
+        vec_push(p->a, &columns, column);
+    } while (parser_skip_symbol(p, ','));
+    TRY(parser_expect_symbol(p, ')'));
+    st->columns = columns.items;
+    st->column_count = columns.count;
+    return STATUS_OK;
+}
+
+static status parse_partitioning(parser *p, statement *st)
+{
+    token_range inside;
+    TRY(parser_skip(p, "partitioned") || parser_skip(p, "partition") ? STATUS_OK : parser_fail(p));
+    TRY(parser_expect(p, "by"));
+    if (!parser_is_symbol(p, '(')) {
+        return parser_fail(p);
+    }
+    TRY(parser_brackets(p, &inside));
+    if (inside.from >= inside.to) {
+        p->at = inside.to;
+        return parser_fail(p);
+    }
+    st->partition_sql = parser_text(p, inside.from, inside.to);
+    st->partition_position = p->list->items[inside.from].from;
+    return STATUS_OK;
+}
+
+/* The options behind the columns, in any order, each once. */
+static status parse_table_options(parser *p, statement *st)
+{
+    bool with = false, partitioned = false, location = false;
+    for (;;) {
+        if (!partitioned && (parser_is(p, "partitioned") || parser_is(p, "partition"))) {
+            partitioned = true;
+            TRY(parse_partitioning(p, st));
+        } else if (!with && (parser_is(p, "with") || parser_is(p, "tblproperties")) &&
+                   p->at + 1 < p->end && token_is_symbol(p->list, p->at + 1, '(')) {
+            with = true;
+            p->at++;
+            TRY(parser_properties(p, st));
+        } else if (!location && parser_skip(p, "location")) {
+            location = true;
+            TRY(token_value(p->list, p->at, p->a, &st->location, p->err));
+            p->at++;
+        } else if (parser_is(p, "using")) { /* USING iceberg, as other engines write it */
+            p->at++;
+            TRY(parser_expect(p, "iceberg"));
+        } else {
+            return STATUS_OK;
+        }
+    }
+}
+
+status parser_create_table(parser *p, statement *st)
+{
+    st->kind = STATEMENT_CREATE_TABLE;
+    st->partition_sql = STR("");
+    TRY(parser_name(p, &st->name));
+    if (parser_is_symbol(p, '(')) {
+        TRY(parse_columns(p, st));
+    }
+    TRY(parse_table_options(p, st));
+    if (parser_is(p, "as")) {
+        if (st->columns != NULL) {
+            error_set(p->err, STATUS_UNSUPPORTED, "CREATE TABLE AS takes no column list");
+            error_hint(p->err, "Name and cast the columns in the SELECT.");
+            return parser_place(p, parser_position(p), STATUS_UNSUPPORTED);
+        }
+        p->at++;
+        if (parser_at_end(p)) {
+            return parser_fail(p);
+        }
+        st->kind = STATEMENT_CREATE_TABLE_AS;
+        st->body = (token_range){.from = p->at, .to = p->end};
+        p->at = p->end;
+        return STATUS_OK;
+    }
+    return st->columns != NULL ? STATUS_OK : parser_fail(p);
+}
+
+/* ---- INSERT ---- */
+
+static status refuse_clause(const parser *p, const char *name, const char *hint)
+{
+    error_set(p->err, STATUS_UNSUPPORTED, "%s is not supported", name);
+    error_hint(p->err, "%s", hint);
+    return parser_place(p, parser_position(p), STATUS_UNSUPPORTED);
+}
+
+/* A bracket behind the table's name is a list of columns when only names and commas stand in it and a source follows. */
+static bool is_column_list(const parser *p)
+{
+    size_t at = p->at + 1;
+    while (at + 1 < p->end && token_is_name(p->list, at) && token_is_symbol(p->list, at + 1, ',')) {
+        at += 2;
+    }
+    return at + 1 < p->end && token_is_name(p->list, at) && token_is_symbol(p->list, at + 1, ')') &&
+           !token_is(p->list, p->at + 1, "table");
+}
+
+static status parse_insert_columns(parser *p, statement *st)
+{
+    VEC(str) names = {0};
+    VEC(size_t) positions = {0};
+    p->at++;
+    do {
+        size_t position = parser_position(p);
+        str name;
+        TRY(parser_word(p, &name));
+        for (size_t i = 0; i < names.count; i++) {
+            if (str_equal_nocase(names.items[i], name)) {
+                return parser_place(p, position,
+                                    error_set(p->err, STATUS_INVALID,
+                                              "column \"%.*s\" is named twice", STR_ARG(name)));
+            }
+        }
+        vec_push(p->a, &names, name);
+        vec_push(p->a, &positions, position);
+    } while (parser_skip_symbol(p, ','));
+    TRY(parser_expect_symbol(p, ')'));
+    st->insert_columns = names.items;
+    st->insert_positions = positions.items;
+    st->insert_column_count = names.count;
+    return STATUS_OK;
+}
+
+/* ON CONFLICT and RETURNING stand at the end, outside of brackets. */
+static status refuse_insert_tail(parser *p)
+{
+    parser ahead = *p;
+    for (size_t depth = 0; ahead.at < ahead.end; ahead.at++) {
+        if (parser_is_symbol(&ahead, '(')) {
+            depth++;
+        } else if (parser_is_symbol(&ahead, ')')) {
+            depth -= depth > 0 ? 1 : 0;
+        } else if (depth == 0 && parser_is(&ahead, "returning")) {
+            return refuse_clause(&ahead, "INSERT … RETURNING",
+                                 "Select the rows after inserting them.");
+        } else if (depth == 0 && parser_is(&ahead, "on") && ahead.at + 1 < ahead.end &&
+                   token_is(p->list, ahead.at + 1, "conflict")) {
+            return refuse_clause(&ahead, "INSERT … ON CONFLICT",
+                                 "Leave out rows that exist with WHERE NOT EXISTS (…).");
+        }
+    }
+    return STATUS_OK;
+}
+
+status parser_insert(parser *p, statement *st)
+{
+    st->kind = STATEMENT_INSERT;
+    p->at++;
+    if (parser_is(p, "or")) {
+        return refuse_clause(p, "INSERT OR REPLACE", "Use plain INSERT INTO.");
+    }
+    if (parser_is(p, "overwrite")) {
+        return refuse_clause(p, "INSERT OVERWRITE",
+                             "Drop the table and create it again with CREATE TABLE … AS.");
+    }
+    TRY(parser_expect(p, "into"));
+    (void)parser_skip(p, "table");
+    TRY(parser_name(p, &st->name));
+    if (parser_is(p, "as")) {
+        return refuse_clause(p, "an alias of the table in INSERT", "Leave it out.");
+    }
+    if (parser_is_symbol(p, '(') && is_column_list(p)) {
+        TRY(parse_insert_columns(p, st));
+    }
+    if (parser_is(p, "by")) {
+        p->at++;
+        st->by_name = parser_skip(p, "name");
+        TRY(st->by_name ? STATUS_OK : parser_expect(p, "position"));
+    }
+    if (parser_is(p, "default") && p->at + 1 < p->end && token_is(p->list, p->at + 1, "values")) {
+        p->at += 2;
+        st->source = INSERT_DEFAULT_VALUES;
+        TRY(refuse_insert_tail(p));
+        return parser_at_end(p) ? STATUS_OK : parser_fail(p);
+    }
+    if (parser_at_end(p)) {
+        return parser_fail(p);
+    }
+    TRY(refuse_insert_tail(p));
+    st->source = parser_is(p, "values") ? INSERT_VALUES : INSERT_SELECT;
+    st->body = (token_range){.from = p->at, .to = p->end};
+    return STATUS_OK;
+}

@@ -1,0 +1,40 @@
+/* parser.h: what the files of the statement parser share: a place in the tokens, and small steps from it. */
+#ifndef TARN_ENGINE_PARSER_H
+#define TARN_ENGINE_PARSER_H
+
+#include "sql/statement.h"
+
+typedef struct parser {
+    const token_list *list;
+    size_t at, end;
+    arena *a;
+    error *err;
+} parser;
+
+/* At the end of the statement nothing matches. */
+bool parser_is(const parser *p, const char *word);
+bool parser_is_symbol(const parser *p, char symbol);
+bool parser_at_end(const parser *p);
+/* Steps over it where it is there. */
+bool parser_skip(parser *p, const char *word);
+bool parser_skip_symbol(parser *p, char symbol);
+status parser_expect(parser *p, const char *word);
+status parser_expect_symbol(parser *p, char symbol);
+status parser_fail(const parser *p); /* SYNTAX at the present token */
+size_t parser_position(const parser *p);
+/* Gives the error that was just set its position, and returns `kind`. */
+status parser_place(const parser *p, size_t position, status kind);
+
+status parser_name(parser *p, statement_name *ret_name); /* one to eight parts */
+status parser_word(parser *p, str *ret_name);            /* one part */
+/* Steps over balanced brackets, the present token being the opening one; gives the tokens between them. */
+status parser_brackets(parser *p, token_range *ret_inside);
+/* The text from token `from` to before token `to`. */
+str parser_text(const parser *p, size_t from, size_t to);
+
+/* create.c: after CREATE TABLE; after INSERT INTO. */
+status parser_create_table(parser *p, statement *st);
+status parser_insert(parser *p, statement *st);
+status parser_properties(parser *p, statement *st);
+
+#endif

@@ -1,0 +1,526 @@
+/* Recognising a statement by its first words, and the short statements. The long ones are in create.c. */
+#include "sql/statement.h"
+
+#include "sql/parser.h"
+#include "tarn/base/vec.h"
+
+static const struct {
+    const char *name;
+    bool changes;
+} kinds[] = {
+#define X(name, text, changes) {text, changes},
+    STATEMENT_TABLE(X)
+#undef X
+};
+
+const char *statement_kind_name(statement_kind kind)
+{
+    return kinds[kind].name;
+}
+
+bool statement_changes(statement_kind kind)
+{
+    return kinds[kind].changes;
+}
+
+/* ---- steps ---- */
+
+bool parser_is(const parser *p, const char *word)
+{
+    return p->at < p->end && token_is(p->list, p->at, word);
+}
+
+bool parser_is_symbol(const parser *p, char symbol)
+{
+    return p->at < p->end && token_is_symbol(p->list, p->at, symbol);
+}
+
+bool parser_at_end(const parser *p)
+{
+    return p->at >= p->end;
+}
+
+bool parser_skip(parser *p, const char *word)
+{
+    bool found = parser_is(p, word);
+    p->at += found ? 1 : 0;
+    return found;
+}
+
+bool parser_skip_symbol(parser *p, char symbol)
+{
+    bool found = parser_is_symbol(p, symbol);
+    p->at += found ? 1 : 0;
+    return found;
+}
+
+status parser_fail(const parser *p)
+{
+    if (parser_at_end(p)) {
+        return parser_place(
+            p, parser_position(p),
+            error_set(p->err, STATUS_SYNTAX, "syntax error at the end of the statement"));
+    }
+    return token_error(p->list, p->at, p->err);
+}
+
+status parser_place(const parser *p, size_t position, status kind)
+{
+    if (p->err != NULL) {
+        p->err->position = (int)position;
+    }
+    return kind;
+}
+
+status parser_expect(parser *p, const char *word)
+{
+    return parser_skip(p, word) ? STATUS_OK : parser_fail(p);
+}
+
+status parser_expect_symbol(parser *p, char symbol)
+{
+    return parser_skip_symbol(p, symbol) ? STATUS_OK : parser_fail(p);
+}
+
+size_t parser_position(const parser *p)
+{
+    if (p->at >= p->end && p->end > 0) {
+        return p->list->items[p->end - 1].to;
+    }
+    return p->list->items[p->at].from;
+}
+
+status parser_word(parser *p, str *ret_name)
+{
+    if (parser_at_end(p) || !token_is_name(p->list, p->at)) {
+        return parser_fail(p);
+    }
+    *ret_name = token_name(p->list, p->at++, p->a);
+    return STATUS_OK;
+}
+
+#define NAME_PARTS_MAX 8
+
+status parser_name(parser *p, statement_name *ret_name)
+{
+    VEC(str) parts = {0};
+    statement_name name = {.position = parser_position(p)};
+    do {
+        str part;
+        TRY(parser_word(p, &part));
+        vec_push(p->a, &parts, part);
+    } while (parts.count < NAME_PARTS_MAX && parser_skip_symbol(p, '.'));
+    name.parts = parts.items;
+    name.count = parts.count;
+    *ret_name = name;
+    return STATUS_OK;
+}
+
+status parser_brackets(parser *p, token_range *ret_inside)
+{
+    size_t depth = 0, start = p->at + 1;
+    for (; p->at < p->end; p->at++) {
+        if (parser_is_symbol(p, '(') || parser_is_symbol(p, '[') || parser_is_symbol(p, '{')) {
+            depth++;
+        } else if (parser_is_symbol(p, ')') || parser_is_symbol(p, ']') ||
+                   parser_is_symbol(p, '}')) {
+            depth--;
+            if (depth == 0) {
+                *ret_inside = (token_range){.from = start, .to = p->at++};
+                return STATUS_OK;
+            }
+        }
+    }
+    return parser_fail(p);
+}
+
+str parser_text(const parser *p, size_t from, size_t to)
+{
+    if (from >= to) {
+        return STR("");
+    }
+    return str_slice(p->list->sql, p->list->items[from].from, p->list->items[to - 1].to);
+}
+
+static status expect_end(const parser *p)
+{
+    return parser_at_end(p) ? STATUS_OK : parser_fail(p);
+}
+
+/* ---- what is refused ---- */
+
+#define HINT_LATER \
+    "It is planned; until then write the rows you want into a new table with CREATE TABLE … AS SELECT."
+#define HINT_TRANSACTION "Each statement is its own transaction; leave BEGIN and COMMIT out."
+#define HINT_SETTING "Settings belong to the server: see tarn config show."
+#define HINT_FILES "Files go in with tarn load and out with tarn export."
+
+/* Up to two words; the first row that fits decides. DENIED is what would reach out of the sandbox, UNSUPPORTED what
+ * tarn does not do. */
+static const struct {
+    const char *first, *second;
+    status kind;
+    const char *hint;
+} refused[] = {
+    {"begin", NULL, STATUS_UNSUPPORTED, HINT_TRANSACTION},
+    {"start", NULL, STATUS_UNSUPPORTED, HINT_TRANSACTION},
+    {"commit", NULL, STATUS_UNSUPPORTED, HINT_TRANSACTION},
+    {"end", NULL, STATUS_UNSUPPORTED, HINT_TRANSACTION},
+    {"rollback", NULL, STATUS_UNSUPPORTED, HINT_TRANSACTION},
+    {"abort", NULL, STATUS_UNSUPPORTED, HINT_TRANSACTION},
+    {"savepoint", NULL, STATUS_UNSUPPORTED, HINT_TRANSACTION},
+    {"release", NULL, STATUS_UNSUPPORTED, HINT_TRANSACTION},
+    {"update", NULL, STATUS_UNSUPPORTED, HINT_LATER},
+    {"delete", NULL, STATUS_UNSUPPORTED, HINT_LATER},
+    {"merge", NULL, STATUS_UNSUPPORTED, HINT_LATER},
+    {"truncate", NULL, STATUS_UNSUPPORTED, "Drop the table and create it again."},
+    {"replace", NULL, STATUS_UNSUPPORTED, HINT_LATER},
+    {"alter", NULL, STATUS_UNSUPPORTED, HINT_LATER},
+    {"comment", NULL, STATUS_UNSUPPORTED, "Comments on columns can be given in CREATE TABLE."},
+    {"create", "view", STATUS_UNSUPPORTED, HINT_LATER},
+    {"create", "or", STATUS_UNSUPPORTED, "Drop the table first, or use IF NOT EXISTS."},
+    {"create", "temp", STATUS_UNSUPPORTED, "Use WITH name AS (…) inside of the statement."},
+    {"create", "temporary", STATUS_UNSUPPORTED, "Use WITH name AS (…) inside of the statement."},
+    {"create", "index", STATUS_UNSUPPORTED,
+     "Partition the table instead: files that cannot match are not read."},
+    {"create", "unique", STATUS_UNSUPPORTED,
+     "Partition the table instead: files that cannot match are not read."},
+    {"create", "secret", STATUS_DENIED, HINT_SETTING},
+    {"create", "persistent", STATUS_DENIED, HINT_SETTING},
+    {"create", "macro", STATUS_UNSUPPORTED, ""},
+    {"create", "function", STATUS_UNSUPPORTED, ""},
+    {"create", "sequence", STATUS_UNSUPPORTED, "uuidv7() and row_number() make keys."},
+    {"create", "type", STATUS_UNSUPPORTED, ""},
+    {"create", "database", STATUS_UNSUPPORTED, "CREATE SCHEMA makes a namespace."},
+    {"create", "trigger", STATUS_UNSUPPORTED, ""},
+    {"create", "branch", STATUS_UNSUPPORTED, HINT_LATER},
+    {"create", "tag", STATUS_UNSUPPORTED, HINT_LATER},
+    {"drop", "view", STATUS_UNSUPPORTED, ""},
+    {"drop", "database", STATUS_UNSUPPORTED, "DROP SCHEMA removes a namespace."},
+    {"drop", NULL, STATUS_UNSUPPORTED, ""},
+    {"copy", NULL, STATUS_DENIED, HINT_FILES},
+    {"export", NULL, STATUS_DENIED, HINT_FILES},
+    {"import", NULL, STATUS_DENIED, HINT_FILES},
+    {"attach", NULL, STATUS_DENIED,
+     "All tables of the warehouse are reachable as namespace.table."},
+    {"detach", NULL, STATUS_DENIED, ""},
+    {"set", NULL, STATUS_DENIED, HINT_SETTING},
+    {"reset", NULL, STATUS_DENIED, HINT_SETTING},
+    {"pragma", NULL, STATUS_DENIED, HINT_SETTING},
+    {"install", NULL, STATUS_DENIED, ""},
+    {"force", NULL, STATUS_DENIED, ""},
+    {"load", NULL, STATUS_DENIED, HINT_FILES},
+    {"update_extensions", NULL, STATUS_DENIED, ""},
+    {"checkpoint", NULL, STATUS_DENIED, ""},
+    {"vacuum", NULL, STATUS_UNSUPPORTED, ""},
+    {"analyze", NULL, STATUS_UNSUPPORTED, ""},
+    {"call", NULL, STATUS_UNSUPPORTED, "Procedures are planned."},
+    {"prepare", NULL, STATUS_UNSUPPORTED,
+     "Give parameters with the statement: tarn sql --param name=value."},
+    {"execute", NULL, STATUS_UNSUPPORTED,
+     "Give parameters with the statement: tarn sql --param name=value."},
+    {"deallocate", NULL, STATUS_UNSUPPORTED, ""},
+    {"grant", NULL, STATUS_UNSUPPORTED, "tarn grant gives rights."},
+    {"revoke", NULL, STATUS_UNSUPPORTED, "tarn grant gives rights."},
+};
+
+static status refuse(const parser *p, size_t row)
+{
+    str name = str_upper(p->a, str_c(refused[row].first));
+    if (str_equal(str_c(refused[row].second), STR("or"))) {
+        name = STR("CREATE OR REPLACE");
+    } else if (refused[row].second != NULL) {
+        name = str_printf(p->a, "%.*s %.*s", STR_ARG(name),
+                          STR_ARG(str_upper(p->a, str_c(refused[row].second))));
+    } else if (str_equal(name, STR("DROP")) && p->at + 1 < p->end) {
+        name =
+            str_printf(p->a, "DROP %.*s", STR_ARG(str_upper(p->a, token_text(p->list, p->at + 1))));
+    }
+    error_set(p->err, refused[row].kind,
+              refused[row].kind == STATUS_DENIED ? "%.*s is not allowed" : "%.*s is not supported",
+              STR_ARG(name));
+    if (refused[row].hint[0] != '\0') {
+        error_hint(p->err, "%s", refused[row].hint);
+    }
+    return parser_place(p, parser_position(p), refused[row].kind);
+}
+
+/* STATUS_OK where no row fits. */
+static status refuse_by_name(const parser *p)
+{
+    for (size_t i = 0; i < COUNT_OF(refused); i++) {
+        if (token_is(p->list, p->at, refused[i].first) &&
+            (refused[i].second == NULL ||
+             (p->at + 1 < p->end && token_is(p->list, p->at + 1, refused[i].second)))) {
+            return refuse(p, i);
+        }
+    }
+    return STATUS_OK;
+}
+
+/* ---- short statements ---- */
+
+static status skip_if_exists(parser *p, bool negated, statement *st)
+{
+    if (parser_skip(p, "if")) {
+        TRY(negated ? parser_expect(p, "not") : STATUS_OK);
+        TRY(parser_expect(p, "exists"));
+        st->if_exists = true;
+    }
+    return STATUS_OK;
+}
+
+static status parse_create_schema(parser *p, statement *st)
+{
+    st->kind = STATEMENT_CREATE_SCHEMA;
+    TRY(skip_if_exists(p, true, st));
+    TRY(parser_name(p, &st->name));
+    if (parser_skip(p, "location")) {
+        TRY(token_value(p->list, p->at, p->a, &st->location, p->err));
+        p->at++;
+    }
+    if (parser_skip(p, "with")) {
+        TRY(parser_properties(p, st));
+    }
+    return expect_end(p);
+}
+
+static status parse_create(parser *p, statement *st)
+{
+    parser start = *p;
+    p->at++;
+    if (parser_skip(p, "schema") || parser_skip(p, "namespace")) {
+        return parse_create_schema(p, st);
+    }
+    if (parser_skip(p, "table")) {
+        TRY(skip_if_exists(p, true, st));
+        TRY(parser_create_table(p, st));
+        return expect_end(p);
+    }
+    TRY(refuse_by_name(&start));
+    return parser_fail(p);
+}
+
+static status parse_drop(parser *p, statement *st)
+{
+    parser start = *p;
+    p->at++;
+    if (parser_skip(p, "schema") || parser_skip(p, "namespace")) {
+        st->kind = STATEMENT_DROP_SCHEMA;
+        TRY(skip_if_exists(p, false, st));
+        TRY(parser_name(p, &st->name));
+        st->cascade = parser_skip(p, "cascade");
+        if (!st->cascade) {
+            (void)parser_skip(p, "restrict");
+        }
+        return expect_end(p);
+    }
+    if (parser_skip(p, "table")) {
+        st->kind = STATEMENT_DROP_TABLE;
+        TRY(skip_if_exists(p, false, st));
+        TRY(parser_name(p, &st->name));
+        (void)parser_skip(p, "restrict");
+        return expect_end(p);
+    }
+    if (parser_at_end(p)) {
+        return parser_fail(p);
+    }
+    return refuse_by_name(&start);
+}
+
+/* "a.b" and nothing behind it. */
+static bool is_name_alone(const parser *p)
+{
+    parser ahead = *p;
+    statement_name name;
+    ahead.err = NULL;
+    return parser_name(&ahead, &name) == STATUS_OK && parser_at_end(&ahead);
+}
+
+static status parse_describe(parser *p, statement *st)
+{
+    static const char *const queries[] = {"select", "with",  "from",   "values",
+                                          "table",  "pivot", "unpivot"};
+    p->at++;
+    if (parser_at_end(p)) {
+        st->kind = STATEMENT_SHOW_ALL_TABLES;
+        return STATUS_OK;
+    }
+    if (parser_is(p, "table") && p->at + 1 < p->end && token_is_name(p->list, p->at + 1)) {
+        p->at++;
+        st->kind = STATEMENT_DESCRIBE_TABLE;
+        TRY(parser_name(p, &st->name));
+        return expect_end(p);
+    }
+    for (size_t i = 0; i < COUNT_OF(queries); i++) {
+        if (parser_is(p, queries[i])) {
+            return STATUS_OK;
+        }
+    }
+    if (is_name_alone(p)) {
+        st->kind = STATEMENT_DESCRIBE_TABLE;
+        TRY(parser_name(p, &st->name));
+    }
+    return STATUS_OK;
+}
+
+static status parse_show_tables(parser *p, statement *st)
+{
+    st->kind = STATEMENT_SHOW_TABLES;
+    if (parser_skip(p, "from") || parser_skip(p, "in")) {
+        TRY(parser_name(p, &st->name));
+    }
+    return expect_end(p);
+}
+
+static status parse_show(parser *p, statement *st)
+{
+    p->at++;
+    if (parser_skip(p, "tables")) {
+        return parse_show_tables(p, st);
+    }
+    if (parser_is(p, "all") && p->at + 1 < p->end && token_is(p->list, p->at + 1, "tables")) {
+        p->at += 2;
+        st->kind = STATEMENT_SHOW_ALL_TABLES;
+        return expect_end(p);
+    }
+    if (parser_skip(p, "schemas") || parser_skip(p, "namespaces") || parser_skip(p, "databases")) {
+        st->kind = STATEMENT_SHOW_SCHEMAS;
+        return expect_end(p);
+    }
+    if (parser_skip(p, "create")) {
+        TRY(parser_expect(p, "table"));
+        st->kind = STATEMENT_SHOW_CREATE_TABLE;
+        TRY(parser_name(p, &st->name));
+        return expect_end(p);
+    }
+    if (parser_is(p, "columns") && p->at + 1 < p->end &&
+        (token_is(p->list, p->at + 1, "from") || token_is(p->list, p->at + 1, "in"))) {
+        p->at += 2;
+    }
+    st->kind = STATEMENT_DESCRIBE_TABLE;
+    TRY(parser_name(p, &st->name));
+    return expect_end(p);
+}
+
+static status parse_use(parser *p, statement *st)
+{
+    p->at++;
+    st->kind = STATEMENT_USE;
+    TRY(parser_name(p, &st->name));
+    return expect_end(p);
+}
+
+/* The statement that follows a leading WITH: a changing one is refused, since DuckDB's parser reads it as another kind. */
+static status check_after_with(const parser *p)
+{
+    static const char *const changing[] = {"insert", "update", "delete", "merge"};
+    parser ahead = *p;
+    for (size_t depth = 0; ahead.at < ahead.end; ahead.at++) {
+        if (parser_is_symbol(&ahead, '(')) {
+            depth++;
+        } else if (parser_is_symbol(&ahead, ')')) {
+            depth -= depth > 0 ? 1 : 0;
+        } else if (depth == 0 && parser_is(&ahead, "select")) {
+            return STATUS_OK;
+        }
+        for (size_t i = 0; depth == 0 && i < COUNT_OF(changing); i++) {
+            /* After ")" it begins the main statement; elsewhere it may be the name of a CTE. */
+            if (parser_is(&ahead, changing[i]) && ahead.at > p->at &&
+                token_is_symbol(p->list, ahead.at - 1, ')')) {
+                str name = str_upper(p->a, str_c(changing[i]));
+                error_set(p->err, STATUS_UNSUPPORTED, "WITH before %.*s is not supported",
+                          STR_ARG(name));
+                error_hint(p->err, "Put it behind: INSERT INTO t WITH … SELECT ….");
+                return parser_place(p, parser_position(&ahead), STATUS_UNSUPPORTED);
+            }
+        }
+    }
+    return STATUS_OK;
+}
+
+static status parse_with(parser *p, statement *st)
+{
+    (void)st;
+    return check_after_with(p);
+}
+
+static status parse_read(parser *p, statement *st)
+{
+    (void)p;
+    (void)st;
+    return STATUS_OK;
+}
+
+static status parse_explain(parser *p, statement *st)
+{
+    p->at++;
+    bool analyze = false;
+    if (parser_is_symbol(p, '(')) {
+        token_range options;
+        TRY(parser_brackets(p, &options));
+        for (size_t i = options.from; i < options.to; i++) {
+            if (token_is(p->list, i, "analyze")) {
+                analyze = true;
+            } else if (!token_is_symbol(p->list, i, ',') && !token_is(p->list, i, "true")) {
+                return parser_place(
+                    p, p->list->items[i].from,
+                    error_set(p->err, STATUS_UNSUPPORTED, "EXPLAIN takes no option but ANALYZE"));
+            }
+        }
+    } else {
+        analyze = parser_skip(p, "analyze") || parser_skip(p, "analyse");
+    }
+    if (parser_at_end(p)) {
+        return parser_fail(p);
+    }
+    statement inner;
+    TRY(statement_parse(p->list, (token_range){.from = p->at, .to = p->end}, p->a, &inner, p->err));
+    if (inner.kind != STATEMENT_READ) {
+        error_set(p->err, STATUS_UNSUPPORTED, "EXPLAIN of %s is not supported",
+                  statement_kind_name(inner.kind));
+        error_hint(p->err, "Explain the SELECT in it.");
+        return parser_place(p, parser_position(p), STATUS_UNSUPPORTED);
+    }
+    st->kind = STATEMENT_EXPLAIN;
+    st->analyze = analyze;
+    st->body = (token_range){.from = p->at, .to = p->end};
+    return STATUS_OK;
+}
+
+static const struct {
+    const char *word;
+    status (*parse)(parser *p, statement *st);
+} accepted[] = {
+    {"select", parse_read},       {"from", parse_read},        {"values", parse_read},
+    {"table", parse_read},        {"with", parse_with},        {"summarize", parse_read},
+    {"pivot", parse_read},        {"pivot_wider", parse_read}, {"unpivot", parse_read},
+    {"pivot_longer", parse_read}, {"explain", parse_explain},  {"describe", parse_describe},
+    {"desc", parse_describe},     {"show", parse_show},        {"use", parse_use},
+    {"create", parse_create},     {"drop", parse_drop},        {"insert", parser_insert},
+};
+
+status statement_parse(const token_list *list, token_range range, arena *a,
+                       statement *ret_statement, error *err)
+{
+    parser p = {.list = list, .at = range.from, .end = range.to, .a = a, .err = err};
+    statement st = {.kind = STATEMENT_READ, .tokens = range, .body = range, .location = STR_NULL};
+
+    if (parser_at_end(&p)) {
+        return error_set(err, STATUS_SYNTAX, "there is no statement");
+    }
+    st.position = parser_position(&p);
+    if (!parser_is_symbol(&p, '(')) {
+        size_t i = 0;
+        while (i < COUNT_OF(accepted) && !parser_is(&p, accepted[i].word)) {
+            i++;
+        }
+        if (i == COUNT_OF(accepted)) {
+            TRY(refuse_by_name(&p));
+            return parser_fail(&p);
+        }
+        TRY(accepted[i].parse(&p, &st));
+    }
+    *ret_statement = st;
+    return STATUS_OK;
+}

@@ -1,0 +1,87 @@
+/* statement.h: what one SQL statement is, as tarn understands it.
+ *
+ * Reading statements pass to DuckDB unchanged and are only recognised here. Statements that change the catalog or a
+ * table are parsed by tarn; the pieces that are DuckDB's own language (the source of an INSERT, the types of columns)
+ * are handed out as text, and DuckDB's parser has the last word on each of them. Everything else is refused by name:
+ * statement.c holds the table of what and why. */
+#ifndef TARN_ENGINE_STATEMENT_H
+#define TARN_ENGINE_STATEMENT_H
+
+#include "sql/token.h"
+#include "tarn/catalog/catalog.h"
+
+/*  kind              what people call it    changes something */
+#define STATEMENT_TABLE(X)                           \
+    X(READ, "SELECT", false)                         \
+    X(EXPLAIN, "EXPLAIN", false)                     \
+    X(SHOW_TABLES, "SHOW TABLES", false)             \
+    X(SHOW_ALL_TABLES, "SHOW ALL TABLES", false)     \
+    X(SHOW_SCHEMAS, "SHOW SCHEMAS", false)           \
+    X(SHOW_CREATE_TABLE, "SHOW CREATE TABLE", false) \
+    X(DESCRIBE_TABLE, "DESCRIBE", false)             \
+    X(USE, "USE", false)                             \
+    X(CREATE_SCHEMA, "CREATE SCHEMA", true)          \
+    X(DROP_SCHEMA, "DROP SCHEMA", true)              \
+    X(CREATE_TABLE, "CREATE TABLE", true)            \
+    X(CREATE_TABLE_AS, "CREATE TABLE AS", true)      \
+    X(DROP_TABLE, "DROP TABLE", true)                \
+    X(INSERT, "INSERT", true)
+
+typedef enum statement_kind {
+#define X(name, ...) STATEMENT_##name,
+    STATEMENT_TABLE(X)
+#undef X
+} statement_kind;
+const char *statement_kind_name(statement_kind kind);
+bool statement_changes(statement_kind kind);
+
+/* "a.b.c": unquoted parts, and where the first of them stands. */
+typedef struct statement_name {
+    const str *parts;
+    size_t count;
+    size_t position;
+} statement_name;
+
+typedef struct statement_column {
+    str name;
+    str type_text; /* as written */
+    str comment;   /* STR_NULL: none */
+    bool required;
+    size_t position;      /* of the name */
+    size_t type_position; /* of the type */
+} statement_column;
+
+typedef enum insert_source { INSERT_VALUES, INSERT_SELECT, INSERT_DEFAULT_VALUES } insert_source;
+
+typedef struct statement {
+    statement_kind kind;
+    size_t position;     /* of its first byte in the script */
+    token_range tokens;  /* all of it */
+    statement_name name; /* of the schema or table; count 0 where there is none */
+    bool if_exists;      /* IF [NOT] EXISTS */
+    bool cascade;
+    bool analyze; /* EXPLAIN ANALYZE */
+    /* CREATE TABLE */
+    const statement_column *columns;
+    size_t column_count;
+    str partition_sql; /* between the brackets; empty: none */
+    size_t partition_position;
+    const catalog_property *properties; /* WITH (…), without location and format-version */
+    size_t property_count;
+    str location;       /* STR_NULL: none */
+    int format_version; /* 0: the default */
+    /* INSERT */
+    insert_source source;
+    bool by_name;
+    const str *insert_columns; /* NULL: not given */
+    const size_t *insert_positions;
+    size_t insert_column_count;
+    /* the SELECT (or VALUES) of CREATE TABLE AS and INSERT, and what EXPLAIN explains */
+    token_range body;
+} statement;
+
+/* SYNTAX with position; UNSUPPORTED or DENIED for what tarn does not run, naming it, with a hint. */
+status statement_parse(const token_list *list, token_range range, arena *a,
+                       statement *ret_statement, error *err);
+
+#endif
