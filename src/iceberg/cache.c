@@ -1,0 +1,264 @@
+/* cache.c: parsed manifests and manifest lists in memory, by path: both are immutable once written.
+ *
+ * Invariants
+ *   1. An entry's content never changes; it is freed by its last user, who may be a scan that outlives its place
+ *      in the table.
+ *   2. The bytes of all entries in the table stay under the limit; the least recently used go first.
+ *   3. Nothing is read or parsed under the lock. Two readers of one path may both read it; one of them keeps its own. */
+#include <stdatomic.h>
+
+#include "tarn/base/limits.h"
+#include "tarn/base/map.h"
+#include "tarn/base/thread.h"
+#include "tarn/base/vec.h"
+
+#include "internal.h"
+
+#define DEFAULT_LIMIT_BYTES (64 * LIMIT_MIB)
+
+typedef struct entry {
+    arena *memory; /* holds this and everything below */
+    str path;
+    ice__manifest_list list;
+    ice__entries entries;
+    size_t size_bytes;
+    _Atomic int references;
+    struct entry *newer, *older; /* order of use */
+} entry;
+
+static struct {
+    pthread_mutex_t lock;
+    map *paths;
+    entry *newest, *oldest;
+    size_t size_bytes;
+    size_t size_max_bytes;
+} cache = {.lock = PTHREAD_MUTEX_INITIALIZER, .size_max_bytes = DEFAULT_LIMIT_BYTES};
+
+/* --- entries --- */
+
+static entry *entry_create(str path)
+{
+    arena *memory = arena_create();
+    entry *e = ARENA_NEW(memory, entry);
+
+    e->memory = memory;
+    e->path = str_copy(memory, path);
+    atomic_init(&e->references, 1);
+    return e;
+}
+
+static void entry_unref(void *object)
+{
+    entry *e = object;
+
+    if (atomic_fetch_sub_explicit(&e->references, 1, memory_order_acq_rel) == 1) {
+        arena_free(e->memory);
+    }
+}
+
+/* --- the table; all of these under the lock --- */
+
+static void unlink_entry(entry *e)
+{
+    *(e->newer != NULL ? &e->newer->older : &cache.newest) = e->older;
+    *(e->older != NULL ? &e->older->newer : &cache.oldest) = e->newer;
+    e->newer = e->older = NULL;
+}
+
+static void link_newest(entry *e)
+{
+    e->older = cache.newest;
+    *(cache.newest != NULL ? &cache.newest->newer : &cache.oldest) = e;
+    cache.newest = e;
+}
+
+static void drop(entry *e)
+{
+    unlink_entry(e);
+    (void)map_remove(cache.paths, e->path);
+    cache.size_bytes -= e->size_bytes;
+    entry_unref(e);
+}
+
+static void shrink(void)
+{
+    while (cache.oldest != NULL && cache.size_bytes > cache.size_max_bytes) {
+        drop(cache.oldest);
+    }
+}
+
+/* --- use --- */
+
+/* A reference for the caller's arena; NULL where the path is not there. */
+static entry *find(str path, arena *a)
+{
+    entry *e;
+
+    (void)pthread_mutex_lock(&cache.lock);
+    e = cache.paths != NULL ? map_get(cache.paths, path) : NULL;
+    if (e != NULL) {
+        atomic_fetch_add_explicit(&e->references, 1, memory_order_relaxed);
+        unlink_entry(e);
+        link_newest(e);
+    }
+    (void)pthread_mutex_unlock(&cache.lock);
+    if (e != NULL) {
+        arena_defer(a, entry_unref, e);
+    }
+    return e;
+}
+
+/* Takes over the caller's reference. */
+static void insert(entry *e)
+{
+    e->size_bytes = arena_used_bytes(e->memory);
+    (void)pthread_mutex_lock(&cache.lock);
+    if (cache.paths == NULL) {
+        cache.paths = map_create(NULL);
+    }
+    if (!map_has(cache.paths, e->path) && e->size_bytes <= cache.size_max_bytes) {
+        (void)map_set(cache.paths, e->path, e);
+        link_newest(e);
+        cache.size_bytes += e->size_bytes;
+        shrink();
+        e = NULL;
+    }
+    (void)pthread_mutex_unlock(&cache.lock);
+    if (e != NULL) {
+        entry_unref(e);
+    }
+}
+
+/* Keeps a fresh entry for the caller's arena and offers it to the table. */
+static void publish(entry *e, arena *a)
+{
+    atomic_fetch_add_explicit(&e->references, 1, memory_order_relaxed);
+    arena_defer(a, entry_unref, e);
+    insert(e);
+}
+
+void ice_cache_set_limit(size_t size_max_bytes)
+{
+    (void)pthread_mutex_lock(&cache.lock);
+    cache.size_max_bytes = size_max_bytes;
+    shrink();
+    (void)pthread_mutex_unlock(&cache.lock);
+}
+
+void ice_cache_clear(void)
+{
+    (void)pthread_mutex_lock(&cache.lock);
+    while (cache.oldest != NULL) {
+        drop(cache.oldest);
+    }
+    map_free(cache.paths);
+    cache.paths = NULL;
+    (void)pthread_mutex_unlock(&cache.lock);
+}
+
+/* --- manifests --- */
+
+status ice__manifest_load(storage *st, const ice_metadata *m, const ice_manifest *manifest,
+                          arena *a, ice__entries *ret_entries, error *err)
+{
+    entry *e = find(manifest->path, a);
+    ice_entry *entries;
+    str bytes;
+    status s;
+
+    if (e == NULL) {
+        e = entry_create(manifest->path);
+        s = store_read_all(st, manifest->path, LIMIT_MANIFEST_FILE, e->memory, &bytes, err);
+        if (s == STATUS_OK) {
+            s = ice_manifest_parse(bytes, manifest, m, true, e->memory, &entries, &e->entries.count,
+                                   err);
+        }
+        if (s != STATUS_OK) {
+            entry_unref(e);
+            return s;
+        }
+        e->entries.entries = entries;
+        publish(e, a);
+    }
+    *ret_entries = e->entries;
+    return STATUS_OK;
+}
+
+/* v1 snapshots may name their manifests in place: what a list would tell of them is not known. */
+static void inline_list(const ice_snapshot *snapshot, arena *a, ice__manifest_list *ret_list)
+{
+    ice_manifest *manifests = ARENA_ARRAY(a, ice_manifest, snapshot->manifest_count);
+
+    for (size_t i = 0; i < snapshot->manifest_count; i++) {
+        manifests[i] = (ice_manifest){.path = snapshot->manifests[i],
+                                      .spec_id = -1,
+                                      .added_snapshot_id = snapshot->id,
+                                      .added_files = -1,
+                                      .existing_files = -1,
+                                      .deleted_files = -1,
+                                      .added_rows = -1,
+                                      .existing_rows = -1,
+                                      .deleted_rows = -1,
+                                      .first_row_id = ICE_NO_ROW_ID};
+    }
+    *ret_list = (ice__manifest_list){.manifests = manifests, .count = snapshot->manifest_count};
+}
+
+status ice__list_load(storage *st, const ice_snapshot *snapshot, arena *a,
+                      ice__manifest_list *ret_list, error *err)
+{
+    entry *e;
+    ice_manifest *manifests;
+    str bytes;
+    status s;
+
+    if (str_is_null(snapshot->manifest_list)) {
+        inline_list(snapshot, a, ret_list);
+        return STATUS_OK;
+    }
+    e = find(snapshot->manifest_list, a);
+    if (e == NULL) {
+        e = entry_create(snapshot->manifest_list);
+        s = store_read_all(st, e->path, LIMIT_MANIFEST_FILE, e->memory, &bytes, err);
+        if (s == STATUS_OK) {
+            s = ice_manifest_list_parse(bytes, e->memory, &manifests, &e->list.count, err);
+        }
+        if (s != STATUS_OK) {
+            error_context(err, "manifest list \"%.*s\"", STR_ARG(snapshot->manifest_list));
+            entry_unref(e);
+            return s;
+        }
+        e->list.manifests = manifests;
+        publish(e, a);
+    }
+    *ret_list = e->list;
+    return STATUS_OK;
+}
+
+static ice_manifest copy_manifest(const ice_manifest *from, arena *a)
+{
+    ice_manifest m = *from;
+    ice_field_summary *summaries = ARENA_ARRAY(a, ice_field_summary, m.partition_count);
+
+    m.path = ice__copy(a, m.path);
+    m.key_metadata = ice__copy(a, m.key_metadata);
+    for (size_t i = 0; i < m.partition_count; i++) {
+        summaries[i] = m.partitions[i];
+        summaries[i].lower = ice__copy(a, summaries[i].lower);
+        summaries[i].upper = ice__copy(a, summaries[i].upper);
+    }
+    m.partitions = m.partitions != NULL ? summaries : NULL;
+    return m;
+}
+
+void ice__cache_put_list(str path, const ice_manifest *manifests, size_t count)
+{
+    entry *e = entry_create(path);
+    ice_manifest *copies = ARENA_ARRAY(e->memory, ice_manifest, count);
+
+    for (size_t i = 0; i < count; i++) {
+        copies[i] = copy_manifest(&manifests[i], e->memory);
+    }
+    e->list = (ice__manifest_list){.manifests = copies, .count = count};
+    insert(e);
+}

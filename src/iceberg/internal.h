@@ -1,0 +1,136 @@
+/* internal.h: what the files of this module share and nobody else sees. */
+#ifndef TARN_ICEBERG_INTERNAL_H
+#define TARN_ICEBERG_INTERNAL_H
+
+#include "tarn/iceberg/commit.h"
+
+__extension__ typedef __int128 ice__int128;
+__extension__ typedef unsigned __int128 ice__uint128;
+
+/* ---- numbers (number.c) ---- */
+static inline ice__int128 ice__decimal(const ice_value *v)
+{
+    return (ice__int128)(((ice__uint128)(uint64_t)v->high << 64) | (uint64_t)v->integer);
+}
+ice_value ice__decimal_value(ice__int128 unscaled, int32_t scale);
+/* Two's complement, big-endian, as many bytes as needed and at least one; at the end of ret_bytes[16]. */
+size_t ice__decimal_bytes(ice__int128 unscaled, uint8_t ret_bytes[16]);
+/* At most 16 bytes, or more of which the surplus only repeats the sign. */
+bool ice__decimal_from_bytes(str bytes, ice__int128 *ret_unscaled);
+/* v * 10^exponent; false where it does not fit. */
+bool ice__decimal_shift(ice__int128 v, int32_t exponent, ice__int128 *ret_value);
+void ice__decimal_format(ice__int128 unscaled, int32_t scale, buf *out);
+/* "-12.50"; more places than `scale` are refused unless they are zero. */
+bool ice__decimal_parse(str text, int32_t scale, ice__int128 *ret_unscaled);
+static inline int64_t ice__floor_div(int64_t a, int64_t b)
+{
+    int64_t q = a / b;
+
+    return (a % b != 0 && (a < 0) != (b < 0)) ? q - 1 : q;
+}
+/* Digits needed for a fixed of a decimal: the least bytes that hold every value of `precision`. */
+int32_t ice__decimal_width(int32_t precision);
+
+/* ---- text (utf8.c) ---- */
+/* Bytes of the first `count` code points; the whole text where it has fewer. Bytes that are no UTF-8 count one each. */
+size_t ice__utf8_prefix(str text, size_t count);
+size_t ice__utf8_count(str text);
+/* The least text of at most that many code points (bytes) above every text that starts with this one; false where there is none. */
+bool ice__utf8_successor(str text, arena *a, str *ret_text);
+bool ice__bytes_successor(str bytes, arena *a, str *ret_bytes);
+
+/* ---- dates and times as text (time.c) ---- */
+void ice__date_format(int64_t days, buf *out);
+/* `units_per_second` tells micros (1 000 000) from nanos; the fraction is written where it is not zero. */
+void ice__time_format(int64_t units, int64_t units_per_second, buf *out);
+void ice__timestamp_format(int64_t units, int64_t units_per_second, char separator, buf *out);
+bool ice__date_parse(str text, int64_t *ret_days);
+bool ice__time_parse(str text, int64_t units_per_second, int64_t *ret_units);
+/* Separator T or blank; an offset ("Z", "+00", "-07:30") is applied where `zoned`, refused else. */
+bool ice__timestamp_parse(str text, int64_t units_per_second, bool zoned, int64_t *ret_units);
+bool ice__kind_is_nanos(ice_kind kind);
+
+/* ---- JSON (json_util.c) ---- */
+const json *ice__json_copy(const json *value, arena *a);
+/* Members of `object` that none of the fields has, as name and JSON text. */
+void ice__json_unknown(const json *object, const json_field *fields, size_t count, arena *a,
+                       const ice_property **ret_members, size_t *ret_count);
+void ice__json_put_unknown(json_writer *w, const ice_property *members, size_t count);
+status ice__json_int32s(const json *array, const char *key, arena *a, const int32_t **ret_items,
+                        size_t *ret_count, error *err);
+
+/* ---- schemas (schema.c, copy.c) ---- */
+/* The field in the current schema, else in the newest one that has it; NULL where none has. */
+const ice_field *ice__metadata_field(const ice_metadata *m, int32_t id);
+const ice_type *ice__type_copy(const ice_type *type, arena *a);
+ice_schema ice__schema_copy(const ice_schema *schema, arena *a);
+str ice__copy(arena *a, str s); /* str_copy that keeps STR_NULL and emptiness apart */
+const ice_property *ice__properties_copy(const ice_property *properties, size_t count, arena *a);
+/* A shared value of its own: everything copied out of `m`, whatever arenas that lives in. One reference. */
+ice_metadata *ice__metadata_copy(const ice_metadata *m);
+
+/* ---- pruning (prune.c, project.c) ---- */
+/* What is known of the values behind a bound pair. */
+typedef struct ice__range {
+    bool has_lower, has_upper;
+    ice_value lower, upper; /* in the type of the transform's result */
+    bool may_null;          /* false: known to hold no null */
+    bool may_value;         /* false: known to hold nothing but nulls */
+    bool may_nan;           /* false: known to hold no NaN */
+    bool exact;             /* lower and upper are values that occur, not truncated ones */
+} ice__range;
+/* False where no value x whose transform lies in the range satisfies the leaf. `source` is the column's type. */
+bool ice__range_may_match(const ice__range *range, const ice_transform *transform,
+                          const ice_type *source, const ice_expr *leaf);
+/* Values of comparable types in DuckDB's order: -0.0 equals 0.0, NaN above all. False where they do not compare. */
+bool ice__compare_sql(const ice_value *x, const ice_value *y, int *ret_order);
+const ice_transform *ice__identity(void);
+
+/* A tree of leaves; `leaf` answers for one. */
+typedef struct ice__verdict {
+    ice_skip_reason reason;
+    int32_t field_id; /* the column, ICE_NO_ID where there is none */
+    str name;         /* the partition field that decided; STR_NULL else */
+} ice__verdict;
+bool ice__expr_may_match(const ice_expr *e,
+                         bool (*leaf)(void *context, const ice_expr *leaf,
+                                      ice__verdict *ret_verdict),
+                         void *context, ice__verdict *ret_verdict);
+/* A filter made ready for one table: what its leaves speak of, looked up once. */
+typedef struct ice__filter ice__filter;
+ice__filter *ice__filter_create(const ice_metadata *m, const ice_expr *expr, arena *a);
+/* False where the summaries of the manifest prove that no file of it can match. */
+bool ice__manifest_may_match(const ice__filter *filter, const ice_manifest *manifest,
+                             ice__verdict *ret_verdict);
+bool ice__file_may_match(const ice__filter *filter, const ice_file *file,
+                         ice__verdict *ret_verdict);
+
+/* ---- manifests in memory (cache.c) ---- */
+typedef struct ice__manifest_list {
+    const ice_manifest *manifests;
+    size_t count;
+} ice__manifest_list;
+typedef struct ice__entries {
+    const ice_entry *entries;
+    size_t count;
+} ice__entries;
+/* From the cache, else read through `st`. They stay valid as long as `a`. */
+status ice__list_load(storage *st, const ice_snapshot *snapshot, arena *a,
+                      ice__manifest_list *ret_list, error *err);
+status ice__manifest_load(storage *st, const ice_metadata *m, const ice_manifest *manifest,
+                          arena *a, ice__entries *ret_entries, error *err);
+/* What was just written, so that it need not be read again. */
+void ice__cache_put_list(str path, const ice_manifest *manifests, size_t count);
+
+/* ---- manifests ---- */
+/* Types of the partition fields of `spec`, sources looked for in every schema of the table. */
+const ice_type *ice__spec_types(const ice_metadata *m, const ice_spec *spec, arena *a);
+
+/* ---- writing ---- */
+#define ICE__UNASSIGNED INT64_C(-1) /* sequence number that the commit will give */
+/* Bytes of the metadata file and where it belongs. */
+status ice__metadata_render(const ice_metadata *m, int version, arena *a, str *ret_location,
+                            str *ret_bytes, error *err);
+str ice__metadata_folder(const ice_metadata *m, arena *a);
+
+#endif

@@ -1,0 +1,95 @@
+/* metadata_create.c: metadata of a table that does not exist yet. */
+#include <stdatomic.h>
+
+#include "tarn/base/clock.h"
+#include "tarn/base/rng.h"
+#include "tarn/base/vec.h"
+#include "tarn/iceberg/metadata.h"
+
+#include "internal.h"
+
+enum { DEFAULT_FORMAT_VERSION = 2, FORMAT_VERSION_MAX = 3, FIRST_PARTITION_ID = 1000 };
+
+/* Properties that are kept; "format-version" is an instruction, not a property. */
+static status take_properties(const ice_create *options, arena *a, ice_metadata *m, error *err)
+{
+    VEC(ice_property) kept = {0};
+
+    for (size_t i = 0; i < options->property_count; i++) {
+        const ice_property *property = &options->properties[i];
+
+        TRY(ice_property_check(property->key, property->value, err));
+        if (!str_equal(property->key, STR("format-version"))) {
+            ice_property copy = {.key = ice__copy(a, property->key),
+                                 .value = ice__copy(a, property->value)};
+
+            vec_push(a, &kept, copy);
+        }
+    }
+    m->properties = kept.items;
+    m->property_count = kept.count;
+    return STATUS_OK;
+}
+
+static int choose_version(const ice_create *options)
+{
+    int version = options->format_version;
+
+    for (size_t i = 0; version == 0 && i < options->property_count; i++) {
+        if (str_equal(options->properties[i].key, STR("format-version"))) {
+            version = options->properties[i].value.data[0] - '0'; /* checked: one digit */
+        }
+    }
+    return version == 0 ? DEFAULT_FORMAT_VERSION : version;
+}
+
+static status fill(const ice_create *options, arena *a, ice_metadata *m, error *err)
+{
+    ice_schema *schema = ARENA_NEW(a, ice_schema);
+    ice_spec *spec = ARENA_NEW(a, ice_spec);
+    int32_t next_column_id = 1;
+    int32_t next_field_id = FIRST_PARTITION_ID;
+    char uuid[37];
+
+    TRY(take_properties(options, a, m, err));
+    m->format_version = choose_version(options);
+    if (m->format_version < 1 || m->format_version > FORMAT_VERSION_MAX) {
+        return error_set(err, STATUS_INVALID, "format version %d is not one of 1, 2 and 3",
+                         m->format_version);
+    }
+    schema->root = ice_type_assign_ids(options->root, &next_column_id, a);
+    TRY(ice_schema_check(schema, m->format_version, err));
+    *schema = ice__schema_copy(schema, a);
+    TRY(ice_spec_parse_sql(options->partition_sql, schema, &next_field_id, a, spec, err));
+
+    random_uuid(uuid);
+    m->uuid = str_copy(a, str_c(uuid));
+    m->location = str_copy(a, options->location);
+    m->last_updated_ms = clock_now_ms();
+    m->last_column_id = next_column_id - 1;
+    m->schemas = schema;
+    m->schema_count = 1;
+    m->specs = spec;
+    m->spec_count = 1;
+    m->last_partition_id = next_field_id - 1;
+    m->orders = ARENA_NEW(a, ice_sort_order); /* 0: unsorted */
+    m->order_count = 1;
+    m->current_snapshot_id = ICE_NO_SNAPSHOT;
+    return STATUS_OK;
+}
+
+status ice_metadata_create(const ice_create *options, ice_metadata **ret_metadata, error *err)
+{
+    arena *a = arena_create();
+    ice_metadata *m = ARENA_NEW(a, ice_metadata);
+    status s = fill(options, a, m, err);
+
+    if (s != STATUS_OK) {
+        arena_free(a);
+        return s;
+    }
+    m->memory = a;
+    atomic_init(&m->references, 1);
+    *ret_metadata = m;
+    return STATUS_OK;
+}

@@ -1,0 +1,256 @@
+/* metadata_format.c: metadata.json written, in the member order of the reference implementation, and its place. */
+#include "tarn/base/limits.h"
+#include "tarn/base/rng.h"
+#include "tarn/codec/compress.h"
+#include "tarn/iceberg/metadata.h"
+
+#include "internal.h"
+
+/* Level 1: metadata repeats itself so much that more effort gains little, and every commit waits for it. */
+enum { METADATA_GZIP_LEVEL = 1 };
+
+static void put_properties(json_writer *w, const ice_property *properties, size_t count)
+{
+    json_begin_object(w);
+    for (size_t i = 0; i < count; i++) {
+        json_key_str(w, properties[i].key);
+        json_put_str(w, properties[i].value);
+    }
+    json_end_object(w);
+}
+
+static void put_snapshot(json_writer *w, const ice_snapshot *s, int format_version)
+{
+    json_begin_object(w);
+    if (format_version > 1) {
+        json_member_int(w, "sequence-number", s->sequence_number);
+    }
+    json_member_int(w, "snapshot-id", s->id);
+    if (s->parent_id != ICE_NO_SNAPSHOT) {
+        json_member_int(w, "parent-snapshot-id", s->parent_id);
+    }
+    json_member_int(w, "timestamp-ms", s->timestamp_ms);
+    if (s->summary_count > 0) {
+        json_key(w, "summary");
+        put_properties(w, s->summary, s->summary_count);
+    }
+    if (!str_is_null(s->manifest_list)) {
+        json_member_str(w, "manifest-list", s->manifest_list);
+    } else {
+        json_key(w, "manifests");
+        json_begin_array(w);
+        for (size_t i = 0; i < s->manifest_count; i++) {
+            json_put_str(w, s->manifests[i]);
+        }
+        json_end_array(w);
+    }
+    if (s->schema_id != ICE_NO_SCHEMA) {
+        json_member_int(w, "schema-id", s->schema_id);
+    }
+    if (s->first_row_id != ICE_NO_ROW_ID) {
+        json_member_int(w, "first-row-id", s->first_row_id);
+    }
+    if (s->added_rows != ICE_NO_ROW_ID) {
+        json_member_int(w, "added-rows", s->added_rows);
+    }
+    ice__json_put_unknown(w, s->unknown, s->unknown_count);
+    json_end_object(w);
+}
+
+static void put_refs(json_writer *w, const ice_metadata *m)
+{
+    json_key(w, "refs");
+    json_begin_object(w);
+    for (size_t i = 0; i < m->ref_count; i++) {
+        const ice_ref *ref = &m->refs[i];
+
+        json_key_str(w, ref->name);
+        json_begin_object(w);
+        json_member_int(w, "snapshot-id", ref->snapshot_id);
+        json_member_c(w, "type", ref->is_tag ? "tag" : "branch");
+        if (ref->min_snapshots_to_keep >= 0) {
+            json_member_int(w, "min-snapshots-to-keep", ref->min_snapshots_to_keep);
+        }
+        if (ref->max_snapshot_age_ms >= 0) {
+            json_member_int(w, "max-snapshot-age-ms", ref->max_snapshot_age_ms);
+        }
+        if (ref->max_ref_age_ms >= 0) {
+            json_member_int(w, "max-ref-age-ms", ref->max_ref_age_ms);
+        }
+        json_end_object(w);
+    }
+    json_end_object(w);
+}
+
+static void put_schemas(json_writer *w, const ice_metadata *m)
+{
+    if (m->format_version == 1) {
+        json_key(w, "schema");
+        ice_schema_format(ice_metadata_schema(m), w);
+    }
+    json_member_int(w, "current-schema-id", m->current_schema_id);
+    json_key(w, "schemas");
+    json_begin_array(w);
+    for (size_t i = 0; i < m->schema_count; i++) {
+        ice_schema_format(&m->schemas[i], w);
+    }
+    json_end_array(w);
+}
+
+static void put_specs(json_writer *w, const ice_metadata *m)
+{
+    if (m->format_version == 1) {
+        json_key(w, "partition-spec");
+        ice_spec_format_fields(ice_metadata_spec(m), w);
+    }
+    json_member_int(w, "default-spec-id", m->default_spec_id);
+    json_key(w, "partition-specs");
+    json_begin_array(w);
+    for (size_t i = 0; i < m->spec_count; i++) {
+        ice_spec_format(&m->specs[i], w);
+    }
+    json_end_array(w);
+    json_member_int(w, "last-partition-id", m->last_partition_id);
+    json_member_int(w, "default-sort-order-id", m->default_order_id);
+    json_key(w, "sort-orders");
+    json_begin_array(w);
+    for (size_t i = 0; i < m->order_count; i++) {
+        ice_sort_order_format(&m->orders[i], w);
+    }
+    json_end_array(w);
+}
+
+static void put_logs(json_writer *w, const ice_metadata *m)
+{
+    json_key(w, "snapshot-log");
+    json_begin_array(w);
+    for (size_t i = 0; i < m->snapshot_log_count; i++) {
+        json_begin_object(w);
+        json_member_int(w, "timestamp-ms", m->snapshot_log[i].timestamp_ms);
+        json_member_int(w, "snapshot-id", m->snapshot_log[i].snapshot_id);
+        json_end_object(w);
+    }
+    json_end_array(w);
+    json_key(w, "metadata-log");
+    json_begin_array(w);
+    for (size_t i = 0; i < m->metadata_log_count; i++) {
+        json_begin_object(w);
+        json_member_int(w, "timestamp-ms", m->metadata_log[i].timestamp_ms);
+        json_member_str(w, "metadata-file", m->metadata_log[i].metadata_file);
+        json_end_object(w);
+    }
+    json_end_array(w);
+}
+
+static bool has_unknown(const ice_metadata *m, const char *key)
+{
+    for (size_t i = 0; i < m->unknown_count; i++) {
+        if (str_equal(m->unknown[i].key, str_c(key))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void put_history(json_writer *w, const ice_metadata *m)
+{
+    static const char *const lists[] = {"statistics", "partition-statistics"};
+
+    if (m->current_snapshot_id != ICE_NO_SNAPSHOT || m->format_version < 3) {
+        json_member_int(w, "current-snapshot-id", m->current_snapshot_id);
+    } else {
+        json_member_null(w, "current-snapshot-id");
+    }
+    if (m->format_version > 2) {
+        json_member_int(w, "next-row-id", m->next_row_id);
+    }
+    put_refs(w, m);
+    json_key(w, "snapshots");
+    json_begin_array(w);
+    for (size_t i = 0; i < m->snapshot_count; i++) {
+        put_snapshot(w, &m->snapshots[i], m->format_version);
+    }
+    json_end_array(w);
+    ice__json_put_unknown(w, m->unknown, m->unknown_count);
+    for (size_t i = 0; i < COUNT_OF(lists); i++) {
+        if (!has_unknown(m, lists[i])) {
+            json_key(w, lists[i]);
+            json_begin_array(w);
+            json_end_array(w);
+        }
+    }
+    put_logs(w, m);
+}
+
+void ice_metadata_format(const ice_metadata *m, buf *out)
+{
+    json_writer w;
+
+    json_writer_init(&w, out);
+    json_begin_object(&w);
+    json_member_int(&w, "format-version", m->format_version);
+    if (!str_is_null(m->uuid)) {
+        json_member_str(&w, "table-uuid", m->uuid);
+    }
+    json_member_str(&w, "location", m->location);
+    if (m->format_version > 1) {
+        json_member_int(&w, "last-sequence-number", m->last_sequence_number);
+    }
+    json_member_int(&w, "last-updated-ms", m->last_updated_ms);
+    json_member_int(&w, "last-column-id", m->last_column_id);
+    put_schemas(&w, m);
+    put_specs(&w, m);
+    json_key(&w, "properties");
+    put_properties(&w, m->properties, m->property_count);
+    put_history(&w, m);
+    json_end_object(&w);
+}
+
+/* --- the file --- */
+
+str ice__metadata_folder(const ice_metadata *m, arena *a)
+{
+    str folder = ice_metadata_property(m, "write.metadata.path", NULL);
+
+    while (folder.size > 1 && folder.data[folder.size - 1] == '/') {
+        folder.size--;
+    }
+    return folder.size > 0 ? folder : str_concat(a, m->location, STR("/metadata"));
+}
+
+status ice__metadata_render(const ice_metadata *m, int version, arena *a, str *ret_location,
+                            str *ret_bytes, error *err)
+{
+    bool gzip = str_equal_nocase(
+        ice_metadata_property(m, "write.metadata.compression-codec", "gzip"), STR("gzip"));
+    buf *plain = buf_in(a, LIMIT_METADATA_FILE);
+    buf *packed = plain;
+    char uuid[37];
+
+    ice_metadata_format(m, plain);
+    TRY(buf_check(plain, "table metadata", err));
+    if (gzip) {
+        packed = buf_in(a, LIMIT_METADATA_FILE);
+        TRY(compress_bytes(COMPRESSION_GZIP, METADATA_GZIP_LEVEL, buf_str(plain), packed, err));
+    }
+    random_uuid(uuid);
+    *ret_location =
+        str_printf(a, "%.*s/%05d-%s%s.metadata.json", STR_ARG(ice__metadata_folder(m, a)), version,
+                   uuid, gzip ? ".gz" : "");
+    *ret_bytes = buf_str(packed);
+    return STATUS_OK;
+}
+
+status ice_metadata_stage(storage *st, const ice_metadata *m, int version,
+                          store_staged **ret_staged, arena *a, str *ret_location, error *err)
+{
+    str location;
+    str bytes;
+    store_staged *staged;
+
+    TRY(ice__metadata_render(m, version, a, &location, &bytes, err));
+    TRY(store_stage_bytes(st, location, STR("application/json"), bytes, &staged, err));
+    *ret_staged = staged;
+    *ret_location = location;
+    return STATUS_OK;
+}
