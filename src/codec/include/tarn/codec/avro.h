@@ -30,17 +30,18 @@ typedef struct avro_file {
     const json *schema;
     compression codec;
     str blocks; /* what follows the header */
+    size_t blocks_offset; /* in the file */
     uint8_t sync[16];
 } avro_file;
 
-/* `bytes` must outlive the file. */
+/* `bytes` must outlive the file. UNSUPPORTED: an unknown codec, an encrypted file. */
 status avro_open(str bytes, arena *a, avro_file *ret_file, error *err);
 str avro_metadata(const avro_file *file, const char *key); /* STR_NULL where absent */
 
 /* How a field of a record is stored in the struct that the caller reads into. */
 typedef enum avro_kind {
     AVRO_BOOL,      /* bool */
-    AVRO_INT,       /* int32_t; from int */
+    AVRO_INT,       /* int32_t; from int, or long where the value fits */
     AVRO_LONG,      /* int64_t; from int or long */
     AVRO_BYTES,     /* str; from bytes, fixed, string */
     AVRO_STRING,    /* str */
@@ -96,9 +97,11 @@ typedef struct avro_shape {
     const void *defaults; /* what a struct holds before reading; NULL means zeros */
 } avro_shape;
 
-/* Reads all records into one array in the arena. Strings and bytes of uncompressed files are views into the
+/* Reads all records into one array in the arena. A null among the items of a list or the values of a map is
+ * left out. Strings and bytes of uncompressed files are views into the
  * file's bytes, else into the arena. Called for each record where `keep` is not NULL: false drops it (its
- * memory is reused). CORRUPT as above; INVALID where a field has a type that its kind cannot take. */
+ * memory is reused). CORRUPT as above; INVALID where a field has a type that its kind cannot take;
+ * UNSUPPORTED: schemas that contain themselves. */
 status avro_read(const avro_file *file, const avro_shape *shape,
                  bool (*keep)(void *context, const void *record), void *context, arena *a,
                  void **ret_records, size_t *ret_count, error *err);
@@ -119,7 +122,8 @@ typedef struct avro_writer {
     uint8_t sync[16];
 } avro_writer;
 
-/* Metadata "avro.schema" and "avro.codec" are added. */
+/* Metadata "avro.schema" and "avro.codec" are added. `codec` is one that Avro has: none, deflate (Iceberg's
+ * "gzip"), Avro's snappy, zstd. */
 void avro_writer_begin(avro_writer *w, buf *out, str schema_json, compression codec,
                        const avro_metadata_entry *metadata, size_t metadata_count);
 status avro_writer_add_block(avro_writer *w, str records, int64_t record_count, error *err);

@@ -7,7 +7,7 @@
 typedef enum compression {
     COMPRESSION_NONE,
     COMPRESSION_GZIP,    /* RFC 1952 */
-    COMPRESSION_DEFLATE, /* raw RFC 1951: Avro's "deflate" */
+    COMPRESSION_DEFLATE, /* raw RFC 1951: Avro's "deflate"; up to 4 bytes may follow its end */
     COMPRESSION_ZSTD,
     COMPRESSION_SNAPPY, /* block format */
     COMPRESSION_LZ4_FRAME,
