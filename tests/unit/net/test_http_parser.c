@@ -38,7 +38,8 @@ static const struct {
     {STR_INIT(LINE HOST "X: \xc3\xa4\xff\r\n\r\n"), HTTP_REFUSE_NONE},
     {STR_INIT("POST / HTTP/1.1\r\n" HOST "Content-Length: 007\r\n\r\n"), HTTP_REFUSE_NONE},
     {STR_INIT("POST / HTTP/1.1\r\n" HOST "TRANSFER-encoding: CHUNKED\r\n\r\n"), HTTP_REFUSE_NONE},
-    {STR_INIT("POST / HTTP/1.1\r\n" HOST "Expect: 100-Continue\r\nContent-Length: 1\r\n\r\n"), HTTP_REFUSE_NONE},
+    {STR_INIT("POST / HTTP/1.1\r\n" HOST "Expect: 100-Continue\r\nContent-Length: 1\r\n\r\n"),
+     HTTP_REFUSE_NONE},
     {STR_INIT("POST / HTTP/1.0\r\nExpect: anything\r\n\r\n"), HTTP_REFUSE_NONE},
     /* incomplete */
     {STR_INIT("GET / HTTP/1.1\r\nHost: x\r\n"), HTTP_REFUSAL_COUNT},
@@ -86,8 +87,10 @@ static const struct {
     {STR_INIT(LINE HOST "X: a\0b\r\n\r\n"), HTTP_REFUSE_FIELD_VALUE},
     {STR_INIT(LINE HOST "X: a\x7f\r\n\r\n"), HTTP_REFUSE_FIELD_VALUE},
     /* framing */
-    {STR_INIT(LINE HOST "Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n"), HTTP_REFUSE_LENGTH_AND_CODING},
-    {STR_INIT(LINE HOST "Transfer-Encoding: chunked\r\nContent-Length: 1\r\n\r\n"), HTTP_REFUSE_LENGTH_AND_CODING},
+    {STR_INIT(LINE HOST "Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n"),
+     HTTP_REFUSE_LENGTH_AND_CODING},
+    {STR_INIT(LINE HOST "Transfer-Encoding: chunked\r\nContent-Length: 1\r\n\r\n"),
+     HTTP_REFUSE_LENGTH_AND_CODING},
     {STR_INIT(LINE HOST "Content-Length: 1\r\nContent-Length: 1\r\n\r\n"), HTTP_REFUSE_LENGTH},
     {STR_INIT(LINE HOST "Content-Length: 1, 1\r\n\r\n"), HTTP_REFUSE_LENGTH},
     {STR_INIT(LINE HOST "Content-Length: +1\r\n\r\n"), HTTP_REFUSE_LENGTH},
@@ -99,7 +102,8 @@ static const struct {
     {STR_INIT(LINE HOST "Transfer-Encoding: gzip, chunked\r\n\r\n"), HTTP_REFUSE_CODING},
     {STR_INIT(LINE HOST "Transfer-Encoding: identity\r\n\r\n"), HTTP_REFUSE_CODING},
     {STR_INIT(LINE HOST "Transfer-Encoding: xchunked\r\n\r\n"), HTTP_REFUSE_CODING},
-    {STR_INIT(LINE HOST "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n"), HTTP_REFUSE_CODING_TWICE},
+    {STR_INIT(LINE HOST "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n"),
+     HTTP_REFUSE_CODING_TWICE},
     {STR_INIT("GET / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n"), HTTP_REFUSE_CODING_VERSION},
     {STR_INIT(LINE HOST "Expect: a-miracle\r\n\r\n"), HTTP_REFUSE_EXPECTATION},
     /* hosts */
@@ -123,7 +127,8 @@ static void test_transcripts_get_their_verdict_at_once_and_byte_by_byte(void **s
         http_refusal slow = judge(transcripts[i].text, true, &head);
         if (whole != transcripts[i].refusal || slow != transcripts[i].refusal) {
             fail_msg("transcript %zu (\"%.*s\"): wanted %d, got %d at once and %d slowly", i,
-                     STR_ARG(transcripts[i].text), (int)transcripts[i].refusal, (int)whole, (int)slow);
+                     STR_ARG(transcripts[i].text), (int)transcripts[i].refusal, (int)whole,
+                     (int)slow);
         }
     }
 }
@@ -133,10 +138,12 @@ static void test_head_says_what_was_sent(void **state)
     http_head head;
 
     (void)state;
-    assert_int_equal(judge(STR("PUT /a%2Fb/c?x=1&y HTTP/1.1\r\nhOST: localhost:8181\r\n"
-                               "content-LENGTH: 12\r\nConnection: foo , CLOSE\r\nExpect: 100-continue\r\n\r\nbody"),
-                           false, &head),
-                     HTTP_REFUSE_NONE);
+    assert_int_equal(
+        judge(
+            STR("PUT /a%2Fb/c?x=1&y HTTP/1.1\r\nhOST: localhost:8181\r\n"
+                "content-LENGTH: 12\r\nConnection: foo , CLOSE\r\nExpect: 100-continue\r\n\r\nbody"),
+            false, &head),
+        HTTP_REFUSE_NONE);
     assert_int_equal(head.method, HTTP_PUT);
     assert_int_equal(head.minor_version, 1);
     EXPECT_STR(head.target, "/a%2Fb/c?x=1&y");
@@ -156,8 +163,10 @@ static void test_absolute_target_goes_before_host(void **state)
     http_head head;
 
     (void)state;
-    assert_int_equal(judge(STR("GET http://127.0.0.1:80?q=1 HTTP/1.1\r\nHost: evil.example\r\n\r\n"), false, &head),
-                     HTTP_REFUSE_NONE);
+    assert_int_equal(
+        judge(STR("GET http://127.0.0.1:80?q=1 HTTP/1.1\r\nHost: evil.example\r\n\r\n"), false,
+              &head),
+        HTTP_REFUSE_NONE);
     EXPECT_STR(head.host, "127.0.0.1:80");
     EXPECT_STR(head.path, "/");
     EXPECT_STR(head.query, "q=1");
@@ -172,7 +181,8 @@ static void test_version_decides_on_keep_alive(void **state)
     assert_true(head.keep_alive);
     assert_int_equal(judge(STR("GET / HTTP/1.0\r\n\r\n"), false, &head), HTTP_REFUSE_NONE);
     assert_false(head.keep_alive);
-    assert_int_equal(judge(STR("GET / HTTP/1.0\r\nConnection: Keep-Alive\r\n\r\n"), false, &head), HTTP_REFUSE_NONE);
+    assert_int_equal(judge(STR("GET / HTTP/1.0\r\nConnection: Keep-Alive\r\n\r\n"), false, &head),
+                     HTTP_REFUSE_NONE);
     assert_true(head.keep_alive);
 }
 
@@ -199,7 +209,8 @@ static void test_limits_of_size_and_count_are_kept(void **state)
     while (text->size < LIMIT_HTTP_TARGET + 100) {
         buf_add_char(text, 'a');
     }
-    assert_int_equal(judge(buf_str(text), false, &head), HTTP_REFUSE_TARGET_SIZE); /* without its end */
+    assert_int_equal(judge(buf_str(text), false, &head),
+                     HTTP_REFUSE_TARGET_SIZE); /* without its end */
 
     buf_clear(text);
     buf_add_c(text, LINE "Host: localhost\r\nA: ");
@@ -211,11 +222,11 @@ static void test_limits_of_size_and_count_are_kept(void **state)
 
 static void test_loopback_names_are_told_from_lookalikes(void **state)
 {
-    static const char *const loopback[] = {"localhost", "LOCALHOST", "localhost.", "a.localhost", "127.0.0.1",
-                                           "127.9.9.9", "::1"};
-    static const char *const foreign[] = {"",           "localhost.evil.example", "127.0.0.1.evil.example",
-                                          "evillocalhost", "10.0.0.1",            "::2",
-                                          "127.evil.example"};
+    static const char *const loopback[] = {"localhost", "LOCALHOST", "localhost.", "a.localhost",
+                                           "127.0.0.1", "127.9.9.9", "::1"};
+    static const char *const foreign[] = {
+        "",    "localhost.evil.example", "127.0.0.1.evil.example", "evillocalhost", "10.0.0.1",
+        "::2", "127.evil.example"};
 
     (void)state;
     for (size_t i = 0; i < COUNT_OF(loopback); i++) {
@@ -286,8 +297,10 @@ static void test_chunks_are_decoded_in_pieces_of_any_size(void **state)
         for (size_t piece = 1; piece < 60; piece++) {
             buf *out = buf_in(f->arena, 1000);
             status kind = decode(f, str_c(chunked[i].text), piece, out, &d);
-            if (kind != chunked[i].kind || (kind != STATUS_INVALID && !str_equal(buf_str(out), str_c(chunked[i].body)))) {
-                fail_msg("body %zu in pieces of %zu: got %d, \"%.*s\"", i, piece, (int)kind, STR_ARG(buf_str(out)));
+            if (kind != chunked[i].kind ||
+                (kind != STATUS_INVALID && !str_equal(buf_str(out), str_c(chunked[i].body)))) {
+                fail_msg("body %zu in pieces of %zu: got %d, \"%.*s\"", i, piece, (int)kind,
+                         STR_ARG(buf_str(out)));
             }
         }
     }
@@ -298,7 +311,8 @@ static void test_trailers_are_kept_as_sent(void **state)
     fixture *f = *state;
     http_chunked d;
 
-    assert_int_equal(decode(f, STR("0\r\nX-Sum: 7\r\n\r\nGET"), 100, buf_in(f->arena, 10), &d), STATUS_OK);
+    assert_int_equal(decode(f, STR("0\r\nX-Sum: 7\r\n\r\nGET"), 100, buf_in(f->arena, 10), &d),
+                     STATUS_OK);
     EXPECT_STR(buf_str(d.trailer), "X-Sum: 7\r\n\r\n");
 }
 

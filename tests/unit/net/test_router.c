@@ -29,7 +29,8 @@ static http_exchange exchange_for(fixture *f, http_method method, const char *pa
     return (http_exchange){.memory = f->arena, .head = {.method = method, .path = str_c(path)}};
 }
 
-static size_t find(fixture *f, const http_router *router, http_method method, const char *path, http_exchange *ret_x)
+static size_t find(fixture *f, const http_router *router, http_method method, const char *path,
+                   http_exchange *ret_x)
 {
     size_t index = 0;
 
@@ -88,7 +89,8 @@ static void test_paths_find_their_row(void **state)
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         size_t row = find(f, router, cases[i].method, cases[i].path, &x);
         if (row != cases[i].row) {
-            fail_msg("%s %s: wanted %zu, got %zu", http_method_name(cases[i].method), cases[i].path, cases[i].row, row);
+            fail_msg("%s %s: wanted %zu, got %zu", http_method_name(cases[i].method), cases[i].path,
+                     cases[i].row, row);
         }
     }
     http_router_free(router);
@@ -100,7 +102,8 @@ static void test_names_hold_decoded_segments(void **state)
     http_router *router = http_router_create(routes, COUNT_OF(routes), sizeof routes[0]);
     http_exchange x;
 
-    assert_int_equal(find(f, router, HTTP_GET, "/api/v1/namespaces/a%1Fb/tables/x%2Fy%20z%252F", &x), 8);
+    assert_int_equal(
+        find(f, router, HTTP_GET, "/api/v1/namespaces/a%1Fb/tables/x%2Fy%20z%252F", &x), 8);
     EXPECT_STR(http_request_segment(&x, "ns"), "a\x1f"
                                                "b");
     EXPECT_STR(http_request_segment(&x, "table"), "x/y z%2F");
@@ -147,5 +150,6 @@ static void test_paths_of_many_segments_are_refused_without_harm(void **state)
     http_router_free(router);
 }
 
-TESTS(test_paths_find_their_row, test_names_hold_decoded_segments, test_wrong_method_tells_the_allowed_ones,
+TESTS(test_paths_find_their_row, test_names_hold_decoded_segments,
+      test_wrong_method_tells_the_allowed_ones,
       test_paths_of_many_segments_are_refused_without_harm)

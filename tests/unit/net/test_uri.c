@@ -123,9 +123,27 @@ static void test_parse_refuses_what_is_not_absolute(void **state)
 {
     fixture *f = *state;
     static const char *const bad[] = {
-        "", "http", "http:", "http:/x", "//host/x", "/path", "http://", "http:///x", "ftp://h/", "http://u:p@h/",
-        "http://h:0/", "http://h:65536/", "http://h:+1/", "http://h:x/", "http://[::1/", "http://[]/", "http://[::1]x/",
-        "http://h/a b", "http://h/#f", "http://h/\x7f", "http://h/\n",
+        "",
+        "http",
+        "http:",
+        "http:/x",
+        "//host/x",
+        "/path",
+        "http://",
+        "http:///x",
+        "ftp://h/",
+        "http://u:p@h/",
+        "http://h:0/",
+        "http://h:65536/",
+        "http://h:+1/",
+        "http://h:x/",
+        "http://[::1/",
+        "http://[]/",
+        "http://[::1]x/",
+        "http://h/a b",
+        "http://h/#f",
+        "http://h/\x7f",
+        "http://h/\n",
     };
     uri u;
 
@@ -134,7 +152,8 @@ static void test_parse_refuses_what_is_not_absolute(void **state)
     }
 }
 
-TESTS(test_decode_takes_one_layer_off, test_decode_form_makes_plus_a_space, test_decode_refuses_broken_escapes_and_nul,
-      test_encode_leaves_only_unreserved_and_kept, test_encoded_text_decodes_to_itself,
-      test_query_keeps_order_and_tells_absent_from_empty, test_empty_query_has_no_pairs,
-      test_parse_splits_absolute_uris, test_parse_refuses_what_is_not_absolute)
+TESTS(test_decode_takes_one_layer_off, test_decode_form_makes_plus_a_space,
+      test_decode_refuses_broken_escapes_and_nul, test_encode_leaves_only_unreserved_and_kept,
+      test_encoded_text_decodes_to_itself, test_query_keeps_order_and_tells_absent_from_empty,
+      test_empty_query_has_no_pairs, test_parse_splits_absolute_uris,
+      test_parse_refuses_what_is_not_absolute)
