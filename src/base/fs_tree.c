@@ -109,6 +109,18 @@ status fs_link(const char *from, const char *to, error *err)
     return STATUS_OK;
 }
 
+status fs_link_fd(int fd, const char *to, error *err)
+{
+    char from[64];
+
+    TRY(FAULT(FAULT_FS_LINK, err));
+    (void)snprintf(from, sizeof(from), "/proc/self/fd/%d", fd);
+    if (linkat(AT_FDCWD, from, AT_FDCWD, to, AT_SYMLINK_FOLLOW) != 0) {
+        return path_failed(to, errno, "link", err);
+    }
+    return STATUS_OK;
+}
+
 status fs_rename(const char *from, const char *to, error *err)
 {
     TRY(FAULT(FAULT_FS_LINK, err));

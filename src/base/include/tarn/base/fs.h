@@ -64,6 +64,8 @@ status fs_make_dirs(const char *path, mode_t mode, error *err);
 /* The same, and the name of every new folder is durable: for what will hold durable files. */
 status fs_make_dirs_synced(const char *path, mode_t mode, error *err);
 status fs_link(const char *from, const char *to, error *err); /* EXISTS */
+/* Gives a name to an open file that may have none (O_TMPFILE). EXISTS. */
+status fs_link_fd(int fd, const char *to, error *err);
 status fs_rename(const char *from, const char *to, error *err);
 status fs_remove(const char *path, error *err);      /* absent is fine */
 status fs_remove_tree(const char *path, error *err); /* absent is fine; does not follow links */
