@@ -61,7 +61,7 @@ static str describe(arena *a, const resource *what)
     return STR("");
 }
 
-status access_check(access *ac, const principal *who, action act, const resource *what, error *err)
+status access_check(access_control *ac, const principal *who, action act, const resource *what, error *err)
 {
     arena *scratch;
     str on;
@@ -108,7 +108,7 @@ static status root_key(const char *secrets_path, arena *a, str *ret_key, error *
     return STATUS_OK;
 }
 
-static bool has_root(access *ac)
+static bool has_root(access_control *ac)
 {
     bool found = false;
     map_entry entry;
@@ -121,7 +121,7 @@ static bool has_root(access *ac)
     return found;
 }
 
-static status make_root(access *ac, const char *secrets_path, error *err)
+static status make_root(access_control *ac, const char *secrets_path, error *err)
 {
     arena *scratch = arena_create();
     str key;
@@ -134,10 +134,10 @@ static status make_root(access *ac, const char *secrets_path, error *err)
     return made;
 }
 
-status access_open(state *s, const char *secrets_path, access_mode mode, access **ret_access,
+status access_open(state *s, const char *secrets_path, access_mode mode, access_control **ret_access,
                    error *err)
 {
-    access *ac = NEW(access);
+    access_control *ac = NEW(access_control);
     status opened;
 
     ac->state = s;
@@ -156,7 +156,7 @@ status access_open(state *s, const char *secrets_path, access_mode mode, access 
     return STATUS_OK;
 }
 
-void access_close(access *ac)
+void access_close(access_control *ac)
 {
     if (ac == NULL) {
         return;

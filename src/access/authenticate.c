@@ -54,7 +54,7 @@ static status refuse(error *err)
 }
 
 /* `name` is STR_NULL where the scheme carries none. */
-static status find_key(access *ac, str name, str key, arena *a, principal *ret_principal,
+static status find_key(access_control *ac, str name, str key, arena *a, principal *ret_principal,
                        error *err)
 {
     uint8_t hash[ACCESS_HASH_SIZE];
@@ -77,7 +77,7 @@ static status find_key(access *ac, str name, str key, arena *a, principal *ret_p
 }
 
 /* "user:key" in base64; the user's name has no colon. */
-static status find_basic(access *ac, str encoded, arena *a, principal *ret_principal, error *err)
+static status find_basic(access_control *ac, str encoded, arena *a, principal *ret_principal, error *err)
 {
     str decoded;
     str name;
@@ -94,7 +94,7 @@ static status find_basic(access *ac, str encoded, arena *a, principal *ret_princ
     return find_key(ac, name, key, a, ret_principal, err);
 }
 
-status access_authenticate(access *ac, str authorization, arena *a, principal *ret_principal,
+status access_authenticate(access_control *ac, str authorization, arena *a, principal *ret_principal,
                            error *err)
 {
     str credentials;

@@ -17,7 +17,7 @@ typedef struct credential {
 
 #define ACCESS_NEVER INT64_MAX
 
-struct access {
+struct access_control {
     state *state;
     access_mode mode;
     mutex lock;
@@ -27,7 +27,7 @@ struct access {
 };
 
 /* Reads all credentials from the rows and puts them in place. */
-status access__reload(access *ac, error *err);
+status access__reload(access_control *ac, error *err);
 
 /* A new key, "tarn_" and 43 characters. */
 str access__new_key(arena *a);
@@ -35,7 +35,7 @@ bool access__is_key(str text);
 void access__hash_key(str key, uint8_t ret_hash[ACCESS_HASH_SIZE]);
 
 /* Makes a principal with the key. EXISTS. */
-status access__insert_principal(access *ac, str name, role gets, str key, error *err);
+status access__insert_principal(access_control *ac, str name, role gets, str key, error *err);
 
 const char *access__role_name(role of);
 

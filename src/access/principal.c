@@ -72,7 +72,7 @@ static status load_credentials(void *context, state_txn *txn, error *err)
     }
 }
 
-status access__reload(access *ac, error *err)
+status access__reload(access_control *ac, error *err)
 {
     loading l = {.memory = arena_create()};
     arena *before;
@@ -121,7 +121,7 @@ static status insert(void *context, state_txn *txn, error *err)
                       SV_TEXT(str_c(c->id)), SV_INT(now_us));
 }
 
-status access__insert_principal(access *ac, str name, role gets, str key, error *err)
+status access__insert_principal(access_control *ac, str name, role gets, str key, error *err)
 {
     creation c = {.name = name, .role = gets};
 
@@ -155,7 +155,7 @@ static status check_name(str name, error *err)
     return STATUS_OK;
 }
 
-status access_create_principal(access *ac, str name, role gets, arena *a, str *ret_key, error *err)
+status access_create_principal(access_control *ac, str name, role gets, arena *a, str *ret_key, error *err)
 {
     str key = access__new_key(a);
 
@@ -185,7 +185,7 @@ static status drop(void *context, state_txn *txn, error *err)
     return STATUS_OK;
 }
 
-status access_drop_principal(access *ac, str name, error *err)
+status access_drop_principal(access_control *ac, str name, error *err)
 {
     if (str_equal(name, STR("root"))) {
         return error_set(err, STATUS_DENIED, "principal \"root\" cannot be dropped");
@@ -222,7 +222,7 @@ static status list_principals(void *context, state_txn *txn, error *err)
     }
 }
 
-status access_list_principals(access *ac, arena *a, principal_info **ret_list, size_t *ret_count,
+status access_list_principals(access_control *ac, arena *a, principal_info **ret_list, size_t *ret_count,
                               error *err)
 {
     listing l = {.memory = a};

@@ -8,7 +8,7 @@
 struct ingest {
     engine *engine;
     catalog *catalog;
-    access *access;
+    access_control *access;
     storage *storage;
 };
 

@@ -11,7 +11,7 @@
 #include "tarn/base/mem.h"
 #include "tarn/base/vec.h"
 
-status ingest_open(engine *e, catalog *c, access *ac, storage *st, ingest **ret_ingest, error *err)
+status ingest_open(engine *e, catalog *c, access_control *ac, storage *st, ingest **ret_ingest, error *err)
 {
     (void)err;
     ingest *in = NEW(ingest);

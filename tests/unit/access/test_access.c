@@ -9,7 +9,7 @@
 
 typedef struct world {
     state *state;
-    access *access;
+    access_control *access;
 } world;
 
 static world open_world(fixture *f, access_mode mode)

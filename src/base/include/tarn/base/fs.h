@@ -69,6 +69,9 @@ status fs_link_fd(int fd, const char *to, error *err);
 status fs_rename(const char *from, const char *to, error *err);
 status fs_remove(const char *path, error *err);      /* absent is fine */
 status fs_remove_tree(const char *path, error *err); /* absent is fine; does not follow links */
+/* A durable copy of a file or a folder with all in it, extended attributes of the user's name space included; shares
+ * blocks where the file system can. `to` must not exist (EXISTS), a folder may. Counts the files. */
+status fs_copy(const char *from, const char *to, int64_t *ret_files, error *err);
 /* Names in a folder, sorted, without . and .. */
 status fs_list(const char *path, arena *a, str **ret_names, size_t *ret_count, error *err);
 int64_t fs_free_bytes(const char *path); /* -1 where unknown */

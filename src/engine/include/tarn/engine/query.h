@@ -16,7 +16,7 @@ typedef struct engine engine;
 typedef struct engine_options {
     catalog *catalog;
     storage *storage;
-    access *access;
+    access_control *access;
     worker_pool *workers;
     int64_t query_timeout_ms; /* 0: none; a request's own limit may only be shorter */
     int64_t rows_max;         /* of one answer; 0: no limit */

@@ -1,0 +1,151 @@
+/* Answers of the API: JSON documents, errors, parameters. */
+#include "answer.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "tarn/base/clock.h"
+#include "tarn/base/limits.h"
+
+json_writer answer_begin(call *c)
+{
+    json_writer w;
+    json_writer_init(&w, buf_in(c->a, LIMIT_RESULT_IN_MEMORY));
+    return w;
+}
+
+status answer_send(call *c, int status_code, json_writer *w, error *err)
+{
+    buf_add_char(w->out, '\n');
+    TRY(buf_check(w->out, "answer", err));
+    http_respond(c->x, status_code, "application/json", buf_str(w->out));
+    return STATUS_OK;
+}
+
+void answer_empty(call *c)
+{
+    http_respond(c->x, 204, NULL, STR(""));
+}
+
+void error_format_json(const error *err, str request_id, json_writer *w)
+{
+    const status_info *info = status_describe(err->kind);
+
+    json_begin_object(w);
+    json_member_c(w, "code", info->code);
+    json_member_c(w, "type", info->iceberg_type);
+    json_member_c(w, "message", err->message);
+    json_member_c(w, "detail", err->detail);
+    json_member_c(w, "hint", err->hint);
+    if (err->position >= 0) {
+        json_member_int(w, "position", err->position);
+    }
+    json_member_str(w, "request_id", request_id);
+    json_end_object(w);
+}
+
+void answer_error(http_exchange *x, const error *err)
+{
+    buf *body = buf_in(http_exchange_arena(x), LIMIT_JSON_BODY);
+    json_writer w;
+
+    json_writer_init(&w, body);
+    json_begin_object(&w);
+    json_key(&w, "error");
+    error_format_json(err, http_request_id(x), &w);
+    json_end_object(&w);
+    buf_add_char(body, '\n');
+    if (err->kind == STATUS_UNAUTHORIZED) {
+        http_set_header(x, "WWW-Authenticate", STR("Bearer realm=\"tarn\""));
+    }
+    http_respond(x, status_describe(err->kind)->http_status, "application/json", buf_str(body));
+}
+
+status request_json(call *c, const json **ret_object, error *err)
+{
+    str body;
+    str type = http_request_header(c->x, "Content-Type");
+
+    if (type.size > 0 && !str_starts_with_nocase(type, STR("application/json"))) {
+        error_set(err, STATUS_MEDIA_TYPE, "the body is \"%.*s\", not JSON", STR_ARG(type));
+        error_hint(err, "Send Content-Type: application/json.");
+        return STATUS_MEDIA_TYPE;
+    }
+    TRY(http_body_read_all(c->x, LIMIT_JSON_BODY, &body, err));
+    status result = json_parse(body, c->a, ret_object, err);
+    if (result != STATUS_OK) {
+        error_context(err, "request body");
+        return result;
+    }
+    if (json_kind_of(*ret_object) != JSON_OBJECT) {
+        return error_set(err, STATUS_INVALID, "the body is %s, not a JSON object",
+                         json_kind_name(json_kind_of(*ret_object)));
+    }
+    return STATUS_OK;
+}
+
+status param_int(const call *c, const char *name, int64_t fallback, int64_t *ret_value, error *err)
+{
+    str text = http_request_param(c->x, name);
+
+    if (str_is_null(text)) {
+        *ret_value = fallback;
+        return STATUS_OK;
+    }
+    if (str_to_int64(text, ret_value, NULL) != STATUS_OK || *ret_value < 0) {
+        return error_set(err, STATUS_INVALID, "parameter \"%s\" is \"%.*s\", not a whole number",
+                         name, STR_ARG(text));
+    }
+    return STATUS_OK;
+}
+
+status param_bool(const call *c, const char *name, bool fallback, bool *ret_value, error *err)
+{
+    str text = http_request_param(c->x, name);
+
+    if (str_is_null(text)) {
+        *ret_value = fallback;
+        return STATUS_OK;
+    }
+    if (str_equal_nocase(text, STR("true")) || str_equal(text, STR("1"))) {
+        *ret_value = true;
+        return STATUS_OK;
+    }
+    if (str_equal_nocase(text, STR("false")) || str_equal(text, STR("0"))) {
+        *ret_value = false;
+        return STATUS_OK;
+    }
+    return error_set(err, STATUS_INVALID, "parameter \"%s\" is \"%.*s\", not true or false", name,
+                     STR_ARG(text));
+}
+
+void member_id(json_writer *w, const char *key, int64_t id)
+{
+    char text[32];
+
+    if (id < 0) {
+        json_member_null(w, key);
+        return;
+    }
+    snprintf(text, sizeof(text), "%" PRId64, id);
+    json_member_c(w, key, text);
+}
+
+void member_time_us(json_writer *w, const char *key, int64_t time_us)
+{
+    char text[40];
+    clock_format_utc(time_us, 3, text);
+    json_member_c(w, key, text);
+}
+
+status path_table(call *c, table_name *ret_name, error *err)
+{
+    const str parts[2] = {http_request_segment(c->x, "ns"), http_request_segment(c->x, "table")};
+    return catalog_resolve(c->app->catalog, parts, 2, STR(""), c->a, ret_name, err);
+}
+
+bool call_is_cancelled(void *context)
+{
+    const call *c = context;
+    return http_exchange_gone(c->x);
+}

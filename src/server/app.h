@@ -1,0 +1,63 @@
+/* app.h: what the handlers of the server share: the opened modules, and one request on its way. */
+#ifndef TARN_SERVER_APP_H
+#define TARN_SERVER_APP_H
+
+#include "tarn/access/access.h"
+#include "tarn/catalog/catalog.h"
+#include "tarn/engine/query.h"
+#include "tarn/ingest/ingest.h"
+#include "tarn/net/http.h"
+#include "tarn/server/server.h"
+#include "tarn/state/state.h"
+#include "tarn/store/store.h"
+
+typedef struct upload_table upload_table; /* ingest/uploads.c */
+
+typedef struct server {
+    const settings *settings;
+    arena *memory;
+    data_lock *lock;
+    state *state;
+    storage *storage;
+    access_control *access;
+    catalog *catalog;
+    worker_pool *workers;
+    engine *engine;
+    ingest *ingest;
+    http_server *http;
+    http_router *router;
+    upload_table *uploads;
+    char http_address[128]; /* bound; empty where that door is closed */
+    int64_t started_us;
+    _Atomic bool draining;
+} server;
+
+/* One request, authenticated, on its way through a handler. */
+typedef struct call {
+    server *app;
+    http_exchange *x;
+    arena *a;
+    principal who;
+} call;
+
+/* A handler answers (answer.h), or returns why it cannot: then the door answers with the error. */
+typedef struct route {
+    http_pattern pattern;
+    action act; /* checked before the handler, with {ns} and {table} of the path as resource */
+    status (*handle)(call *c, error *err);
+    bool on_loop; /* quick and never blocking: runs on the loop */
+    const char *summary;
+} route;
+
+extern const route server__routes[];
+extern const size_t server__route_count;
+
+/* door.c: authenticates, authorises, runs the handler, answers errors, logs, counts. */
+void server__handle(void *context, http_exchange *x);
+bool server__is_inline(void *context, http_exchange *x);
+
+/* open.c */
+status server__open(const settings *settings, server **ret_app, error *err);
+void server__close(server *app);
+
+#endif

@@ -1,0 +1,107 @@
+/* The HTTP door: every request passes here once: route, authenticate, authorise, handle, answer, log.
+ *
+ * Invariants
+ *   1. No handler runs before access_check said yes for its route's action.
+ *   2. A request that fails before its route is known is still authenticated first, so that nobody can probe what
+ *      exists; only routes of action "none" answer without a key.
+ *   3. A handler that fails after it began its answer has its connection cut: never a clean end. */
+#include "app.h"
+
+#include "answer.h"
+#include "metrics.h"
+#include "tarn/base/clock.h"
+#include "tarn/base/log.h"
+
+static resource resource_of(const call *c)
+{
+    return (resource){
+        .warehouse = catalog_warehouse(c->app->catalog),
+        .space = http_request_segment(c->x, "ns"),
+        .table = http_request_segment(c->x, "table"),
+    };
+}
+
+static status authorise(call *c, action act, error *err)
+{
+    if (act == ACTION_NONE) {
+        return STATUS_OK;
+    }
+    TRY(access_authenticate(c->app->access, http_request_header(c->x, "Authorization"), c->a,
+                            &c->who, err));
+    const resource what = resource_of(c);
+    return access_check(c->app->access, &c->who, act, &what, err);
+}
+
+static status find_route(call *c, const route **ret_route, error *err)
+{
+    size_t index = 0;
+    status found = http_router_match(c->app->router, c->x, &index, err);
+
+    if (found != STATUS_OK) {
+        error unknown = err != NULL ? *err : (error)ERROR_INIT;
+        TRY(authorise(c, ACTION_STATUS_READ, err));
+        if (err != NULL) {
+            *err = unknown;
+        }
+        return found;
+    }
+    *ret_route = &server__routes[index];
+    return STATUS_OK;
+}
+
+static status run(call *c, const route **ret_route, error *err)
+{
+    TRY(find_route(c, ret_route, err));
+    TRY(authorise(c, (*ret_route)->act, err));
+    return (*ret_route)->handle(c, err);
+}
+
+static void log_request(const call *c, const route *r, const error *err, int64_t elapsed_us)
+{
+    int code = http_answer_status(c->x);
+    log_level level = code >= 500                          ? LOG_ERROR
+                      : r != NULL && r->act == ACTION_NONE ? LOG_DEBUG
+                                                           : LOG_INFO;
+
+    if (!log_enabled(level)) {
+        return;
+    }
+    log_event(level, "request", LOG_C("method", http_method_name(http_request_method(c->x))),
+              LOG_STR("path", http_request_path(c->x)), LOG_INT("status", code),
+              LOG_INT("bytes", http_answer_bytes(c->x)), LOG_INT("elapsed_us", elapsed_us),
+              LOG_STR("principal", c->who.name), LOG_STR("peer", http_request_peer(c->x)),
+              LOG_C("error", err->kind == STATUS_OK ? "" : err->message));
+}
+
+void server__handle(void *context, http_exchange *x)
+{
+    int64_t started_ns = clock_mono_ns();
+    call c = {.app = context, .x = x, .a = http_exchange_arena(x)};
+    const route *r = NULL;
+    error err = ERROR_INIT;
+
+    str id = http_request_id(x);
+    log_set_request_id(str_to_c(c.a, id));
+    status result = run(&c, &r, &err);
+    if (result != STATUS_OK && !http_answered(x)) {
+        err.kind = result;
+        answer_error(x, &err);
+    } else if (result != STATUS_OK) {
+        err.kind = result;
+        http_stream_abort(x);
+    }
+    int64_t elapsed_us = (clock_mono_ns() - started_ns) / 1000;
+    metrics_count_request(r != NULL ? (size_t)(r - server__routes) : server__route_count,
+                          http_answer_status(x), elapsed_us);
+    log_request(&c, r, &err, elapsed_us);
+    log_set_request_id(NULL);
+}
+
+bool server__is_inline(void *context, http_exchange *x)
+{
+    const server *app = context;
+    size_t index = 0;
+
+    return http_router_match(app->router, x, &index, NULL) == STATUS_OK &&
+           server__routes[index].on_loop;
+}

@@ -1,0 +1,193 @@
+/* Opening the modules in their order, and closing them in the other. */
+#include "app.h"
+
+#include <unistd.h>
+
+#include "tarn/base/clock.h"
+#include "tarn/base/fs.h"
+#include "tarn/base/mem.h"
+#include "tarn/base/vec.h"
+#include "uploads.h"
+
+static const char *below(server *app, const char *name)
+{
+    return fs_join(app->memory, app->settings->data_path.data, name);
+}
+
+static status make_folders(server *app, error *err)
+{
+    static const char *const folders[] = {"", "run", "secrets", "staging"};
+
+    for (size_t i = 0; i < COUNT_OF(folders); i++) {
+        TRY(fs_make_dirs(below(app, folders[i]), 0700, err));
+    }
+    return STATUS_OK;
+}
+
+typedef VEC(state_migration) migration_list;
+
+static void add_migrations(server *app, migration_list *all, const state_migration *some,
+                           size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        vec_push(app->memory, all, some[i]);
+    }
+}
+
+static bool is_unsafe(const server *app)
+{
+    return str_equal(setting_text(app->settings, SETTING_DURABILITY), STR("unsafe"));
+}
+
+static status open_state(server *app, error *err)
+{
+    migration_list all = {0};
+    const state_options options = {.path = below(app, "tarn.db"), .unsafe = is_unsafe(app)};
+
+    add_migrations(app, &all, store_migrations, store_migration_count);
+    add_migrations(app, &all, access_migrations, access_migration_count);
+    add_migrations(app, &all, catalog_migrations, catalog_migration_count);
+    return state_open(&options, all.items, all.count, &app->state, err);
+}
+
+static status open_storage(server *app, error *err)
+{
+    const setting_value *roots = &app->settings->values[SETTING_WAREHOUSE_ROOTS];
+    const storage_options options = {
+        .data_path = app->settings->data_path.data,
+        .state = app->state,
+        .local_roots = roots->list,
+        .local_root_count = roots->list_count,
+        .scrub_bytes_per_second = setting_number(app->settings, SETTING_STORE_SCRUB_RATE),
+        .unsafe = is_unsafe(app),
+    };
+    return storage_open(&options, &app->storage, err);
+}
+
+static status open_access(server *app, error *err)
+{
+    bool open = str_equal(setting_text(app->settings, SETTING_AUTH_MODE), STR("none"));
+    return access_open(app->state, below(app, "secrets"), open ? ACCESS_OPEN : ACCESS_KEYS,
+                       &app->access, err);
+}
+
+static status open_catalog(server *app, error *err)
+{
+    str location = setting_text(app->settings, SETTING_WAREHOUSE_LOCATION);
+
+    while (location.size > 1 && str_ends_with(location, STR("/"))) {
+        location.size--;
+    }
+    status allowed = store_check_location(
+        app->storage, str_printf(app->memory, "%.*s/x", STR_ARG(location)), err);
+    if (allowed != STATUS_OK) {
+        error_context(err, "setting \"warehouse.location\"");
+        return allowed;
+    }
+    const catalog_options options = {
+        .state = app->state,
+        .storage = app->storage,
+        .warehouse = setting_text(app->settings, SETTING_WAREHOUSE_NAME),
+        .warehouse_location = location,
+    };
+    return catalog_open(&options, &app->catalog, err);
+}
+
+#define MEMORY_SHARE_PERCENT 60
+
+static int64_t machine_memory_bytes(void)
+{
+    return (int64_t)sysconf(_SC_PHYS_PAGES) * (int64_t)sysconf(_SC_PAGESIZE);
+}
+
+static int64_t worker_memory(const server *app)
+{
+    int64_t asked = setting_number(app->settings, SETTING_ENGINE_MEMORY);
+    return asked > 0 ? asked : machine_memory_bytes() / 100 * MEMORY_SHARE_PERCENT;
+}
+
+static status open_workers(server *app, error *err)
+{
+    const setting_value *roots = &app->settings->values[SETTING_WAREHOUSE_ROOTS];
+    int64_t threads = setting_number(app->settings, SETTING_ENGINE_THREADS);
+    const worker_options options = {
+        .run_path = below(app, "run"),
+        .duckdb_library = setting_text(app->settings, SETTING_ENGINE_LIBRARY).data,
+        .readable_roots = roots->list,
+        .readable_root_count = roots->list_count,
+        .workers_max = (int)setting_number(app->settings, SETTING_ENGINE_WORKERS),
+        .threads_per_worker = threads > 0 ? (int)threads : thread_cpu_count(),
+        .memory_bytes = worker_memory(app),
+        .temp_bytes = setting_number(app->settings, SETTING_ENGINE_TEMP),
+        .sandbox = str_equal(setting_text(app->settings, SETTING_ENGINE_SANDBOX), STR("unsafe"))
+                       ? SANDBOX_UNSAFE
+                       : SANDBOX_ON,
+        .spare = (int)setting_number(app->settings, SETTING_ENGINE_SPARE),
+        .idle_timeout_ms = setting_number(app->settings, SETTING_ENGINE_IDLE),
+    };
+    return worker_pool_open(&options, &app->workers, err);
+}
+
+static status open_engine(server *app, error *err)
+{
+    const engine_options options = {
+        .catalog = app->catalog,
+        .storage = app->storage,
+        .access = app->access,
+        .workers = app->workers,
+        .query_timeout_ms = setting_number(app->settings, SETTING_QUERY_TIMEOUT),
+        .rows_max = setting_number(app->settings, SETTING_QUERY_ROWS_MAX),
+        .pruning = setting_number(app->settings, SETTING_ENGINE_PRUNING) != 0,
+    };
+    TRY(engine_open(&options, &app->engine, err));
+    return ingest_open(app->engine, app->catalog, app->access, app->storage, &app->ingest, err);
+}
+
+static status open_modules(server *app, error *err)
+{
+    TRY(make_folders(app, err));
+    TRY(data_lock_take(app->settings->data_path.data, "tarn serve", &app->lock, err));
+    TRY(open_state(app, err));
+    TRY(open_storage(app, err));
+    TRY(open_access(app, err));
+    TRY(open_catalog(app, err));
+    TRY(open_workers(app, err));
+    TRY(open_engine(app, err));
+    app->uploads = uploads_create(app->storage);
+    app->router = http_router_create(server__routes, server__route_count, sizeof(route));
+    return STATUS_OK;
+}
+
+status server__open(const settings *config, server **ret_app, error *err)
+{
+    server *new = NEW(server);
+    new->settings = config;
+    new->memory = arena_create();
+    new->started_us = clock_now_us();
+    status result = open_modules(new, err);
+
+    if (result != STATUS_OK) {
+        server__close(new);
+        return result;
+    }
+    *ret_app = new;
+    return STATUS_OK;
+}
+
+/* Whatever was opened. */
+void server__close(server *app)
+{
+    http_server_free(app->http);
+    http_router_free(app->router);
+    uploads_free(app->uploads);
+    ingest_close(app->ingest);
+    engine_close(app->engine);
+    worker_pool_close(app->workers);
+    catalog_close(app->catalog);
+    access_close(app->access);
+    storage_close(app->storage);
+    state_close(app->state);
+    data_lock_drop(app->lock);
+    arena_free(app->memory);
+    mem_free(app);
+}

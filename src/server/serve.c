@@ -1,0 +1,223 @@
+/* The life of a server: doors open, READY, until a signal; then it drains and closes.
+ *
+ * A private server (started by a command that found none) has one door, a unix socket, and ends by itself when its last
+ * client has been gone for a moment. */
+#include "tarn/server/server.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "app.h"
+#include "tarn/base/clock.h"
+#include "tarn/base/fs.h"
+#include "tarn/base/limits.h"
+#include "tarn/base/log.h"
+
+#define PRIVATE_LINGER_MS 1500    /* without a client */
+#define PRIVATE_PATIENCE_MS 15000 /* until the first one comes */
+
+static void configure_log(const settings *s)
+{
+    bool known = false;
+    log_level level = log_level_from(setting_text(s, SETTING_LOG_LEVEL), &known);
+    bool as_json = str_equal(setting_text(s, SETTING_LOG_FORMAT), STR("json"));
+
+    log_configure(known ? level : LOG_INFO, as_json ? LOG_JSON : LOG_TEXT, STDERR_FILENO);
+}
+
+/* ---- doors ---- */
+
+static status refuse_open_mode(const server *app, str address, error *err)
+{
+    bool open = str_equal(setting_text(app->settings, SETTING_AUTH_MODE), STR("none"));
+
+    if (open && !str_starts_with(address, STR("127.")) && !str_starts_with(address, STR("[::1]")) &&
+        !str_starts_with(address, STR("localhost:"))) {
+        error_set(err, STATUS_USAGE, "auth.mode \"none\" cannot be used on address \"%.*s\"",
+                  STR_ARG(address));
+        error_hint(err, "Listen on 127.0.0.1, or set auth.mode to keys.");
+        return STATUS_USAGE;
+    }
+    return STATUS_OK;
+}
+
+static status open_http(server *app, error *err)
+{
+    const setting_value *hosts = &app->settings->values[SETTING_HTTP_HOSTS];
+    str address = setting_text(app->settings, SETTING_HTTP_LISTEN);
+    const http_service service = {
+        .handle = server__handle,
+        .is_inline = server__is_inline,
+        .context = app,
+        .check_host = true,
+        .hosts = hosts->list,
+        .host_count = hosts->list_count,
+    };
+
+    if (str_equal(address, STR("none"))) {
+        return STATUS_OK;
+    }
+    TRY(refuse_open_mode(app, address, err));
+    status result = http_server_listen(app->http, address, &service, app->http_address, err);
+    if (result == STATUS_UNAVAILABLE) {
+        error_context(err, "setting \"http.listen\"");
+        error_hint(
+            err,
+            "Stop what uses the port, or choose another with --http.listen 127.0.0.1:0 (a free one).");
+    }
+    return result;
+}
+
+static status open_private(server *app, const char *socket_path, error *err)
+{
+    const http_service service = {
+        .handle = server__handle, .is_inline = server__is_inline, .context = app};
+    char address[128];
+
+    (void)unlink(socket_path); /* a leftover: the data lock proves that nobody serves on it */
+    return http_server_listen(app->http, str_printf(app->memory, "unix:%s", socket_path), &service,
+                              address, err);
+}
+
+static status open_doors(server *app, const server_options *options, error *err)
+{
+    const http_config config = HTTP_CONFIG_DEFAULTS;
+
+    TRY(http_server_create(&config, &app->http, err));
+    if (options->private_socket != NULL) {
+        TRY(open_private(app, options->private_socket, err));
+    } else {
+        TRY(open_http(app, err));
+    }
+    return http_server_start(app->http, err);
+}
+
+/* ---- telling the world ---- */
+
+static char *run_file(const server *app, const char *name)
+{
+    return arena_printf(app->memory, "%.*s/run/%s", STR_ARG(app->settings->data_path), name);
+}
+
+static status write_server_json(const server *app, error *err)
+{
+    str text = str_printf(app->memory, "{\"pid\": %ld, \"http\": \"%s\"}\n", (long)getpid(),
+                          app->http_address);
+    return fs_write_file(run_file(app, "server.json"), text, 0600, err);
+}
+
+/* Readiness for a service manager: one datagram to the socket it names. */
+static void notify_ready(void)
+{
+    const char *path = getenv("NOTIFY_SOCKET");
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    static const char message[] = "READY=1";
+
+    if (path == NULL || strlen(path) >= sizeof(address.sun_path) || path[0] == '\0') {
+        return;
+    }
+    memcpy(address.sun_path, path, strlen(path));
+    if (address.sun_path[0] == '@') {
+        address.sun_path[0] = '\0';
+    }
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd >= 0) {
+        socklen_t size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(path));
+        (void)sendto(fd, message, sizeof(message) - 1, MSG_NOSIGNAL,
+                     (const struct sockaddr *)&address, size);
+        close(fd);
+    }
+}
+
+static void tell_ready(const server *app)
+{
+    dprintf(STDERR_FILENO, "READY http=%s data=%.*s pid=%ld elapsed_ms=%" PRId64 "\n",
+            app->http_address[0] != '\0' ? app->http_address : "none",
+            STR_ARG(app->settings->data_path), (long)getpid(),
+            (clock_now_us() - app->started_us) / 1000);
+    notify_ready();
+}
+
+/* ---- until the end ---- */
+
+static bool private_is_lonely(const server *app, int64_t *lonely_since_ms, bool *was_used)
+{
+    http_stats stats;
+    http_server_stats(app->http, &stats);
+    int64_t now_ms = clock_mono_ms();
+
+    if (stats.unix_connections_open > 0) {
+        *was_used = true;
+        *lonely_since_ms = now_ms;
+    }
+    return now_ms - *lonely_since_ms > (*was_used ? PRIVATE_LINGER_MS : PRIVATE_PATIENCE_MS);
+}
+
+static void wait_for_end(const server *app, const sigset_t *signals, bool private)
+{
+    const struct timespec tick = {.tv_nsec = 200 * 1000 * 1000};
+    int64_t lonely_since_ms = clock_mono_ms();
+    bool was_used = false;
+
+    for (;;) {
+        int number = private ? sigtimedwait(signals, NULL, &tick) : sigwaitinfo(signals, NULL);
+        if (number == SIGTERM || number == SIGINT) {
+            log_event(LOG_INFO, "stopping",
+                      LOG_C("signal", number == SIGTERM ? "SIGTERM" : "SIGINT"));
+            return;
+        }
+        if (private && private_is_lonely(app, &lonely_since_ms, &was_used)) {
+            return;
+        }
+        if (fs_volume_broken()) {
+            log_event(LOG_ERROR, "stopping: a sync failed, nothing more can be promised",
+                      LOG_INT("pid", getpid()));
+            return;
+        }
+    }
+}
+
+static status serve(server *app, const server_options *options, const sigset_t *signals, error *err)
+{
+    bool private = options->private_socket != NULL;
+
+    TRY(open_doors(app, options, err));
+    if (!private) {
+        TRY(write_server_json(app, err));
+    }
+    worker_pool_warm(app->workers);
+    tell_ready(app);
+    wait_for_end(app, signals, private);
+    app->draining = true;
+    if (private) {
+        (void)unlink(options->private_socket); /* newcomers start their own once the lock is free */
+    } else {
+        (void)unlink(run_file(app, "server.json"));
+    }
+    http_server_stop(app->http);
+    return STATUS_OK;
+}
+
+status server_run(const server_options *options, error *err)
+{
+    sigset_t signals;
+    server *app = NULL;
+
+    /* Before any thread starts, so that all inherit the mask and only this thread takes the signals. */
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    pthread_sigmask(SIG_BLOCK, &signals, NULL);
+    configure_log(options->settings);
+    TRY(server__open(options->settings, &app, err));
+    status result = serve(app, options, &signals, err);
+    server__close(app);
+    return result;
+}
