@@ -318,14 +318,14 @@ void http__loop_run(void *context)
         bool stopping = atomic_load(&loop->server->stopping);
         if (stopping) {
             listeners_forget(loop);
-            if (loop->conns == NULL) {
-                break;
-            }
         }
         if (loop->now_ms >= loop->sweep_ms) {
             sweep(loop);
             bury(loop);
             loop->sweep_ms = loop->now_ms + loop->server->sweep_every_ms;
+        }
+        if (stopping && loop->conns == NULL) {
+            break;
         }
     }
     go_on(loop); /* all are closed: this empties the queue */

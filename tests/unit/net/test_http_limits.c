@@ -321,11 +321,11 @@ static void test_connections_that_say_nothing_are_closed(void **state)
     http_config config = {.head_timeout_ms = 100, .idle_timeout_ms = 100};
     site *s = site_start(f, &config, quick);
     int fresh = raw_connect(s);
-    int kept = raw_connect(s);
     raw_end end;
 
     EXPECT_STR(raw_read(f, fresh, 5000, &end), "");
     assert_int_equal(end, RAW_CLOSED);
+    int kept = raw_connect(s);
     raw_send(kept, STR("GET / HTTP/1.1\r\n" HOST "\r\n"));
     str answer = raw_read(f, kept, 5000, &end);
     assert_int_equal(count_of(answer, "HTTP/1.1 "), 1); /* the answer, and no 408 behind it */
