@@ -32,28 +32,27 @@ static status authorise(call *c, action act, error *err)
     return access_check(c->app->access, &c->who, act, &what, err);
 }
 
-static status find_route(call *c, const route **ret_route, error *err)
+/* Why there is no such route is told only to those who may know. */
+static status refuse_unknown(call *c, status found, const error *unknown, error *err)
 {
-    size_t index = 0;
-    status found = http_router_match(c->app->router, c->x, &index, err);
-
-    if (found != STATUS_OK) {
-        error unknown = err != NULL ? *err : (error)ERROR_INIT;
-        TRY(authorise(c, ACTION_STATUS_READ, err));
-        if (err != NULL) {
-            *err = unknown;
-        }
-        return found;
-    }
-    *ret_route = &server__routes[index];
-    return STATUS_OK;
+    TRY(authorise(c, ACTION_STATUS_READ, err));
+    *err = *unknown;
+    return found;
 }
 
 static status run(call *c, const route **ret_route, error *err)
 {
-    TRY(find_route(c, ret_route, err));
-    TRY(authorise(c, (*ret_route)->act, err));
-    return (*ret_route)->handle(c, err);
+    size_t index = 0;
+    error unknown = ERROR_INIT;
+    status found = http_router_match(c->app->router, c->x, &index, &unknown);
+
+    if (found != STATUS_OK) {
+        return refuse_unknown(c, found, &unknown, err);
+    }
+    const route *r = &server__routes[index];
+    *ret_route = r;
+    TRY(authorise(c, r->act, err));
+    return r->handle(c, err);
 }
 
 static void log_request(const call *c, const route *r, const error *err, int64_t elapsed_us)
