@@ -68,8 +68,8 @@ typedef struct parquet_element {
     int32_t field_id; /* PARQUET_NO_FIELD_ID where absent */
     int32_t type_length;
     int32_t precision, scale; /* decimal */
-    parquet_unit unit;        /* time, timestamp */
-    bool utc_adjusted;        /* time, timestamp */
+    parquet_unit unit;        /* time, timestamp; where only ConvertedType is written, true as the format says */
+    bool utc_adjusted;        /* time, timestamp; where only ConvertedType is written, true as the format says */
     int bit_width;            /* integer */
     bool is_signed;           /* integer */
     size_t parent;            /* index; PARQUET_NO_INDEX for the root */
@@ -114,7 +114,7 @@ typedef struct parquet_footer {
     int64_t footer_bytes; /* with its length and magic */
 } parquet_footer;
 
-/* `tail` is the end of the file (any length that holds the footer; 64 KiB usually does),
+/* The footer is copied into the arena. `tail` is the end of the file (any length that holds the footer; 64 KiB usually does),
  * `file_size_bytes` its whole size. Where the tail is too short OK is returned with
  * *ret_needed_bytes > 0: come again with that many. CORRUPT: no "PAR1", lengths that do not fit,
  * malformed Thrift. UNSUPPORTED: encrypted footers ("PARE"). */
