@@ -1,0 +1,320 @@
+/* expire.c: snapshots beyond the table's limit leave with the commit that goes past it, and the objects that only
+ * they needed leave in the same transaction.
+ *
+ *   1. Heads of branches and tags never expire, nor as many of their ancestors as they ask to keep.
+ *   2. The snapshot log loses everything before its last expired entry: time travel must not answer from a history
+ *      with holes (specification, "Table metadata", snapshot-log).
+ *   3. What cannot be read for comparison is left where it is: a commit never fails for the sake of tidiness.
+ * The reasons are in docs/design/0005-small-metadata.md. */
+#include "tarn/base/map.h"
+
+#include "commit.h"
+
+enum {
+    DEFAULT_SNAPSHOTS_MAX = 100,
+    EXPIRED_AT_ONCE_MAX =
+        32, /* a table that comes with a long history loses it over several commits */
+};
+
+typedef struct expiry {
+    ice__change *change;
+    map *kept;              /* ids that must stay, as text */
+    ice_snapshot *retained; /* in the order they had */
+    size_t retained_count;
+    ice_snapshot *expired;
+    size_t expired_count;
+} expiry;
+
+static char present; /* what sets hold */
+
+static str id_key(int64_t id, arena *a)
+{
+    return str_printf(a, "%lld", (long long)id);
+}
+
+/* --- which --- */
+
+static void keep_ancestors(expiry *x, int64_t id, int64_t count)
+{
+    const ice_snapshot *s = ice_metadata_snapshot_by_id(&x->change->next, id);
+
+    for (; s != NULL && count > 0; count--) {
+        (void)map_set(x->kept, id_key(s->id, x->change->memory), &present);
+        s = s->parent_id == ICE_NO_SNAPSHOT
+                ? NULL
+                : ice_metadata_snapshot_by_id(&x->change->next, s->parent_id);
+    }
+}
+
+static void keep_references(expiry *x)
+{
+    const ice_metadata *m = &x->change->next;
+    int64_t least = ice_metadata_property_int(m, "history.expire.min-snapshots-to-keep", 1);
+
+    for (size_t i = 0; i < m->ref_count; i++) {
+        const ice_ref *ref = &m->refs[i];
+        int64_t count = ref->min_snapshots_to_keep > 0 ? ref->min_snapshots_to_keep : least;
+
+        keep_ancestors(x, ref->snapshot_id, ref->is_tag || count < 1 ? 1 : count);
+    }
+}
+
+static void choose(expiry *x, size_t surplus)
+{
+    const ice_metadata *m = &x->change->next;
+    arena *a = x->change->memory;
+
+    x->retained = ARENA_ARRAY(a, ice_snapshot, m->snapshot_count);
+    x->expired = ARENA_ARRAY(a, ice_snapshot, m->snapshot_count);
+    for (size_t i = 0; i < m->snapshot_count; i++) { /* the oldest stand first */
+        const ice_snapshot *s = &m->snapshots[i];
+
+        if (x->expired_count < surplus && !map_has(x->kept, id_key(s->id, a))) {
+            x->expired[x->expired_count++] = *s;
+        } else {
+            x->retained[x->retained_count++] = *s;
+        }
+    }
+}
+
+static bool is_expired(const expiry *x, int64_t id)
+{
+    for (size_t i = 0; i < x->expired_count; i++) {
+        if (x->expired[i].id == id) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void trim_log(const expiry *x)
+{
+    ice_metadata *m = &x->change->next;
+    size_t start = 0;
+
+    for (size_t i = 0; i < m->snapshot_log_count; i++) {
+        if (is_expired(x, m->snapshot_log[i].snapshot_id)) {
+            start = i + 1;
+        }
+    }
+    m->snapshot_log += start;
+    m->snapshot_log_count -= start;
+}
+
+/* --- what goes with them --- */
+
+static bool load(const expiry *x, const ice_snapshot *s, ice__manifest_list *ret_list)
+{
+    ice__change *c = x->change;
+
+    if (s->id == c->snapshot.id) { /* its list is only being written */
+        *ret_list =
+            (ice__manifest_list){.manifests = c->manifests.items, .count = c->manifests.count};
+        return true;
+    }
+    return ice__list_load(c->storage, s, c->memory, ret_list, NULL) == STATUS_OK;
+}
+
+/* One line of descent, the expired at its beginning: a manifest that the oldest retained snapshot no longer has, no
+ * later one has again, so that its list alone needs to be read. */
+static bool is_line(const expiry *x)
+{
+    for (size_t i = 1; i < x->expired_count; i++) {
+        if (x->expired[i].parent_id != x->expired[i - 1].id) {
+            return false;
+        }
+    }
+    for (size_t i = 0; i < x->retained_count; i++) {
+        int64_t before = i > 0 ? x->retained[i - 1].id : x->expired[x->expired_count - 1].id;
+
+        if (x->retained[i].parent_id != before) {
+            return false;
+        }
+    }
+    return x->retained_count > 0;
+}
+
+typedef struct leftover {
+    ice__manifest_vec manifests; /* of expired snapshots alone */
+    ice__manifest_vec needed;    /* of the retained snapshots that were looked at */
+    map *needed_paths;
+} leftover;
+
+static bool find_needed(const expiry *x, bool line, leftover *l)
+{
+    size_t count = line ? 1 : x->retained_count;
+    arena *a = x->change->memory;
+
+    l->needed_paths = map_create(a);
+    for (size_t i = 0; i < count; i++) {
+        ice__manifest_list list;
+
+        if (!load(x, &x->retained[i], &list)) {
+            return false;
+        }
+        for (size_t k = 0; k < list.count; k++) {
+            if (map_set(l->needed_paths, list.manifests[k].path, &present) == NULL) {
+                vec_push(a, &l->needed, list.manifests[k]);
+            }
+        }
+    }
+    return true;
+}
+
+static void find_leftovers(const expiry *x, leftover *l)
+{
+    arena *a = x->change->memory;
+    map *seen = map_create(a);
+
+    for (size_t i = 0; i < x->expired_count; i++) {
+        ice__manifest_list list;
+
+        if (!load(x, &x->expired[i], &list)) {
+            continue;
+        }
+        for (size_t k = 0; k < list.count; k++) {
+            if (!map_has(l->needed_paths, list.manifests[k].path) &&
+                map_set(seen, list.manifests[k].path, &present) == NULL) {
+                vec_push(a, &l->manifests, list.manifests[k]);
+            }
+        }
+    }
+}
+
+/* Appends only ever add files, so that every file of an expired snapshot lives on in its successors. */
+static bool only_appends(const expiry *x)
+{
+    for (size_t i = 1; i < x->expired_count; i++) {
+        if (x->expired[i].operation != ICE_APPEND) {
+            return false;
+        }
+    }
+    for (size_t i = 0; i < x->retained_count; i++) {
+        if (x->retained[i].operation != ICE_APPEND) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool for_live_files(const expiry *x, const ice__manifest_vec *manifests,
+                           void (*take)(void *context, str path), void *context)
+{
+    ice__change *c = x->change;
+
+    for (size_t i = 0; i < manifests->count; i++) {
+        ice__entries entries;
+
+        if (ice__manifest_load(c->storage, c->base, &manifests->items[i], c->memory, &entries,
+                               NULL) != STATUS_OK) {
+            return false;
+        }
+        for (size_t k = 0; k < entries.count; k++) {
+            if (entries.entries[k].status != ICE_DELETED) {
+                take(context, entries.entries[k].file.path);
+            }
+        }
+    }
+    return true;
+}
+
+typedef struct file_sets {
+    map *needed;
+    map *gone;
+    ice__change *change;
+} file_sets;
+
+static void take_needed(void *context, str path)
+{
+    (void)map_set(((file_sets *)context)->needed, path, &present);
+}
+
+static void take_gone(void *context, str path)
+{
+    file_sets *sets = context;
+
+    if (!map_has(sets->needed, path) && map_set(sets->gone, path, &present) == NULL) {
+        vec_push(sets->change->memory, &sets->change->obsolete, path);
+    }
+}
+
+/* Manifests that this very commit merges are not in the store yet; their files are those of manifests that go. */
+static void take_merged(const expiry *x, leftover *l)
+{
+    ice__manifest_vec stored = {0};
+
+    for (size_t i = 0; i < l->needed.count; i++) {
+        if (l->needed.items[i].sequence_number != ICE__UNASSIGNED &&
+            l->needed.items[i].added_snapshot_id != x->change->snapshot.id) {
+            vec_push(x->change->memory, &stored, l->needed.items[i]);
+        }
+    }
+    l->needed = stored;
+}
+
+/* Data files that no retained snapshot has. Nothing is taken where something could not be read. */
+static void find_files(const expiry *x, bool line, leftover *l)
+{
+    file_sets sets = {.needed = map_create(x->change->memory),
+                      .gone = map_create(x->change->memory),
+                      .change = x->change};
+
+    if (l->manifests.count == 0 || (line && only_appends(x))) {
+        return;
+    }
+    if (x->change->merged.count > 0) {
+        return; /* what was merged is needed; the next commit that expires will see it stored */
+    }
+    take_merged(x, l);
+    if (for_live_files(x, &l->needed, take_needed, &sets)) {
+        (void)for_live_files(x, &l->manifests, take_gone, &sets);
+    }
+}
+
+static void collect_obsolete(const expiry *x)
+{
+    ice__change *c = x->change;
+    leftover l = {.needed_paths = NULL};
+    bool line = is_line(x);
+
+    if (!find_needed(x, line, &l)) {
+        return;
+    }
+    find_leftovers(x, &l);
+    find_files(x, line, &l);
+    for (size_t i = 0; i < l.manifests.count; i++) {
+        vec_push(c->memory, &c->obsolete, l.manifests.items[i].path);
+    }
+    for (size_t i = 0; i < x->expired_count; i++) {
+        if (!str_is_null(x->expired[i].manifest_list)) {
+            vec_push(c->memory, &c->obsolete, x->expired[i].manifest_list);
+        }
+    }
+}
+
+void ice__expire_snapshots(ice__change *c)
+{
+    ice_metadata *m = &c->next;
+    int64_t snapshots_max =
+        ice_metadata_property_int(m, "tarn.history.max-snapshots", DEFAULT_SNAPSHOTS_MAX);
+    bool may_delete =
+        !str_equal_nocase(ice_metadata_property(m, "gc.enabled", "true"), STR("false"));
+    expiry x = {.change = c};
+    size_t surplus;
+
+    if (snapshots_max <= 0 || !may_delete || m->snapshot_count <= (size_t)snapshots_max) {
+        return;
+    }
+    surplus = m->snapshot_count - (size_t)snapshots_max;
+    surplus = surplus > EXPIRED_AT_ONCE_MAX ? EXPIRED_AT_ONCE_MAX : surplus;
+    x.kept = map_create(c->memory);
+    keep_references(&x);
+    choose(&x, surplus);
+    if (x.expired_count == 0) {
+        return;
+    }
+    m->snapshots = x.retained;
+    m->snapshot_count = x.retained_count;
+    trim_log(&x);
+    collect_obsolete(&x);
+}
