@@ -200,8 +200,12 @@ static void run_handler(void *context)
 {
     http_conn *c = context;
 
-    c->service->handle(c->service->context, &c->exchange);
-    http__answer_complete(&c->exchange);
+    if (atomic_load(&c->broken)) { /* gone while the request waited for a thread */
+        http_stream_abort(&c->exchange);
+    } else {
+        c->service->handle(c->service->context, &c->exchange);
+        http__answer_complete(&c->exchange);
+    }
     http__loop_hand_back(c);
 }
 

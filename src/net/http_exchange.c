@@ -107,6 +107,56 @@ str http_request_segment(const http_exchange *x, const char *name)
     return STR_NULL;
 }
 
+/* Digits only; what does not fit is as far as anything goes. */
+static bool parse_position(str text, int64_t *ret_value)
+{
+    int64_t value = 0;
+
+    for (size_t i = 0; i < text.size; i++) {
+        int digit = text.data[i] - '0';
+        if (digit < 0 || digit > 9) {
+            return false;
+        }
+        value = value > (INT64_MAX - digit) / 10 ? INT64_MAX : value * 10 + digit;
+    }
+    *ret_value = value;
+    return text.size > 0;
+}
+
+http_range http_request_range(const http_exchange *x, int64_t total_bytes, int64_t *ret_offset,
+                              int64_t *ret_size)
+{
+    str text = http_request_header(x, "range");
+    str last_text = STR_NULL;
+    int64_t first = 0;
+    int64_t last = INT64_MAX;
+
+    *ret_offset = 0;
+    *ret_size = total_bytes;
+    if (!str_starts_with_nocase(text, STR("bytes="))) {
+        return HTTP_RANGE_WHOLE;
+    }
+    str first_text = str_trim(str_cut(str_slice(text, 6, text.size), '-', &last_text));
+    last_text = str_is_null(last_text) ? last_text : str_trim(last_text);
+    if (str_is_null(last_text) || (last_text.size > 0 && !parse_position(last_text, &last)) ||
+        (first_text.size > 0 && (!parse_position(first_text, &first) || first > last)) ||
+        (first_text.size == 0 && last_text.size == 0)) {
+        return HTTP_RANGE_WHOLE;
+    }
+    if (first_text.size == 0) { /* the last so many */
+        first = last < total_bytes ? total_bytes - last : 0;
+        last = last == 0 ? -1 : total_bytes - 1;
+    }
+    if (first >= total_bytes || last < first) {
+        *ret_offset = total_bytes;
+        *ret_size = 0;
+        return HTTP_RANGE_OUTSIDE;
+    }
+    *ret_offset = first;
+    *ret_size = (last < total_bytes - 1 ? last : total_bytes - 1) - first + 1;
+    return HTTP_RANGE_PART;
+}
+
 arena *http_exchange_arena(http_exchange *x)
 {
     return x->memory;

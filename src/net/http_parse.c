@@ -71,6 +71,8 @@ bool http__is_token(str text)
 
 /* ---- the end of a head ---- */
 
+enum { FIRST_LINE_MAX = LIMIT_HTTP_TARGET + 64 }; /* 64: method and version */
+
 http_refusal http__head_scan(http_scan *scan, const char *bytes, size_t size, size_t *ret_size)
 {
     *ret_size = 0;
@@ -87,6 +89,9 @@ http_refusal http__head_scan(http_scan *scan, const char *bytes, size_t size, si
         if (end == 0 || bytes[end - 1] != '\r') {
             return HTTP_REFUSE_LINE_END;
         }
+        if (scan->line == 0 && end > FIRST_LINE_MAX) {
+            return HTTP_REFUSE_TARGET_SIZE;
+        }
         bool is_empty = end - scan->line == 1;
         scan->line = scan->seen = end + 1;
         if (is_empty) {
@@ -97,7 +102,7 @@ http_refusal http__head_scan(http_scan *scan, const char *bytes, size_t size, si
             return HTTP_REFUSE_NONE;
         }
     }
-    if (scan->line == 0 && size > LIMIT_HTTP_TARGET + 64) { /* 64: method and version */
+    if (scan->line == 0 && size > FIRST_LINE_MAX) {
         return HTTP_REFUSE_TARGET_SIZE;
     }
     return size >= LIMIT_HTTP_HEAD ? HTTP_REFUSE_HEAD_SIZE : HTTP_REFUSE_NONE;

@@ -1,5 +1,5 @@
 /* Claims about the request head and chunked bodies: transcripts that are taken and transcripts that are refused. */
-#include "http_parse.h"
+#include "http_core.h"
 #include "support/test.h"
 
 static http_header headers[LIMIT_HTTP_HEADERS];
@@ -237,6 +237,50 @@ static void test_loopback_names_are_told_from_lookalikes(void **state)
     }
 }
 
+static void test_ranges_are_cut_to_what_is_there(void **state)
+{
+    static const struct {
+        const char *range;
+        int64_t total;
+        http_range kind;
+        int64_t offset, size;
+    } cases[] = {
+        {NULL, 10, HTTP_RANGE_WHOLE, 0, 10},
+        {"bytes=0-0", 10, HTTP_RANGE_PART, 0, 1},
+        {"Bytes=2-5", 10, HTTP_RANGE_PART, 2, 4},
+        {"bytes=2-", 10, HTTP_RANGE_PART, 2, 8},
+        {"bytes=-3", 10, HTTP_RANGE_PART, 7, 3},
+        {"bytes=-30", 10, HTTP_RANGE_PART, 0, 10},
+        {"bytes=5-99999999999999999999999", 10, HTTP_RANGE_PART, 5, 5},
+        {"bytes=9-9", 10, HTTP_RANGE_PART, 9, 1},
+        {"bytes=10-", 10, HTTP_RANGE_OUTSIDE, 10, 0},
+        {"bytes=99999999999999999999-", 10, HTTP_RANGE_OUTSIDE, 10, 0},
+        {"bytes=-0", 10, HTTP_RANGE_OUTSIDE, 10, 0},
+        {"bytes=0-", 0, HTTP_RANGE_OUTSIDE, 0, 0},
+        {"bytes=-1", 0, HTTP_RANGE_OUTSIDE, 0, 0},
+        {"bytes=5-2", 10, HTTP_RANGE_WHOLE, 0, 10},
+        {"bytes=-", 10, HTTP_RANGE_WHOLE, 0, 10},
+        {"bytes=a-b", 10, HTTP_RANGE_WHOLE, 0, 10},
+        {"bytes=1", 10, HTTP_RANGE_WHOLE, 0, 10},
+        {"bytes=0-1,3-4", 10, HTTP_RANGE_WHOLE, 0, 10},
+        {"bytes=--1", 10, HTTP_RANGE_WHOLE, 0, 10},
+        {"rows=0-1", 10, HTTP_RANGE_WHOLE, 0, 10},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        http_header header = {.name = STR("Range"), .value = str_c(cases[i].range)};
+        http_exchange x = {.head = {.headers = &header, .header_count = cases[i].range != NULL}};
+        int64_t offset = -1;
+        int64_t size = -1;
+        http_range kind = http_request_range(&x, cases[i].total, &offset, &size);
+        if (kind != cases[i].kind || offset != cases[i].offset || size != cases[i].size) {
+            fail_msg("%s of %d: got %d, %d+%d", cases[i].range, (int)cases[i].total, (int)kind,
+                     (int)offset, (int)size);
+        }
+    }
+}
+
 /* ---- chunks ---- */
 
 /* Decodes in pieces of `piece` bytes into `out`; UNAVAILABLE stands for "more must come". */
@@ -340,5 +384,5 @@ static void test_long_size_lines_and_trailers_are_refused(void **state)
 TESTS(test_transcripts_get_their_verdict_at_once_and_byte_by_byte, test_head_says_what_was_sent,
       test_absolute_target_goes_before_host, test_version_decides_on_keep_alive,
       test_limits_of_size_and_count_are_kept, test_loopback_names_are_told_from_lookalikes,
-      test_chunks_are_decoded_in_pieces_of_any_size, test_trailers_are_kept_as_sent,
-      test_long_size_lines_and_trailers_are_refused)
+      test_ranges_are_cut_to_what_is_there, test_chunks_are_decoded_in_pieces_of_any_size,
+      test_trailers_are_kept_as_sent, test_long_size_lines_and_trailers_are_refused)

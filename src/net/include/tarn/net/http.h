@@ -67,6 +67,16 @@ arena *http_exchange_arena(http_exchange *x);
 /* Of a chunked body's trailer section; known when http_body_read has given the end. */
 str http_request_trailer(const http_exchange *x, const char *name);
 
+/* What "Range: bytes=…" asks for of something of `total_bytes` (RFC 9110 §14). */
+typedef enum http_range {
+    HTTP_RANGE_WHOLE, /* absent, malformed, of another unit, or several: answer 200 with all of it */
+    HTTP_RANGE_PART,  /* answer 206 with `offset` and `size`, and Content-Range */
+    HTTP_RANGE_OUTSIDE, /* answer 416 */
+} http_range;
+/* Outputs are always set: the whole, the part, or nothing at the end. */
+http_range http_request_range(const http_exchange *x, int64_t total_bytes, int64_t *ret_offset,
+                              int64_t *ret_size);
+
 /* ---- its body ---- */
 int64_t http_body_size(const http_exchange *x); /* -1 where chunked, 0 where there is none */
 /* What http_body_read may hand out in all; without it there is no maximum. */
