@@ -1,0 +1,453 @@
+/* Requests to a worker: sending, relaying the result, cancelling, noticing death.
+ *
+ * While a request runs, its caller reads the socket and looks at the cancel several times a second. A request that is
+ * to end is interrupted first, then what the worker still sends is read and dropped; a worker that does not answer
+ * within KILL_AFTER_NS is killed. Memory does not depend on the result's size: bytes go from one block to the sink. */
+#include "pool_internal.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "protocol.h"
+#include "tarn/base/clock.h"
+#include "tarn/base/limits.h"
+#include "tarn/base/mem.h"
+
+#define NS_PER_MS INT64_C(1000000)
+#define KILL_AFTER_NS (700 * NS_PER_MS)
+#define LOOK_NS (40 * NS_PER_MS)
+#define DEATH_LIMIT_NS (2000 * NS_PER_MS)
+#define BLOCK_BYTES (256 * LIMIT_KIB)
+#define COLUMNS_MAX (64 * LIMIT_MIB)
+
+typedef struct call {
+    worker *worker;
+    const worker_cancel *cancel;
+    error stop; /* why the request is to end early; OK: it is not */
+    int64_t kill_at_ns;
+    int64_t looked_ns;
+    char *block;
+    /* where the answer goes; parts that a request cannot have are NULL */
+    const result_sink *sink;
+    arena *arena;
+    str *value;
+    worker_query_result *counts;
+} call;
+
+/* --- the end of a worker --- */
+
+static const char *signal_name(int number)
+{
+    const char *name = sigabbrev_np(number);
+
+    return name != NULL ? name : "?";
+}
+
+/* The connection is closed: the process ended, or is about to. */
+static status died(worker *w, error *err)
+{
+    worker_pool *p = w->pool;
+    int64_t deadline_ns = clock_mono_ns() + DEATH_LIMIT_NS;
+    int exit_signal;
+
+    mutex_lock(&p->lock);
+    while (!w->is_dead && clock_mono_ns() < deadline_ns) {
+        (void)cond_wait_until(&p->changed, &p->lock, deadline_ns);
+    }
+    w->is_broken = true;
+    exit_signal = w->is_dead ? w->exit_signal : 0;
+    mutex_unlock(&p->lock);
+    if (exit_signal == SIGKILL) {
+        (void)error_set(
+            err, STATUS_WORKER_DIED,
+            "the query's worker process was killed, most likely because the machine ran out of memory");
+        error_hint(err, "Lower engine.memory, or ask for less at once.");
+    } else if (exit_signal != 0) {
+        (void)error_set(err, STATUS_WORKER_DIED, "the query's worker process died by signal SIG%s",
+                        signal_name(exit_signal));
+    } else {
+        (void)error_set(err, STATUS_WORKER_DIED, "the query's worker process ended");
+    }
+    return STATUS_WORKER_DIED;
+}
+
+/* --- stopping --- */
+
+static void stop(call *c, const error *why)
+{
+    if (c->stop.kind != STATUS_OK) {
+        return;
+    }
+    c->stop = *why;
+    c->kill_at_ns = clock_mono_ns() + KILL_AFTER_NS;
+    (void)wire_send(c->worker->fd, WIRE_INTERRUPT, STR(""), NULL);
+}
+
+static void look(call *c)
+{
+    int64_t now = clock_mono_ns();
+    error why = ERROR_INIT;
+
+    if (now - c->looked_ns < LOOK_NS && c->looked_ns != 0) {
+        return;
+    }
+    c->looked_ns = now;
+    if (c->stop.kind != STATUS_OK) {
+        if (now >= c->kill_at_ns) {
+            mutex_lock(&c->worker->pool->lock);
+            pool_kill(c->worker);
+            c->worker->is_broken = true;
+            mutex_unlock(&c->worker->pool->lock);
+        }
+    } else if (c->cancel != NULL && c->cancel->is_cancelled != NULL &&
+               c->cancel->is_cancelled(c->cancel->context)) {
+        (void)error_set(&why, STATUS_CANCELLED, "the query was cancelled");
+        stop(c, &why);
+    } else if (c->cancel != NULL && c->cancel->deadline_ns != 0 && now >= c->cancel->deadline_ns) {
+        (void)error_set(&why, STATUS_TIMEOUT, "the query reached its time limit");
+        stop(c, &why);
+    }
+}
+
+/* How long nothing needs to be looked at. */
+static int wait_ms(const call *c)
+{
+    int64_t left_ns = LOOK_NS;
+
+    if (c->stop.kind == STATUS_OK && c->cancel != NULL && c->cancel->deadline_ns != 0) {
+        int64_t until_ns = c->cancel->deadline_ns - clock_mono_ns();
+
+        left_ns = until_ns < left_ns ? until_ns : left_ns;
+    }
+    return left_ns > NS_PER_MS ? (int)(left_ns / NS_PER_MS) : 1;
+}
+
+/* --- reading --- */
+
+static status read_some(call *c, void *bytes, size_t size, size_t *ret_size, error *err)
+{
+    for (;;) {
+        ssize_t got = recv(c->worker->fd, bytes, size, MSG_DONTWAIT);
+        struct pollfd wait = {.fd = c->worker->fd, .events = POLLIN};
+
+        look(c);
+        if (got > 0) {
+            *ret_size = (size_t)got;
+            return STATUS_OK;
+        }
+        if (got == 0 || (errno != EAGAIN && errno != EINTR)) {
+            return died(c->worker, err);
+        }
+        (void)poll(&wait, 1, wait_ms(c));
+    }
+}
+
+static status read_whole(call *c, void *bytes, size_t size, error *err)
+{
+    for (size_t done = 0; done < size;) {
+        size_t got;
+
+        TRY(read_some(c, (char *)bytes + done, size - done, &got, err));
+        done += got;
+    }
+    return STATUS_OK;
+}
+
+static status damaged(call *c, error *err)
+{
+    c->worker->is_broken = true;
+    return error_set(err, STATUS_INTERNAL,
+                     "a worker process sent what the server does not understand");
+}
+
+static status relay(call *c, size_t size, error *err)
+{
+    while (size > 0) {
+        size_t got;
+
+        TRY(read_some(c, c->block, size < BLOCK_BYTES ? size : BLOCK_BYTES, &got, err));
+        size -= got;
+        if (c->counts != NULL) {
+            c->counts->bytes += (int64_t)got;
+        }
+        if (c->stop.kind == STATUS_OK && c->sink != NULL) {
+            error why = ERROR_INIT;
+
+            if (c->sink->write(c->sink->context, c->block, got, &why) != STATUS_OK) {
+                stop(c, &why);
+            }
+        }
+    }
+    return STATUS_OK;
+}
+
+static status take_columns(call *c, str payload, error *err)
+{
+    wire_reader r = wire_read(payload);
+    uint32_t count = wire_get_u32(&r);
+    arena *a;
+    result_column *columns;
+    error why = ERROR_INIT;
+
+    if (c->sink == NULL || r.failed || count > payload.size) {
+        return damaged(c, err);
+    }
+    a = c->arena;
+    columns = ARENA_ARRAY(a, result_column, count);
+    for (uint32_t i = 0; i < count; i++) {
+        columns[i].name = str_copy(a, wire_get_str(&r));
+        columns[i].type = str_copy(a, wire_get_str(&r));
+    }
+    if (r.failed) {
+        return damaged(c, err);
+    }
+    if (c->stop.kind == STATUS_OK &&
+        c->sink->begin(c->sink->context, columns, count, &why) != STATUS_OK) {
+        stop(c, &why);
+    }
+    return STATUS_OK;
+}
+
+static status take_failure(call *c, str payload, error *err)
+{
+    error failure = ERROR_INIT;
+    bool is_fatal;
+
+    wire_get_error(payload, &failure, &is_fatal);
+    c->worker->is_broken = c->worker->is_broken || is_fatal;
+    if (err != NULL) {
+        *err = failure;
+    }
+    return failure.kind;
+}
+
+/* One message. `ret_is_last`: the request is answered. */
+static status take_message(call *c, wire_head head, bool *ret_is_last, error *err)
+{
+    buf payload;
+    status result;
+    wire_reader r;
+
+    if (head.type == WIRE_DATA) {
+        return relay(c, head.size_bytes, err);
+    }
+    if (head.size_bytes > (head.type == WIRE_VALUE ? LIMIT_WORKER_MESSAGE : COLUMNS_MAX)) {
+        return damaged(c, err);
+    }
+    buf_init(&payload, LIMIT_WORKER_MESSAGE);
+    {
+        char *room = buf_reserve(&payload, head.size_bytes);
+
+        result = buf_check(&payload, "an answer of a worker", err);
+        if (result == STATUS_OK) {
+            result = read_whole(c, room, head.size_bytes, err);
+        }
+        if (result == STATUS_OK) {
+            buf_commit(&payload, head.size_bytes);
+        }
+    }
+    r = wire_read(buf_str(&payload));
+    if (result != STATUS_OK) {
+        c->worker->is_broken = true;
+    } else if (head.type == WIRE_COLUMNS) {
+        result = take_columns(c, buf_str(&payload), err);
+    } else if (head.type == WIRE_VALUE && c->value != NULL) {
+        *c->value = str_copy(c->arena, wire_get_str(&r));
+    } else if (head.type == WIRE_DONE) {
+        *ret_is_last = true;
+        if (c->counts != NULL) {
+            c->counts->row_count = (int64_t)wire_get_u64(&r);
+            c->counts->rows_scanned = (int64_t)wire_get_u64(&r);
+        }
+    } else if (head.type == WIRE_FAILED) {
+        *ret_is_last = true;
+        result = take_failure(c, buf_str(&payload), err);
+    } else {
+        result = damaged(c, err);
+    }
+    buf_release(&payload);
+    return result;
+}
+
+/* --- a request from beginning to end --- */
+
+static status run(call *c, wire_type type, str payload, error *err)
+{
+    bool is_last = false;
+    status result = STATUS_OK;
+
+    if (c->worker->is_broken) {
+        return died(c->worker, err);
+    }
+    if (wire_send(c->worker->fd, type, payload, NULL) != STATUS_OK) {
+        return died(c->worker, err);
+    }
+    if (c->sink != NULL) {
+        c->block = mem_alloc(BLOCK_BYTES);
+    }
+    while (!is_last && result == STATUS_OK) {
+        wire_head head;
+
+        result = read_whole(c, &head, sizeof(head), err);
+        if (result == STATUS_OK &&
+            (head.type >= WIRE_TYPE_COUNT || (head.type == WIRE_DATA && c->sink == NULL))) {
+            result = damaged(c, err);
+        }
+        if (result == STATUS_OK) {
+            result = take_message(c, head, &is_last, err);
+        }
+    }
+    mem_free(c->block);
+    if (c->stop.kind != STATUS_OK) { /* that is why, whatever the worker says */
+        if (err != NULL) {
+            *err = c->stop;
+        }
+        return c->stop.kind;
+    }
+    return result;
+}
+
+status worker_exec(worker *w, str sql, const worker_cancel *cancel, error *err)
+{
+    call c = {.worker = w, .cancel = cancel};
+    buf payload;
+    status result;
+
+    buf_init(&payload, LIMIT_WORKER_MESSAGE);
+    wire_put_str(&payload, sql);
+    result = buf_check(&payload, "the statement", err);
+    if (result == STATUS_OK) {
+        result = run(&c, WIRE_EXEC, buf_str(&payload), err);
+    }
+    buf_release(&payload);
+    return result;
+}
+
+static void put_params(const str *params, size_t count, buf *payload)
+{
+    buf text;
+    json_writer writer;
+
+    if (count == 0) {
+        wire_put_str(payload, STR_NULL);
+        return;
+    }
+    buf_init(&text, LIMIT_WORKER_MESSAGE);
+    json_writer_init(&writer, &text);
+    json_begin_array(&writer);
+    for (size_t i = 0; i < count; i++) {
+        if (str_is_null(params[i])) {
+            json_put_null(&writer);
+        } else {
+            json_put_str(&writer, params[i]);
+        }
+    }
+    json_end_array(&writer);
+    wire_put_str(payload, buf_str(&text));
+    payload->failed = payload->failed || text.failed;
+    buf_release(&text);
+}
+
+status worker_scalar(worker *w, str sql, const str *params, size_t param_count,
+                     const worker_cancel *cancel, arena *a, str *ret_text, error *err)
+{
+    str value = STR_NULL;
+    call c = {.worker = w, .cancel = cancel, .arena = a, .value = &value};
+    buf payload;
+    status result;
+
+    buf_init(&payload, LIMIT_WORKER_MESSAGE);
+    wire_put_str(&payload, sql);
+    put_params(params, param_count, &payload);
+    result = buf_check(&payload, "the statement", err);
+    if (result == STATUS_OK) {
+        result = run(&c, WIRE_SCALAR, buf_str(&payload), err);
+    }
+    buf_release(&payload);
+    if (result == STATUS_OK) {
+        *ret_text = value;
+    }
+    return result;
+}
+
+status worker_query(worker *w, const worker_query_options *options, const result_sink *sink,
+                    const worker_cancel *cancel, worker_query_result *ret_result, error *err)
+{
+    worker_query_result counts = {.rows_scanned = -1};
+    call c = {
+        .worker = w, .cancel = cancel, .sink = sink, .counts = &counts, .arena = arena_create()};
+    buf payload;
+    buf params;
+    status result;
+
+    buf_init(&payload, LIMIT_WORKER_MESSAGE);
+    buf_init(&params, LIMIT_WORKER_MESSAGE);
+    buf_add_u32le(&payload, (uint32_t)options->format);
+    buf_add_u64le(&payload, (uint64_t)options->rows_max);
+    if (options->params != NULL) {
+        json_format(options->params, &params);
+        wire_put_str(&payload, buf_str(&params));
+    } else {
+        wire_put_str(&payload, STR_NULL);
+    }
+    wire_put_str(&payload, options->sql);
+    result = buf_check(&params, "the parameters", err);
+    if (result == STATUS_OK) {
+        result = buf_check(&payload, "the statement", err);
+    }
+    if (result == STATUS_OK) {
+        result = run(&c, WIRE_QUERY, buf_str(&payload), err);
+    }
+    if (result == STATUS_OK) {
+        *ret_result = counts;
+    }
+    buf_release(&params);
+    buf_release(&payload);
+    arena_free(c.arena);
+    return result;
+}
+
+/* --- small results --- */
+
+static status ignore_columns(void *context, const result_column *columns, size_t count, error *err)
+{
+    (void)context;
+    (void)columns;
+    (void)count;
+    (void)err;
+    return STATUS_OK;
+}
+
+static status gather(void *context, const void *bytes, size_t size, error *err)
+{
+    buf *out = context;
+
+    buf_add(out, bytes, size);
+    return buf_check(out, "the result", err);
+}
+
+status worker_rows(worker *w, str sql, const worker_cancel *cancel, arena *a, const json **ret_rows,
+                   error *err)
+{
+    worker_query_options options = {.sql = sql, .format = RESULT_JSON_ROWS, .rows_max = -1};
+    worker_query_result counts;
+    buf text;
+    result_sink sink = {.begin = ignore_columns, .write = gather, .context = &text};
+    status result;
+
+    buf_init(&text, LIMIT_RESULT_IN_MEMORY);
+    buf_add_char(&text, '[');
+    result = worker_query(w, &options, &sink, cancel, &counts, err);
+    if (result == STATUS_OK) {
+        buf_add_char(&text, ']');
+        result = buf_check(&text, "the result", err);
+    }
+    if (result == STATUS_OK) {
+        result = json_parse(buf_str(&text), a, ret_rows, err);
+    }
+    buf_release(&text);
+    return result;
+}

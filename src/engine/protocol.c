@@ -1,0 +1,207 @@
+/* Messages between server and worker: both ends' part. Waiting with a deadline is the server's (pool_call.c). */
+#include "protocol.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "tarn/base/limits.h"
+
+void wire_put_str(buf *out, str text)
+{
+    if (str_is_null(text)) {
+        buf_add_u32le(out, WIRE_NULL);
+        return;
+    }
+    if (text.size >= LIMIT_WORKER_MESSAGE) {
+        out->failed = true;
+        return;
+    }
+    buf_add_u32le(out, (uint32_t)text.size);
+    buf_add_str(out, text);
+}
+
+wire_reader wire_read(str payload)
+{
+    return (wire_reader){.at = payload.data, .end = payload.data + payload.size};
+}
+
+static bool take(wire_reader *r, void *ret_bytes, size_t size)
+{
+    if (r->failed || (size_t)(r->end - r->at) < size) {
+        r->failed = true;
+        return false;
+    }
+    memcpy(ret_bytes, r->at, size);
+    r->at += size;
+    return true;
+}
+
+/* Little endian, as buf_add_u32le writes; so are the machines that tarn runs on. */
+uint32_t wire_get_u32(wire_reader *r)
+{
+    uint32_t value = 0;
+
+    return take(r, &value, sizeof(value)) ? value : 0;
+}
+
+uint64_t wire_get_u64(wire_reader *r)
+{
+    uint64_t value = 0;
+
+    return take(r, &value, sizeof(value)) ? value : 0;
+}
+
+str wire_get_str(wire_reader *r)
+{
+    uint32_t size = wire_get_u32(r);
+    str text;
+
+    if (r->failed || size == WIRE_NULL) {
+        return STR_NULL;
+    }
+    if ((size_t)(r->end - r->at) < size) {
+        r->failed = true;
+        return STR_NULL;
+    }
+    text = str_from(r->at, size);
+    r->at += size;
+    return text;
+}
+
+/* --- sending and receiving --- */
+
+static status send_all(int fd, struct iovec *slices, size_t count, error *err)
+{
+    while (count > 0) {
+        struct msghdr message = {.msg_iov = slices, .msg_iovlen = count < 64 ? count : 64};
+        ssize_t sent = sendmsg(fd, &message, MSG_NOSIGNAL);
+
+        if (sent < 0) {
+            if (errno == EINTR) {
+                continue;
+            }
+            return error_errno(err, STATUS_IO, errno,
+                               "the connection between server and worker broke");
+        }
+        while (count > 0 && (size_t)sent >= slices->iov_len) {
+            sent -= (ssize_t)slices->iov_len;
+            slices++;
+            count--;
+        }
+        if (count > 0) {
+            slices->iov_base = (char *)slices->iov_base + sent;
+            slices->iov_len -= (size_t)sent;
+        }
+    }
+    return STATUS_OK;
+}
+
+status wire_send_slices(int fd, wire_type type, struct iovec *slices, size_t count, error *err)
+{
+    wire_head head = {.type = (uint32_t)type};
+    struct iovec first = {.iov_base = &head, .iov_len = sizeof(head)};
+    size_t size = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        size += slices[i].iov_len;
+    }
+    if (size > LIMIT_WORKER_MESSAGE) {
+        return error_set(err, STATUS_TOO_LARGE, "a message of %zu bytes is larger than %zu", size,
+                         LIMIT_WORKER_MESSAGE);
+    }
+    head.size_bytes = (uint32_t)size;
+    if (count == 1) { /* one call for what is small and frequent */
+        struct iovec both[2] = {first, slices[0]};
+
+        return send_all(fd, both, 2, err);
+    }
+    TRY(send_all(fd, &first, 1, err));
+    return send_all(fd, slices, count, err);
+}
+
+status wire_send(int fd, wire_type type, str payload, error *err)
+{
+    /* sendmsg does not write to it. */
+    struct iovec slice = {.iov_len = payload.size};
+
+    memcpy(&slice.iov_base, &payload.data, sizeof(slice.iov_base));
+    return wire_send_slices(fd, type, &slice, 1, err);
+}
+
+static status receive_all(int fd, char *bytes, size_t size, bool *ret_is_end, error *err)
+{
+    size_t done = 0;
+
+    while (done < size) {
+        ssize_t got = recv(fd, bytes + done, size - done, 0);
+
+        if (got < 0 && errno == EINTR) {
+            continue;
+        }
+        if (got == 0 && done == 0 && ret_is_end != NULL) {
+            *ret_is_end = true;
+            return STATUS_OK;
+        }
+        if (got <= 0) {
+            return error_errno(err, STATUS_IO, got == 0 ? ECONNRESET : errno,
+                               "the connection between server and worker broke");
+        }
+        done += (size_t)got;
+    }
+    return STATUS_OK;
+}
+
+status wire_receive(int fd, wire_type *ret_type, buf *payload, bool *ret_is_end, error *err)
+{
+    wire_head head = {.size_bytes = 0};
+    char *room;
+
+    *ret_is_end = false;
+    TRY(receive_all(fd, (char *)&head, sizeof(head), ret_is_end, err));
+    if (*ret_is_end) {
+        return STATUS_OK;
+    }
+    if (head.size_bytes > LIMIT_WORKER_MESSAGE || head.type >= WIRE_TYPE_COUNT) {
+        return error_set(err, STATUS_IO, "a message between server and worker is damaged");
+    }
+    buf_clear(payload);
+    room = buf_reserve(payload, head.size_bytes);
+    TRY(buf_check(payload, "a message between server and worker", err));
+    TRY(receive_all(fd, room, head.size_bytes, NULL, err));
+    buf_commit(payload, head.size_bytes);
+    *ret_type = (wire_type)head.type;
+    return STATUS_OK;
+}
+
+/* --- errors --- */
+
+void wire_put_error(buf *out, const error *failure, bool is_fatal)
+{
+    buf_add_u32le(out, (uint32_t)failure->kind);
+    buf_add_u32le(out, (uint32_t)failure->position);
+    buf_add_u32le(out, is_fatal);
+    wire_put_str(out, str_c(failure->message));
+    wire_put_str(out, str_c(failure->hint));
+    wire_put_str(out, str_c(failure->detail));
+}
+
+static void copy_text(char *to, size_t size, str text)
+{
+    (void)snprintf(to, size, "%.*s", STR_ARG(text));
+}
+
+void wire_get_error(str payload, error *ret_failure, bool *ret_is_fatal)
+{
+    wire_reader r = wire_read(payload);
+    uint32_t kind = wire_get_u32(&r);
+
+    error_clear(ret_failure);
+    ret_failure->kind = kind > STATUS_OK && kind < STATUS_COUNT ? (status)kind : STATUS_INTERNAL;
+    ret_failure->position = (int)wire_get_u32(&r);
+    *ret_is_fatal = wire_get_u32(&r) != 0;
+    copy_text(ret_failure->message, sizeof(ret_failure->message), wire_get_str(&r));
+    copy_text(ret_failure->hint, sizeof(ret_failure->hint), wire_get_str(&r));
+    copy_text(ret_failure->detail, sizeof(ret_failure->detail), wire_get_str(&r));
+}

@@ -1,0 +1,82 @@
+/* protocol.h: messages between the server and a worker, over a socketpair.
+ *
+ * A message is a head (size and type, 4 bytes each, in the machine's order: both ends are this program) and a
+ * payload of at most LIMIT_WORKER_MESSAGE bytes. The server sends one request and waits for DONE or FAILED, with
+ * COLUMNS, DATA and VALUE before it; meanwhile it may send INTERRUPT. The worker never speaks unasked. Texts in a
+ * payload are a size and bytes; STR_NULL is the size WIRE_NULL.
+ *
+ *   server: SETUP (once) -> worker: DONE or FAILED (then it ends)
+ *           EXEC, SCALAR, QUERY, RESET, PING -> [COLUMNS] [DATA …] [VALUE] then DONE or FAILED
+ */
+#ifndef TARN_ENGINE_PROTOCOL_H
+#define TARN_ENGINE_PROTOCOL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+#include "tarn/base/buf.h"
+#include "tarn/base/error.h"
+#include "tarn/base/str.h"
+
+#define WORKER_FD 3 /* the worker's end */
+
+/*  type        payload */
+#define WIRE_TABLE(X)                                                          \
+    X(SETUP)     /* library, in, out, roots, sandbox, threads, memory, temp */ \
+    X(EXEC)      /* sql */                                                     \
+    X(SCALAR)    /* sql, count, texts */                                       \
+    X(QUERY)     /* format, rows_max, parameters as JSON or NULL, sql */       \
+    X(RESET)     /* nothing */                                                 \
+    X(PING)      /* nothing */                                                 \
+    X(INTERRUPT) /* nothing */                                                 \
+    X(COLUMNS)   /* count, name and type of each */                            \
+    X(DATA)      /* bytes of the result */                                     \
+    X(VALUE)     /* text or NULL */                                            \
+    X(DONE)      /* rows, rows scanned */                                      \
+    X(FAILED)    /* kind, position, is_fatal, message, hint, detail */
+
+typedef enum wire_type {
+    WIRE_NOTHING,
+#define X(name) WIRE_##name,
+    WIRE_TABLE(X)
+#undef X
+        WIRE_TYPE_COUNT
+} wire_type;
+
+typedef struct wire_head {
+    uint32_t size_bytes;
+    uint32_t type;
+} wire_head;
+
+#define WIRE_NULL UINT32_MAX
+
+/* --- building a payload in a buf --- */
+void wire_put_str(buf *out, str text);
+/* Numbers: buf_add_u32le, buf_add_u64le. */
+
+/* --- reading one --- */
+typedef struct wire_reader {
+    const char *at;
+    const char *end;
+    bool failed; /* something was missing; what was read then is 0 or STR_NULL */
+} wire_reader;
+
+wire_reader wire_read(str payload);
+uint32_t wire_get_u32(wire_reader *r);
+uint64_t wire_get_u64(wire_reader *r);
+str wire_get_str(wire_reader *r); /* a view into the payload */
+
+/* Sends a message whole; blocks while the other end does not read. `slices` are changed. IO where the other end is
+ * gone. */
+status wire_send_slices(int fd, wire_type type, struct iovec *slices, size_t count, error *err);
+status wire_send(int fd, wire_type type, str payload, error *err);
+/* Receives a message whole, waiting as long as it takes. `ret_is_end`: the other end was closed between messages. */
+status wire_receive(int fd, wire_type *ret_type, buf *payload, bool *ret_is_end, error *err);
+
+/* FAILED and what it says. */
+void wire_put_error(buf *out, const error *failure, bool is_fatal);
+void wire_get_error(str payload, error *ret_failure, bool *ret_is_fatal);
+
+#endif

@@ -1,0 +1,281 @@
+/* The loop of a worker.
+ *
+ * Two threads: one reads the socket, the other (the caller's) runs requests. The reader hands a request over and goes
+ * on reading, so that INTERRUPT and the end of the connection are seen while a statement runs. DuckDB forgets an
+ * interrupt that arrives between two phases of a statement: it is repeated until the request ends. */
+#include "worker/serve.h"
+
+#include <malloc.h>
+#include <poll.h>
+#include <unistd.h>
+
+#include "protocol.h"
+#include "tarn/base/fault.h"
+#include "tarn/base/limits.h"
+#include "worker/cell.h"
+#include "worker/result.h"
+
+#define INTERRUPT_REPEAT_MS 20
+
+typedef struct server {
+    session *session;
+    int fd;
+    mutex lock;
+    cond changed;
+    bool is_running; /* a request was handed over and is not answered yet */
+    wire_type type;
+    buf request;
+    status failure; /* of the reading thread */
+} server;
+
+/* --- the reading thread --- */
+
+static void take_message(server *s, wire_type type, buf *payload)
+{
+    mutex_lock(&s->lock);
+    if (type == WIRE_INTERRUPT) {
+        if (s->is_running) {
+            atomic_store(&s->session->interrupted, true);
+        }
+    } else {
+        buf empty = s->request;
+
+        s->request = *payload;
+        *payload = empty;
+        s->type = type;
+        s->is_running = true;
+        cond_signal(&s->changed);
+    }
+    mutex_unlock(&s->lock);
+}
+
+static void repeat_interrupt(server *s)
+{
+    mutex_lock(&s->lock);
+    if (s->is_running && atomic_load(&s->session->interrupted)) {
+        session_interrupt(s->session);
+    }
+    mutex_unlock(&s->lock);
+}
+
+static void read_messages(void *context)
+{
+    server *s = context;
+    buf payload;
+
+    buf_init(&payload, LIMIT_WORKER_MESSAGE);
+    for (;;) {
+        struct pollfd wait = {.fd = s->fd, .events = POLLIN};
+        wire_type type;
+        bool is_end;
+
+        repeat_interrupt(s);
+        if (poll(&wait, 1, atomic_load(&s->session->interrupted) ? INTERRUPT_REPEAT_MS : -1) <= 0) {
+            continue;
+        }
+        if (wire_receive(s->fd, &type, &payload, &is_end, NULL) != STATUS_OK || is_end) {
+            _exit(0); /* the server is gone, or wants this worker gone */
+        }
+        take_message(s, type, &payload);
+    }
+}
+
+/* --- requests --- */
+
+typedef struct reply {
+    result_counts counts;
+    bool is_fatal;
+} reply;
+
+static status run_exec(server *s, wire_reader *r, reply *out, error *err)
+{
+    arena *a = arena_create();
+    status result = session_exec(s->session, str_copy(a, wire_get_str(r)), &out->is_fatal, err);
+
+    arena_free(a);
+    return result;
+}
+
+static status put_value(cursor *c, duck_chunk *chunk, arena *a, buf *payload, error *err)
+{
+    duck_logical_type *type = duck.column_logical_type(&c->result, 0);
+    cell_vector vector;
+    cell_type cell;
+    buf *text = buf_in(a, LIMIT_WORKER_MESSAGE);
+    status result = cell_compile(type, a, &cell, err);
+
+    duck.destroy_logical_type(&type);
+    TRY(result);
+    cell_vector_init(&vector, &cell, a);
+    cell_vector_bind(&vector, duck.data_chunk_get_vector(chunk, 0));
+    if (cell_is_null(&vector, 0)) {
+        wire_put_str(payload, STR_NULL);
+        return STATUS_OK;
+    }
+    cell.put(&vector, 0, text);
+    TRY(buf_check(text, "a value", err));
+    wire_put_str(payload, text->size > 0 ? buf_str(text) : STR(""));
+    return STATUS_OK;
+}
+
+static status send_value(server *s, str sql, const json *params, reply *out, arena *a, error *err)
+{
+    cursor_options options = {.sql = sql, .params = params};
+    duck_chunk *chunk = NULL;
+    cursor c;
+    buf payload;
+    status result = cursor_open(s->session, &options, a, &c, err);
+
+    buf_init(&payload, LIMIT_WORKER_MESSAGE);
+    if (result == STATUS_OK) {
+        result = cursor_next(&c, &chunk, err);
+    }
+    if (result == STATUS_OK && (chunk == NULL || duck.data_chunk_get_size(chunk) == 0)) {
+        wire_put_str(&payload, STR_NULL);
+    } else if (result == STATUS_OK) {
+        result = put_value(&c, chunk, a, &payload, err);
+    }
+    if (chunk != NULL) {
+        duck.destroy_data_chunk(&chunk);
+    }
+    if (result == STATUS_OK) {
+        result = buf_check(&payload, "a value", err);
+    }
+    if (result == STATUS_OK) {
+        result = wire_send(s->fd, WIRE_VALUE, buf_str(&payload), err);
+    }
+    out->is_fatal = c.is_fatal;
+    cursor_close(&c);
+    buf_release(&payload);
+    return result;
+}
+
+static status read_params(str text, arena *a, const json **ret_params, error *err)
+{
+    *ret_params = NULL;
+    return str_is_null(text) ? STATUS_OK : json_parse(text, a, ret_params, err);
+}
+
+static status run_scalar(server *s, wire_reader *r, reply *out, error *err)
+{
+    arena *a = arena_create();
+    str sql = str_copy(a, wire_get_str(r));
+    const json *params;
+    status result = read_params(wire_get_str(r), a, &params, err);
+
+    if (result == STATUS_OK) {
+        result = send_value(s, sql, params, out, a, err);
+    }
+    arena_free(a);
+    return result;
+}
+
+static status run_query(server *s, wire_reader *r, reply *out, error *err)
+{
+    arena *a = arena_create();
+    result_request request = {.format = (result_format)wire_get_u32(r),
+                              .rows_max = (int64_t)wire_get_u64(r)};
+    status result = read_params(wire_get_str(r), a, &request.statement.params, err);
+
+    request.statement.for_arrow = request.format == RESULT_ARROW;
+    request.statement.sql = str_copy(a, wire_get_str(r));
+    if (result == STATUS_OK) {
+        result = result_send(s->session, &request, s->fd, &out->counts, &out->is_fatal, err);
+    }
+    arena_free(a);
+    return result;
+}
+
+static status run_reset(server *s, wire_reader *r, reply *out, error *err)
+{
+    status result = session_reset(s->session, err);
+
+    (void)r;
+    out->is_fatal = result != STATUS_OK;
+    (void)malloc_trim(0);
+    return result;
+}
+
+static status run_nothing(server *s, wire_reader *r, reply *out, error *err)
+{
+    (void)s;
+    (void)r;
+    (void)out;
+    (void)err;
+    return STATUS_OK;
+}
+
+typedef status (*request_run)(server *s, wire_reader *r, reply *out, error *err);
+
+static const request_run runs[WIRE_TYPE_COUNT] = {
+    [WIRE_EXEC] = run_exec,   [WIRE_SCALAR] = run_scalar, [WIRE_QUERY] = run_query,
+    [WIRE_RESET] = run_reset, [WIRE_PING] = run_nothing,
+};
+
+static status run_request(server *s, reply *out, error *err)
+{
+    wire_reader r = wire_read(buf_str(&s->request));
+
+    if (runs[s->type] == NULL) {
+        return error_set(err, STATUS_INTERNAL, "a worker does not know the request %d",
+                         (int)s->type);
+    }
+    TRY(FAULT(FAULT_WORKER_RUN, err));
+    return runs[s->type](s, &r, out, err);
+}
+
+static status send_reply(server *s, status result, const reply *out, const error *failure,
+                         error *err)
+{
+    buf payload;
+    status sent;
+
+    buf_init(&payload, LIMIT_WORKER_MESSAGE);
+    if (result == STATUS_OK) {
+        buf_add_u64le(&payload, (uint64_t)out->counts.rows);
+        buf_add_u64le(&payload, (uint64_t)out->counts.rows_scanned);
+    } else {
+        wire_put_error(&payload, failure, out->is_fatal);
+    }
+    sent = wire_send(s->fd, result == STATUS_OK ? WIRE_DONE : WIRE_FAILED, buf_str(&payload), err);
+    buf_release(&payload);
+    return sent;
+}
+
+/* A large request does not keep its memory. */
+static void forget_request(server *s)
+{
+    if (s->request.capacity > LIMIT_MIB) {
+        buf_release(&s->request);
+        buf_init(&s->request, LIMIT_WORKER_MESSAGE);
+    }
+}
+
+status serve(session *served, int fd, error *err)
+{
+    server s = {.session = served, .fd = fd};
+    thread reader;
+
+    mutex_init(&s.lock);
+    cond_init(&s.changed);
+    buf_init(&s.request, LIMIT_WORKER_MESSAGE);
+    TRY(thread_start(&reader, "tarn-requests", read_messages, &s, err));
+    for (;;) {
+        reply out = {.counts = {.rows_scanned = -1}};
+        error failure = ERROR_INIT;
+        status result;
+
+        mutex_lock(&s.lock);
+        while (!s.is_running) {
+            cond_wait(&s.changed, &s.lock);
+        }
+        mutex_unlock(&s.lock);
+        result = run_request(&s, &out, &failure);
+        forget_request(&s);
+        mutex_lock(&s.lock);
+        s.is_running = false; /* before the reply: the next request may follow at once */
+        atomic_store(&served->interrupted, false);
+        mutex_unlock(&s.lock);
+        TRY(send_reply(&s, result, &out, &failure, err));
+    }
+}

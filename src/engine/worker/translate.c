@@ -1,0 +1,456 @@
+/* Translating DuckDB's errors. Three tables decide: by subtype, by words of the message, by DuckDB's type of error. */
+#include "worker/translate.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tarn/base/limits.h"
+#include "tarn/codec/json.h"
+
+/* What is known of a failure before it is worded. */
+typedef struct raw_error {
+    str type;    /* "Binder" */
+    str subtype; /* "COLUMN_NOT_FOUND", or empty */
+    str text;    /* the message itself */
+    str entry;   /* of a missing entry: "Scalar Function" */
+    str name;    /* of the object */
+    str candidates;
+    int position;
+} raw_error;
+
+/* --- kinds --- */
+
+typedef struct type_row {
+    str type;
+    status kind;
+    bool is_fatal;
+} type_row;
+
+static const type_row type_rows[] = {
+    {STR_INIT("Parser"), STATUS_SYNTAX, false},
+    {STR_INIT("Syntax"), STATUS_SYNTAX, false},
+    {STR_INIT("Binder"), STATUS_INVALID, false},
+    {STR_INIT("Catalog"), STATUS_INVALID, false},
+    {STR_INIT("Planner"), STATUS_INVALID, false},
+    {STR_INIT("Expression"), STATUS_INVALID, false},
+    {STR_INIT("Settings"), STATUS_INVALID, false},
+    {STR_INIT("Invalid Configuration"), STATUS_INVALID, false},
+    {STR_INIT("Parameter Not Resolved"), STATUS_INVALID, false},
+    {STR_INIT("Parameter Not Allowed"), STATUS_INVALID, false},
+    {STR_INIT("TransactionContext"), STATUS_INVALID, false},
+    {STR_INIT("Mismatch Type"), STATUS_WRONG_TYPE, false},
+    {STR_INIT("Invalid type"), STATUS_WRONG_TYPE, false},
+    {STR_INIT("Unknown Type"), STATUS_WRONG_TYPE, false},
+    {STR_INIT("Conversion"), STATUS_BAD_DATA, false},
+    {STR_INIT("Out of Range"), STATUS_BAD_DATA, false},
+    {STR_INIT("Decimal"), STATUS_BAD_DATA, false},
+    {STR_INIT("Divide by Zero"), STATUS_BAD_DATA, false},
+    {STR_INIT("Invalid Input"), STATUS_BAD_DATA, false},
+    {STR_INIT("Invalid"), STATUS_BAD_DATA, false},
+    {STR_INIT("Constraint"), STATUS_BAD_DATA, false},
+    {STR_INIT("Sequence"), STATUS_BAD_DATA, false},
+    {STR_INIT("Object Size"), STATUS_TOO_LARGE, false},
+    {STR_INIT("Dependency"), STATUS_NOT_EMPTY, false},
+    {STR_INIT("Not implemented"), STATUS_UNSUPPORTED, false},
+    {STR_INIT("Missing Extension"), STATUS_UNSUPPORTED, false},
+    {STR_INIT("Extension Autoloading"), STATUS_UNSUPPORTED, false},
+    {STR_INIT("Permission"), STATUS_DENIED, false},
+    {STR_INIT("HTTP"), STATUS_DENIED, false},
+    {STR_INIT("Network"), STATUS_DENIED, false},
+    {STR_INIT("IO"), STATUS_IO, false},
+    {STR_INIT("Serialization"), STATUS_CORRUPT, false},
+    {STR_INIT("Out of Memory"), STATUS_OUT_OF_MEMORY, false},
+    {STR_INIT("INTERRUPT"), STATUS_CANCELLED, false},
+    {STR_INIT("INTERNAL"), STATUS_INTERNAL, true},
+    {STR_INIT("FATAL"), STATUS_INTERNAL, true},
+};
+
+/* Words that say more than the type does. The first row that fits decides; an empty type fits all. */
+typedef struct word_row {
+    str type;
+    str words;
+    status kind;
+} word_row;
+
+static const word_row word_rows[] = {
+    {STR_INIT("Out of Memory"), STR_INIT("max_temp_directory_size"), STATUS_NO_SPACE},
+    {STR_INIT("IO"), STR_INIT("No space left"), STATUS_NO_SPACE},
+    {STR_INIT("IO"), STR_INIT("Disk quota exceeded"), STATUS_NO_SPACE},
+    {STR_INIT("IO"), STR_INIT("File too large"), STATUS_NO_SPACE},
+    {STR_INIT("IO"), STR_INIT("Permission denied"), STATUS_DENIED},
+    {STR_INIT("IO"), STR_INIT("Operation not permitted"), STATUS_DENIED},
+    {STR_INIT("IO"), STR_INIT("Failed to load"), STATUS_DENIED},
+    {STR_INIT(""), STR_INIT("has been disabled"), STATUS_DENIED},
+    {STR_INIT(""), STR_INIT("configuration has been locked"), STATUS_DENIED},
+    {STR_INIT(""), STR_INIT("magic bytes"), STATUS_CORRUPT},
+    {STR_INIT(""), STR_INIT("too small to be a Parquet file"), STATUS_CORRUPT},
+    {STR_INIT(""), STR_INIT("TProtocolException"), STATUS_CORRUPT},
+    {STR_INIT(""), STR_INIT("Out of buffer"), STATUS_CORRUPT},
+    {STR_INIT(""), STR_INIT("decompression failure"), STATUS_CORRUPT},
+    {STR_INIT(""), STR_INIT("Decompression failure"), STATUS_CORRUPT},
+    {STR_INIT(""), STR_INIT("is corrupt"), STATUS_CORRUPT},
+    {STR_INIT(""), STR_INIT("footer length error"), STATUS_CORRUPT},
+    {STR_INIT("Binder"), STR_INIT("does not have a column named"), STATUS_NO_COLUMN},
+    {STR_INIT("Binder"), STR_INIT("Referenced column"), STATUS_NO_COLUMN},
+    {STR_INIT("Binder"), STR_INIT("does not exist on left side"), STATUS_NO_COLUMN},
+    {STR_INIT("Binder"), STR_INIT("does not exist on right side"), STATUS_NO_COLUMN},
+    {STR_INIT("Binder"), STR_INIT("Referenced table"), STATUS_NO_TABLE},
+    {STR_INIT("Binder"), STR_INIT("Cannot compare values"), STATUS_WRONG_TYPE},
+    {STR_INIT("Binder"), STR_INIT("Cannot mix values"), STATUS_WRONG_TYPE},
+    {STR_INIT("Binder"), STR_INIT("Could not choose a best candidate"), STATUS_WRONG_TYPE},
+    {STR_INIT("Binder"), STR_INIT("No function matches"), STATUS_WRONG_TYPE},
+    {STR_INIT("Binder"), STR_INIT("annot cast"), STATUS_WRONG_TYPE},
+    {STR_INIT("Binder"), STR_INIT("must be of type"), STATUS_WRONG_TYPE},
+    {STR_INIT(""), STR_INIT("Unimplemented type for cast"), STATUS_WRONG_TYPE},
+    {STR_INIT("Catalog"), STR_INIT("already exists"), STATUS_EXISTS},
+    {STR_INIT("Catalog"), STR_INIT("does not exist because schema"), STATUS_NO_TABLE},
+    {STR_INIT("Invalid Input"), STR_INIT("prepared statement parameter"), STATUS_INVALID},
+    {STR_INIT("Invalid Input"), STR_INIT("Attempting to execute an unsuccessful or closed"),
+     STATUS_CANCELLED},
+};
+
+static status kind_of(const raw_error *raw, bool *ret_is_fatal)
+{
+    *ret_is_fatal = false;
+    for (size_t i = 0; i < COUNT_OF(word_rows); i++) {
+        const word_row *row = &word_rows[i];
+
+        if ((row->type.size == 0 || str_equal_nocase(raw->type, row->type)) &&
+            str_find(raw->text, row->words) != STR_NPOS) {
+            return row->kind;
+        }
+    }
+    for (size_t i = 0; i < COUNT_OF(type_rows); i++) {
+        if (str_equal_nocase(raw->type, type_rows[i].type)) {
+            *ret_is_fatal = type_rows[i].is_fatal;
+            return type_rows[i].kind;
+        }
+    }
+    return STATUS_INTERNAL;
+}
+
+/* --- reading --- */
+
+/* "LINE 2: select foo\n               ^": the byte under the caret, where the line is shown whole. */
+static int find_position(str text, str sql)
+{
+    size_t start = str_find(text, STR("\nLINE "));
+    str rest, line, caret;
+    size_t number, column, head;
+    size_t line_start = 0;
+    char *end;
+
+    if (start == STR_NPOS) {
+        return ERROR_NO_POSITION;
+    }
+    line = str_cut(str_slice(text, start + 1, text.size), '\n', &rest);
+    caret = str_cut(rest, '\n', &rest);
+    number = strtoul(line.data + 5, &end, 10);
+    head = (size_t)(end - line.data) + 2; /* ": " */
+    column = str_find_char(caret, '^');
+    if (number == 0 || column == STR_NPOS || column < head || line.size < head) {
+        return ERROR_NO_POSITION;
+    }
+    for (; number > 1; number--) {
+        size_t newline = str_find_char(str_slice(sql, line_start, sql.size), '\n');
+
+        if (newline == STR_NPOS) {
+            return ERROR_NO_POSITION;
+        }
+        line_start += newline + 1;
+    }
+    if (!str_starts_with(str_slice(sql, line_start, sql.size), str_slice(line, head, line.size))) {
+        return ERROR_NO_POSITION; /* cut with "..." */
+    }
+    return (int)(line_start + column - head);
+}
+
+static bool read_json(str text, arena *a, raw_error *raw)
+{
+    size_t brace = str_find_char(text, '{');
+    const json *document;
+    str position;
+    int64_t offset;
+
+    if (brace == STR_NPOS ||
+        json_parse(str_slice(text, brace, text.size), a, &document, NULL) != STATUS_OK ||
+        json_get(document, "exception_type") == NULL) {
+        return false;
+    }
+    raw->type = json_str_or(json_get(document, "exception_type"), STR(""));
+    raw->text = json_str_or(json_get(document, "exception_message"), STR(""));
+    raw->subtype = json_str_or(json_get(document, "error_subtype"), STR(""));
+    raw->entry = json_str_or(json_get(document, "type"), STR(""));
+    raw->name = json_str_or(json_get(document, "name"), STR(""));
+    raw->candidates = json_str_or(json_get(document, "candidates"), STR(""));
+    position = json_str_or(json_get(document, "position"), STR(""));
+    if (position.size > 0 && str_to_int64(position, &offset, NULL) == STATUS_OK &&
+        offset < INT32_MAX) {
+        raw->position = (int)offset;
+    }
+    return true;
+}
+
+static void read_text(str text, str sql, raw_error *raw)
+{
+    size_t mark = str_find(text, STR(" Error: "));
+    size_t line = str_find(text, STR("\n\nLINE "));
+
+    raw->text = text;
+    if (mark != STR_NPOS && mark < 40) {
+        raw->type = str_slice(text, 0, mark);
+        raw->text = str_slice(text, mark + 8, text.size);
+    }
+    raw->position = find_position(text, sql);
+    line = line == STR_NPOS ? str_find(raw->text, STR("\nLINE "))
+                            : str_find(raw->text, STR("\n\nLINE "));
+    if (line != STR_NPOS) {
+        raw->text = str_slice(raw->text, 0, line);
+    }
+}
+
+/* --- wording --- */
+
+/* Paths below the worker's folders become "a data file", with the quotes around them. */
+static str hide_paths(arena *a, str text, str folder)
+{
+    buf *out = buf_in(a, LIMIT_MIB);
+    size_t at;
+
+    if (folder.size == 0) {
+        return text;
+    }
+    while ((at = str_find(text, folder)) != STR_NPOS) {
+        size_t end = at + folder.size;
+        size_t start = at;
+
+        while (end < text.size && strchr("\"' \t\n,;)]}", text.data[end]) == NULL) {
+            end++;
+        }
+        if (start > 0 && end < text.size && strchr("\"'", text.data[start - 1]) != NULL &&
+            text.data[end] == text.data[start - 1]) {
+            start--;
+            end++;
+        }
+        buf_add_str(out, str_slice(text, 0, start));
+        buf_add_str(out, STR("a data file"));
+        text = str_slice(text, end, text.size);
+    }
+    buf_add_str(out, text);
+    return buf_str(out);
+}
+
+static str without_stop(str text)
+{
+    text = str_trim(text);
+    while (text.size > 0 && strchr(".!:", text.data[text.size - 1]) != NULL) {
+        text = str_trim(str_slice(text, 0, text.size - 1));
+    }
+    return text;
+}
+
+static str sentence_start(arena *a, str text)
+{
+    str copy;
+
+    if (text.size < 2 || !isupper((unsigned char)text.data[0]) ||
+        isupper((unsigned char)text.data[1])) {
+        return text;
+    }
+    copy = str_concat(a, str_lower(a, str_slice(text, 0, 1)), str_slice(text, 1, text.size));
+    return copy;
+}
+
+/* "CSV Error on Line: 3\nOriginal Line: 1,x\n\nError when converting column \"b\". …": the line and the cause. */
+static bool word_csv(arena *a, str text, str *ret_message, str *ret_detail)
+{
+    static const str head = STR_INIT("CSV Error on Line: ");
+    str rest, number, original;
+
+    if (!str_starts_with(text, head)) {
+        return false;
+    }
+    number = str_cut(str_slice(text, head.size, text.size), '\n', &rest);
+    original = str_cut(rest, '\n', &rest);
+    rest = str_trim(rest);
+    if (rest.size == 0) {
+        return false;
+    }
+    *ret_detail = original;
+    *ret_message = str_printf(a, "line %.*s: %.*s", STR_ARG(str_trim(number)),
+                              STR_ARG(without_stop(sentence_start(a, str_cut(rest, '\n', &rest)))));
+    return true;
+}
+
+static void word_generally(const translate_paths *paths, arena *a, const raw_error *raw, error *err)
+{
+    str text = hide_paths(a, hide_paths(a, raw->text, paths->in), paths->out);
+    str rest = STR_NULL;
+    str detail = STR_NULL;
+    str message;
+
+    if (!word_csv(a, text, &message, &detail)) {
+        message = without_stop(sentence_start(a, str_cut(text, '\n', &rest)));
+        rest = str_trim(rest);
+        /* Advice about DuckDB's own settings is of no use here. */
+        if (!str_starts_with(rest, STR("Use \"SET")) && !str_starts_with(rest, STR("Candidate")) &&
+            str_find(rest, STR("SET ")) == STR_NPOS && str_find(rest, STR("INSTALL")) == STR_NPOS) {
+            detail = rest;
+        }
+    }
+    (void)error_set(err, err->kind, "%.*s", STR_ARG(message));
+    if (detail.size > 0) {
+        error_detail(err, "%.*s", STR_ARG(detail));
+    }
+}
+
+#define CANDIDATES_MAX 64
+
+/* Candidates come joined by commas; DuckDB's own catalog tables are none. */
+static size_t split_candidates(str text, str *names)
+{
+    static const str own[] = {STR_INIT("pg_"), STR_INIT("duckdb_"), STR_INIT("sqlite_"),
+                              STR_INIT("pragma_")};
+    size_t count = 0;
+
+    for (str rest = text; !str_is_null(rest) && rest.size > 0 && count < CANDIDATES_MAX;) {
+        str name = str_trim(str_cut(rest, ',', &rest));
+        bool is_own = name.size == 0;
+
+        for (size_t i = 0; i < COUNT_OF(own); i++) {
+            is_own = is_own || str_starts_with(name, own[i]);
+        }
+        if (!is_own) {
+            names[count++] = name;
+        }
+    }
+    return count;
+}
+
+static void hint_nearest(const raw_error *raw, bool offer_all, error *err)
+{
+    str names[CANDIDATES_MAX] = {{.data = NULL}};
+    size_t count = split_candidates(raw->candidates, names);
+    str nearest = str_nearest(raw->name, names, count);
+
+    if (!str_is_null(nearest)) {
+        error_hint(err, "Did you mean \"%.*s\"?", STR_ARG(nearest));
+    } else if (offer_all && count > 0) {
+        char list[400];
+        size_t size = 0;
+
+        for (size_t i = 0; i < count && size < sizeof(list) - 1; i++) {
+            int put = snprintf(list + size, sizeof(list) - size, "%s\"%.*s\"", i > 0 ? ", " : "",
+                               STR_ARG(names[i]));
+
+            if (put < 0 || (size_t)put >= sizeof(list) - size) {
+                list[size] = '\0';
+                break;
+            }
+            size += (size_t)put;
+        }
+        error_hint(err, "%s: %s.", count == 1 ? "There is" : "There are", list);
+    }
+}
+
+/* What is missing, by the word that DuckDB has for it in front of "with name". */
+typedef struct missing_row {
+    str entry;
+    status kind;
+    const char *what;
+} missing_row;
+
+static const missing_row missing_rows[] = {
+    {STR_INIT("Table Function"), STATUS_NO_FUNCTION, "function"},
+    {STR_INIT("Scalar Function"), STATUS_NO_FUNCTION, "function"},
+    {STR_INIT("Aggregate Function"), STATUS_NO_FUNCTION, "function"},
+    {STR_INIT("Pragma Function"), STATUS_NO_FUNCTION, "function"},
+    {STR_INIT("Copy Function"), STATUS_NO_FUNCTION, "format"},
+    {STR_INIT("Macro Function"), STATUS_NO_FUNCTION, "function"},
+    {STR_INIT("Table Macro Function"), STATUS_NO_FUNCTION, "function"},
+    {STR_INIT("Table"), STATUS_NO_TABLE, "table"},
+    {STR_INIT("View"), STATUS_NO_TABLE, "view"},
+    {STR_INIT("Schema"), STATUS_NO_NAMESPACE, "namespace"},
+    {STR_INIT("Type"), STATUS_WRONG_TYPE, "type"},
+    {STR_INIT("Collation"), STATUS_INVALID, "collation"},
+    {STR_INIT("Sequence"), STATUS_NOT_FOUND, "sequence"},
+    {STR_INIT("Index"), STATUS_NOT_FOUND, "index"},
+};
+
+static bool word_missing(const raw_error *raw, error *err)
+{
+    if (!str_equal(raw->subtype, STR("MISSING_ENTRY"))) {
+        return false;
+    }
+    for (size_t i = 0; i < COUNT_OF(missing_rows); i++) {
+        const missing_row *row = &missing_rows[i];
+
+        if (str_equal(raw->entry, row->entry)) {
+            (void)error_set(err, row->kind, "%s \"%.*s\" does not exist", row->what,
+                            STR_ARG(raw->name));
+            hint_nearest(raw, false, err);
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool word_column(const raw_error *raw, error *err)
+{
+    if (!str_equal(raw->subtype, STR("COLUMN_NOT_FOUND")) || raw->name.size == 0) {
+        return false;
+    }
+    (void)error_set(err, STATUS_NO_COLUMN, "column \"%.*s\" does not exist", STR_ARG(raw->name));
+    hint_nearest(raw, true, err);
+    return true;
+}
+
+static bool word_call(const raw_error *raw, error *err)
+{
+    str rest, call;
+
+    if (!str_equal(raw->subtype, STR("NO_MATCHING_FUNCTION"))) {
+        return false;
+    }
+    call = str_cut(raw->text, '\n', &rest);
+    call = str_slice(call, str_find_char(call, '\'') + 1, str_find_last_char(call, '\''));
+    (void)error_set(err, STATUS_WRONG_TYPE,
+                    "no function \"%.*s\" takes arguments of these types: %.*s", STR_ARG(raw->name),
+                    STR_ARG(call));
+    error_hint(err, "It may need a cast; it takes: %.*s.",
+               raw->candidates.size < 300 ? (int)raw->candidates.size : 0,
+               raw->candidates.data != NULL ? raw->candidates.data : "");
+    if (raw->candidates.size >= 300 || raw->candidates.size == 0) {
+        err->hint[0] = '\0';
+        error_hint(err, "An explicit cast of the arguments may be needed.");
+    }
+    return true;
+}
+
+bool translate_error(const translate_paths *paths, str sql, const char *message, error *ret_error)
+{
+    arena *a = arena_create();
+    raw_error raw = {.position = ERROR_NO_POSITION};
+    str text = str_c(message != NULL ? message : "unknown failure");
+    bool is_fatal;
+
+    error_clear(ret_error);
+    if (!read_json(text, a, &raw)) {
+        read_text(text, sql, &raw);
+    }
+    ret_error->kind = kind_of(&raw, &is_fatal);
+    if (!word_column(&raw, ret_error) && !word_missing(&raw, ret_error) &&
+        !word_call(&raw, ret_error)) {
+        word_generally(paths, a, &raw, ret_error);
+    }
+    if (ret_error->kind == STATUS_CANCELLED) {
+        (void)error_set(ret_error, STATUS_CANCELLED, "the query was cancelled");
+    }
+    if (raw.position >= 0 && (size_t)raw.position <= sql.size) {
+        ret_error->position = raw.position;
+    }
+    arena_free(a);
+    return is_fatal;
+}

@@ -1,0 +1,24 @@
+/* translate.h: DuckDB's errors as tarn's: kind, message, hint, position.
+ *
+ * DuckDB is opened with errors_as_json, so most errors come with a type, a subtype, a position (bytes) and
+ * candidates; those raised while rows are fetched come as text. Messages follow design/style.md: no prefix, no
+ * "LINE 1: …" block, lower case, no full stop, and never a path of a worker's folders. */
+#ifndef TARN_ENGINE_TRANSLATE_H
+#define TARN_ENGINE_TRANSLATE_H
+
+#include <stdbool.h>
+
+#include "tarn/base/error.h"
+#include "tarn/base/str.h"
+
+/* The folders whose paths must not be seen. */
+typedef struct translate_paths {
+    str in;
+    str out;
+} translate_paths;
+
+/* Fills `ret_error`. `sql` is the statement that failed (positions of text errors are found in it). True where the
+ * database cannot be used any more. */
+bool translate_error(const translate_paths *paths, str sql, const char *message, error *ret_error);
+
+#endif
