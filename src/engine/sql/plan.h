@@ -40,9 +40,9 @@ const ice_expr *plan_or(arena *a, const ice_expr *const *children, size_t count)
 
 /* A constant {"type", "is_null", "value"} in the type of the column; false where that is not exact. */
 bool plan_value(const json *constant, const ice_type *type, arena *a, ice_value *ret_value);
-/* Microseconds since 1970 of a timestamp constant, with or without zone; false where it is none. `ret_slack_us` is how far
- * off it may be (a text without zone was read as UTC). */
-bool plan_timestamp(const json *node, int64_t *ret_us, int64_t *ret_slack_us);
+/* Microseconds since 1970 of a timestamp constant, or of a text that is cast to one; a text without a
+ * zone counts as UTC. False where it is neither. */
+bool plan_timestamp(const json *node, int64_t *ret_us);
 
 /* Makes DuckDB's JSON standard: NaN and infinities become null, integers beyond 15 digits become strings. */
 str plan_standard_json(str text, arena *a);

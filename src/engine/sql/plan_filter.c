@@ -229,31 +229,37 @@ static const json *constant_of(const json *node)
     return text_is(node, "expression_class", "BOUND_CONSTANT") ? json_get(node, "value") : NULL;
 }
 
-/* A date or timestamp column against a timestamp, where a time zone stands between them: the session's zone is not
- * known here, so the constant is moved by a day to the safe side. */
-static const ice_expr *compare_with_slack(const resolver *r, ice_expr_kind kind, const json *side,
+/* A date or timestamp column against a timestamp with a zone, or the text of one: DuckDB casts the column, or the text at
+ * run time. Workers keep the session's zone at UTC, so that both sides are microseconds of the same clock. */
+static const ice_expr *compare_timestamps(const resolver *r, ice_expr_kind kind, const json *side,
                                           const json *constant)
 {
     bool cast = text_is(side, "expression_class", "BOUND_CAST");
+    str target = json_str_or(json_get(json_get(side, "return_type"), "id"), STR(""));
     const ice_field *field = field_of(r, cast ? json_get(side, "child") : side);
-    int64_t us, slack;
-    if (field == NULL || !plan_timestamp(constant, &us, &slack)) {
+    int64_t us;
+    if (field == NULL || !plan_timestamp(constant, &us) ||
+        (cast && !str_starts_with(target, STR("TIMESTAMP")))) {
         return ice_expr_true();
     }
-    ice_kind type = field->type->kind;
-    bool less = kind == ICE_LT || kind == ICE_LE, greater = kind == ICE_GT || kind == ICE_GE;
-    if ((type != ICE_DATE && type != ICE_TIMESTAMP && type != ICE_TIMESTAMPTZ) ||
-        (!less && !greater) || us > INT64_MAX - 2 * US_PER_DAY || us < INT64_MIN + 2 * US_PER_DAY) {
+    ice_value value = {.kind = field->type->kind, .integer = us};
+    switch (field->type->kind) {
+    case ICE_TIMESTAMP:
+    case ICE_TIMESTAMPTZ:
+        return leaf(r->a, kind, field->id, &value);
+    case ICE_DATE:
+        /* A day is compared as its midnight; within the constant's own day both answers are kept. */
+        value.integer = us / US_PER_DAY - (us % US_PER_DAY < 0 ? 1 : 0);
+        if (kind == ICE_GT || kind == ICE_GE) {
+            return leaf(r->a, ICE_GE, field->id, &value);
+        }
+        if (kind == ICE_LT || kind == ICE_LE || kind == ICE_EQ) {
+            return leaf(r->a, kind == ICE_EQ ? ICE_EQ : ICE_LE, field->id, &value);
+        }
+        return ice_expr_true();
+    default:
         return ice_expr_true();
     }
-    slack = cast || type != ICE_TIMESTAMPTZ ? US_PER_DAY : slack;
-    us += less ? slack : -slack;
-    ice_value value = {.kind = type, .integer = us};
-    if (type == ICE_DATE) {
-        int64_t days = us / US_PER_DAY;
-        value.integer = days - (us % US_PER_DAY < 0 ? 1 : 0) + (less ? 1 : 0);
-    }
-    return leaf(r->a, less ? ICE_LE : ICE_GE, field->id, &value);
 }
 
 static const ice_expr *comparison(const resolver *r, str type, const json *left, const json *right)
@@ -275,7 +281,7 @@ static const ice_expr *comparison(const resolver *r, str type, const json *left,
     if (field != NULL && constant != NULL) {
         return compare(r->a, kind, field, constant);
     }
-    return compare_with_slack(r, kind, left, right);
+    return compare_timestamps(r, kind, left, right);
 }
 
 static const ice_expr *between(const resolver *r, const json *node)

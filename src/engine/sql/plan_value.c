@@ -6,8 +6,6 @@
 #include "tarn/base/clock.h"
 #include "tarn/base/limits.h"
 
-#define US_PER_DAY INT64_C(86400000000)
-
 static bool is_number_byte(char c)
 {
     return (c >= '0' && c <= '9') || c == '-' || c == '+' || c == '.' || c == 'e' || c == 'E';
@@ -249,7 +247,7 @@ bool plan_value(const json *constant, const ice_type *type, arena *a, ice_value 
     return known;
 }
 
-bool plan_timestamp(const json *node, int64_t *ret_us, int64_t *ret_slack_us)
+bool plan_timestamp(const json *node, int64_t *ret_us)
 {
     /* A text that is cast at run time, since the cast depends on the session's zone. */
     bool cast =
@@ -262,18 +260,10 @@ bool plan_timestamp(const json *node, int64_t *ret_us, int64_t *ret_slack_us)
     if (constant == NULL || json_bool_or(json_get(constant, "is_null"), true)) {
         return false;
     }
-    *ret_slack_us = 0;
     if (cast) {
-        *ret_slack_us = US_PER_DAY;
         return str_equal(target, STR("TIMESTAMP WITH TIME ZONE")) &&
                str_equal(id, STR("VARCHAR")) &&
                clock_parse(json_str_or(raw, STR("")), ret_us, NULL) == STATUS_OK;
-    }
-    if (str_equal(id, STR("DATE"))) {
-        int64_t days;
-        bool known = int64_of(raw, &days) && days > -100000000 && days < 100000000;
-        *ret_us = known ? days * US_PER_DAY : 0;
-        return known;
     }
     return (str_equal(id, STR("TIMESTAMP")) || str_equal(id, STR("TIMESTAMP WITH TIME ZONE"))) &&
            int64_of(raw, ret_us);

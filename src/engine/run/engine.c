@@ -1,0 +1,237 @@
+/* The engine and the run of a script: statement by statement, the first error ends it, the answer is the last one's. */
+#include "run/run.h"
+#include "tarn/base/clock.h"
+#include "tarn/base/log.h"
+
+status engine_open(const engine_options *options, engine **ret_engine, error *err)
+{
+    (void)err;
+    engine *e = NEW(engine);
+    e->options = *options;
+    registry_init(&e->queries);
+    shape_cache_init(&e->shapes);
+    *ret_engine = e;
+    return STATUS_OK;
+}
+
+void engine_close(engine *e)
+{
+    if (e != NULL) {
+        registry_release(&e->queries);
+        shape_cache_release(&e->shapes);
+        mem_free(e);
+    }
+}
+
+worker_pool *engine_workers(engine *e)
+{
+    return e->options.workers;
+}
+
+void engine_read_stats(engine *e, engine_stats *ret_stats)
+{
+    *ret_stats = (engine_stats){
+        .queries = atomic_load(&e->count),
+        .failed = atomic_load(&e->failed),
+        .cancelled = atomic_load(&e->cancelled),
+        .unpruned = atomic_load(&e->unpruned),
+        .files_considered = atomic_load(&e->considered),
+        .files_skipped = atomic_load(&e->skipped),
+    };
+}
+
+status engine_list_queries(engine *e, str principal_id, arena *a, query_info **ret_list,
+                           size_t *ret_count, error *err)
+{
+    (void)err;
+    registry_list(&e->queries, principal_id, a, ret_list, ret_count);
+    return STATUS_OK;
+}
+
+status engine_get_query(engine *e, str principal_id, str id, arena *a, query_info *ret_info,
+                        error *err)
+{
+    return registry_get(&e->queries, principal_id, id, a, ret_info, err);
+}
+
+status engine_cancel_query(engine *e, str principal_id, str id, error *err)
+{
+    return registry_cancel(&e->queries, principal_id, id, err);
+}
+
+/* ---- what statements share ---- */
+
+static bool is_cancelled(void *context)
+{
+    const run *r = context;
+    return registry_is_cancelled(r->entry) ||
+           (r->request->is_cancelled != NULL &&
+            r->request->is_cancelled(r->request->cancel_context));
+}
+
+status run_worker(run *r, worker **ret_worker, error *err)
+{
+    if (r->w == NULL) {
+        TRY(worker_acquire(r->e->options.workers, r->request->who.id, r->profile, &r->cancel, &r->w,
+                           err));
+        registry_running(&r->e->queries, r->entry);
+    }
+    *ret_worker = r->w;
+    return STATUS_OK;
+}
+
+status run_check_access(const run *r, action act, str space, str table, error *err)
+{
+    resource what = {
+        .warehouse = catalog_warehouse(r->e->options.catalog), .space = space, .table = table};
+    return access_check(r->e->options.access, &r->request->who, act, &what, err);
+}
+
+status run_at(status result, size_t position, error *err)
+{
+    if (result != STATUS_OK && err != NULL && err->position == ERROR_NO_POSITION) {
+        err->position = (int)position;
+    }
+    return result;
+}
+
+status run_constant_rows(run *r, str sql, bool last, error *err)
+{
+    worker *w;
+    worker_query_result rows;
+    if (!last) {
+        return STATUS_OK;
+    }
+    TRY(run_worker(r, &w, err));
+    worker_query_options options = {.sql = sql, .format = r->request->format, .rows_max = -1};
+    TRY(worker_query(w, &options, r->sink, &r->cancel, &rows, err));
+    r->answered = true;
+    r->result.has_rows = true;
+    r->result.row_count = rows.row_count;
+    return STATUS_OK;
+}
+
+status run_changed(run *r, bool last, int64_t changed_rows, int64_t snapshot_id, error *err)
+{
+    if (!last) {
+        return STATUS_OK;
+    }
+    r->result.changed_rows = changed_rows;
+    r->result.snapshot_id = snapshot_id;
+    r->answered = true;
+    return r->sink != NULL && r->sink->begin != NULL
+               ? r->sink->begin(r->sink->context, NULL, 0, err)
+               : STATUS_OK;
+}
+
+/* ---- the script ---- */
+
+static status (*const runners[])(run *r, const statement *st, bool last, arena *a, error *err) = {
+    [STATEMENT_READ] = run_read,
+    [STATEMENT_EXPLAIN] = run_explain,
+    [STATEMENT_SHOW_TABLES] = run_show,
+    [STATEMENT_SHOW_ALL_TABLES] = run_show,
+    [STATEMENT_SHOW_SCHEMAS] = run_show,
+    [STATEMENT_SHOW_CREATE_TABLE] = run_show,
+    [STATEMENT_DESCRIBE_TABLE] = run_show,
+    [STATEMENT_USE] = run_use,
+    [STATEMENT_CREATE_SCHEMA] = run_schema,
+    [STATEMENT_DROP_SCHEMA] = run_schema,
+    [STATEMENT_CREATE_TABLE] = run_create_table,
+    [STATEMENT_CREATE_TABLE_AS] = run_create_table_as,
+    [STATEMENT_DROP_TABLE] = run_drop_table,
+    [STATEMENT_INSERT] = run_insert,
+};
+
+static status run_statement(run *r, const statement *st, bool last, error *err)
+{
+    arena *a = arena_child(r->a);
+    int64_t started_ns = clock_mono_ns();
+    r->result = (query_result){.changed_rows = -1, .snapshot_id = ICE_NO_SNAPSHOT};
+    status result = runners[st->kind](r, st, last, a, err);
+    r->result.stats.elapsed_ms = (clock_mono_ns() - started_ns) / 1000000;
+    arena_free(a);
+    return result;
+}
+
+/* All statements are parsed before the first one runs: a script with a mistake in it changes nothing. */
+static status parse_script(run *r, statement **ret_statements, size_t *ret_count, error *err)
+{
+    token_range *ranges;
+    size_t count;
+    TRY(token_scan(r->request->sql, r->a, &r->tokens, err));
+    token_split(&r->tokens, r->a, &ranges, &count);
+    if (count == 0) {
+        return error_set(err, STATUS_SYNTAX, "there is no statement");
+    }
+    statement *list = ARENA_ARRAY(r->a, statement, count);
+    for (size_t i = 0; i < count; i++) {
+        TRY(statement_parse(&r->tokens, ranges[i], r->a, &list[i], err));
+        if (r->request->reading_only && statement_changes(list[i].kind)) {
+            error_set(err, STATUS_METHOD,
+                      "%s changes something: only reading statements are accepted here",
+                      statement_kind_name(list[i].kind));
+            return run_at(STATUS_METHOD, list[i].position, err);
+        }
+        if (list[i].kind == STATEMENT_INSERT || list[i].kind == STATEMENT_CREATE_TABLE_AS) {
+            r->profile = WORKER_WRITER;
+        }
+    }
+    *ret_statements = list;
+    *ret_count = count;
+    return STATUS_OK;
+}
+
+static status run_script(run *r, error *err)
+{
+    statement *statements;
+    size_t count;
+    TRY(parse_script(r, &statements, &count, err));
+    for (size_t i = 0; i < count; i++) {
+        TRY(run_statement(r, &statements[i], i + 1 == count, err));
+    }
+    return STATUS_OK;
+}
+
+static int64_t deadline_ns(const engine *e, const query_request *request)
+{
+    int64_t limit_ms = e->options.query_timeout_ms;
+    if (request->timeout_ms > 0 && (limit_ms == 0 || request->timeout_ms < limit_ms)) {
+        limit_ms = request->timeout_ms;
+    }
+    return limit_ms > 0 ? clock_mono_ns() + limit_ms * 1000000 : 0;
+}
+
+status engine_run(engine *e, const query_request *request, const result_sink *sink,
+                  query_result *ret_result, error *err)
+{
+    error own = ERROR_INIT;
+    run r = {
+        .e = e,
+        .request = request,
+        .sink = sink,
+        .a = arena_create(),
+        .entry = registry_begin(&e->queries, &request->who, request->id, request->sql),
+        .cancel = {.is_cancelled = is_cancelled, .deadline_ns = deadline_ns(e, request)},
+        .profile = WORKER_QUERY,
+        .space = request->space.size > 0 ? request->space : STR("main"),
+    };
+    err = err != NULL ? err : &own;
+    error_clear(err);
+    r.cancel.context = &r;
+    r.links = map_create(r.a);
+    atomic_fetch_add(&e->count, 1);
+    status result = run_script(&r, err);
+    if (r.w != NULL) {
+        worker_release(r.w);
+    }
+    memcpy(r.result.id, r.entry->id.data, r.entry->id.size);
+    registry_end(&e->queries, r.entry, result, err, r.result.row_count);
+    if (result == STATUS_OK) {
+        *ret_result = r.result;
+    } else {
+        atomic_fetch_add(result == STATUS_CANCELLED ? &e->cancelled : &e->failed, 1);
+    }
+    arena_free(r.a);
+    return result;
+}

@@ -1,0 +1,518 @@
+/* Rows in: INSERT and CREATE TABLE AS. The source runs once, inside of the COPY that writes the files; the files and the
+ * table (or its new snapshot) become visible in one transaction. */
+#include "run/query.h"
+#include "run/table.h"
+#include "run/write.h"
+#include "tarn/base/limits.h"
+
+/* ---- what both share ---- */
+
+typedef struct row_source {
+    query q;      /* text and views of the source; no tables where it was not analysed */
+    bool literal; /* VALUES of literals: nothing to analyse */
+    str text;     /* what DuckDB runs */
+} row_source;
+
+static const ice_property engine_summary[] = {
+    {.key = STR_INIT("engine-name"), .value = STR_INIT("tarn")},
+};
+
+static ice_append append_of(const engine_written *written, const ice_metadata *m)
+{
+    return (ice_append){
+        .files = written->files,
+        .file_count = written->count,
+        .unstaged = written->requests,
+        .unstaged_count = written->count,
+        .table_uuid = m->uuid,
+        .schema_id = m->current_schema_id,
+        .summary = engine_summary,
+        .summary_count = COUNT_OF(engine_summary),
+    };
+}
+
+/* SELECT CAST(tarn_s0 AS T) AS …: the source's columns in the order and the types of the table's. */
+typedef struct source_column {
+    size_t number; /* of the source; SIZE_MAX: NULL */
+    const ice_field *field;
+} source_column;
+
+static status cast_source(const row_source *source, const source_column *columns, size_t count,
+                          size_t source_count, arena *a, str *ret_sql, size_t *ret_offset,
+                          error *err)
+{
+    buf *sql = buf_in(a, LIMIT_WORKER_MESSAGE);
+    buf_add_c(sql, "SELECT ");
+    for (size_t i = 0; i < count; i++) {
+        buf_add_c(sql, i > 0 ? ", CAST(" : "CAST(");
+        if (columns[i].number == SIZE_MAX) {
+            buf_add_c(sql, "NULL");
+        } else {
+            buf_printf(sql, "tarn_s%zu", columns[i].number);
+        }
+        buf_add_c(sql, " AS ");
+        engine_duckdb_type(columns[i].field->type, sql);
+        buf_add_char(sql, ')');
+    }
+    buf_add_c(sql, " FROM (");
+    *ret_offset = sql->size;
+    buf_add_str(sql, source->text);
+    buf_add_c(sql, "\n) AS tarn_source(");
+    for (size_t i = 0; i < source_count; i++) {
+        buf_printf(sql, "%starn_s%zu", i > 0 ? ", " : "", i);
+    }
+    buf_add_char(sql, ')');
+    *ret_sql = buf_str(sql);
+    return buf_check(sql, "the statement", err);
+}
+
+/* Names and types of the source's columns, by DuckDB's own DESCRIBE. */
+static status describe_source(run *r, const row_source *source, arena *a, const json **ret_rows,
+                              error *err)
+{
+    static const char prefix[] = "DESCRIBE ";
+    str sql = str_concat(a, str_c(prefix), source->text);
+    status result = worker_rows(r->w, sql, &r->cancel, a, ret_rows, err);
+    return query_fail(&source->q, result, sizeof(prefix) - 1, err);
+}
+
+static str column_text(const json *rows, size_t row, size_t column, arena *a)
+{
+    return str_copy(a, json_str_or(json_at(json_at(rows, row), column), STR("")));
+}
+
+/* Writes what the source yields. The error's position is the script's. */
+static status write_source(run *r, const row_source *source, const source_column *columns,
+                           size_t count, size_t source_count, const ice_metadata *m,
+                           const table_name *name, arena *a, engine_written *ret_written,
+                           error *err)
+{
+    write_request request = {
+        .w = r->w,
+        .metadata = m,
+        .cancel = &r->cancel,
+        .table = str_printf(a, "%.*s.%.*s", STR_ARG(name->space), STR_ARG(name->table)),
+    };
+    size_t offset;
+    TRY(cast_source(source, columns, count, source_count, a, &request.source_sql, &offset, err));
+    return query_fail(&source->q, write_rows(&request, a, ret_written, err), offset, err);
+}
+
+/* ---- CREATE TABLE AS ---- */
+
+typedef struct created {
+    catalog_create options;
+    ice_metadata *metadata; /* as the table will begin */
+    const source_column *columns;
+    size_t column_count;
+} created;
+
+static status describe_new_table(run *r, const statement *st, const row_source *source, arena *a,
+                                 created *ret, error *err)
+{
+    const json *rows;
+    TRY(describe_source(r, source, a, &rows, err));
+    size_t count = json_count(rows);
+    ice_field *fields = ARENA_ARRAY(a, ice_field, count + 1);
+    source_column *columns = ARENA_ARRAY(a, source_column, count + 1);
+    for (size_t i = 0; i < count; i++) {
+        fields[i] = (ice_field){.name = column_text(rows, i, 0, a), .doc = STR_NULL};
+        TRY(run_at(engine_iceberg_type(column_text(rows, i, 1, a), fields[i].name, a,
+                                       &fields[i].type, err),
+                   r->tokens.items[st->body.from].from, err));
+        columns[i] = (source_column){.number = i, .field = &fields[i]};
+    }
+    ret->columns = columns;
+    ret->column_count = count;
+    TRY(table_options(st, table_root(fields, count, a), a, &ret->options.table, err));
+    TRY(run_at(catalog_plan_location(r->e->options.catalog, ret->options.name, st->location, a,
+                                     &ret->options.table.location, err),
+               st->name.position, err));
+    return table_place_error(st, ice_metadata_create(&ret->options.table, &ret->metadata, err),
+                             err);
+}
+
+static status fill_new_table(run *r, const statement *st, row_source *source, created *table,
+                             bool last, arena *a, error *err)
+{
+    engine_written written;
+    ice_metadata *now;
+    table_info info;
+    bool is_new;
+    TRY(write_source(r, source, table->columns, table->column_count, table->column_count,
+                     table->metadata, &table->options.name, a, &written, err));
+    ice_append append = append_of(&written, table->metadata);
+    append.table_uuid = STR_NULL; /* the table gets its own */
+    table->options.append = written.count > 0 ? &append : NULL;
+    TRY(table_place_error(
+        st, catalog_create_table(r->e->options.catalog, &table->options, &is_new, err), err));
+    int64_t snapshot_id = ICE_NO_SNAPSHOT;
+    if (is_new && catalog_load_table(r->e->options.catalog, table->options.name, a, &now, &info,
+                                     NULL) == STATUS_OK) {
+        snapshot_id = now->current_snapshot_id;
+        ice_metadata_unref(now);
+    }
+    return run_changed(r, last, is_new ? written.row_count : 0, snapshot_id, err);
+}
+
+/* True where the table is there already: then the source is not run. */
+static status exists_already(run *r, const table_name *name, arena *a, bool *ret_exists, error *err)
+{
+    ice_metadata *m;
+    table_info info;
+    status result = catalog_load_table(r->e->options.catalog, *name, a, &m, &info, err);
+    *ret_exists = result == STATUS_OK;
+    if (result == STATUS_OK) {
+        ice_metadata_unref(m);
+    } else if (result == STATUS_NO_TABLE) {
+        error_clear(err);
+        return STATUS_OK;
+    }
+    return result;
+}
+
+status run_create_table_as(run *r, const statement *st, bool last, arena *a, error *err)
+{
+    created table = {.options = {.if_not_exists = st->if_exists}};
+    row_source source = {0};
+    bool exists;
+    status result = catalog_resolve_new(r->e->options.catalog, st->name.parts, st->name.count,
+                                        r->space, a, &table.options.name, err);
+    TRY(run_at(result, st->name.position, err));
+    TRY(run_check_access(r, ACTION_TABLE_CREATE, table.options.name.space, table.options.name.table,
+                         err));
+    TRY(exists_already(r, &table.options.name, a, &exists, err));
+    if (exists && st->if_exists) {
+        return run_changed(r, last, 0, ICE_NO_SNAPSHOT, err);
+    }
+    if (exists) {
+        error_set(err, STATUS_EXISTS, "table \"%.*s.%.*s\" exists already",
+                  STR_ARG(table.options.name.space), STR_ARG(table.options.name.table));
+        return run_at(STATUS_EXISTS, st->name.position, err);
+    }
+    TRY(query_analyse(r, st->body, NULL, a, &source.q, err));
+    source.text = source.q.text.text;
+    result = query_open(&source.q, false, err);
+    if (result == STATUS_OK) {
+        result = describe_new_table(r, st, &source, a, &table, err);
+    }
+    if (result == STATUS_OK) {
+        query_count(&source.q);
+        result = fill_new_table(r, st, &source, &table, last, a, err);
+    }
+    ice_metadata_unref(table.metadata);
+    query_close(&source.q);
+    return result;
+}
+
+/* ---- INSERT: which source column goes where ---- */
+
+typedef struct insert_target {
+    table_name name;
+    ice_metadata *metadata;
+    const ice_type *root;
+    source_column *columns; /* per column of the table */
+    size_t source_count;    /* columns that the source must have */
+} insert_target;
+
+static size_t find_column(const ice_type *root, str name)
+{
+    size_t i = 0;
+    while (i < root->field_count && !str_equal_nocase(root->fields[i].name, name)) {
+        i++;
+    }
+    return i;
+}
+
+static status no_column(const insert_target *t, str name, arena *a, error *err)
+{
+    str *names = ARENA_ARRAY(a, str, t->root->field_count);
+    for (size_t i = 0; i < t->root->field_count; i++) {
+        names[i] = t->root->fields[i].name;
+    }
+    str nearest = str_nearest(name, names, t->root->field_count);
+    error_set(err, STATUS_NO_COLUMN, "table \"%.*s.%.*s\" has no column \"%.*s\"",
+              STR_ARG(t->name.space), STR_ARG(t->name.table), STR_ARG(name));
+    if (!str_is_null(nearest)) {
+        error_hint(err, "Did you mean \"%.*s\"?", STR_ARG(nearest));
+    }
+    return STATUS_NO_COLUMN;
+}
+
+/* Every required column must get a value from somewhere. */
+static status check_required(const insert_target *t, error *err)
+{
+    for (size_t i = 0; i < t->root->field_count; i++) {
+        if (t->columns[i].number == SIZE_MAX && t->root->fields[i].required) {
+            return error_set(
+                err, STATUS_BAD_DATA,
+                "column \"%.*s\" of table \"%.*s.%.*s\" is required, but the statement gives no value for it",
+                STR_ARG(t->root->fields[i].name), STR_ARG(t->name.space), STR_ARG(t->name.table));
+        }
+    }
+    return STATUS_OK;
+}
+
+/* By position, or by the list of columns. */
+static status map_columns(insert_target *t, const statement *st, arena *a, error *err)
+{
+    size_t count = t->root->field_count;
+    t->columns = ARENA_ARRAY(a, source_column, count);
+    for (size_t i = 0; i < count; i++) {
+        bool given = st->insert_columns == NULL && st->source != INSERT_DEFAULT_VALUES;
+        t->columns[i] =
+            (source_column){.number = given ? i : SIZE_MAX, .field = &t->root->fields[i]};
+    }
+    t->source_count = st->insert_columns == NULL ? count : st->insert_column_count;
+    for (size_t i = 0; i < st->insert_column_count; i++) {
+        size_t column = find_column(t->root, st->insert_columns[i]);
+        if (column == count) {
+            return run_at(no_column(t, st->insert_columns[i], a, err), st->insert_positions[i],
+                          err);
+        }
+        t->columns[column].number = i;
+    }
+    return st->by_name ? STATUS_OK : check_required(t, err);
+}
+
+/* BY NAME: the source's own names decide. */
+static status map_by_name(run *r, insert_target *t, const row_source *source, arena *a, error *err)
+{
+    const json *rows;
+    TRY(describe_source(r, source, a, &rows, err));
+    for (size_t i = 0; i < t->root->field_count; i++) {
+        t->columns[i].number = SIZE_MAX;
+    }
+    for (size_t i = 0; i < json_count(rows); i++) {
+        str name = column_text(rows, i, 0, a);
+        size_t column = find_column(t->root, name);
+        if (column == t->root->field_count) {
+            return no_column(t, name, a, err);
+        }
+        t->columns[column].number = i;
+    }
+    t->source_count = json_count(rows);
+    return check_required(t, err);
+}
+
+static status wrong_count(const insert_target *t, size_t found, error *err)
+{
+    return error_set(err, STATUS_WRONG_TYPE,
+                     "table \"%.*s.%.*s\": %zu column%s expected, but the rows have %zu",
+                     STR_ARG(t->name.space), STR_ARG(t->name.table), t->source_count,
+                     t->source_count == 1 ? "" : "s", found);
+}
+
+static status check_count(run *r, const insert_target *t, const row_source *source, arena *a,
+                          error *err)
+{
+    const json *rows;
+    TRY(describe_source(r, source, a, &rows, err));
+    return json_count(rows) == t->source_count ? STATUS_OK : wrong_count(t, json_count(rows), err);
+}
+
+/* ---- INSERT … VALUES ---- */
+
+/* What a row may hold so that nothing in it needs to be looked at: numbers, texts, NULL, true, false, signs. */
+static bool is_literal_token(const token_list *list, size_t index)
+{
+    token_kind kind = list->items[index].kind;
+    static const char *const words[] = {"null",      "true",        "false", "date",
+                                        "timestamp", "timestamptz", "time"};
+    if (kind == TOKEN_NUMBER || kind == TOKEN_TEXT) {
+        return true;
+    }
+    if (kind == TOKEN_SYMBOL) {
+        char c = list->sql.data[list->items[index].from];
+        return c == ',' || c == '(' || c == ')' || c == '-' || c == '+';
+    }
+    for (size_t i = 0; i < COUNT_OF(words); i++) {
+        if (token_is(list, index, words[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+typedef struct values_edit {
+    const insert_target *target;
+    const token_list *list;
+    str *casts; /* per source column: " AS T)" */
+    edit_list *edits;
+    arena *a;
+    error *err;
+} values_edit;
+
+/* The value in tokens [from, to) becomes CAST(value AS T), as DuckDB's own INSERT casts each value by itself; DEFAULT
+ * becomes NULL. */
+static status edit_value(values_edit *v, size_t from, size_t to, size_t column)
+{
+    if (from >= to) {
+        return token_error(v->list, to, v->err);
+    }
+    if (column >= v->target->source_count) {
+        return STATUS_OK; /* counted by the caller */
+    }
+    if (to == from + 1 && token_is(v->list, from, "default")) {
+        edit null = {
+            .from = v->list->items[from].from, .to = v->list->items[from].to, .text = STR("NULL")};
+        vec_push(v->a, v->edits, null);
+        return STATUS_OK;
+    }
+    size_t begin = v->list->items[from].from, end = v->list->items[to - 1].to;
+    vec_push(v->a, v->edits, ((edit){.from = begin, .to = begin, .text = STR("CAST(")}));
+    vec_push(v->a, v->edits, ((edit){.from = end, .to = end, .text = v->casts[column]}));
+    return STATUS_OK;
+}
+
+/* One row, `at` on its "(": edits its values and steps behind its ")". */
+static status edit_row(values_edit *v, size_t *at, size_t end)
+{
+    size_t depth = 0, column = 0, start = *at + 1, row = *at;
+    for (; *at < end; (*at)++) {
+        bool opens = token_is_symbol(v->list, *at, '(') || token_is_symbol(v->list, *at, '[') ||
+                     token_is_symbol(v->list, *at, '{');
+        bool closes = token_is_symbol(v->list, *at, ')') || token_is_symbol(v->list, *at, ']') ||
+                      token_is_symbol(v->list, *at, '}');
+        depth += opens ? 1 : 0;
+        bool value_ends = depth == 1 && (closes || token_is_symbol(v->list, *at, ','));
+        if (value_ends) {
+            TRY(edit_value(v, start, *at, column++));
+            start = *at + 1;
+        }
+        depth -= closes ? 1 : 0;
+        if (depth == 0) {
+            (*at)++;
+            break;
+        }
+    }
+    if (depth > 0) {
+        return token_error(v->list, v->list->count, v->err);
+    }
+    return column == v->target->source_count
+               ? STATUS_OK
+               : run_at(wrong_count(v->target, column, v->err), v->list->items[row].from, v->err);
+}
+
+/* VALUES (…), (…): *ret_rows_only is false where more follows (ORDER BY, UNION …): then the text stays as it is. */
+static status edit_values(values_edit *v, token_range body, bool *ret_rows_only, bool *ret_literal)
+{
+    size_t at = body.from + 1;
+    *ret_literal = true;
+    for (;;) {
+        if (at >= body.to || !token_is_symbol(v->list, at, '(')) {
+            return token_error(v->list, at < body.to ? at : v->list->count, v->err);
+        }
+        TRY(edit_row(v, &at, body.to));
+        if (at >= body.to || !token_is_symbol(v->list, at, ',')) {
+            break;
+        }
+        at++;
+        if (at >= body.to) {
+            break; /* a comma behind the last row: DuckDB decides */
+        }
+    }
+    *ret_rows_only = at >= body.to;
+    for (size_t i = body.from + 1; i < body.to && *ret_literal; i++) {
+        *ret_literal = is_literal_token(v->list, i) || token_is(v->list, i, "default");
+    }
+    return STATUS_OK;
+}
+
+static status prepare_values(run *r, const statement *st, const insert_target *t, arena *a,
+                             row_source *source, error *err)
+{
+    edit_list edits = {0};
+    values_edit v = {.target = t, .list = &r->tokens, .edits = &edits, .a = a, .err = err};
+    bool rows_only;
+    v.casts = ARENA_ARRAY(a, str, t->source_count + 1);
+    for (size_t i = 0; i < t->root->field_count; i++) {
+        if (t->columns[i].number != SIZE_MAX) {
+            buf *cast = buf_in(a, LIMIT_MIB);
+            buf_add_c(cast, " AS ");
+            engine_duckdb_type(t->root->fields[i].type, cast);
+            buf_add_char(cast, ')');
+            v.casts[t->columns[i].number] = buf_str(cast);
+        }
+    }
+    TRY(edit_values(&v, st->body, &rows_only, &source->literal));
+    source->literal = source->literal && rows_only;
+    if (!source->literal) {
+        TRY(query_analyse(r, st->body, rows_only ? &edits : NULL, a, &source->q, err));
+        source->text = source->q.text.text;
+        return STATUS_OK;
+    }
+    size_t from = r->tokens.items[st->body.from].from, to = r->tokens.items[st->body.to - 1].to;
+    source->q = (query){.r = r, .a = a, .range = st->body};
+    TRY(edit_apply(r->tokens.sql, from, to, &edits, a, &source->q.text, err));
+    source->text = source->q.text.text;
+    worker *w;
+    return run_worker(r, &w, err);
+}
+
+/* ---- INSERT ---- */
+
+static status load_target(run *r, const statement *st, arena *a, insert_target *t, error *err)
+{
+    catalog *c = r->e->options.catalog;
+    table_info info;
+    status result = catalog_resolve(c, st->name.parts, st->name.count, r->space, a, &t->name, err);
+    TRY(run_at(result, st->name.position, err));
+    TRY(run_check_access(r, ACTION_TABLE_WRITE, t->name.space, t->name.table, err));
+    TRY(catalog_load_table(c, t->name, a, &t->metadata, &info, err));
+    t->root = ice_metadata_schema(t->metadata)->root;
+    return STATUS_OK;
+}
+
+static status prepare_source(run *r, const statement *st, insert_target *t, arena *a,
+                             row_source *source, error *err)
+{
+    if (st->source == INSERT_DEFAULT_VALUES) {
+        worker *w;
+        source->q = (query){.r = r, .a = a};
+        source->text = STR("SELECT 1");
+        t->source_count = 1;
+        return run_worker(r, &w, err);
+    }
+    if (st->source == INSERT_VALUES) {
+        TRY(prepare_values(r, st, t, a, source, err));
+        return source->literal ? STATUS_OK : query_open(&source->q, false, err);
+    }
+    TRY(query_analyse(r, st->body, NULL, a, &source->q, err));
+    source->text = source->q.text.text;
+    TRY(query_open(&source->q, false, err));
+    size_t position = r->tokens.items[st->body.from].from;
+    return run_at(st->by_name ? map_by_name(r, t, source, a, err)
+                              : check_count(r, t, source, a, err),
+                  position, err);
+}
+
+static status insert_rows(run *r, const statement *st, insert_target *t, row_source *source,
+                          bool last, arena *a, error *err)
+{
+    engine_written written;
+    ice_commit_result commit = {.snapshot_id = ICE_NO_SNAPSHOT};
+    TRY(run_at(map_columns(t, st, a, err), st->name.position, err));
+    TRY(prepare_source(r, st, t, a, source, err));
+    TRY(write_source(r, source, t->columns, t->root->field_count, t->source_count, t->metadata,
+                     &t->name, a, &written, err));
+    query_count(&source->q);
+    if (written.count > 0) {
+        ice_append append = append_of(&written, t->metadata);
+        TRY(catalog_append(r->e->options.catalog, t->name, &append, &commit, err));
+    }
+    return run_changed(r, last, written.row_count, commit.snapshot_id, err);
+}
+
+status run_insert(run *r, const statement *st, bool last, arena *a, error *err)
+{
+    insert_target target = {0};
+    row_source source = {0};
+    TRY(load_target(r, st, a, &target, err));
+    status result = insert_rows(r, st, &target, &source, last, a, err);
+    ice_metadata_unref(target.metadata);
+    if (source.q.r != NULL) {
+        query_close(&source.q);
+    }
+    return result;
+}

@@ -1,0 +1,393 @@
+/* Analysis of a SELECT, and running it. */
+#include "run/query.h"
+
+#include "sql/tree.h"
+#include "tarn/base/limits.h"
+
+#define SERIALIZE_SQL \
+    "SELECT json_serialize_sql($1, skip_null := true, skip_empty := true, skip_default := true)"
+
+/* Schemas of DuckDB's own, and the names of the databases that a worker has: a view cannot be found below them. */
+static const char *const taken_schemas[] = {
+    "memory", "temp", "system", "tarn", "information_schema", "pg_catalog"};
+
+/* ---- places ---- */
+
+/* The token that begins at a byte of the script; the end of the range where none does. */
+static size_t token_at(const query *q, size_t position)
+{
+    size_t low = q->range.from, high = q->range.to;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (q->r->tokens.items[middle].from < position) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low < q->range.to && q->r->tokens.items[low].from == position ? low : q->range.to;
+}
+
+static bool is_chain_token(const query *q, size_t index)
+{
+    return index < q->range.to &&
+           (token_is_name(&q->r->tokens, index) || q->r->tokens.items[index].kind == TOKEN_TEXT);
+}
+
+/* How many names stand from token `index` on, joined by points. */
+static size_t chain_length(const query *q, size_t index)
+{
+    size_t count = 0;
+    while (is_chain_token(q, index)) {
+        count++;
+        if (!token_is_symbol(&q->r->tokens, index + 1, '.') || index + 1 >= q->range.to) {
+            break;
+        }
+        index += 2;
+    }
+    return count;
+}
+
+static size_t chain_end(const query *q, size_t index, size_t count)
+{
+    return q->r->tokens.items[index + 2 * (count - 1)].to;
+}
+
+static str quoted_name(arena *a, str schema, str name)
+{
+    buf *out = buf_in(a, LIMIT_MIB);
+    sql_quote_name(out, schema);
+    buf_add_char(out, '.');
+    sql_quote_name(out, name);
+    return buf_str(out);
+}
+
+/* ---- tables ---- */
+
+static void unref_metadata(void *metadata)
+{
+    ice_metadata_unref(metadata);
+}
+
+static status find_table(query *q, table_name name, size_t *ret_index, error *err)
+{
+    for (size_t i = 0; i < q->tables.count; i++) {
+        if (str_equal_nocase(q->tables.items[i].name.space, name.space) &&
+            str_equal_nocase(q->tables.items[i].name.table, name.table)) {
+            *ret_index = i;
+            return STATUS_OK;
+        }
+    }
+    ice_metadata *metadata;
+    table_info info;
+    TRY(run_check_access(q->r, ACTION_TABLE_READ, name.space, name.table, err));
+    TRY(catalog_load_table(q->r->e->options.catalog, name, q->a, &metadata, &info, err));
+    arena_defer(q->a, unref_metadata, metadata);
+    vec_push(q->a, &q->tables, ((query_table){.name = name, .metadata = metadata}));
+    *ret_index = q->tables.count - 1;
+    return STATUS_OK;
+}
+
+static bool is_taken(str schema)
+{
+    for (size_t i = 0; i < COUNT_OF(taken_schemas); i++) {
+        if (str_equal_nocase(schema, str_c(taken_schemas[i]))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* True where the name is free, or stands for this table already. */
+static bool view_fits(const query *q, str schema, str name, size_t table, bool *ret_exists)
+{
+    *ret_exists = false;
+    for (size_t i = 0; i < q->views.count; i++) {
+        const query_view *view = &q->views.items[i];
+        if (str_equal_nocase(view->schema, schema) && str_equal_nocase(view->name, name)) {
+            *ret_exists = true;
+            return view->table == table;
+        }
+    }
+    return true;
+}
+
+/* Chooses the view for a reference; *ret_renamed where the text must change. */
+static query_view choose_view(query *q, const str *parts, size_t count, size_t table,
+                              bool *ret_renamed)
+{
+    const table_name *name = &q->tables.items[table].name;
+    query_view view = {.schema = STR("main"), .name = parts[count - 1], .table = table};
+    bool exists;
+    bool native = count == 1 || (count == 2 && !is_taken(parts[0])) ||
+                  (count == 3 && str_equal_nocase(parts[0], STR("tarn")) && !is_taken(parts[1]));
+    if (native && count > 1) {
+        view.schema = parts[count - 2];
+    }
+    *ret_renamed = !native || !view_fits(q, view.schema, view.name, table, &exists);
+    if (*ret_renamed) {
+        view.schema = name->space;
+        for (int number = 1;
+             is_taken(view.schema) || !view_fits(q, view.schema, view.name, table, &exists);
+             number++) {
+            view.schema = str_printf(q->a, "#%d", number);
+        }
+    }
+    (void)view_fits(q, view.schema, view.name, table, &exists);
+    if (!exists) {
+        vec_push(q->a, &q->views, view);
+    }
+    return view;
+}
+
+static void rename_in_text(query *q, const str *parts, size_t count, size_t place, str text)
+{
+    size_t chain = chain_length(q, place);
+    ASSERT(chain > 0);
+    edit change = {
+        .from = q->r->tokens.items[place].from, .to = chain_end(q, place, chain), .text = text};
+    vec_push(q->a, &q->edits, change);
+    vec_push(q->a, &q->renamed, ((query_renamed){.parts = parts, .count = count, .text = text}));
+}
+
+static bool looks_like_file(str name)
+{
+    static const char *const ends[] = {".parquet", ".csv",  ".tsv",  ".json", ".jsonl",
+                                       ".ndjson",  ".gz",   ".zst",  ".txt",  ".db",
+                                       ".xlsx",    ".avro", ".arrow"};
+    for (size_t i = 0; i < COUNT_OF(ends); i++) {
+        str end = str_c(ends[i]);
+        if (name.size > end.size &&
+            str_equal_nocase(str_slice(name, name.size - end.size, name.size), end)) {
+            return true;
+        }
+    }
+    return str_find_char(name, '/') != STR_NPOS || str_find_char(name, '*') != STR_NPOS;
+}
+
+static status refuse_file(str name, error *err)
+{
+    error_set(err, STATUS_DENIED, "file \"%.*s\" cannot be read in SQL", STR_ARG(name));
+    error_hint(err, "Load it into a table first: tarn load TABLE FILE.");
+    return STATUS_DENIED;
+}
+
+static status add_information(query *q, const tree_table *ref, size_t place, error *err)
+{
+    str name = ref->parts[ref->part_count - 1];
+    str text = quoted_name(q->a, STR("#information_schema"), name);
+    TRY(information_view(q, name, text, err));
+    rename_in_text(q, ref->parts, ref->part_count, place, text);
+    return STATUS_OK;
+}
+
+/* One reference of the tree. `position` is its place in the script. */
+static status add_reference(query *q, const tree_table *ref, size_t position, error *err)
+{
+    size_t place = token_at(q, position), table;
+    table_name name;
+    if (place == q->range.to) {
+        return error_set(err, STATUS_UNSUPPORTED,
+                         "a table that is not named in the statement's own text");
+    }
+    if (ref->time_travel) {
+        return error_set(err, STATUS_UNSUPPORTED, "time travel (AT) is not supported yet");
+    }
+    if (ref->part_count >= 2 &&
+        str_equal_nocase(ref->parts[ref->part_count - 2], STR("information_schema"))) {
+        return add_information(q, ref, place, err);
+    }
+    if (ref->part_count >= 2 &&
+        str_equal_nocase(ref->parts[ref->part_count - 2], STR("pg_catalog"))) {
+        error_set(err, STATUS_UNSUPPORTED, "the tables of pg_catalog are not supported");
+        error_hint(err,
+                   "Use information_schema.tables and information_schema.columns, or SHOW TABLES.");
+        return STATUS_UNSUPPORTED;
+    }
+    /* A name that DuckDB's grammar has no room for was already replaced by its namespace and table. */
+    size_t chain = chain_length(q, place);
+    str *parts = ARENA_ARRAY(q->a, str, chain + 1);
+    for (size_t i = 0; i < chain; i++) {
+        size_t at = place + 2 * i;
+        parts[i] = q->r->tokens.items[at].kind == TOKEN_TEXT ? ref->parts[ref->part_count - 1]
+                                                             : token_name(&q->r->tokens, at, q->a);
+    }
+    status result =
+        catalog_resolve(q->r->e->options.catalog, parts, chain, q->r->space, q->a, &name, err);
+    if ((result == STATUS_NO_TABLE || result == STATUS_NO_NAMESPACE || result == STATUS_INVALID) &&
+        chain == 1 && looks_like_file(parts[0])) {
+        return refuse_file(parts[0], err);
+    }
+    TRY(result);
+    TRY(find_table(q, name, &table, err));
+    bool renamed;
+    query_view view = choose_view(q, parts, chain, table, &renamed);
+    if (renamed && chain <= 3) { /* a longer name was replaced before */
+        rename_in_text(q, parts, chain, place, quoted_name(q->a, view.schema, view.name));
+    }
+    return STATUS_OK;
+}
+
+/* FROM a.b.c.t: DuckDB's grammar takes three parts, so longer names become "a.b.c"."t" before it sees them. */
+static status shorten_long_names(query *q, error *err)
+{
+    const token_list *list = &q->r->tokens;
+    for (size_t i = q->range.from + 1; i < q->range.to; i++) {
+        bool after = token_is(list, i - 1, "from") || token_is(list, i - 1, "join") ||
+                     token_is(list, i - 1, "table") || token_is(list, i - 1, "describe") ||
+                     token_is(list, i - 1, "summarize") || token_is_symbol(list, i - 1, ',');
+        size_t chain = after ? chain_length(q, i) : 0;
+        if (chain < 4) {
+            continue;
+        }
+        str *parts = ARENA_ARRAY(q->a, str, chain);
+        for (size_t part = 0; part < chain; part++) {
+            parts[part] = token_name(list, i + 2 * part, q->a);
+        }
+        table_name name;
+        if (catalog_resolve(q->r->e->options.catalog, parts, chain, q->r->space, q->a, &name,
+                            err) != STATUS_OK) {
+            error_clear(err);
+            continue; /* a column of a struct, behind a comma */
+        }
+        rename_in_text(q, parts, chain, i, quoted_name(q->a, name.space, name.table));
+        i += 2 * (chain - 1);
+    }
+    return STATUS_OK;
+}
+
+/* Columns named through a table whose name was replaced follow it. */
+static void rename_columns(query *q, const edited *first, const tree *found)
+{
+    for (size_t i = 0; i < found->long_columns.count; i++) {
+        const tree_column *column = &found->long_columns.items[i];
+        size_t place = token_at(q, edit_origin(first, column->position));
+        for (size_t k = 0; k < q->renamed.count && place < q->range.to; k++) {
+            const query_renamed *renamed = &q->renamed.items[k];
+            size_t same = 0;
+            while (same < renamed->count &&
+                   str_equal_nocase(json_str_or(json_at(column->names, same), STR_NULL),
+                                    renamed->parts[same])) {
+                same++;
+            }
+            if (same == renamed->count && json_count(column->names) > same &&
+                chain_length(q, place) > same) {
+                edit change = {.from = q->r->tokens.items[place].from,
+                               .to = chain_end(q, place, same),
+                               .text = renamed->text};
+                vec_push(q->a, &q->edits, change);
+                break;
+            }
+        }
+    }
+}
+
+static status serialize(query *q, edited *ret_first, tree *ret_tree, error *err)
+{
+    worker *w;
+    str text;
+    const token_list *list = &q->r->tokens;
+    TRY(edit_apply(list->sql, list->items[q->range.from].from, list->items[q->range.to - 1].to,
+                   &q->edits, q->a, ret_first, err));
+    TRY(run_worker(q->r, &w, err));
+    TRY(worker_scalar(w, STR(SERIALIZE_SQL), &ret_first->text, 1, &q->r->cancel, q->a, &text, err));
+    status result = tree_read(text, q->a, ret_tree, err);
+    if (result != STATUS_OK) {
+        edit_place_error(ret_first, 0, err);
+    }
+    return result;
+}
+
+status query_analyse(run *r, token_range range, const edit_list *edits, arena *a, query *ret_query,
+                     error *err)
+{
+    query q = {.r = r, .a = a, .range = range};
+    edited first;
+    tree found;
+    const token_list *list = &r->tokens;
+    for (size_t i = 0; edits != NULL && i < edits->count; i++) {
+        vec_push(a, &q.edits, edits->items[i]);
+    }
+    TRY(params_edit(list, range, r->request->params, a, &q.edits, err));
+    TRY(shorten_long_names(&q, err));
+    TRY(serialize(&q, &first, &found, err));
+    for (size_t i = 0; i < found.tables.count; i++) {
+        size_t position = edit_origin(&first, found.tables.items[i].position);
+        TRY(run_at(add_reference(&q, &found.tables.items[i], position, err), position, err));
+    }
+    rename_columns(&q, &first, &found);
+    TRY(edit_apply(list->sql, list->items[range.from].from, list->items[range.to - 1].to, &q.edits,
+                   a, &q.text, err));
+    *ret_query = q;
+    return STATUS_OK;
+}
+
+status query_open(query *q, bool always_plan, error *err)
+{
+    return q->tables.count > 0 || q->extra_sql != NULL ? views_open(q, always_plan, err)
+                                                       : STATUS_OK;
+}
+
+void query_close(query *q)
+{
+    if (q->is_open && q->r->w != NULL) {
+        (void)worker_exec(q->r->w, STR("ROLLBACK"), NULL, NULL);
+        q->is_open = false;
+    }
+}
+
+void query_count(const query *q)
+{
+    query_result *result = &q->r->result;
+    for (size_t i = 0; i < q->tables.count; i++) {
+        const ice_scan *scan = &q->tables.items[i].scan;
+        result->stats.files_total += scan->total_files;
+        result->stats.files_read += (int64_t)scan->file_count;
+        result->stats.bytes_read += scan->kept_bytes;
+    }
+}
+
+status query_fail(const query *q, status result, size_t offset, error *err)
+{
+    if (result != STATUS_OK) {
+        edit_place_error(&q->text, offset, err);
+    }
+    return result;
+}
+
+/* ---- SELECT ---- */
+
+static status run_rows(query *q, bool last, error *err)
+{
+    run *r = q->r;
+    worker_query_result rows = {0};
+    int64_t limit = r->request->rows_max >= 0 ? r->request->rows_max : r->e->options.rows_max;
+    worker_query_options options = {
+        .sql = q->text.text,
+        .format = last ? r->request->format : RESULT_NONE,
+        .rows_max = last && limit > 0 ? limit : -1,
+    };
+    TRY(query_fail(q, worker_query(r->w, &options, last ? r->sink : NULL, &r->cancel, &rows, err),
+                   0, err));
+    r->answered = r->answered || last;
+    r->result.has_rows = true;
+    r->result.row_count = rows.row_count;
+    r->result.stats.rows_scanned = rows.rows_scanned;
+    if (q->tables.count == 1) {
+        r->result.snapshot_id = q->tables.items[0].metadata->current_snapshot_id;
+    }
+    query_count(q);
+    return STATUS_OK;
+}
+
+status run_read(run *r, const statement *st, bool last, arena *a, error *err)
+{
+    query q;
+    TRY(query_analyse(r, st->body, NULL, a, &q, err));
+    status result = query_open(&q, false, err);
+    if (result == STATUS_OK) {
+        result = run_rows(&q, last, err);
+    }
+    query_close(&q);
+    return result;
+}

@@ -1,0 +1,70 @@
+/* query.h (private): a SELECT between its text and its rows.
+ *
+ *   query_analyse   parameters, parse tree, allow-list; tables resolved, authorised, loaded: one snapshot each
+ *   query_open      transaction; views over stubs; filters from the plan; files chosen and linked; views over them
+ *   (the caller runs query.text)
+ *   query_close     rollback
+ *
+ * Views stand under the names that the statement uses, so that its text runs as it is. A name is replaced, at its place
+ * in the text, only where DuckDB could not find a view under it: three parts and more, a schema that DuckDB has itself,
+ * one name for two tables. */
+#ifndef TARN_ENGINE_QUERY_PRIVATE_H
+#define TARN_ENGINE_QUERY_PRIVATE_H
+
+#include "run/edit.h"
+#include "run/params.h"
+#include "run/run.h"
+
+typedef struct query_table {
+    table_name name;
+    const ice_metadata *metadata;
+    str stub;               /* path of its zero-row file; STR_NULL until made */
+    const ice_expr *filter; /* NULL: everything */
+    ice_scan scan;
+} query_table;
+
+typedef struct query_view {
+    str schema, name;
+    size_t table; /* index */
+} query_view;
+
+/* A table whose name in the text was replaced. */
+typedef struct query_renamed {
+    const str *parts;
+    size_t count;
+    str text; /* "schema"."name" */
+} query_renamed;
+
+typedef struct query {
+    run *r;
+    arena *a;
+    token_range range;
+    edit_list edits;
+    edited text; /* what DuckDB runs */
+    VEC(query_table) tables;
+    VEC(query_view) views;
+    VEC(query_renamed) renamed;
+    buf *extra_sql; /* views of information_schema; NULL: none */
+    bool is_open;
+    bool planned;   /* filters come from a plan */
+    bool unplanned; /* a plan was wanted and could not be had */
+} query;
+
+/* `edits`: more changes to the text, may be NULL. */
+status query_analyse(run *r, token_range range, const edit_list *edits, arena *a, query *ret_query,
+                     error *err);
+/* `always_plan` also where no file could be left out. After an error query_close is still to be called. */
+status query_open(query *q, bool always_plan, error *err);
+void query_close(query *q);
+/* Files, rows and bytes into the run's result. */
+void query_count(const query *q);
+/* Runs the text; `offset`: how many bytes of `sql` stand before it. */
+status query_fail(const query *q, status result, size_t offset, error *err);
+
+/* views.c */
+status views_open(query *q, bool always_plan, error *err);
+
+/* information.c: view of information_schema.<name> as SQL into q->extra_sql. NO_TABLE where tarn has none of that name. */
+status information_view(query *q, str name, str view, error *err);
+
+#endif

@@ -1,0 +1,65 @@
+/* run.h: one request on its way: what the files below run/ share.
+ *
+ * A request is a script. Its statements run one after the other on one worker, which belongs to the principal; each
+ * statement has an arena of its own. Files that a statement reads are linked into the worker's folder once per request.
+ *
+ * Invariants
+ *   1. Nothing that a request names reaches DuckDB before the analysis (query.h, in this folder) has seen it.
+ *   2. Views, schemas and settings of a statement are made in one transaction and rolled back with it; planning and
+ *      execution see the same now().
+ *   3. A position in an error is a byte of the request's script. */
+#ifndef TARN_ENGINE_RUN_H
+#define TARN_ENGINE_RUN_H
+
+#include "run/registry.h"
+#include "run/shape.h"
+#include "sql/statement.h"
+#include "tarn/base/map.h"
+#include "tarn/engine/query.h"
+
+struct engine {
+    engine_options options;
+    registry queries;
+    shape_cache shapes;
+    atomic_llong count, failed, cancelled, unpruned, considered, skipped;
+};
+
+typedef struct run {
+    engine *e;
+    const query_request *request;
+    const result_sink *sink;
+    arena *a; /* the request's */
+    registry_entry *entry;
+    worker_cancel cancel;
+    worker_profile profile;
+    worker *w;  /* NULL until it is needed */
+    map *links; /* location of a data file to its path (char *) in the worker's folder */
+    token_list tokens;
+    str space; /* default namespace */
+    query_result result;
+    bool answered; /* the sink was told of the columns */
+} run;
+
+/* The worker, acquired at the first call. */
+status run_worker(run *r, worker **ret_worker, error *err);
+/* DENIED, UNAUTHORIZED. `table` may be empty. */
+status run_check_access(const run *r, action act, str space, str table, error *err);
+/* Rows that tarn itself made: `sql` is a SELECT of constants. Goes to the sink when `last`. */
+status run_constant_rows(run *r, str sql, bool last, error *err);
+/* The answer of a changing statement. */
+status run_changed(run *r, bool last, int64_t changed_rows, int64_t snapshot_id, error *err);
+/* Gives an error without position the one of the statement's name. */
+status run_at(status result, size_t position, error *err);
+
+/* The kinds of statements. `a` ends with the statement; `last`: its rows are the request's answer. */
+status run_read(run *r, const statement *st, bool last, arena *a, error *err);
+status run_explain(run *r, const statement *st, bool last, arena *a, error *err);
+status run_show(run *r, const statement *st, bool last, arena *a, error *err);
+status run_use(run *r, const statement *st, bool last, arena *a, error *err);
+status run_schema(run *r, const statement *st, bool last, arena *a, error *err);
+status run_create_table(run *r, const statement *st, bool last, arena *a, error *err);
+status run_create_table_as(run *r, const statement *st, bool last, arena *a, error *err);
+status run_drop_table(run *r, const statement *st, bool last, arena *a, error *err);
+status run_insert(run *r, const statement *st, bool last, arena *a, error *err);
+
+#endif

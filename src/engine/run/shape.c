@@ -1,0 +1,236 @@
+/* Reading shapes from footers, and the cache. What is made of them is in shape_sql.c. */
+#include "run/shape.h"
+
+#include <fcntl.h>
+
+#include "run/shape_node.h"
+#include "tarn/base/fs.h"
+#include "tarn/base/limits.h"
+#include "tarn/codec/parquet.h"
+
+#define CACHE_FILES_MAX 200000 /* then the cache starts again */
+#define SHAPE_DEPTH_MAX 64
+
+void shape_cache_init(shape_cache *c)
+{
+    mutex_init(&c->lock);
+    c->memory = arena_create();
+    c->by_location = map_create(NULL);
+    c->by_text = map_create(NULL);
+}
+
+void shape_cache_release(shape_cache *c)
+{
+    map_free(c->by_location);
+    map_free(c->by_text);
+    arena_free(c->memory);
+    mutex_release(&c->lock);
+}
+
+/* ---- from a footer ---- */
+
+typedef struct reader {
+    const parquet_footer *footer;
+    arena *a;
+    size_t at; /* next element */
+    int depth;
+} reader;
+
+static ice_kind leaf_kind(const parquet_element *e)
+{
+    switch (e->logical) {
+    case PARQUET_LOGICAL_STRING:
+    case PARQUET_LOGICAL_ENUM:
+    case PARQUET_LOGICAL_JSON:
+        return ICE_STRING;
+    case PARQUET_LOGICAL_DECIMAL:
+        return ICE_DECIMAL;
+    case PARQUET_LOGICAL_DATE:
+        return ICE_DATE;
+    case PARQUET_LOGICAL_UUID:
+        return ICE_UUID;
+    case PARQUET_LOGICAL_TIME:
+        return e->unit == PARQUET_NANOS || e->utc_adjusted ? SHAPE_OTHER : ICE_TIME;
+    case PARQUET_LOGICAL_TIMESTAMP:
+        if (e->unit == PARQUET_NANOS) {
+            return e->utc_adjusted ? ICE_TIMESTAMPTZ_NS : ICE_TIMESTAMP_NS;
+        }
+        return e->utc_adjusted ? ICE_TIMESTAMPTZ : ICE_TIMESTAMP;
+    case PARQUET_LOGICAL_INTEGER:
+        if (!e->is_signed) {
+            return SHAPE_OTHER;
+        }
+        return e->bit_width == 64 ? ICE_LONG : e->bit_width == 32 ? ICE_INT : SHAPE_OTHER;
+    case PARQUET_LOGICAL_NONE:
+        break;
+    default:
+        return SHAPE_OTHER;
+    }
+    switch (e->type) {
+    case PARQUET_BOOLEAN:
+        return ICE_BOOLEAN;
+    case PARQUET_INT32:
+        return ICE_INT;
+    case PARQUET_INT64:
+        return ICE_LONG;
+    case PARQUET_INT96:
+        return ICE_TIMESTAMP;
+    case PARQUET_FLOAT:
+        return ICE_FLOAT;
+    case PARQUET_DOUBLE:
+        return ICE_DOUBLE;
+    case PARQUET_BYTE_ARRAY:
+    case PARQUET_FIXED:
+        return ICE_BINARY;
+    default:
+        return SHAPE_OTHER;
+    }
+}
+
+static void read_node(reader *r, shape_node *node);
+
+static void skip_node(reader *r)
+{
+    size_t children = r->footer->elements[r->at++].child_count;
+    for (size_t i = 0; i < children && r->at < r->footer->element_count; i++) {
+        skip_node(r);
+    }
+}
+
+static void read_children(reader *r, size_t count, shape_node *node)
+{
+    shape_node *children = ARENA_ARRAY(r->a, shape_node, count + 1);
+    node->children = children;
+    node->child_count = count;
+    for (size_t i = 0; i < count && r->at < r->footer->element_count; i++) {
+        read_node(r, &children[i]);
+    }
+}
+
+/* group (LIST) { repeated group { element } }, or the older form where the repeated field is the element itself. */
+static void read_list(reader *r, shape_node *node)
+{
+    const parquet_element *repeated = &r->footer->elements[r->at];
+    shape_node *element = ARENA_NEW(r->a, shape_node);
+    node->kind = ICE_LIST;
+    node->children = element;
+    node->child_count = 1;
+    bool wrapped = repeated->type == PARQUET_GROUP && repeated->child_count == 1 &&
+                   !str_equal(repeated->name, STR("array")) &&
+                   !str_ends_with(repeated->name, STR("_tuple"));
+    if (wrapped) {
+        r->at++;
+    }
+    read_node(r, element);
+}
+
+static void read_node(reader *r, shape_node *node)
+{
+    const parquet_element *e = &r->footer->elements[r->at];
+    *node =
+        (shape_node){.name = str_copy(r->a, e->name), .field_id = e->field_id, .kind = SHAPE_OTHER};
+    if (++r->depth > SHAPE_DEPTH_MAX) {
+        skip_node(r);
+    } else if (e->type != PARQUET_GROUP) {
+        r->at++;
+        node->kind = leaf_kind(e);
+        node->precision = e->precision;
+        node->scale = e->scale;
+        node->int96 = e->type == PARQUET_INT96;
+    } else if (e->logical == PARQUET_LOGICAL_LIST && e->child_count == 1) {
+        r->at++;
+        read_list(r, node);
+    } else if (e->logical == PARQUET_LOGICAL_MAP && e->child_count == 1 &&
+               r->at + 1 < r->footer->element_count &&
+               r->footer->elements[r->at + 1].child_count == 2) {
+        r->at += 2;
+        node->kind = ICE_MAP;
+        read_children(r, 2, node);
+    } else if (e->logical == PARQUET_LOGICAL_VARIANT) {
+        node->kind = ICE_VARIANT;
+        skip_node(r);
+    } else {
+        r->at++;
+        node->kind = ICE_STRUCT;
+        read_children(r, e->child_count, node);
+    }
+    r->depth--;
+}
+
+/* A text that is equal exactly for equal trees: the names are quoted by their length. */
+static void describe(const shape_node *node, buf *out)
+{
+    buf_printf(out, "%d:%d:%d:%d:%d:%zu:", (int)node->kind, node->field_id, node->precision,
+               node->scale, node->int96 ? 1 : 0, node->name.size);
+    buf_add_str(out, node->name);
+    buf_printf(out, "[%zu", node->child_count);
+    for (size_t i = 0; i < node->child_count; i++) {
+        describe(&node->children[i], out);
+    }
+    buf_add_char(out, ']');
+}
+
+static bool has_ids(const shape_node *node)
+{
+    for (size_t i = 0; i < node->child_count; i++) {
+        if (node->children[i].field_id != PARQUET_NO_FIELD_ID) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static const shape *intern(shape_cache *c, str location, const parquet_footer *footer)
+{
+    arena *scratch = arena_create();
+    reader r = {.footer = footer, .a = scratch};
+    shape_node root;
+    buf *text = buf_in(scratch, LIMIT_PARQUET_FOOTER);
+    read_node(&r, &root);
+    describe(&root, text);
+
+    mutex_lock(&c->lock);
+    shape *found = map_get(c->by_text, buf_str(text));
+    if (found == NULL) {
+        reader again = {.footer = footer, .a = c->memory};
+        found = ARENA_NEW(c->memory, shape);
+        read_node(&again, &found->root);
+        found->by_id = has_ids(&found->root);
+        map_set(c->by_text, buf_str(text), found);
+    }
+    if (map_count(c->by_location) >= CACHE_FILES_MAX) {
+        map_free(c->by_location);
+        c->by_location = map_create(NULL);
+    }
+    map_set(c->by_location, location, found);
+    mutex_unlock(&c->lock);
+    arena_free(scratch);
+    return found;
+}
+
+status shape_of(shape_cache *c, str location, const char *path, const shape **ret_shape, error *err)
+{
+    mutex_lock(&c->lock);
+    const shape *found = map_get(c->by_location, location);
+    mutex_unlock(&c->lock);
+    if (found == NULL) {
+        arena *a = arena_create();
+        parquet_footer footer;
+        int fd = -1;
+        status result = fs_open(path, O_RDONLY, 0, &fd, err);
+        if (result == STATUS_OK) {
+            result = parquet_footer_read(fd, a, &footer, err);
+            fs_close(fd);
+        }
+        if (result == STATUS_OK) {
+            found = intern(c, location, &footer);
+        }
+        arena_free(a);
+        if (result != STATUS_OK) {
+            error_context(err, "data file \"%.*s\"", STR_ARG(location));
+            return result;
+        }
+    }
+    *ret_shape = found;
+    return STATUS_OK;
+}

@@ -1,0 +1,25 @@
+/* shape_node.h: the inside of a shape, for shape.c and shape_sql.c. */
+#ifndef TARN_ENGINE_SHAPE_NODE_H
+#define TARN_ENGINE_SHAPE_NODE_H
+
+#include "run/shape.h"
+
+#define SHAPE_OTHER ICE_KIND_COUNT /* a type that no Iceberg type equals; a cast may still do */
+
+typedef struct shape_node shape_node;
+struct shape_node {
+    str name;
+    int32_t field_id; /* PARQUET_NO_FIELD_ID where absent */
+    ice_kind kind;
+    int32_t precision, scale;
+    bool int96;
+    const shape_node *children; /* struct: members; list: the element; map: key and value */
+    size_t child_count;
+};
+
+struct shape {
+    shape_node root;
+    bool by_id; /* the file's top-level columns carry field ids */
+};
+
+#endif

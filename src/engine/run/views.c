@@ -1,0 +1,360 @@
+/* The views that a statement's tables stand behind, twice: over zero-row stubs, so that DuckDB tells the filters; then
+ * over the files that survive them. */
+#include <fcntl.h>
+
+#include "run/query.h"
+#include "sql/plan.h"
+#include "tarn/base/fs.h"
+#include "tarn/base/limits.h"
+
+/* The planner must hand out a plan that can be written as JSON: with these three, some cannot be. */
+#define PLANNER_OFF "SET disabled_optimizers = 'late_materialization,column_lifetime,top_n';"
+#define PLANNER_ON "RESET disabled_optimizers;"
+#define SERIALIZE_PLAN                                                                                          \
+    "SELECT json_serialize_plan($1, skip_null := true, skip_empty := false, skip_default := true, optimize := " \
+    "true)"
+
+/* A Parquet file of one INT32 column "x" and no row. */
+static const unsigned char stub_bytes[] = {
+    'P',  'A',  'R',  '1',  0x15, 0x02, 0x19, ',', '5',  0x00, 0x18, 0x04, 's',  't',
+    'u',  'b',  0x15, 0x02, 0x00, 0x15, 0x02, '%', 0x02, 0x18, 0x01, 'x',  '%',  '"',
+    0x00, 0x16, 0x00, 0x19, 0x0c, '(',  0x04, 't', 'a',  'r',  'n',  0x19, 0x1c, 0x1c,
+    0x00, 0x00, 0x00, 0x29, 0x00, 0x00, 0x00, 'P', 'A',  'R',  '1'};
+
+/* ---- text ---- */
+
+/* A path in a list of files: characters that a pattern would have are taken for themselves. */
+static void put_path(buf *out, str path, arena *a)
+{
+    buf *escaped = buf_in(a, LIMIT_MIB);
+    for (size_t i = 0; i < path.size; i++) {
+        char c = path.data[i];
+        if (c == '*' || c == '?' || c == '[') {
+            buf_printf(escaped, "[%c]", c);
+        } else {
+            buf_add_char(escaped, c);
+        }
+    }
+    sql_quote_text(out, buf_str(escaped));
+}
+
+static void put_columns(buf *out, const ice_schema *schema)
+{
+    for (size_t i = 0; i < schema->root->field_count; i++) {
+        buf_add_c(out, i > 0 ? ", " : "");
+        sql_quote_name(out, schema->root->fields[i].name);
+    }
+}
+
+static void put_stub_scan(buf *out, const query_table *table, arena *a)
+{
+    const ice_schema *schema = ice_metadata_schema(table->metadata);
+    const ice_snapshot *snapshot = ice_metadata_snapshot(table->metadata);
+    int64_t rows = 1;
+    if (snapshot != NULL) {
+        (void)str_to_int64(ice_snapshot_summary(snapshot, "total-records"), &rows, NULL);
+    }
+    buf_add_c(out, "SELECT ");
+    put_columns(out, schema);
+    buf_add_c(out, " FROM read_parquet([");
+    put_path(out, table->stub, a);
+    buf_add_c(out, "], schema = MAP {");
+    for (size_t i = 0; i < schema->root->field_count; i++) {
+        const ice_field *field = &schema->root->fields[i];
+        buf *type = buf_in(a, LIMIT_MIB);
+        engine_duckdb_type(field->type, type);
+        buf_printf(out, "%s%d: {name: ", i > 0 ? ", " : "", field->id);
+        sql_quote_text(out, field->name);
+        buf_add_c(out, ", type: ");
+        sql_quote_text(out, buf_str(type));
+        buf_add_c(out, ", default_value: NULL}");
+    }
+    buf_printf(out, "}, explicit_cardinality = %lld)", (long long)(rows > 0 ? rows : 1));
+}
+
+static void put_view(buf *out, const query_view *view)
+{
+    buf_add_c(out, "CREATE OR REPLACE VIEW ");
+    sql_quote_name(out, view->schema);
+    buf_add_char(out, '.');
+    sql_quote_name(out, view->name);
+    buf_add_c(out, " AS ");
+}
+
+static void put_schemas(buf *out, const query *q)
+{
+    for (size_t i = 0; i < q->views.count; i++) {
+        if (!str_equal_nocase(q->views.items[i].schema, STR("main"))) {
+            buf_add_c(out, "CREATE SCHEMA IF NOT EXISTS ");
+            sql_quote_name(out, q->views.items[i].schema);
+            buf_add_char(out, ';');
+        }
+    }
+    if (q->extra_sql != NULL) {
+        buf_add_str(out, buf_str(q->extra_sql));
+    }
+}
+
+/* ---- planning ---- */
+
+static status make_stub(query *q, query_table *table, error *err)
+{
+    int fd;
+    if (!str_is_null(table->stub)) {
+        return STATUS_OK;
+    }
+    char *name = worker_fresh_name(q->r->w, q->a);
+    char *path = arena_printf(q->a, "%s/%s.parquet", worker_in(q->r->w), name);
+    TRY(fs_open(path, O_WRONLY | O_CREAT | O_EXCL, 0600, &fd, err));
+    status result = fs_write_all(fd, stub_bytes, sizeof(stub_bytes), err);
+    fs_close(fd);
+    TRY(result);
+    table->stub = str_c(path);
+    return STATUS_OK;
+}
+
+/* With at most one file a table has nothing to leave out that DuckDB would not find in the file itself. */
+static bool is_worth_planning(const query *q)
+{
+    for (size_t i = 0; i < q->tables.count; i++) {
+        const ice_snapshot *snapshot = ice_metadata_snapshot(q->tables.items[i].metadata);
+        int64_t files = 2;
+        if (snapshot != NULL) {
+            (void)str_to_int64(ice_snapshot_summary(snapshot, "total-data-files"), &files, NULL);
+        }
+        if (snapshot != NULL && files > 1) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static status plan_with_stubs(query *q, error *err)
+{
+    buf *sql = buf_in(q->a, LIMIT_WORKER_MESSAGE);
+    plan_table *tables = ARENA_ARRAY(q->a, plan_table, q->tables.count);
+    str plan = STR_NULL;
+    bool usable = false;
+
+    buf_add_c(sql, "BEGIN TRANSACTION;" PLANNER_OFF);
+    put_schemas(sql, q);
+    for (size_t i = 0; i < q->tables.count; i++) {
+        TRY(make_stub(q, &q->tables.items[i], err));
+        tables[i] = (plan_table){.stub = q->tables.items[i].stub,
+                                 .schema = ice_metadata_schema(q->tables.items[i].metadata)};
+    }
+    for (size_t i = 0; i < q->views.count; i++) {
+        put_view(sql, &q->views.items[i]);
+        put_stub_scan(sql, &q->tables.items[q->views.items[i].table], q->a);
+        buf_add_char(sql, ';');
+    }
+    TRY(buf_check(sql, "the statement", err));
+    q->is_open = true;
+    TRY(worker_exec(q->r->w, buf_str(sql), &q->r->cancel, err));
+    TRY(worker_scalar(q->r->w, STR(SERIALIZE_PLAN), &q->text.text, 1, &q->r->cancel, q->a, &plan,
+                      err));
+    plan_read(plan, tables, q->tables.count, q->a, &usable);
+    q->planned = usable;
+    q->unplanned = !usable;
+    for (size_t i = 0; i < q->tables.count; i++) {
+        q->tables.items[i].filter = tables[i].filter;
+    }
+    return STATUS_OK;
+}
+
+/* ---- files ---- */
+
+static status choose_files(query *q, query_table *table, error *err)
+{
+    engine *e = q->r->e;
+    ice_scan_options options = {
+        .metadata = table->metadata,
+        .snapshot_id = ICE_NO_SNAPSHOT,
+        .filter = table->filter,
+        .no_pruning = !e->options.pruning,
+    };
+    TRY(ice_scan_plan(e->options.storage, &options, q->a, &table->scan, err));
+    if (table->scan.delete_count > 0) {
+        error_set(err, STATUS_UNSUPPORTED,
+                  "table \"%.*s.%.*s\" has delete files, which are not supported yet",
+                  STR_ARG(table->name.space), STR_ARG(table->name.table));
+        error_hint(
+            err,
+            "Rewrite its data files with the program that wrote them, so that no delete files are left.");
+        return STATUS_UNSUPPORTED;
+    }
+    for (size_t i = 0; i < table->scan.file_count; i++) {
+        if (!str_equal_nocase(table->scan.files[i].format, STR("PARQUET"))) {
+            return error_set(err, STATUS_UNSUPPORTED,
+                             "data file \"%.*s\" has the format %.*s; only Parquet is read",
+                             STR_ARG(table->scan.files[i].path),
+                             STR_ARG(table->scan.files[i].format));
+        }
+    }
+    atomic_fetch_add(&e->considered, table->scan.total_files);
+    atomic_fetch_add(&e->skipped, table->scan.total_files - (int64_t)table->scan.file_count);
+    return STATUS_OK;
+}
+
+static status link_file(query *q, const ice_file *file, const char **ret_path, error *err)
+{
+    run *r = q->r;
+    char *path = map_get(r->links, file->path);
+    if (path == NULL) {
+        char *name = arena_printf(q->a, "%s.parquet", worker_fresh_name(r->w, q->a));
+        TRY(store_link(r->e->options.storage, file->path, worker_in(r->w), name, r->a, &path, err));
+        map_set(r->links, file->path, path);
+    }
+    *ret_path = path;
+    return STATUS_OK;
+}
+
+/* Files that one scan reads: equal shape, and equal partition values for columns that they lack. */
+typedef struct file_group {
+    const shape *look;
+    const ice_file *file; /* the first */
+    str *values;          /* per column: text of the partition value, or STR_NULL */
+    str key;
+    VEC(const char *) paths;
+} file_group;
+
+typedef VEC(file_group) group_list;
+
+/* The value of an identity partition field on a column that the file lacks; STR_NULL where there is none. */
+static str partition_text(const ice_metadata *m, const ice_file *file, const ice_field *field,
+                          arena *a)
+{
+    const ice_spec *spec = ice_metadata_spec_by_id(m, file->spec_id);
+    for (size_t i = 0; spec != NULL && i < spec->field_count && i < file->partition_count; i++) {
+        if (spec->fields[i].source_id == field->id &&
+            spec->fields[i].transform.kind == ICE_IDENTITY && !file->partition[i].is_null) {
+            buf *text = buf_in(a, LIMIT_MIB);
+            ice_value_format(field->type, &file->partition[i], text);
+            return buf_str(text);
+        }
+    }
+    return STR_NULL;
+}
+
+static status add_to_group(query *q, const query_table *table, const ice_file *file,
+                           group_list *groups, error *err)
+{
+    const ice_schema *schema = ice_metadata_schema(table->metadata);
+    size_t columns = schema->root->field_count;
+    const char *path;
+    const shape *look;
+    TRY(link_file(q, file, &path, err));
+    TRY(shape_of(&q->r->e->shapes, file->path, path, &look, err));
+
+    buf *key = buf_in(q->a, LIMIT_MIB);
+    str *values = NULL;
+    if (!shape_is_plain(look, schema)) {
+        values = ARENA_ARRAY(q->a, str, columns);
+        for (size_t i = 0; i < columns; i++) {
+            values[i] = shape_lacks(look, &schema->root->fields[i])
+                            ? partition_text(table->metadata, file, &schema->root->fields[i], q->a)
+                            : STR_NULL;
+            buf_printf(key, "%zu:%.*s,", values[i].size, STR_ARG(values[i]));
+        }
+    }
+    size_t at = 0;
+    while (at < groups->count &&
+           !(groups->items[at].look == look && str_equal(groups->items[at].key, buf_str(key)))) {
+        at++;
+    }
+    if (at == groups->count) {
+        vec_push(q->a, groups,
+                 ((file_group){.look = look, .file = file, .values = values, .key = buf_str(key)}));
+    }
+    vec_push(q->a, &groups->items[at].paths, path);
+    return STATUS_OK;
+}
+
+static status put_group(buf *out, const query *q, const file_group *group, const ice_schema *schema,
+                        int64_t rows, error *err)
+{
+    buf_add_c(out, "SELECT ");
+    if (group->values == NULL) {
+        put_columns(out, schema);
+    }
+    for (size_t i = 0; group->values != NULL && i < schema->root->field_count; i++) {
+        buf_add_c(out, i > 0 ? ", " : "");
+        TRY(shape_column(group->look, &schema->root->fields[i], group->values[i], out, err));
+        buf_add_c(out, " AS ");
+        sql_quote_name(out, schema->root->fields[i].name);
+    }
+    buf_add_c(out, " FROM read_parquet([");
+    for (size_t i = 0; i < group->paths.count; i++) {
+        buf_add_c(out, i > 0 ? "," : "");
+        put_path(out, str_c(group->paths.items[i]), q->a);
+    }
+    buf_add_c(out, "], hive_partitioning = false, union_by_name = false");
+    if (rows > 0) {
+        buf_printf(out, ", explicit_cardinality = %lld", (long long)rows);
+    }
+    buf_add_char(out, ')');
+    return STATUS_OK;
+}
+
+static status put_real_scan(buf *out, query *q, query_table *table, error *err)
+{
+    const ice_schema *schema = ice_metadata_schema(table->metadata);
+    group_list groups = {0};
+    for (size_t i = 0; i < table->scan.file_count; i++) {
+        TRY(add_to_group(q, table, &table->scan.files[i], &groups, err));
+    }
+    if (groups.count == 0) {
+        TRY(make_stub(q, table, err));
+        put_stub_scan(out, table, q->a);
+        return STATUS_OK;
+    }
+    /* One file tells its own number of rows; of a list DuckDB would guess from the first. */
+    int64_t rows = groups.count == 1 && groups.items[0].paths.count > 1 ? table->scan.kept_rows : 0;
+    for (size_t i = 0; i < groups.count; i++) {
+        buf_add_c(out, i > 0 ? " UNION ALL " : "");
+        TRY(put_group(out, q, &groups.items[i], schema, rows, err));
+    }
+    return STATUS_OK;
+}
+
+static status open_real(query *q, error *err)
+{
+    buf *sql = buf_in(q->a, LIMIT_WORKER_MESSAGE);
+    bool planning = q->is_open;
+
+    buf_add_c(sql, planning ? PLANNER_ON : "BEGIN TRANSACTION;");
+    if (!planning) {
+        put_schemas(sql, q);
+    }
+    for (size_t i = 0; i < q->tables.count; i++) {
+        query_table *table = &q->tables.items[i];
+        buf *scan = buf_in(q->a, LIMIT_WORKER_MESSAGE);
+        TRY(choose_files(q, table, err));
+        TRY(put_real_scan(scan, q, table, err));
+        for (size_t view = 0; view < q->views.count; view++) {
+            if (q->views.items[view].table == i) {
+                put_view(sql, &q->views.items[view]);
+                buf_add_str(sql, buf_str(scan));
+                buf_add_char(sql, ';');
+            }
+        }
+    }
+    TRY(buf_check(sql, "the list of files", err));
+    q->is_open = true;
+    return worker_exec(q->r->w, buf_str(sql), &q->r->cancel, err);
+}
+
+status views_open(query *q, bool always_plan, error *err)
+{
+    bool wanted =
+        q->r->e->options.pruning && q->tables.count > 0 && (always_plan || is_worth_planning(q));
+    if (wanted) {
+        TRY(plan_with_stubs(q, err));
+        atomic_fetch_add(&q->r->e->unpruned, q->unplanned ? 1 : 0);
+    }
+    status result = open_real(q, err);
+    if (result != STATUS_OK && err != NULL) {
+        err->position = ERROR_NO_POSITION; /* of SQL that tarn made */
+    }
+    return result;
+}
