@@ -53,7 +53,7 @@ static inline site *site_start(fixture *f, const http_config *config,
     return site_start_at(f, "127.0.0.1:0", config, &service);
 }
 
-static inline int raw_connect(const site *s)
+static inline void raw_connect_with(const site *s, int fd)
 {
     str port;
     (void)str_cut(str_c(s->address), ':', &port);
@@ -64,9 +64,15 @@ static inline int raw_connect(const site *s)
         .sin_port = htons((uint16_t)number),
         .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
     };
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    assert_true(fd >= 0);
     assert_int_equal(connect(fd, (struct sockaddr *)&where, sizeof where), 0);
+}
+
+static inline int raw_connect(const site *s)
+{
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    assert_true(fd >= 0);
+    raw_connect_with(s, fd);
     return fd;
 }
 

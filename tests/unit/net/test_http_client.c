@@ -399,6 +399,28 @@ static void test_one_connection_serves_many_calls(void **state)
     assert_int_equal(stats.connections_total, 1);
 }
 
+static void test_a_kept_connection_that_the_server_closed_is_replaced(void **state)
+{
+    fixture *f = *state;
+    http_config config = {.idle_timeout_ms = 50};
+    site *s = site_start_at(f, "127.0.0.1:0", &config, &service);
+    http_client *client = client_for(f, arena_printf(f->arena, "http://%s", s->address));
+    flow way = {.left = 5};
+    http_call get = {.method = HTTP_GET, .target = "/echo"};
+    http_call upload = {.method = HTTP_POST,
+                        .target = "/echo",
+                        .read = give,
+                        .read_context = &way,
+                        .read_size_bytes = -1};
+    http_stats stats;
+    http_answer answer;
+
+    EXPECT_OK(http_client_send(client, &get, f->arena, &answer, &f->err));
+    WAIT_FOR((http_server_stats(s->server, &stats), stats.connections_open == 0));
+    EXPECT_OK(http_client_send(client, &upload, f->arena, &answer, &f->err));
+    EXPECT_STR(answer.body, "xxxxx");
+}
+
 static void test_unix_sockets_are_spoken_to_without_proxies(void **state)
 {
     fixture *f = *state;
@@ -423,4 +445,5 @@ TESTS(test_methods_bodies_and_headers_arrive, test_the_bearer_key_is_sent_until_
       test_only_http_and_clean_targets_are_spoken,
       test_a_cancelled_call_ends_soon_and_the_server_hears_of_it,
       test_a_call_that_lasts_too_long_times_out, test_one_connection_serves_many_calls,
+      test_a_kept_connection_that_the_server_closed_is_replaced,
       test_unix_sockets_are_spoken_to_without_proxies)

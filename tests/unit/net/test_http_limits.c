@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 
 #include "raw_http.h"
 
@@ -408,6 +409,32 @@ static void test_connections_beyond_the_maximum_get_503(void **state)
     (void)close(second);
 }
 
+static void test_clients_are_refused_when_descriptors_run_out(void **state)
+{
+    fixture *f = *state;
+    site *s = site_start(f, &patient, quick);
+    struct rlimit limit;
+    struct rlimit tight;
+    raw_end end;
+
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    int fd = raw_connect(s);
+    raw_send(fd, STR("GET / HTTP/1.1\r\n" HOST "\r\n"));
+    expect_start(raw_read(f, fd, 100, &end), "HTTP/1.1 200 ");
+    (void)close(fd);
+    fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    /* Every descriptor below the client's own is taken, none above is allowed. */
+    tight = (struct rlimit){.rlim_cur = (rlim_t)fd + 1, .rlim_max = limit.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &tight), 0);
+    raw_connect_with(s, fd);
+    str answer = raw_read(f, fd, 5000, &end);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    expect_start(answer, "HTTP/1.1 503 ");
+    (void)close(fd);
+    expect_start(raw_exchange(s, STR("GET / HTTP/1.1\r\n" HOST "Connection: close\r\n\r\n")),
+                 "HTTP/1.1 200 ");
+}
+
 /* ---- many at once ---- */
 
 static void one_client(void *context, size_t index)
@@ -545,6 +572,7 @@ TESTS(test_an_upload_of_100_mb_takes_no_memory, test_a_chunked_upload_of_100_mb_
       test_a_stream_to_a_client_that_left_is_cancelled, test_a_head_that_does_not_end_is_408,
       test_connections_that_say_nothing_are_closed, test_a_body_that_does_not_move_times_out,
       test_an_answer_that_nobody_reads_times_out, test_a_file_that_nobody_reads_is_cut,
-      test_connections_beyond_the_maximum_get_503, test_many_clients_at_once_are_all_answered,
+      test_connections_beyond_the_maximum_get_503,
+      test_clients_are_refused_when_descriptors_run_out, test_many_clients_at_once_are_all_answered,
       test_stop_lets_what_runs_finish_and_takes_nothing_new, test_stop_cuts_what_does_not_finish,
       test_an_idle_server_stops_at_once)
