@@ -239,22 +239,23 @@ static status missing(const char *key, error *err)
 static status parse_schemas(const document *d, const json *root, arena *a, ice_metadata *m,
                             error *err)
 {
-    size_t count = d->schemas != NULL ? json_count(d->schemas) : 1;
+    bool has_current = json_get(root, "current-schema-id") != NULL;
+    /* v1 writers may know one schema alone, or list earlier ones without saying which is current. */
+    bool single = m->format_version == 1 && (d->schemas == NULL || !has_current);
+    size_t count = single ? 1 : json_count(d->schemas);
     ice_schema *schemas = ARENA_ARRAY(a, ice_schema, count);
 
-    if (d->schemas == NULL) {
-        if (m->format_version > 1 || d->schema == NULL) {
-            return missing(m->format_version > 1 ? "schemas" : "schema", err);
-        }
-        TRY(ice_schema_parse(d->schema, a, &schemas[0], err));
+    if (single && d->schema == NULL) {
+        return missing("schema", err);
+    }
+    if (!single && (d->schemas == NULL || !has_current)) {
+        return missing(d->schemas == NULL ? "schemas" : "current-schema-id", err);
+    }
+    for (size_t i = 0; i < count; i++) {
+        TRY(ice_schema_parse(single ? d->schema : json_at(d->schemas, i), a, &schemas[i], err));
+    }
+    if (single) {
         m->current_schema_id = schemas[0].id;
-    } else {
-        if (json_get(root, "current-schema-id") == NULL) {
-            return missing("current-schema-id", err);
-        }
-        for (size_t i = 0; i < count; i++) {
-            TRY(ice_schema_parse(json_at(d->schemas, i), a, &schemas[i], err));
-        }
     }
     m->schemas = schemas;
     m->schema_count = count;

@@ -320,6 +320,7 @@ status ice_value_parse_json(const ice_type *type, const json *value, arena *a, i
     case ICE_DOUBLE:
         good = kind == JSON_INT64 || kind == JSON_DOUBLE;
         v.real = json_double_or(value, 0);
+        v.real = type->kind == ICE_FLOAT ? (double)(float)v.real : v.real;
         break;
     case ICE_BINARY:
     case ICE_FIXED:

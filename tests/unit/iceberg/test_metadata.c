@@ -1,0 +1,351 @@
+/* Claims about table metadata. Goldens: test data of Apache Iceberg (Java) and iceberg-rust, and tables that Spark
+ * and PyIceberg wrote (tests/golden/iceberg/README.md). */
+#include "support/test.h"
+#include "tarn/base/buf.h"
+#include "tarn/base/clock.h"
+#include "tarn/base/limits.h"
+#include "tarn/codec/compress.h"
+#include "tarn/iceberg/commit.h"
+
+#include "internal.h"
+
+static void release(void *object)
+{
+    ice_metadata_unref(object);
+}
+
+static ice_metadata *parsed(fixture *f, str text)
+{
+    ice_metadata *m = NULL;
+
+    EXPECT_OK(ice_metadata_parse(text, &m, &f->err));
+    arena_defer(f->arena, release, m);
+    return m;
+}
+
+static str formatted(fixture *f, const ice_metadata *m)
+{
+    buf *out = buf_in(f->arena, LIMIT_METADATA_FILE);
+
+    ice_metadata_format(m, out);
+    return buf_str(out);
+}
+
+static const char *const valid[] = {
+    "java/TableMetadataPartitionStatisticsFiles.json",
+    "java/TableMetadataStatisticsFiles.json",
+    "java/TableMetadataV1Valid.json",
+    "java/TableMetadataV2Valid.json",
+    "java/TableMetadataV2ValidMinimal.json",
+    "java/TableMetadataV3ValidMinimal.json",
+    "rust/TableMetadataV1Compat.json",
+    "rust/TableMetadataV1PartitionSpecsWithoutDefaultId.json",
+    "rust/TableMetadataV1Valid.json",
+    "rust/TableMetadataV2Valid.json",
+    "rust/TableMetadataV2ValidMinimal.json",
+    "rust/TableMetadataV3ValidEncryption.json",
+    "rust/TableMetadataV3ValidMinimal.json",
+    "rust/example_table_metadata_v2.json",
+    "rust/example_table_metadata_v2_deep_history.json",
+    "rust/example_table_metadata_v2_partition_evolution.json",
+    "tables/hive_partitioned/v4.metadata.json",
+    "tables/equality_deletes/v7.metadata.json",
+    "tables/v1/00003-8d01e4aa-d143-49c9-898e-b5e477577b70.metadata.json",
+    "tables/timestamps/00001-0c9938a5-103e-4185-b46d-331368ae4db7.metadata.json",
+    "tables/deletion_vector/00002-legacy-bare-dv.metadata.json",
+};
+
+/* Every member of `x` is in `y` with the same value. What v1 leaves out may be filled in. */
+static void expect_within(fixture *f, const char *file, const char *path, const json *x,
+                          const json *y)
+{
+    size_t at = 0;
+    str key;
+    const json *member;
+
+    if (json_kind_of(x) == JSON_OBJECT) {
+        while (json_next_member(x, &at, &key, &member)) {
+            const json *other = json_get_str(y, key);
+            const char *below = arena_printf(f->arena, "%s.%.*s", path, STR_ARG(key));
+
+            if (other == NULL && json_kind_of(member) != JSON_NULL &&
+                !(json_count(member) == 0 && json_kind_of(member) == JSON_ARRAY)) {
+                fail_msg("%s: %s is lost", file, below);
+            }
+            expect_within(f, file, below, member, other);
+        }
+    } else if (json_kind_of(x) == JSON_ARRAY) {
+        for (size_t i = 0; i < json_count(x); i++) {
+            expect_within(f, file, arena_printf(f->arena, "%s[%zu]", path, i), json_at(x, i),
+                          json_at(y, i));
+        }
+    } else if (json_kind_of(x) != JSON_NULL) {
+        buf *first = buf_in(f->arena, LIMIT_MIB);
+        buf *second = buf_in(f->arena, LIMIT_MIB);
+
+        json_format(x, first);
+        json_format(y, second);
+        if (!str_equal(buf_str(first), buf_str(second))) {
+            fail_msg("%s: %s is %s, not %s", file, path, second->data, first->data);
+        }
+    }
+}
+
+static void test_nothing_of_foreign_metadata_is_lost(void **given)
+{
+    fixture *f = *given;
+
+    for (size_t i = 0; i < COUNT_OF(valid); i++) {
+        str text = GOLDEN(f, arena_printf(f->arena, "iceberg/%s", valid[i]));
+        ice_metadata *m = parsed(f, text);
+        str written = formatted(f, m);
+        const json *before = NULL;
+        const json *after = NULL;
+
+        EXPECT_OK(json_parse(text, f->arena, &before, &f->err));
+        EXPECT_OK(json_parse(written, f->arena, &after, &f->err));
+        expect_within(f, valid[i], "", before, after);
+        EXPECT_STR(formatted(f, parsed(f, written)), written.data);
+    }
+}
+
+static void test_a_copy_is_the_same_and_independent(void **given)
+{
+    fixture *f = *given;
+
+    for (size_t i = 0; i < COUNT_OF(valid); i++) {
+        ice_metadata *m = NULL;
+        ice_metadata *copy;
+        str written;
+
+        EXPECT_OK(ice_metadata_parse(GOLDEN(f, arena_printf(f->arena, "iceberg/%s", valid[i])), &m,
+                                     &f->err));
+        written = formatted(f, m);
+        copy = ice__metadata_copy(m);
+        ice_metadata_unref(m);
+        EXPECT_STR(formatted(f, copy), written.data);
+        ice_metadata_unref(copy);
+    }
+}
+
+static void test_what_is_damaged_is_refused_naming_the_member(void **given)
+{
+    fixture *f = *given;
+    static const struct {
+        const char *file;
+        status kind;
+        const char *message;
+    } damaged[] = {
+        {"java/TableMetadataUnsupportedVersion.json", STATUS_UNSUPPORTED,
+         "table metadata has format version 42; the highest known is 3"},
+        {"java/TableMetadataV1MissingSchemaType.json", STATUS_CORRUPT,
+         "schema is not an object of type \"struct\""},
+        {"java/TableMetadataV2CurrentSchemaNotFound.json", STATUS_CORRUPT,
+         "table metadata has no schema with the current id 2"},
+        {"java/TableMetadataV2MissingLastPartitionId.json", STATUS_CORRUPT,
+         "table metadata has no \"last-partition-id\""},
+        {"java/TableMetadataV2MissingPartitionSpecs.json", STATUS_CORRUPT,
+         "table metadata has no \"partition-specs\""},
+        {"java/TableMetadataV2MissingSchemas.json", STATUS_CORRUPT,
+         "table metadata has no \"schemas\""},
+        {"java/TableMetadataV2MissingSortOrder.json", STATUS_CORRUPT,
+         "table metadata has no \"sort-orders\""},
+        {"rust/TableMetadataV1NoValidSchema.json", STATUS_CORRUPT,
+         "table metadata has no \"schema\""},
+        {"rust/TableMetadataV1SchemasWithoutCurrentId.json", STATUS_CORRUPT, NULL},
+    };
+
+    for (size_t i = 0; i < COUNT_OF(damaged); i++) {
+        ice_metadata *m = NULL;
+        status s = ice_metadata_parse(
+            GOLDEN(f, arena_printf(f->arena, "iceberg/%s", damaged[i].file)), &m, &f->err);
+
+        if (damaged[i].message == NULL) { /* other readers take it: so do we */
+            assert_int_equal(s, STATUS_OK);
+            ice_metadata_unref(m);
+            continue;
+        }
+        assert_int_equal(s, damaged[i].kind);
+        assert_string_equal(f->err.message, damaged[i].message);
+        assert_null(m);
+    }
+}
+
+static void test_metadata_of_version_2_says_what_its_file_says(void **given)
+{
+    fixture *f = *given;
+    ice_metadata *m = parsed(f, GOLDEN(f, "iceberg/java/TableMetadataV2Valid.json"));
+    const ice_snapshot *s = ice_metadata_snapshot(m);
+
+    assert_int_equal(m->format_version, 2);
+    EXPECT_STR(m->uuid, "9c12d441-03fe-4693-9a96-a0705ddf69c1");
+    EXPECT_STR(m->location, "s3://bucket/test/location");
+    assert_int_equal(m->last_sequence_number, 34);
+    assert_int_equal(m->last_column_id, 3);
+    assert_int_equal(m->schema_count, 2);
+    assert_int_equal(ice_metadata_schema(m)->id, 1);
+    assert_int_equal(ice_metadata_schema(m)->identifier_count, 2);
+    assert_int_equal(ice_metadata_spec(m)->fields[0].field_id, 1000);
+    assert_int_equal(m->orders[0].field_count, 2);
+    assert_int_equal(m->orders[0].fields[1].transform.kind, ICE_BUCKET);
+    assert_int_equal(m->snapshot_count, 2);
+    assert_int_equal(s->id, INT64_C(3055729675574597004));
+    assert_int_equal(s->parent_id, INT64_C(3051729675574597004));
+    assert_int_equal(s->sequence_number, 1);
+    assert_int_equal(s->operation, ICE_APPEND);
+    EXPECT_STR(s->manifest_list, "s3://a/b/2.avro");
+    assert_int_equal(m->snapshot_log_count, 2);
+    assert_int_equal(m->ref_count, 1); /* "main" is filled in */
+    EXPECT_STR(m->refs[0].name, "main");
+    assert_int_equal(m->refs[0].snapshot_id, s->id);
+}
+
+static void test_what_version_1_leaves_out_is_filled_in(void **given)
+{
+    fixture *f = *given;
+    ice_metadata *m = parsed(f, GOLDEN(f, "iceberg/java/TableMetadataV1Valid.json"));
+
+    assert_int_equal(m->schema_count, 1);
+    assert_int_equal(ice_metadata_schema(m)->root->field_count, 3);
+    assert_int_equal(ice_metadata_spec(m)->fields[0].source_id, 1);
+    assert_int_equal(m->last_partition_id, 1000);
+    assert_int_equal(m->order_count, 1);
+    assert_int_equal(m->current_snapshot_id, ICE_NO_SNAPSHOT);
+    assert_null(ice_metadata_snapshot(m));
+    assert_int_equal(m->ref_count, 0);
+}
+
+static void test_gzip_is_told_by_its_first_bytes(void **given)
+{
+    fixture *f = *given;
+    str text = GOLDEN(f, "iceberg/java/TableMetadataV2Valid.json");
+    buf *packed = buf_in(f->arena, LIMIT_MIB);
+    ice_metadata *m = NULL;
+
+    EXPECT_OK(compress_bytes(COMPRESSION_GZIP, 0, text, packed, &f->err));
+    EXPECT_STR(parsed(f, buf_str(packed))->uuid, "9c12d441-03fe-4693-9a96-a0705ddf69c1");
+    buf_truncate(packed, packed->size / 2);
+    EXPECT_STATUS(CORRUPT, ice_metadata_parse(buf_str(packed), &m, &f->err));
+    EXPECT_STATUS(CORRUPT, ice_metadata_parse(STR("{"), &m, &f->err));
+    EXPECT_STATUS(CORRUPT, ice_metadata_parse(STR("[]"), &m, &f->err));
+    EXPECT_STATUS(CORRUPT, ice_metadata_parse(STR("{\"format-version\": \"2\"}"), &m, &f->err));
+}
+
+/* A struct of two columns with ids that are to be ignored. */
+static const ice_type *two_columns(fixture *f)
+{
+    ice_field *fields = ARENA_ARRAY(f->arena, ice_field, 2);
+    ice_type *root = ARENA_NEW(f->arena, ice_type);
+
+    fields[0] = (ice_field){
+        .id = 70, .name = STR("id"), .required = true, .type = ice_type_primitive(ICE_LONG)};
+    fields[1] = (ice_field){.id = 71, .name = STR("ts"), .type = ice_type_primitive(ICE_TIMESTAMP)};
+    *root = (ice_type){.kind = ICE_STRUCT, .fields = fields, .field_count = 2};
+    return root;
+}
+
+static void test_new_tables_get_ids_uuid_and_checked_properties(void **given)
+{
+    fixture *f = *given;
+    const ice_property properties[] = {{STR("format-version"), STR("3")},
+                                       {STR("owner"), STR("someone")}};
+    const ice_property nonsense[] = {{STR("commit.retry.num-retries"), STR("many")}};
+    ice_create options = {.location = STR("s3://b/t"),
+                          .root = two_columns(f),
+                          .partition_sql = STR("days(ts)"),
+                          .properties = properties,
+                          .property_count = 2};
+    ice_metadata *m = NULL;
+
+    EXPECT_OK(ice_metadata_create(&options, &m, &f->err));
+    assert_int_equal(m->format_version, 3);
+    assert_int_equal(m->uuid.size, 36);
+    assert_int_equal(m->last_column_id, 2);
+    assert_int_equal(ice_metadata_schema(m)->root->fields[0].id, 1);
+    assert_int_equal(ice_metadata_spec(m)->fields[0].source_id, 2);
+    assert_int_equal(m->last_partition_id, 1000);
+    assert_int_equal(m->property_count, 1); /* the version is no property */
+    assert_true(m->last_updated_ms > 0);
+    EXPECT_STR(formatted(f, parsed(f, formatted(f, m))), formatted(f, m).data);
+    ice_metadata_unref(m);
+    m = NULL;
+
+    options.properties = nonsense;
+    options.property_count = 1;
+    EXPECT_STATUS(INVALID, ice_metadata_create(&options, &m, &f->err));
+    EXPECT_MESSAGE(
+        f, "property \"commit.retry.num-retries\" cannot be \"many\": it takes a whole number "
+           "from 0 up");
+    options.property_count = 0;
+    options.partition_sql = STR("days(tz)");
+    EXPECT_STATUS(NO_COLUMN, ice_metadata_create(&options, &m, &f->err));
+    assert_null(m);
+}
+
+static void test_properties_are_judged_by_their_table(void **given)
+{
+    fixture *f = *given;
+    size_t count;
+    const ice_property_info *infos = ice_property_infos(&count);
+
+    for (size_t i = 0; i < count; i++) { /* every default is allowed, where there is one */
+        if (infos[i].fallback[0] != '\0') {
+            EXPECT_OK(ice_property_check(str_c(infos[i].key), str_c(infos[i].fallback), &f->err));
+        }
+    }
+    EXPECT_STATUS(INVALID, ice_property_check(STR("write.metadata.compression-codec"), STR("bzip2"),
+                                              &f->err));
+    EXPECT_MESSAGE(
+        f, "property \"write.metadata.compression-codec\" cannot be \"bzip2\": it takes gzip|none");
+    EXPECT_STATUS(INVALID, ice_property_check(STR("gc.enabled"), STR("yes"), &f->err));
+    EXPECT_STATUS(INVALID, ice_property_check(STR("format-version"), STR(""), &f->err));
+    EXPECT_STATUS(INVALID, ice_property_check(STR("write.metadata.metrics.column.a"),
+                                              STR("truncate(0)"), &f->err));
+    EXPECT_OK(
+        ice_property_check(STR("write.metadata.metrics.column.a"), STR("truncate(20)"), &f->err));
+    EXPECT_OK(ice_property_check(STR("anything.else"), STR("goes"), &f->err));
+}
+
+static void test_versions_are_read_from_file_names(void **given)
+{
+    (void)given;
+    assert_int_equal(
+        ice_metadata_location_version(STR("s3://b/t/metadata/00012-ab.gz.metadata.json")), 12);
+    assert_int_equal(ice_metadata_location_version(STR("file:///t/metadata/v7.metadata.json")), 7);
+    assert_int_equal(ice_metadata_location_version(STR("00003-x.metadata.json")), 3);
+    assert_int_equal(ice_metadata_location_version(STR("s3://b/t/metadata/vfinal.metadata.json")),
+                     0);
+    assert_int_equal(ice_metadata_location_version(STR("123")), 0);
+}
+
+static void test_data_files_lie_in_readable_partition_folders(void **given)
+{
+    fixture *f = *given;
+    const ice_partition_field fields[] = {
+        {.name = STR("ts_hour"), .transform = {.kind = ICE_HOUR}},
+        {.name = STR("ts_month"), .transform = {.kind = ICE_MONTH}},
+        {.name = STR("who?"), .transform = {.kind = ICE_IDENTITY}},
+        {.name = STR("n"), .transform = {.kind = ICE_IDENTITY}},
+    };
+    const ice_value values[] = {
+        {.kind = ICE_INT, .integer = -1},
+        {.kind = ICE_INT, .integer = -1},
+        {.kind = ICE_STRING, .bytes = STR("a/../100% b")},
+        {.kind = ICE_INT, .is_null = true},
+    };
+    ice_spec spec = {.fields = fields, .field_count = COUNT_OF(fields)};
+    ice_metadata m = {.location = STR("s3://b/t")};
+    str location = ice_data_location(&m, &spec, values, f->arena);
+
+    EXPECT_STR(str_slice(location, 0, location.size - 45),
+               "s3://b/t/data/ts_hour=1969-12-31-23/ts_month=1969-12/who_=a_.._100__b/n=null");
+    assert_true(str_ends_with(location, STR(".parquet")));
+}
+
+TESTS(test_nothing_of_foreign_metadata_is_lost, test_a_copy_is_the_same_and_independent,
+      test_what_is_damaged_is_refused_naming_the_member,
+      test_metadata_of_version_2_says_what_its_file_says,
+      test_what_version_1_leaves_out_is_filled_in, test_gzip_is_told_by_its_first_bytes,
+      test_new_tables_get_ids_uuid_and_checked_properties,
+      test_properties_are_judged_by_their_table, test_versions_are_read_from_file_names,
+      test_data_files_lie_in_readable_partition_folders)
