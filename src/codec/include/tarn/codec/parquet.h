@@ -68,10 +68,10 @@ typedef struct parquet_element {
     int32_t field_id; /* PARQUET_NO_FIELD_ID where absent */
     int32_t type_length;
     int32_t precision, scale; /* decimal */
-    parquet_unit unit;        /* time, timestamp; where only ConvertedType is written, true as the format says */
-    bool utc_adjusted;        /* time, timestamp; where only ConvertedType is written, true as the format says */
-    int bit_width;            /* integer */
-    bool is_signed;           /* integer */
+    parquet_unit unit; /* time, timestamp */
+    bool utc_adjusted; /* time, timestamp; true where only ConvertedType is written */
+    int bit_width;     /* integer */
+    bool is_signed;    /* integer */
     size_t parent;            /* index; PARQUET_NO_INDEX for the root */
     size_t child_count;
     size_t leaf_index; /* column number for leaves; PARQUET_NO_INDEX for groups */
