@@ -31,7 +31,8 @@ typedef struct call {
     int64_t looked_ns;
     char *block;
     /* where the answer goes; parts that a request cannot have are NULL */
-    const result_sink *sink;
+    bool has_rows;           /* the request may answer with columns and data */
+    const result_sink *sink; /* NULL: they are dropped */
     arena *arena;
     str *value;
     worker_query_result *counts;
@@ -192,7 +193,7 @@ static status take_columns(call *c, str payload, error *err)
     result_column *columns;
     error why = ERROR_INIT;
 
-    if (c->sink == NULL || r.failed || count > payload.size) {
+    if (!c->has_rows || r.failed || count > payload.size) {
         return damaged(c, err);
     }
     a = c->arena;
@@ -204,7 +205,7 @@ static status take_columns(call *c, str payload, error *err)
     if (r.failed) {
         return damaged(c, err);
     }
-    if (c->stop.kind == STATUS_OK &&
+    if (c->stop.kind == STATUS_OK && c->sink != NULL &&
         c->sink->begin(c->sink->context, columns, count, &why) != STATUS_OK) {
         stop(c, &why);
     }
@@ -280,12 +281,13 @@ static status run(call *c, wire_type type, str payload, error *err)
     status result = STATUS_OK;
 
     if (c->worker->is_broken) {
-        return died(c->worker, err);
+        return error_set(err, STATUS_WORKER_DIED,
+                         "the query's worker process is of no further use");
     }
     if (wire_send(c->worker->fd, type, payload, NULL) != STATUS_OK) {
         return died(c->worker, err);
     }
-    if (c->sink != NULL) {
+    if (c->has_rows) {
         c->block = mem_alloc(BLOCK_BYTES);
     }
     while (!is_last && result == STATUS_OK) {
@@ -293,7 +295,7 @@ static status run(call *c, wire_type type, str payload, error *err)
 
         result = read_whole(c, &head, sizeof(head), err);
         if (result == STATUS_OK &&
-            (head.type >= WIRE_TYPE_COUNT || (head.type == WIRE_DATA && c->sink == NULL))) {
+            (head.type >= WIRE_TYPE_COUNT || (head.type == WIRE_DATA && !c->has_rows))) {
             result = damaged(c, err);
         }
         if (result == STATUS_OK) {
@@ -378,7 +380,13 @@ status worker_query(worker *w, const worker_query_options *options, const result
 {
     worker_query_result counts = {.rows_scanned = -1};
     call c = {
-        .worker = w, .cancel = cancel, .sink = sink, .counts = &counts, .arena = arena_create()};
+
+        .worker = w,
+        .cancel = cancel,
+        .has_rows = true,
+        .sink = sink,
+        .counts = &counts,
+        .arena = arena_create()};
     buf payload;
     buf params;
     status result;

@@ -99,9 +99,7 @@ static str settings_sql(const session_options *options, arena *a)
     buf *sql = buf_in(a, LIMIT_MIB);
     str spill = str_concat(a, options->out, STR("/spill"));
 
-    buf_add_c(
-        sql,
-        "SET enable_profiling = 'no_output'; SET errors_as_json = true; SET allowed_directories = ");
+    buf_add_c(sql, "SET enable_profiling = 'no_output'; SET allowed_directories = ");
     put_text_list(sql, options);
     buf_add_c(sql, "; SET temp_directory = ");
     sql_quote_text(sql, spill);
@@ -136,7 +134,8 @@ static status connect_again(session *s, error *err)
     if (old != NULL) {
         duck.disconnect(&old);
     }
-    return session_exec(s, STR("SET enable_profiling = 'no_output'"), &is_fatal, err);
+    return session_exec(s, STR("SET errors_as_json = true; SET enable_profiling = 'no_output'"),
+                        &is_fatal, err);
 }
 
 static status fresh_catalog(session *s, error *err)
@@ -195,7 +194,7 @@ static str reset_sql(const session *s, arena *a)
     for (size_t i = 0; i < COUNT_OF(global_settings); i++) {
         buf_printf(sql, "; RESET %s", global_settings[i]);
     }
-    buf_printf(sql, "; SET memory_limit = '%lldB'; SET threads = %d; SET errors_as_json = true",
+    buf_printf(sql, "; SET memory_limit = '%lldB'; SET threads = %d",
                (long long)s->options->memory_bytes, s->options->threads);
     return buf_str(sql);
 }

@@ -407,6 +407,55 @@ static bool word_column(const raw_error *raw, error *err)
     return true;
 }
 
+/* The next text between double quotes; STR_NULL where there is none. */
+static str next_quoted(str *rest)
+{
+    str name;
+
+    (void)str_cut(*rest, '"', rest);
+    if (str_is_null(*rest)) {
+        return STR_NULL;
+    }
+    name = str_cut(*rest, '"', rest);
+    return str_is_null(*rest) ? STR_NULL : name;
+}
+
+/* Some errors of the binder have no fields, only sentences with names in quotes. */
+static bool word_quoted(arena *a, raw_error *raw, error *err)
+{
+    static const str no_column = STR_INIT("\" does not have a column named \"");
+    static const str no_table = STR_INIT("Referenced table \"");
+    static const str no_schema = STR_INIT("Table with name \"");
+    str rest = raw->text;
+    str first = next_quoted(&rest);
+    buf *candidates = buf_in(a, LIMIT_MIB);
+
+    if (str_is_null(first)) {
+        return false;
+    }
+    if (str_find(raw->text, no_column) != STR_NPOS) {
+        raw->name = next_quoted(&rest);
+        (void)error_set(err, STATUS_NO_COLUMN, "table \"%.*s\" has no column \"%.*s\"",
+                        STR_ARG(first), STR_ARG(raw->name));
+    } else if (str_starts_with(raw->text, no_table)) {
+        raw->name = first;
+        (void)error_set(err, STATUS_NO_TABLE, "table \"%.*s\" is not among those of the query",
+                        STR_ARG(first));
+    } else if (str_starts_with(raw->text, no_schema) &&
+               str_find(raw->text, STR("because schema")) != STR_NPOS) {
+        (void)error_set(err, STATUS_NO_TABLE, "table \"%.*s\" does not exist", STR_ARG(first));
+        return true;
+    } else {
+        return false;
+    }
+    for (str name; !str_is_null(name = next_quoted(&rest));) {
+        buf_printf(candidates, "%.*s,", STR_ARG(name));
+    }
+    raw->candidates = buf_str(candidates);
+    hint_nearest(raw, true, err);
+    return true;
+}
+
 static bool word_call(const raw_error *raw, error *err)
 {
     str rest, call;
@@ -442,7 +491,7 @@ bool translate_error(const translate_paths *paths, str sql, const char *message,
     }
     ret_error->kind = kind_of(&raw, &is_fatal);
     if (!word_column(&raw, ret_error) && !word_missing(&raw, ret_error) &&
-        !word_call(&raw, ret_error)) {
+        !word_call(&raw, ret_error) && !word_quoted(a, &raw, ret_error)) {
         word_generally(paths, a, &raw, ret_error);
     }
     if (ret_error->kind == STATUS_CANCELLED) {
