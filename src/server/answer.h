@@ -15,7 +15,7 @@ void answer_error(http_exchange *x, const error *err);
 /* The same object into a stream's tail or elsewhere. */
 void error_format_json(const error *err, str request_id, json_writer *w);
 
-/* The request's body as a JSON object. MEDIA_TYPE, SYNTAX (with position), TOO_LARGE; INVALID for another kind. */
+/* The request's body as a JSON object. SYNTAX (with position), TOO_LARGE; INVALID for another kind. */
 status request_json(call *c, const json **ret_object, error *err);
 /* Numbers and flags of the query string; INVALID naming the parameter. The fallback where it is absent. */
 status param_int(const call *c, const char *name, int64_t fallback, int64_t *ret_value, error *err);
