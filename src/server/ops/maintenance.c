@@ -38,7 +38,6 @@ static status backup(server *app, const char *target, arena *a, int64_t *ret_obj
     int64_t secrets = 0;
 
     TRY(refuse_filled(target, "backup target", a, err));
-    TRY(state_backup(app->state, fs_join(a, target, "tarn.db"), err));
     TRY(store_backup(app->storage, target, ret_objects, err));
     TRY(fs_copy(fs_join(a, app->settings->data_path.data, "secrets"), fs_join(a, target, "secrets"),
                 &secrets, err));

@@ -19,7 +19,12 @@
  *      for 7 days. Nothing is touched when the database's id differs from blobs/ID.
  *   4. CRC-32C per 64 KiB block is computed while bytes stream in and stored in the publishing
  *      transaction. A read verifies what it returns until the blob was verified whole since start.
- *   5. A blob without a row is removed after its last reader (store_reader, linked query) is gone.
+ *   5. A blob that loses its row is recorded in the same transaction and its name removed after the commit; open
+ *      readers and links keep the bytes until the last of them is gone.
+ *
+ * The local store has no rows and no checksums: a file is there when it has its name, which it gets when it is staged
+ * (or, where the name is taken, when it is published). A rollback takes it away again; a crash may leave it, and no
+ * table refers to it then.
  *
  * All functions are thread-safe unless they say otherwise. */
 #ifndef TARN_STORE_STORE_H
@@ -56,7 +61,8 @@ void storage_close(storage *st);
  * roots (also through "..", symbolic links, or percent-coding). */
 status store_check_location(storage *st, str location, error *err);
 bool store_is_local(str location); /* file: or an absolute path */
-/* The path of a file: location (percent-decoding where it was a URI). */
+/* The canonical path of a file: location. Locations are taken literally, as Iceberg clients take them: "%20" is three
+ * characters. DENIED as above. */
 status store_local_path(storage *st, str location, arena *a, char **ret_path, error *err);
 
 /* ---- staging ---- */
@@ -106,7 +112,7 @@ int64_t store_staged_size(const store_staged *staged);
  * outcome; on rollback the bytes are removed. */
 status store_publish(storage *st, state_txn *txn, store_staged *const *staged, size_t count,
                      error *err);
-/* As store_publish in a transaction of its own. */
+/* As store_publish in a transaction of its own. Takes `staged` over, also on failure. */
 status store_put(storage *st, store_staged *staged, error *err);
 void store_discard(storage *st, store_staged *staged); /* NULL is fine */
 
@@ -130,7 +136,8 @@ int64_t store_reader_size(const store_reader *r);
  * only at the end. */
 status store_reader_read(store_reader *r, void *ret_bytes, size_t size_bytes, int64_t offset,
                          size_t *ret_size, error *err);
-/* True once the whole blob was verified since start: then its fd may go to sendfile. */
+/* True once the whole blob was verified since start, always for stores without checksums: then its fd may go to
+ * sendfile. */
 bool store_reader_verified(const store_reader *r);
 int store_reader_fd(const store_reader *r);
 /* Whole object. TOO_LARGE beyond. */
@@ -159,7 +166,8 @@ status store_read_usage(storage *st, store_usage *ret_usage, error *err);
 /* Verifies everything once, now; counts what is corrupt and logs each. */
 status store_scrub(storage *st, int64_t *ret_corrupt_count, error *err);
 
-/* Rebuilds object rows from blobs alone (tarn recover). Table pointers are the catalog's part. */
+/* Rebuilds object rows from blobs alone (tarn recover), in a database without objects (else NOT_EMPTY). Corrupt blobs
+ * and those without names are logged and left alone. Table pointers are the catalog's part. */
 status store_recover(storage *st, int64_t *ret_objects, error *err);
 /* Online copy of all blobs to `target` (links where the file system allows, else copies); with
  * state_backup it is tarn backup. */

@@ -1,0 +1,530 @@
+/* The built-in store: blobs under opaque ids, and rows that name them.
+ *
+ * Where a blob lies follows from its id alone: blobs/<epoch>/<shard>/<id>. Blobs of one time share a shard, so that
+ * concurrent writers share the sync of its folder. What a start does is in epoch.c, what happens in the background in
+ * care.c, what a blob says of itself in names.c. */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "internal.h"
+#include "tarn/base/fs.h"
+#include "tarn/base/rng.h"
+
+#define BLOBS_PER_SHARD 256
+#define SHARDS 256
+#define EPOCH_DIGITS 8
+#define SHARD_DIGITS 2
+#define PREALLOCATE_MIN_BYTES ((int64_t)1024 * 1024)
+
+const state_migration store_migrations[] = {
+    {"store", 1,
+     "CREATE TABLE store_properties (name TEXT PRIMARY KEY NOT NULL, value TEXT NOT NULL);"
+     "CREATE TABLE store_totals (id BIGINT PRIMARY KEY NOT NULL CHECK (id = 1), objects BIGINT NOT NULL,"
+     "  bytes BIGINT NOT NULL);"
+     "INSERT INTO store_totals (id, objects, bytes) VALUES (1, 0, 0);"
+     "CREATE TABLE buckets (name TEXT PRIMARY KEY NOT NULL, created_us BIGINT NOT NULL);"
+     /* owners: objects that share the bytes. crcs: CRC-32C of each 64 KiB, little-endian. */
+     "CREATE TABLE blobs (id TEXT PRIMARY KEY NOT NULL, size_bytes BIGINT NOT NULL, crcs BLOB NOT NULL,"
+     "  owners BIGINT NOT NULL);"
+     "CREATE TABLE objects ("
+     "  bucket TEXT NOT NULL REFERENCES buckets (name),"
+     "  key TEXT NOT NULL,"
+     "  version TEXT NOT NULL," /* '' is the only one so far */
+     "  blob TEXT NOT NULL,"
+     "  size_bytes BIGINT NOT NULL,"
+     "  etag TEXT NOT NULL,"
+     "  content_type TEXT NOT NULL,"
+     "  modified_us BIGINT NOT NULL,"
+     "  metadata TEXT," /* JSON; NULL for none */
+     "  PRIMARY KEY (bucket, key, version));"
+     /* Blobs whose row is gone and whose file has to go. */
+     "CREATE TABLE blob_drops (blob TEXT PRIMARY KEY NOT NULL)"},
+};
+const size_t store_migration_count = COUNT_OF(store_migrations);
+
+/* --- ids --- */
+
+blob_id store__blob_id(str text)
+{
+    blob_id id;
+
+    ASSERT(text.size == BLOB_ID_SIZE);
+    memcpy(id.text, text.data, BLOB_ID_SIZE);
+    id.text[BLOB_ID_SIZE] = '\0';
+    return id;
+}
+
+bool store__is_blob_id(str text)
+{
+    if (text.size != BLOB_ID_SIZE) {
+        return false;
+    }
+    for (size_t i = 0; i < text.size; i++) {
+        char c = text.data[i];
+
+        if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'))) {
+            return false;
+        }
+    }
+    return true;
+}
+
+char *store__blob_path(const storage *st, arena *a, blob_id id)
+{
+    return arena_printf(a, "%s/%.*s/%.*s/%s", st->blobs_path, EPOCH_DIGITS, id.text, SHARD_DIGITS,
+                        id.text + EPOCH_DIGITS, id.text);
+}
+
+/* A fresh id, and its folder, which is durable: made when the first blob needs it. */
+static status new_id(storage *st, store_staged *staged, error *err)
+{
+    status made = STATUS_OK;
+    unsigned shard;
+    uint64_t random;
+    uint32_t more;
+
+    mutex_lock(&st->shard_lock);
+    shard = (unsigned)(st->blobs_made / BLOBS_PER_SHARD % SHARDS);
+    if (st->blobs_made % BLOBS_PER_SHARD == 0) {
+        char *path =
+            arena_printf(staged->memory, "%s/%08" PRIx32 "/%02x", st->blobs_path, st->epoch, shard);
+
+        made = st->options.unsafe ? fs_make_dirs(path, 0700, err)
+                                  : fs_make_dirs_synced(path, 0700, err);
+    }
+    st->blobs_made += made == STATUS_OK;
+    mutex_unlock(&st->shard_lock);
+    TRY(made);
+    random_bytes(&random, sizeof(random));
+    random_bytes(&more, sizeof(more));
+    (void)snprintf(staged->id.text, sizeof(staged->id.text),
+                   "%08" PRIx32 "%02x%016" PRIx64 "%06" PRIx32, st->epoch, shard, random,
+                   more & 0xffffff);
+    staged->path = store__blob_path(st, staged->memory, staged->id);
+    staged->folder =
+        arena_strndup(staged->memory, staged->path, str_find_last_char(str_c(staged->path), '/'));
+    return STATUS_OK;
+}
+
+/* --- staging --- */
+
+static status check(storage *st, str location, store_staged *staged, error *err)
+{
+    str bucket;
+    str key;
+
+    (void)st;
+    TRY(store__split_s3(location, true, &bucket, &key, err));
+    if (staged != NULL) {
+        staged->bucket = bucket;
+        staged->key = key;
+    }
+    return STATUS_OK;
+}
+
+static status create(storage *st, store_staged *staged, int64_t size_bytes, error *err)
+{
+    status opened;
+
+    TRY(new_id(st, staged, err));
+    opened = fs_open(staged->folder, O_TMPFILE | O_RDWR, 0400, &staged->fd, err);
+    if (opened == STATUS_UNSUPPORTED ||
+        opened == STATUS_INVALID) { /* a file system without unnamed files */
+        staged->beside = fs_join(staged->memory, st->staging_path, staged->id.text);
+        opened = fs_open(staged->beside, O_RDWR | O_CREAT | O_EXCL, 0400, &staged->fd, err);
+    }
+    TRY(opened);
+    if (size_bytes >= PREALLOCATE_MIN_BYTES &&
+        fallocate(staged->fd, FALLOC_FL_KEEP_SIZE, 0, (off_t)size_bytes) != 0 && errno == ENOSPC) {
+        return error_errno(err, STATUS_NO_SPACE, ENOSPC, "could not reserve %" PRId64 " bytes",
+                           size_bytes);
+    }
+    return STATUS_OK;
+}
+
+static status adopt(storage *st, store_staged *staged, const char *path, bool *ret_adopted,
+                    error *err)
+{
+    struct stat info;
+
+    TRY(new_id(st, staged, err));
+    if (link(path, staged->path) != 0) {
+        if (errno == ENOENT) {
+            return error_set(err, STATUS_NOT_FOUND, "file \"%s\" does not exist", path);
+        }
+        *ret_adopted =
+            false; /* another file system, too many links, not permitted: the bytes are copied */
+        return STATUS_OK;
+    }
+    staged->named = true;
+    /* Read-only from now on: whoever held the old name could still write through it. */
+    TRY(fs_open(staged->path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0, &staged->fd, err));
+    if (fstat(staged->fd, &info) != 0 || !S_ISREG(info.st_mode)) {
+        return error_set(err, STATUS_INVALID, "\"%s\" is not a file", path);
+    }
+    if (fchmod(staged->fd, 0400) != 0) {
+        return error_errno(err, STATUS_IO, errno, "could not protect file \"%s\"", path);
+    }
+    *ret_adopted = true;
+    return STATUS_OK;
+}
+
+static status seal(storage *st, store_staged *staged, error *err)
+{
+    TRY(store__write_names(st, staged, err));
+    if (staged->named) {
+        return STATUS_OK;
+    }
+    TRY(fs_link_fd(staged->fd, staged->path, err));
+    staged->named = true;
+    if (staged->beside != NULL) {
+        TRY(fs_remove(staged->beside, err));
+        staged->beside = NULL;
+    }
+    return STATUS_OK;
+}
+
+/* --- publishing and removing --- */
+
+typedef struct dropping {
+    storage *st;
+    blob_id id;
+} dropping;
+
+static void blob_dropped(void *context)
+{
+    dropping *d = context;
+
+    store__remove_later(d->st, d->id, true);
+}
+
+/* The blob loses an owner; without any its row goes, and its file after the commit. */
+static status release_blob(storage *st, state_txn *txn, str blob, error *err)
+{
+    dropping *d;
+    int64_t gone;
+
+    TRY(STATE_EXEC(txn, "UPDATE blobs SET owners = owners - 1 WHERE id = ?1", NULL, err,
+                   SV_TEXT(blob)));
+    TRY(STATE_EXEC(txn, "DELETE FROM blobs WHERE id = ?1 AND owners <= 0", &gone, err,
+                   SV_TEXT(blob)));
+    if (gone == 0 || !store__is_blob_id(blob)) {
+        return STATUS_OK;
+    }
+    TRY(STATE_EXEC(txn, "INSERT INTO blob_drops (blob) VALUES (?1) ON CONFLICT (blob) DO NOTHING",
+                   NULL, err, SV_TEXT(blob)));
+    d = ARENA_NEW(state_txn_arena(txn), dropping);
+    d->st = st;
+    d->id = store__blob_id(blob);
+    state_after_commit(txn, blob_dropped, d);
+    return STATUS_OK;
+}
+
+static status change_totals(state_txn *txn, int64_t objects, int64_t bytes, error *err)
+{
+    return STATE_EXEC(
+        txn, "UPDATE store_totals SET objects = objects + ?1, bytes = bytes + ?2 WHERE id = 1",
+        NULL, err, SV_INT(objects), SV_INT(bytes));
+}
+
+/* Takes away the object of that name, where there is one. */
+static status remove_object(storage *st, state_txn *txn, str bucket, str key, error *err)
+{
+    state_rows *rows;
+    int64_t size_bytes;
+    str blob;
+    bool row;
+
+    TRY(STATE_QUERY(
+        txn, "SELECT blob, size_bytes FROM objects WHERE bucket = ?1 AND key = ?2 AND version = ''",
+        &rows, err, SV_TEXT(bucket), SV_TEXT(key)));
+    TRY(state_next(rows, &row, err));
+    if (!row) {
+        return STATUS_OK;
+    }
+    blob = state_text(rows, 0, state_txn_arena(txn));
+    size_bytes = state_int(rows, 1);
+    state_finish(rows);
+    TRY(STATE_EXEC(txn, "DELETE FROM objects WHERE bucket = ?1 AND key = ?2 AND version = ''", NULL,
+                   err, SV_TEXT(bucket), SV_TEXT(key)));
+    TRY(change_totals(txn, -1, -size_bytes, err));
+    return release_blob(st, txn, blob, err);
+}
+
+static status publish_one(storage *st, state_txn *txn, const store_staged *s, error *err)
+{
+    status inserted;
+
+    TRY(remove_object(st, txn, s->bucket, s->key, err));
+    TRY(STATE_EXEC(txn, "INSERT INTO blobs (id, size_bytes, crcs, owners) VALUES (?1, ?2, ?3, 1)",
+                   NULL, err, SV_TEXT(str_c(s->id.text)), SV_INT(s->size_bytes), SV_BLOB(s->crcs)));
+    inserted = STATE_EXEC(
+        txn,
+        "INSERT INTO objects (bucket, key, version, blob, size_bytes, etag, content_type, "
+        "modified_us) VALUES (?1, ?2, '', ?3, ?4, ?5, ?6, ?7)",
+        NULL, err, SV_TEXT(s->bucket), SV_TEXT(s->key), SV_TEXT(str_c(s->id.text)),
+        SV_INT(s->size_bytes), SV_TEXT(s->etag), SV_TEXT(s->content_type), SV_INT(s->created_us));
+    if (inserted == STATUS_CONFLICT) { /* the reference to buckets */
+        return error_set(err, STATUS_NOT_FOUND, "bucket \"%.*s\" does not exist",
+                         STR_ARG(s->bucket));
+    }
+    TRY(inserted);
+    return change_totals(txn, 1, s->size_bytes, err);
+}
+
+static status publish(storage *st, state_txn *txn, store_staged *const *staged, size_t count,
+                      error *err)
+{
+    for (size_t i = 0; i < count; i++) {
+        TRY(publish_one(st, txn, staged[i], err));
+    }
+    return STATUS_OK;
+}
+
+static void end(storage *st, store_staged *staged, state_outcome outcome)
+{
+    if (outcome != STATE_ROLLED_BACK) {
+        return;
+    }
+    if (staged->beside != NULL) {
+        (void)fs_remove(staged->beside, NULL);
+    }
+    if (staged->named) {
+        store__remove_later(st, staged->id, false);
+    } else if (staged->path != NULL) { /* names may have been written before the name was given */
+        (void)fs_remove(store__sidecar_path(staged->memory, staged->path), NULL);
+    }
+}
+
+static status remove_all(storage *st, state_txn *txn, const str *locations, size_t count,
+                         error *err)
+{
+    for (size_t i = 0; i < count; i++) {
+        str bucket;
+        str key;
+
+        TRY(store__split_s3(locations[i], true, &bucket, &key, err));
+        TRY(remove_object(st, txn, bucket, key, err));
+    }
+    return STATUS_OK;
+}
+
+/* --- finding --- */
+
+typedef struct finding {
+    str location;
+    str bucket, key;
+    arena *a;
+    bool with_crcs;
+    bool found;
+    store_source source;
+} finding;
+
+static status read_object(void *context, state_txn *txn, error *err)
+{
+    finding *f = context;
+    state_rows *rows;
+    bool row;
+
+    TRY(STATE_QUERY(
+        txn,
+        "SELECT o.blob, o.size_bytes, o.etag, o.content_type, o.modified_us, b.crcs FROM objects o "
+        "JOIN blobs b ON b.id = o.blob WHERE o.bucket = ?1 AND o.key = ?2 AND o.version = ''",
+        &rows, err, SV_TEXT(f->bucket), SV_TEXT(f->key)));
+    TRY(state_next(rows, &row, err));
+    f->found = row;
+    if (!row) {
+        return STATUS_OK;
+    }
+    if (!store__is_blob_id(state_text(rows, 0, NULL))) {
+        return error_set(err, STATUS_CORRUPT, "object \"%.*s\" has no valid blob id",
+                         STR_ARG(f->location));
+    }
+    f->source.id = store__blob_id(state_text(rows, 0, NULL));
+    f->source.object = (store_object){.location = f->location,
+                                      .size_bytes = state_int(rows, 1),
+                                      .etag = state_text(rows, 2, f->a),
+                                      .content_type = state_text(rows, 3, f->a),
+                                      .modified_us = state_int(rows, 4)};
+    if (f->with_crcs) {
+        int64_t blocks = (f->source.object.size_bytes + (int64_t)STORE_BLOCK_BYTES - 1) /
+                         (int64_t)STORE_BLOCK_BYTES;
+
+        f->source.crcs = state_text(rows, 5, f->a);
+        if (f->source.crcs.size != (size_t)blocks * 4) {
+            return error_set(err, STATUS_CORRUPT,
+                             "object \"%.*s\" has %zu bytes of checksums for %" PRId64 " blocks",
+                             STR_ARG(f->location), f->source.crcs.size, blocks);
+        }
+    }
+    return STATUS_OK;
+}
+
+static status find(storage *st, str location, bool with_crcs, arena *a, store_source *ret_source,
+                   error *err)
+{
+    finding f = {.location = str_copy(a, location), .a = a, .with_crcs = with_crcs};
+
+    TRY(store__split_s3(f.location, true, &f.bucket, &f.key, err));
+    TRY(state_read(st->state, read_object, &f, err));
+    if (!f.found) {
+        return error_set(err, STATUS_NOT_FOUND, "object \"%.*s\" does not exist",
+                         STR_ARG(location));
+    }
+    *ret_source = f.source;
+    return STATUS_OK;
+}
+
+static status stat_object(storage *st, str location, arena *a, store_object *ret_object, error *err)
+{
+    store_source source;
+
+    TRY(find(st, location, false, a, &source, err));
+    *ret_object = source.object;
+    return STATUS_OK;
+}
+
+static status missing(const store_source *source, error *err)
+{
+    return error_set(err, STATUS_CORRUPT,
+                     "object \"%.*s\" has lost its bytes: blob %s is not there",
+                     STR_ARG(source->object.location), source->id.text);
+}
+
+/* Between the row and the file the object may be replaced or removed: then the row has changed as well, and is looked
+ * at again. A file that is missing while its row stays is lost. */
+static status open_object(storage *st, str location, arena *a, store_source *ret_source, error *err)
+{
+    blob_id before = {.text = ""};
+
+    for (;;) {
+        store_source source;
+        status opened;
+
+        TRY(find(st, location, true, a, &source, err));
+        opened = fs_open(store__blob_path(st, a, source.id), O_RDONLY, 0, &source.fd, err);
+        if (opened == STATUS_OK) {
+            *ret_source = source;
+            return STATUS_OK;
+        }
+        if (opened != STATUS_NOT_FOUND) {
+            return opened;
+        }
+        if (str_equal(str_c(before.text), str_c(source.id.text))) {
+            store__note_corrupt(st, source.id);
+            return missing(&source, err);
+        }
+        before = source.id;
+    }
+}
+
+static status link_object(storage *st, str location, const char *folder, const char *name, arena *a,
+                          char **ret_path, error *err)
+{
+    char *path = fs_join(a, folder, name);
+    blob_id before = {.text = ""};
+
+    for (;;) {
+        store_source source;
+        status linked;
+
+        TRY(find(st, location, false, a, &source, err));
+        linked = fs_link(store__blob_path(st, a, source.id), path, err);
+        if (linked == STATUS_OK) {
+            *ret_path = path;
+            return STATUS_OK;
+        }
+        if (linked != STATUS_NOT_FOUND || !fs_exists(folder)) {
+            return linked;
+        }
+        if (str_equal(str_c(before.text), str_c(source.id.text))) {
+            store__note_corrupt(st, source.id);
+            return missing(&source, err);
+        }
+        before = source.id;
+    }
+}
+
+/* --- listing --- */
+
+typedef struct listing {
+    str bucket, prefix, after;
+    size_t max;
+    arena *a;
+    VEC(store_object) objects;
+} listing;
+
+static status read_listing(void *context, state_txn *txn, error *err)
+{
+    listing *l = context;
+    /* In order of bytes from where the prefix begins; the first key without it is the end. */
+    const char *sql =
+        str_is_null(l->after)
+            ? "SELECT key, size_bytes, etag, content_type, modified_us FROM objects WHERE bucket = ?1 "
+              "AND key >= ?2 AND version = '' ORDER BY bucket, key, version LIMIT ?3"
+            : "SELECT key, size_bytes, etag, content_type, modified_us FROM objects WHERE bucket = ?1 "
+              "AND key > ?2 AND version = '' ORDER BY bucket, key, version LIMIT ?3";
+    str from = str_is_null(l->after) ? l->prefix : l->after;
+    state_rows *rows;
+    bool row;
+
+    TRY(STATE_QUERY(txn, sql, &rows, err, SV_TEXT(l->bucket), SV_TEXT(from), SV_INT(l->max)));
+    for (;;) {
+        store_object object;
+
+        TRY(state_next(rows, &row, err));
+        if (!row || !str_starts_with(state_text(rows, 0, NULL), l->prefix)) {
+            return STATUS_OK;
+        }
+        object = (store_object){.location = str_printf(l->a, "s3://%.*s/%.*s", STR_ARG(l->bucket),
+                                                       STR_ARG(state_text(rows, 0, NULL))),
+                                .size_bytes = state_int(rows, 1),
+                                .etag = state_text(rows, 2, l->a),
+                                .content_type = state_text(rows, 3, l->a),
+                                .modified_us = state_int(rows, 4)};
+        vec_push(l->a, &l->objects, object);
+    }
+}
+
+static status list(storage *st, str prefix, str after, size_t max, arena *a,
+                   store_object **ret_objects, size_t *ret_count, error *err)
+{
+    listing l = {.max = max, .a = a};
+
+    TRY(store__split_s3(prefix, false, &l.bucket, &l.prefix, err));
+    if (!str_is_null(after)) {
+        str bucket;
+
+        TRY(store__split_s3(after, false, &bucket, &l.after, err));
+        if (!str_equal(bucket, l.bucket)) {
+            return error_set(err, STATUS_INVALID, "listing of \"%.*s\" cannot go on after \"%.*s\"",
+                             STR_ARG(prefix), STR_ARG(after));
+        }
+        if (str_compare(l.after, l.prefix) < 0) {
+            l.after = STR_NULL;
+        }
+    }
+    TRY(state_read(st->state, read_listing, &l, err));
+    *ret_objects = l.objects.items;
+    *ret_count = l.objects.count;
+    return STATUS_OK;
+}
+
+const store_ops store__builtin = {
+    .scheme = "s3",
+    .check = check,
+    .create = create,
+    .adopt = adopt,
+    .seal = seal,
+    .publish = publish,
+    .end = end,
+    .stat = stat_object,
+    .open = open_object,
+    .link = link_object,
+    .list = list,
+    .remove = remove_all,
+};

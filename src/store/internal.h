@@ -1,0 +1,237 @@
+/* internal.h: what the files of store share.
+ *
+ * A store is one table of functions, store_ops; storage.c sends each location to the store of its scheme. What is the
+ * same for every store (hashing, rounds of syncs, verified reading, multipart) is written once above the table. */
+#ifndef TARN_STORE_INTERNAL_H
+#define TARN_STORE_INTERNAL_H
+
+#include "tarn/base/buf.h"
+#include "tarn/base/map.h"
+#include "tarn/base/thread.h"
+#include "tarn/base/vec.h"
+#include "tarn/store/store.h"
+
+#define STORE_BLOCK_BYTES ((size_t)65536)          /* one checksum each */
+#define STORE_CRCS_MAX ((size_t)256 * 1024 * 1024) /* a list of checksums: objects up to 4 TiB */
+#define STORE_CHUNK_BYTES ((size_t)1024 * 1024)    /* one read or write of a large object */
+#define STORE_WRITEBACK_BYTES ((int64_t)8 * 1024 * 1024)
+
+/* Of a blob: epoch (8 hex digits), shard (2), random (22). */
+#define BLOB_ID_SIZE 32
+typedef struct blob_id {
+    char text[BLOB_ID_SIZE + 1];
+} blob_id;
+
+typedef struct store_ops store_ops;
+
+/* ---- what is staged ---- */
+
+/* unnamed -> (create, bytes | adopt) -> sealed: has its name -> synced: durable -> published or removed (end) */
+struct store_staged {
+    storage *st;
+    const store_ops *ops;
+    arena *memory;
+    str location;
+    str bucket, key; /* built-in */
+    str content_type;
+    str etag;
+    str crcs; /* CRC-32C of each block, little-endian; empty for stores that keep none */
+    int64_t size_bytes;
+    int64_t created_us;
+    blob_id id;   /* built-in */
+    char *path;   /* its name in the file system */
+    char *folder; /* that `path` lies in */
+    char *beside; /* a name for the time before `path`; NULL where the file needs none */
+    int fd;
+    bool named;    /* `path` is this file's */
+    bool replaces; /* local: another file has `path` until publishing */
+    bool
+        exchanged; /* local: `path` is this file's, and `beside` the other's, until the transaction ends */
+};
+
+/* An object's bytes, to be read. */
+typedef struct store_source {
+    store_object object;
+    blob_id id; /* empty: no checksums */
+    str crcs;
+    int fd;
+} store_source;
+
+struct store_ops {
+    const char *scheme;
+    /* Whether the location may be used at all; splits it where `staged` is not NULL. */
+    status (*check)(storage *st, str location, store_staged *staged, error *err);
+    /* Opens staged->fd for writing. `size_bytes` is 0 where it is not known. */
+    status (*create)(storage *st, store_staged *staged, int64_t size_bytes, error *err);
+    /* Takes over the file at `path`; *ret_adopted false where it has to be copied. */
+    status (*adopt)(storage *st, store_staged *staged, const char *path, bool *ret_adopted,
+                    error *err);
+    /* The bytes are complete: names the file. Nothing is synced yet. */
+    status (*seal)(storage *st, store_staged *staged, error *err);
+    status (*publish)(storage *st, state_txn *txn, store_staged *const *staged, size_t count,
+                      error *err);
+    /* After the transaction, or instead of it (STATE_ROLLED_BACK): removes what must go. Does not free. Quick. */
+    void (*end)(storage *st, store_staged *staged, state_outcome outcome);
+    status (*stat)(storage *st, str location, arena *a, store_object *ret_object, error *err);
+    status (*open)(storage *st, str location, arena *a, store_source *ret_source, error *err);
+    status (*link)(storage *st, str location, const char *folder, const char *name, arena *a,
+                   char **ret_path, error *err);
+    status (*list)(storage *st, str prefix, str after, size_t max, arena *a,
+                   store_object **ret_objects, size_t *ret_count, error *err);
+    status (*remove)(storage *st, state_txn *txn, const str *locations, size_t count, error *err);
+};
+
+extern const store_ops store__builtin;
+extern const store_ops store__local;
+
+/* ---- the open stores ---- */
+
+typedef struct blob_info blob_info; /* reader.c */
+
+/* A file that may go: a blob's, or a local one. */
+typedef struct removal {
+    struct removal *next;
+    blob_id id;
+    bool recorded; /* in blob_drops */
+    char *path;    /* local: owned; else NULL */
+} removal;
+
+struct storage {
+    storage_options options; /* strings are owned */
+    state *state;
+    arena *memory;
+    char *blobs_path;
+    char *staging_path;
+    char *lost_path;
+    mutex lock; /* all below, unless it says otherwise */
+
+    /* built-in: ids (builtin.c) and start (epoch.c) */
+    uint32_t epoch;
+    uint32_t epoch_checked; /* all blobs of epochs up to this have rows, or were looked after */
+    bool foreign;           /* blobs/ID names another database: nothing is compared or moved */
+    bool compared;          /* the epochs before this one are done */
+    uint64_t blobs_made;
+    mutex shard_lock; /* shard_path */
+    char *shard_path;
+    int64_t staged_live;
+
+    /* sync.c */
+    map *folders;
+    cond folder_synced;
+
+    /* care.c */
+    thread care_thread;
+    cond care_work;
+    removal *removals;
+    int holds; /* backups that run: nothing is removed */
+    bool closing;
+    int64_t lost_blobs;
+
+    /* reader.c, scrub.c */
+    map *infos;    /* blob id -> blob_info, while open */
+    map *verified; /* blob id -> itself: whole since start */
+    map *corrupt;  /* blob id -> itself */
+    thread scrub_thread;
+    cond scrub_work;
+    int64_t scrubbed_bytes;
+
+    pool *hashers; /* thread-safe by itself */
+};
+
+/* ---- location.c ---- */
+const store_ops *store__ops_for(str location,
+                                error *err); /* NULL and INVALID where there is none */
+/* "s3://bucket/key". `key_needed` false: a prefix, where bucket alone is fine. */
+status store__split_s3(str location, bool key_needed, str *ret_bucket, str *ret_key, error *err);
+
+/* ---- hash.c ---- */
+typedef struct block_hash {
+    uint32_t crc;
+    size_t filled; /* bytes of the unfinished block */
+    buf crcs;
+} block_hash;
+void block_hash_init(block_hash *h);
+void block_hash_release(block_hash *h);
+void block_hash_add(block_hash *h, const void *bytes, size_t size_bytes);
+/* The list, copied into `a`. */
+status block_hash_finish(block_hash *h, arena *a, str *ret_crcs, error *err);
+int64_t store__check_of_crcs(str crcs);
+uint32_t store__crc_at(str crcs, size_t block);
+/* From an open file, from its start to its end. */
+status store__hash_file(int fd, arena *a, str *ret_crcs, int64_t *ret_size, error *err);
+/* ETags: hex MD5 of the bytes; where that would cost too much, MD5 of the checksums and "-1", as of an object made of
+ * parts, which S3 clients do not compare with an MD5 of their own. */
+str store__etag_of_bytes(arena *a, str bytes);
+str store__etag_of_crcs(arena *a, str crcs);
+str store__etag_of_digest(arena *a, const uint8_t *md5);
+
+/* ---- stage.c ---- */
+status store__staged_new(storage *st, str location, str content_type, store_staged **ret_staged,
+                         error *err);
+void store__staged_free(store_staged *staged);
+/* Seals, and makes the file and its name durable. On failure nothing of it is left, and it is freed. */
+status store__finish(store_staged *staged, error *err);
+
+/* ---- sync.c ---- */
+/* One parallel round: every file, and every folder once. */
+status store__sync_round(storage *st, store_staged *const *staged, size_t count, error *err);
+/* Concurrent calls for one folder share a sync. */
+status store__sync_folder(storage *st, const char *folder, error *err);
+void store__start_writeback(int fd, int64_t offset, int64_t size_bytes);
+
+/* ---- names.c: what a blob says of itself ---- */
+typedef struct blob_names {
+    str bucket, key, version;
+    str etag;
+    str content_type;
+    int64_t size_bytes;
+    int64_t check; /* CRC-32C of the list of checksums */
+    int64_t created_us;
+} blob_names;
+status store__write_names(storage *st, const store_staged *staged, error *err);
+/* NOT_FOUND where the blob carries none. */
+status store__read_names(const char *path, arena *a, blob_names *ret_names, error *err);
+/* The file beside a blob that holds names too long for an attribute. */
+char *store__sidecar_path(arena *a, const char *path);
+
+/* ---- builtin.c ---- */
+char *store__blob_path(const storage *st, arena *a, blob_id id);
+bool store__is_blob_id(str text);
+blob_id store__blob_id(str text);
+
+/* ---- local.c ---- */
+/* The canonical path of a location inside the roots. INVALID, DENIED. */
+status store__local_path(storage *st, str location, arena *a, char **ret_path, error *err);
+/* What stands before the path in a location: "file://", "file:", or nothing. */
+str store__local_scheme(str location);
+
+/* ---- local_list.c ---- */
+status store__local_list(storage *st, str prefix, str after, size_t max, arena *a,
+                         store_object **ret_objects, size_t *ret_count, error *err);
+bool store__is_beside(str name); /* a file that is not published yet */
+
+/* ---- epoch.c ---- */
+status store__start_epoch(storage *st, error *err);
+/* Remembers that this epoch is whole. */
+void store__end_epoch(storage *st);
+/* Writes blobs/ID, here or in the copy at `blobs_path`. */
+status store__write_id(storage *st, const char *blobs_path, error *err);
+status store__set_property(state_txn *txn, const char *name, str value, error *err);
+status store__get_property(state_txn *txn, const char *name, arena *a, str *ret_value, error *err);
+
+/* ---- care.c ---- */
+void store__care(void *storage_context); /* the thread */
+void store__remove_later(storage *st, blob_id id, bool recorded);
+void store__remove_path_later(storage *st, const char *path);
+status store__compare_epochs(storage *st, error *err);
+
+/* ---- reader.c ---- */
+status store__reader_over(storage *st, arena *memory, const store_source *source,
+                          store_reader **ret_reader);
+void store__note_corrupt(storage *st, blob_id id);
+void store__forget_blob(storage *st, blob_id id);
+
+/* ---- scrub.c ---- */
+void store__scrub(void *storage_context); /* the thread */
+
+#endif

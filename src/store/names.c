@@ -1,0 +1,94 @@
+/* What a blob says of itself, so that the rows can be rebuilt from blobs alone: the extended attribute "user.tarn",
+ * compact JSON, synced with the file. Names that are too long for it, or a file system without attributes, get a file
+ * beside the blob, <id>.meta. */
+#include <fcntl.h>
+
+#include "internal.h"
+#include "tarn/base/fs.h"
+#include "tarn/base/limits.h"
+#include "tarn/codec/json.h"
+
+#define ATTRIBUTE "user.tarn"
+#define ATTRIBUTE_SIZE_MAX 3500 /* ext4 keeps all attributes of a file in one block of 4096 bytes */
+#define NAMES_SIZE_MAX LIMIT_MIB
+
+static const json_field fields[] = {
+    {"bucket", JSON_STR, JSON_REQUIRED, offsetof(blob_names, bucket)},
+    {"key", JSON_STR, JSON_REQUIRED, offsetof(blob_names, key)},
+    {"version", JSON_STR, 0, offsetof(blob_names, version)},
+    {"etag", JSON_STR, JSON_REQUIRED, offsetof(blob_names, etag)},
+    {"type", JSON_STR, JSON_REQUIRED, offsetof(blob_names, content_type)},
+    {"size", JSON_INT64, JSON_REQUIRED, offsetof(blob_names, size_bytes)},
+    {"check", JSON_INT64, JSON_REQUIRED, offsetof(blob_names, check)},
+    {"created_us", JSON_INT64, JSON_REQUIRED, offsetof(blob_names, created_us)},
+};
+
+char *store__sidecar_path(arena *a, const char *path)
+{
+    return arena_printf(a, "%s.meta", path);
+}
+
+static void format_names(const store_staged *staged, buf *out)
+{
+    json_writer w;
+
+    json_writer_init(&w, out);
+    json_begin_object(&w);
+    json_member_str(&w, "bucket", staged->bucket);
+    json_member_str(&w, "key", staged->key);
+    json_member_str(&w, "etag", staged->etag);
+    json_member_str(&w, "type", staged->content_type);
+    json_member_int(&w, "size", staged->size_bytes);
+    json_member_int(&w, "check", store__check_of_crcs(staged->crcs));
+    json_member_int(&w, "created_us", staged->created_us);
+    json_end_object(&w);
+}
+
+/* Durable with the folder's sync that the blob's own name needs. */
+static status write_sidecar(const store_staged *staged, str names, bool synced, error *err)
+{
+    char *path = store__sidecar_path(staged->memory, staged->path);
+    status written;
+    int fd;
+
+    TRY(fs_open(path, O_WRONLY | O_CREAT | O_EXCL, 0400, &fd, err));
+    written = fs_write_all(fd, names.data, names.size, err);
+    if (written == STATUS_OK && synced) {
+        written = fs_sync(fd, err);
+    }
+    fs_close(fd);
+    return written;
+}
+
+status store__write_names(storage *st, const store_staged *staged, error *err)
+{
+    buf *names = buf_in(staged->memory, NAMES_SIZE_MAX);
+    status written = STATUS_NO_SPACE;
+
+    format_names(staged, names);
+    TRY(buf_check(names, "names of a blob", err));
+    if (names->size <= ATTRIBUTE_SIZE_MAX) {
+        written = fs_set_xattr(staged->fd, ATTRIBUTE, buf_str(names), err);
+    }
+    if (written == STATUS_NO_SPACE || written == STATUS_UNSUPPORTED) {
+        written = write_sidecar(staged, buf_str(names), !st->options.unsafe, err);
+    }
+    return written;
+}
+
+status store__read_names(const char *path, arena *a, blob_names *ret_names, error *err)
+{
+    blob_names names = {.version = STR("")};
+    const json *tree;
+    str text;
+    status found = fs_get_xattr(path, ATTRIBUTE, a, &text, err);
+
+    if (found == STATUS_NOT_FOUND || found == STATUS_UNSUPPORTED) {
+        found = fs_read_file(store__sidecar_path(a, path), NAMES_SIZE_MAX, a, &text, err);
+    }
+    TRY(found);
+    TRY(json_parse(text, a, &tree, err));
+    TRY(json_read(tree, fields, COUNT_OF(fields), &names, err));
+    *ret_names = names;
+    return STATUS_OK;
+}

@@ -1,0 +1,245 @@
+/* Rebuilding the rows from the blobs alone: every blob says its names (names.c) and the checksum of its checksums, which
+ * are computed again: so corrupt bytes do not become good ones. Of several blobs with one name the newest counts. */
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "internal.h"
+#include "tarn/base/clock.h"
+#include "tarn/base/fs.h"
+#include "tarn/base/log.h"
+
+#define INSERT_CHUNK 500
+#define EPOCH_FOLDER_SIZE 8
+
+typedef struct found_blob {
+    blob_id id;
+    char *path;
+    blob_names names;
+    str crcs;
+    bool usable;
+} found_blob;
+
+typedef struct recovery {
+    storage *st;
+    arena *memory;
+    VEC(found_blob) blobs;
+    size_t at; /* inserting: from here */
+    int64_t objects;
+} recovery;
+
+/* --- finding --- */
+
+static status find_in_shard(recovery *r, const char *folder, error *err)
+{
+    size_t count;
+    str *names;
+
+    TRY(fs_list(folder, r->memory, &names, &count, err));
+    for (size_t i = 0; i < count; i++) {
+        found_blob blob = {0};
+
+        if (store__is_blob_id(names[i])) {
+            blob.id = store__blob_id(names[i]);
+            blob.path = fs_join(r->memory, folder, names[i].data);
+            if (store__read_names(blob.path, r->memory, &blob.names, NULL) == STATUS_OK) {
+                vec_push(r->memory, &r->blobs, blob);
+            } else {
+                log_event(LOG_WARN, "blob without names left alone", LOG_STR("blob", names[i]));
+            }
+        }
+    }
+    return STATUS_OK;
+}
+
+static status find_blobs(recovery *r, error *err)
+{
+    size_t epoch_count;
+    str *epochs;
+
+    TRY(fs_list(r->st->blobs_path, r->memory, &epochs, &epoch_count, err));
+    for (size_t i = 0; i < epoch_count; i++) {
+        char *folder = fs_join(r->memory, r->st->blobs_path, epochs[i].data);
+        size_t shard_count;
+        str *shards;
+
+        if (epochs[i].size != EPOCH_FOLDER_SIZE) {
+            continue; /* ID */
+        }
+        TRY(fs_list(folder, r->memory, &shards, &shard_count, err));
+        for (size_t j = 0; j < shard_count; j++) {
+            TRY(find_in_shard(r, fs_join(r->memory, folder, shards[j].data), err));
+        }
+    }
+    return STATUS_OK;
+}
+
+/* Same names side by side, the newest last. */
+static int compare_blobs(const void *a, const void *b)
+{
+    const found_blob *left = a;
+    const found_blob *right = b;
+    int order = str_compare(left->names.bucket, right->names.bucket);
+
+    if (order == 0) {
+        order = str_compare(left->names.key, right->names.key);
+    }
+    if (order == 0 && left->names.created_us != right->names.created_us) {
+        order = left->names.created_us < right->names.created_us ? -1 : 1;
+    }
+    return order != 0 ? order : str_compare(str_c(left->id.text), str_c(right->id.text));
+}
+
+static void drop_older(recovery *r)
+{
+    size_t kept = 0;
+
+    if (r->blobs.count > 0) {
+        qsort(r->blobs.items, r->blobs.count, sizeof(*r->blobs.items), compare_blobs);
+    }
+    for (size_t i = 0; i < r->blobs.count; i++) {
+        const found_blob *next = i + 1 < r->blobs.count ? &r->blobs.items[i + 1] : NULL;
+
+        if (next != NULL && str_equal(next->names.bucket, r->blobs.items[i].names.bucket) &&
+            str_equal(next->names.key, r->blobs.items[i].names.key)) {
+            continue;
+        }
+        r->blobs.items[kept++] = r->blobs.items[i];
+    }
+    r->blobs.count = kept;
+}
+
+/* --- checking --- */
+
+static status check_blob(storage *st, found_blob *blob, arena *a, error *err)
+{
+    int64_t size_bytes;
+    status checked;
+    int fd;
+
+    TRY(fs_open(blob->path, O_RDONLY, 0, &fd, err));
+    checked = store__hash_file(fd, a, &blob->crcs, &size_bytes, err);
+    if (checked == STATUS_OK && (size_bytes != blob->names.size_bytes ||
+                                 store__check_of_crcs(blob->crcs) != blob->names.check)) {
+        checked =
+            error_set(err, STATUS_CORRUPT, "object \"s3://%.*s/%.*s\" is not what was written",
+                      STR_ARG(blob->names.bucket), STR_ARG(blob->names.key));
+        store__note_corrupt(st, blob->id);
+    }
+    fs_close(fd);
+    return checked;
+}
+
+typedef struct checking {
+    recovery *r;
+    mutex lock; /* of the arena */
+} checking;
+
+static void check_one(void *context, size_t index)
+{
+    checking *c = context;
+    found_blob *blob = &c->r->blobs.items[index];
+    arena *own = arena_create();
+    error err = ERROR_INIT;
+
+    blob->usable = check_blob(c->r->st, blob, own, &err) == STATUS_OK;
+    if (!blob->usable) {
+        log_failure("blob left alone", &err);
+    }
+    mutex_lock(&c->lock);
+    blob->crcs = blob->usable && blob->crcs.size > 0 ? str_copy(c->r->memory, blob->crcs) : STR("");
+    mutex_unlock(&c->lock);
+    arena_free(own);
+}
+
+static void check_blobs(recovery *r)
+{
+    checking c = {.r = r};
+
+    mutex_init(&c.lock);
+    parallel_for(r->blobs.count, thread_cpu_count(), check_one, &c);
+    mutex_release(&c.lock);
+}
+
+/* --- inserting --- */
+
+static status insert_blob(state_txn *txn, const found_blob *b, error *err)
+{
+    TRY(STATE_EXEC(
+        txn, "INSERT INTO buckets (name, created_us) VALUES (?1, ?2) ON CONFLICT (name) DO NOTHING",
+        NULL, err, SV_TEXT(b->names.bucket), SV_INT(clock_now_us())));
+    TRY(STATE_EXEC(txn, "INSERT INTO blobs (id, size_bytes, crcs, owners) VALUES (?1, ?2, ?3, 1)",
+                   NULL, err, SV_TEXT(str_c(b->id.text)), SV_INT(b->names.size_bytes),
+                   SV_BLOB(b->crcs)));
+    TRY(STATE_EXEC(
+        txn,
+        "INSERT INTO objects (bucket, key, version, blob, size_bytes, etag, content_type, modified_us) "
+        "VALUES (?1, ?2, '', ?3, ?4, ?5, ?6, ?7)",
+        NULL, err, SV_TEXT(b->names.bucket), SV_TEXT(b->names.key), SV_TEXT(str_c(b->id.text)),
+        SV_INT(b->names.size_bytes), SV_TEXT(b->names.etag), SV_TEXT(b->names.content_type),
+        SV_INT(b->names.created_us)));
+    return STATE_EXEC(
+        txn, "UPDATE store_totals SET objects = objects + 1, bytes = bytes + ?1 WHERE id = 1", NULL,
+        err, SV_INT(b->names.size_bytes));
+}
+
+static status insert_chunk(void *context, state_txn *txn, error *err)
+{
+    recovery *r = context;
+    size_t end = r->blobs.count - r->at < INSERT_CHUNK ? r->blobs.count : r->at + INSERT_CHUNK;
+
+    for (size_t i = r->at; i < end; i++) {
+        if (r->blobs.items[i].usable) {
+            TRY(insert_blob(txn, &r->blobs.items[i], err));
+        }
+    }
+    return STATUS_OK;
+}
+
+static status insert_blobs(recovery *r, error *err)
+{
+    for (r->at = 0; r->at < r->blobs.count; r->at += INSERT_CHUNK) {
+        TRY(state_submit(r->st->state, insert_chunk, r, err));
+    }
+    for (size_t i = 0; i < r->blobs.count; i++) {
+        r->objects += r->blobs.items[i].usable;
+    }
+    return STATUS_OK;
+}
+
+static status refuse_filled(storage *st, error *err)
+{
+    store_usage usage;
+
+    TRY(store_read_usage(st, &usage, err));
+    if (usage.objects > 0) {
+        return error_set(err, STATUS_NOT_EMPTY, "the database already names %" PRId64 " objects",
+                         usage.objects);
+    }
+    return STATUS_OK;
+}
+
+status store_recover(storage *st, int64_t *ret_objects, error *err)
+{
+    recovery r = {.st = st, .memory = arena_create()};
+    status recovered = refuse_filled(st, err);
+
+    if (recovered == STATUS_OK) {
+        recovered = find_blobs(&r, err);
+    }
+    if (recovered == STATUS_OK) {
+        drop_older(&r);
+        check_blobs(&r);
+        recovered = insert_blobs(&r, err);
+    }
+    if (recovered == STATUS_OK) {
+        recovered = store__write_id(st, st->blobs_path, err);
+    }
+    if (recovered == STATUS_OK) {
+        st->foreign = false; /* the blobs are this database's now */
+    }
+    arena_free(r.memory);
+    TRY(recovered);
+    *ret_objects = r.objects;
+    return STATUS_OK;
+}
