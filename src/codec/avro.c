@@ -345,13 +345,15 @@ void avro_put_branch(buf *out, int branch)
 
 static const char *name_of_codec(compression codec)
 {
+    const char *name = NULL;
+
     for (size_t i = 0; i < COUNT_OF(codec_names); i++) {
         if (codec_names[i].codec == codec) {
-            return codec_names[i].name;
+            name = codec_names[i].name;
         }
     }
-    ASSERT(!"a codec that Avro has");
-    return NULL;
+    ASSERT(name != NULL); /* a codec that Avro has */
+    return name;
 }
 
 void avro_writer_begin(avro_writer *w, buf *out, str schema_json, compression codec,
