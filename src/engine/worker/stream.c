@@ -11,5 +11,7 @@ bool stream_open(duck_prepared *statement, duck_pending **ret_pending, duck_resu
 
 duck_chunk *stream_next(const duck_result *result)
 {
-    return duck.stream_fetch_chunk(*result);
+    /* Takes streams and whole results alike: a COPY answers with the latter, and the call for streams alone would see
+     * no rows there. */
+    return duck.fetch_chunk(*result);
 }
