@@ -5,7 +5,7 @@
 #include "tarn/base/limits.h"
 
 #define SERIALIZE_SQL \
-    "SELECT json_serialize_sql($1, skip_null := true, skip_empty := true, skip_default := true)"
+    "SELECT json_serialize_sql(CAST($1 AS VARCHAR), skip_null := true, skip_empty := true, skip_default := true)"
 
 /* Schemas of DuckDB's own, and the names of the databases that a worker has: a view cannot be found below them. */
 static const char *const taken_schemas[] = {
@@ -339,6 +339,7 @@ void query_close(query *q)
 void query_count(const query *q)
 {
     query_result *result = &q->r->result;
+    atomic_fetch_add(&q->r->e->unpruned, q->unplanned ? 1 : 0);
     for (size_t i = 0; i < q->tables.count; i++) {
         const ice_scan *scan = &q->tables.items[i].scan;
         result->stats.files_total += scan->total_files;

@@ -11,7 +11,7 @@
 #define PLANNER_OFF "SET disabled_optimizers = 'late_materialization,column_lifetime,top_n';"
 #define PLANNER_ON "RESET disabled_optimizers;"
 #define SERIALIZE_PLAN                                                                                          \
-    "SELECT json_serialize_plan($1, skip_null := true, skip_empty := false, skip_default := true, optimize := " \
+    "SELECT json_serialize_plan(CAST($1 AS VARCHAR), skip_null := true, skip_empty := false, skip_default := true, optimize := " \
     "true)"
 
 /* A Parquet file of one INT32 column "x" and no row. */
@@ -350,7 +350,6 @@ status views_open(query *q, bool always_plan, error *err)
         q->r->e->options.pruning && q->tables.count > 0 && (always_plan || is_worth_planning(q));
     if (wanted) {
         TRY(plan_with_stubs(q, err));
-        atomic_fetch_add(&q->r->e->unpruned, q->unplanned ? 1 : 0);
     }
     status result = open_real(q, err);
     if (result != STATUS_OK && err != NULL) {
