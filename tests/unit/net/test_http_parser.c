@@ -1,6 +1,7 @@
 /* Claims about the request head and chunked bodies: transcripts that are taken and transcripts that are refused. */
 #include "http_core.h"
 #include "support/test.h"
+#include "tarn/base/clock.h"
 
 static http_header headers[LIMIT_HTTP_HEADERS];
 
@@ -281,6 +282,39 @@ static void test_ranges_are_cut_to_what_is_there(void **state)
     }
 }
 
+static int64_t fixed_wall_us(void *context)
+{
+    return *(const int64_t *)context * 1000000;
+}
+
+static int64_t fixed_mono_ns(void *context)
+{
+    (void)context;
+    return 0;
+}
+
+static void test_dates_are_written_as_the_rfc_shows_them(void **state)
+{
+    static const struct {
+        int64_t seconds;
+        const char *text;
+    } cases[] = {
+        {784111777, "Sun, 06 Nov 1994 08:49:37 GMT"},  {784111778, "Sun, 06 Nov 1994 08:49:38 GMT"},
+        {951782399, "Mon, 28 Feb 2000 23:59:59 GMT"},  {951782400, "Tue, 29 Feb 2000 00:00:00 GMT"},
+        {4102444800, "Fri, 01 Jan 2100 00:00:00 GMT"},
+    };
+    int64_t now = 0;
+    tarn_clock fixed = {.wall_us = fixed_wall_us, .mono_ns = fixed_mono_ns, .context = &now};
+
+    (void)state;
+    clock_install(&fixed);
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        now = cases[i].seconds;
+        assert_string_equal(http__date(), cases[i].text);
+    }
+    clock_install(NULL);
+}
+
 /* ---- chunks ---- */
 
 /* Decodes in pieces of `piece` bytes into `out`; UNAVAILABLE stands for "more must come". */
@@ -384,5 +418,6 @@ static void test_long_size_lines_and_trailers_are_refused(void **state)
 TESTS(test_transcripts_get_their_verdict_at_once_and_byte_by_byte, test_head_says_what_was_sent,
       test_absolute_target_goes_before_host, test_version_decides_on_keep_alive,
       test_limits_of_size_and_count_are_kept, test_loopback_names_are_told_from_lookalikes,
-      test_ranges_are_cut_to_what_is_there, test_chunks_are_decoded_in_pieces_of_any_size,
-      test_trailers_are_kept_as_sent, test_long_size_lines_and_trailers_are_refused)
+      test_ranges_are_cut_to_what_is_there, test_dates_are_written_as_the_rfc_shows_them,
+      test_chunks_are_decoded_in_pieces_of_any_size, test_trailers_are_kept_as_sent,
+      test_long_size_lines_and_trailers_are_refused)
