@@ -20,7 +20,9 @@
 #include "tarn/base/limits.h"
 #include "tarn/base/log.h"
 
-#define PRIVATE_LINGER_MS 1500    /* without a client */
+#define PRIVATE_LINGER_MS 1500 /* without a client */
+#define PRIVATE_PROGRESS_MS (INT64_C(24) * 60 * 60 * 1000)
+#define PROGRESS_MS (INT64_C(10) * 60 * 1000)
 #define PRIVATE_PATIENCE_MS 15000 /* until the first one comes */
 
 static void configure_log(const settings *s)
@@ -88,8 +90,11 @@ static status open_private(server *app, const char *socket_path, error *err)
 
 static status open_doors(server *app, const server_options *options, error *err)
 {
-    const http_config config = HTTP_CONFIG_DEFAULTS;
+    http_config config = HTTP_CONFIG_DEFAULTS;
 
+    /* A reader may pause over a page of its pager; only a client that is gone must not hold a worker for ever. */
+    config.progress_timeout_ms =
+        options->private_socket != NULL ? PRIVATE_PROGRESS_MS : PROGRESS_MS;
     TRY(http_server_create(&config, &app->http, err));
     if (options->private_socket != NULL) {
         TRY(open_private(app, options->private_socket, err));
