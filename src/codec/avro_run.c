@@ -406,11 +406,6 @@ static bool store(avro_input *in, const avro_step *step, char *target)
         }
         *(bool *)at = bytes.data[0] == 1;
         return true;
-    case STEP_SKIP_FIXED:
-        return take(in, step->size, &bytes);
-    case STEP_DROP_ITEM:
-        in->drop = true;
-        return true;
     case STEP_FIXED:
         return take(in, step->size, (str *)(void *)at);
     case STEP_MARK_PRESENT:
@@ -447,6 +442,13 @@ bool avro__run(avro_input *in, const avro_program *program, void *target)
             break;
         case STEP_SKIP_BYTES:
             ok = read_bytes(in, &skipped);
+            break;
+        case STEP_SKIP_FIXED:
+            ok = take(in, step->size, &skipped);
+            break;
+        case STEP_DROP_ITEM:
+            in->drop = true;
+            ok = true;
             break;
         case STEP_LONG:
             ok = read_long(in, (int64_t *)field_at(target, step));
