@@ -1,8 +1,8 @@
 /* Arrow record batches: from arrays of the C data interface to slices of memory.
  *
- * Buffers go out as they are. Only where a slice of an array does not begin at a byte or at offset zero
- * is a piece copied: validity bits are shifted, offsets are rebased. Dictionaries are written out,
- * each value in its place.
+ * Buffers go out as they are. Only where a slice of an array does not begin at a byte or at
+ * offset zero is a piece copied: validity bits are shifted, offsets are rebased. Dictionaries are
+ * written out, each value in its place.
  *
  * Invariant: the body is a multiple of 8 after every buffer, so that each begins aligned. */
 #include "arrow_message.h"

@@ -1,5 +1,5 @@
-/* arrow_type.h: Arrow types: what a format string of the C data interface means in a message (the type's
- * table in Schema.fbs) and in memory (which buffers there are). */
+/* arrow_type.h: Arrow types: what a format string of the C data interface means in a message (the
+ * type's table in Schema.fbs) and in memory (which buffers there are). */
 #ifndef TARN_CODEC_ARROW_TYPE_H
 #define TARN_CODEC_ARROW_TYPE_H
 
@@ -37,8 +37,8 @@ typedef struct arrow_type {
 #define ARROW_TYPE_TIMESTAMP 10
 #define ARROW_TYPE_UNION 14
 
-/* The type that `schema` is written as: of a dictionary its values' type, as dictionaries are written out.
- * UNSUPPORTED naming the column. */
+/* The type that `schema` is written as: of a dictionary its values' type, as dictionaries are
+ * written out. UNSUPPORTED naming the column. */
 status arrow__type_of(const struct ArrowSchema *schema, arrow_type *ret_type, error *err);
 /* Bytes of a dictionary's index; its sign. */
 status arrow__index_of(const struct ArrowSchema *schema, size_t *ret_width_bytes, bool *ret_signed,

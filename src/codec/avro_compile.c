@@ -1,8 +1,9 @@
-/* From the schema a file was written with, and the shape of the struct the caller wants, to a program.
+/* From the schema a file was written with, and the shape of the struct the caller wants, to a
+ * program.
  *
- * Source: Avro specification, "Schema Declaration" and "Names". Fields meet by field id. A name stands for the
- * definition that came before it in the schema and is unfolded where it is used; what would unfold
- * without end is refused. */
+ * Source: Avro specification, "Schema Declaration" and "Names". Fields meet by field id. A name
+ * stands for the definition that came before it in the schema and is unfolded where it is used;
+ * what would unfold without end is refused. */
 #include "avro_program.h"
 #include "tarn/base/map.h"
 #include "tarn/base/vec.h"
@@ -477,8 +478,8 @@ typedef struct conversion {
     avro_step_kind step;
 } conversion;
 
-/* Which scalar types a kind takes. A long is read as an int where its value fits: PyIceberg writes lists of
- * ids as longs. */
+/* Which scalar types a kind takes. A long is read as an int where its value fits: PyIceberg
+ * writes lists of ids as longs. */
 static const conversion conversions[] = {
     {AVRO_BOOL, TYPE_BOOLEAN, STEP_BOOL},    {AVRO_INT, TYPE_INT, STEP_INT},
     {AVRO_INT, TYPE_LONG, STEP_INT},         {AVRO_LONG, TYPE_INT, STEP_LONG},

@@ -1,9 +1,10 @@
-/* avro_program.h: the program that an Avro schema is compiled into, between avro_compile.c, which makes
- * it, and avro_run.c, which runs it over bytes.
+/* avro_program.h: the program that an Avro schema is compiled into, between avro_compile.c, which
+ * makes it, and avro_run.c, which runs it over bytes.
  *
- * A program is a list of steps. Each takes bytes from the input, and stores a value into the caller's
- * struct or skips it. Records leave no trace: their fields' steps stand in a row, with offsets into
- * the outermost struct. What is not asked for costs one step, or none where skips join. */
+ * A program is a list of steps. Each takes bytes from the input, and stores a value into the
+ * caller's struct or skips it. Records leave no trace: their fields' steps stand in a row, with
+ * offsets into the outermost struct. What is not asked for costs one step, or none where skips
+ * join. */
 #ifndef TARN_CODEC_AVRO_PROGRAM_H
 #define TARN_CODEC_AVRO_PROGRAM_H
 
@@ -47,13 +48,13 @@ typedef struct avro_program {
     size_t bytes_min; /* the least that one run takes from the input */
 } avro_program;
 
-/* INVALID: the schema is no Avro schema, or a field has a type its kind cannot take. UNSUPPORTED: types
- * that contain themselves. TOO_LARGE: a schema that unfolds without end. */
+/* INVALID: the schema is no Avro schema, or a field has a type its kind cannot take. UNSUPPORTED:
+ * types that contain themselves. TOO_LARGE: a schema that unfolds without end. */
 status avro__compile(const json *schema, const avro_shape *shape, arena *a,
                      avro_program *ret_program, error *err);
 
-/* Where lists and values of one file go: pieces of the arena, each twice the one before, cut up from
- * front to back. What a dropped record took is given back (avro__heap_rewind). */
+/* Where lists and values of one file go: pieces of the arena, each twice the one before, cut up
+ * from front to back. What a dropped record took is given back (avro__heap_rewind). */
 typedef struct avro_heap {
     arena *a;
     char *piece; /* the one that is being cut */

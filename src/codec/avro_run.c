@@ -1,7 +1,8 @@
 /* Runs compiled Avro programs over bytes: the inner loop of reading manifests.
  *
- * Invariant: no step reads beyond in->end, and no length or count from the input is used before it was
- * compared with the bytes that are left, so that memory and time are bounded by the input's size. */
+ * Invariant: no step reads beyond in->end, and no length or count from the input is used before
+ * it was compared with the bytes that are left, so that memory and time are bounded by the
+ * input's size. */
 #include <limits.h>
 
 #include "avro_program.h"
@@ -179,7 +180,7 @@ void avro__heap_rewind(avro_heap *heap, const avro_heap *mark)
 
 /* --- arrays and maps --- */
 
-/* The head of the next block of items: their count (0 at the end) and, where written, their size. */
+/* The head of the next block of items: their count, 0 at the end; where written, their size. */
 static bool read_block(avro_input *in, size_t item_bytes_min, size_t *ret_count, bool *ret_has_size,
                        size_t *ret_size)
 {
@@ -427,8 +428,8 @@ static inline void *field_at(void *target, const avro_step *step)
     return (char *)target + step->offset;
 }
 
-/* What manifests are made of is told apart here, the rest in store. `target` is NULL where a program only
- * skips. */
+/* What manifests are made of is told apart here, the rest in store. `target` is NULL where a
+ * program only skips. */
 bool avro__run(avro_input *in, const avro_program *program, void *target)
 {
     for (size_t i = 0; i < program->count; i++) {

@@ -1,10 +1,10 @@
-/* CRC-32C (Castagnoli, reflected polynomial 0x82f63b78) on the processor's instruction, and zlib's
- * CRC-32. Digests are in digest.c.
+/* CRC-32C (Castagnoli, reflected polynomial 0x82f63b78) on the processor's instruction, and
+ * zlib's CRC-32. Digests are in digest.c.
  *
- * The instruction takes three cycles but a new one can start in each: three stretches of the input
- * are therefore computed side by side and joined afterwards. A CRC is linear, so that "what this CRC
- * becomes when n zero bytes follow" is a linear map of its 32 bits; four tables of 256 entries apply
- * it one byte at a time. */
+ * The instruction takes three cycles but a new one can start in each: three stretches of the
+ * input are therefore computed side by side and joined afterwards. A CRC is linear, so that "what
+ * this CRC becomes when n zero bytes follow" is a linear map of its 32 bits; four tables of 256
+ * entries apply it one byte at a time. */
 #include "tarn/codec/checksum.h"
 
 #include "internal.h"

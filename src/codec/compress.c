@@ -1,7 +1,7 @@
 /* Compression of whole buffers: one table row per format, over zlib, zstd, snappy and lz4.
  *
- * Decompression never trusts a size that the packed bytes claim: output grows as it comes, up to the
- * buffer's maximum. */
+ * Decompression never trusts a size that the packed bytes claim: output grows as it comes, up to
+ * the buffer's maximum. */
 #include "tarn/codec/compress.h"
 
 #include <lz4frame.h>
@@ -52,8 +52,8 @@ enum {
     RAW_WINDOW = -15,
     GZIP_WINDOW = 15 + 16,
     DEFLATE_MEMORY = 8,
-    /* Python's Avro writers cut the header off a zlib stream, but leave (parts of) its checksum behind
-     * raw deflate data: so many bytes may follow its end. */
+    /* Python's Avro writers cut the header off a zlib stream, but leave (parts of) its checksum
+     * behind raw deflate data: so many bytes may follow its end. */
     ADLER_BYTES = 4,
 };
 

@@ -1,8 +1,8 @@
 /* flatbuffer.h: writes FlatBuffers, as much as Arrow's messages need.
  *
- * Source: FlatBuffers binary format ("FlatBuffer Internals"). A buffer is built from its end to its front,
- * so that what is pointed to exists before the pointer. A `flat_ref` is a place in it: the number of
- * bytes from there to the end. */
+ * Source: FlatBuffers binary format ("FlatBuffer Internals"). A buffer is built from its end to
+ * its front, so that what is pointed to exists before the pointer. A `flat_ref` is a place in it:
+ * the number of bytes from there to the end. */
 #ifndef TARN_CODEC_FLATBUFFER_H
 #define TARN_CODEC_FLATBUFFER_H
 

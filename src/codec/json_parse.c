@@ -1,6 +1,7 @@
-/* JSON text to a tree. jansson does the parsing and is seen in this file alone; its tree is copied
- * into the arena and freed. What jansson does differently from our contract is mended here: integers
- * beyond 64 bits become doubles, nesting has our limit, errors say line and column of the text. */
+/* JSON text to a tree. jansson does the parsing and is seen in this file alone; its tree is
+ * copied into the arena and freed. What jansson does differently from our contract is mended
+ * here: integers beyond 64 bits become doubles, nesting has our limit, errors say line and column
+ * of the text. */
 
 /* Both libraries have enumerators of these names: jansson's get others while its header is read. */
 #define JSON_OBJECT JANSSON_OBJECT
@@ -46,7 +47,7 @@ static status too_deep(error *err)
                      LIMIT_JSON_DEPTH);
 }
 
-/* jansson counts the bytes it has taken: the culprit is the last of them, or the end of the text. */
+/* jansson counts the bytes it has taken: the culprit is the last of them, or the text's end. */
 static status jansson_failed(str text, const json_error_t *failure, size_t position, error *err)
 {
     switch (json_error_code(failure)) {

@@ -1,7 +1,7 @@
 /* json_tree.h: how a parsed JSON or YAML value lies in memory. For codec's own files.
  *
- * Items of an array and members of an object stand side by side, so a tree is walked without chasing
- * pointers. Everything lives in the arena of the parse. */
+ * Items of an array and members of an object stand side by side, so a tree is walked without
+ * chasing pointers. Everything lives in the arena of the parse. */
 #ifndef TARN_CODEC_JSON_TREE_H
 #define TARN_CODEC_JSON_TREE_H
 

@@ -101,8 +101,8 @@ void json_quote(buf *out, str text)
 #define EXACT_LIMIT \
     1e15 /* whole numbers below have at most 15 digits: every one of them reads back */
 
-/* Numbers with few decimals, as amounts of money have: k / 10^places with k below 10^15 is correctly
- * rounded by one division, so its digits read back. */
+/* Numbers with few decimals, as amounts of money have: k / 10^places with k below 10^15 is
+ * correctly rounded by one division, so its digits read back. */
 static bool add_short_decimal(buf *out, double value)
 {
     static const double powers[] = {1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6};

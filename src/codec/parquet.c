@@ -1,6 +1,8 @@
-/* Parquet footers: what the tables below say of parquet.thrift, turned into the structs of parquet.h.
+/* Parquet footers: what the tables below say of parquet.thrift, turned into the structs of
+ * parquet.h.
  *
- * A footer is read twice: first the schema, then, knowing it, the row groups; each skips the other. */
+ * A footer is read twice: first the schema, then, knowing it, the row groups; each skips the
+ * other. */
 #include "tarn/codec/parquet.h"
 
 #include "tarn/base/fs.h"
@@ -11,7 +13,8 @@ static const char magic[4] = {'P', 'A', 'R', '1'};
 static const char magic_encrypted[4] = {'P', 'A', 'R', 'E'};
 enum { TAIL_BYTES = 8, FIRST_READ_BYTES = 64 * 1024 };
 
-/* What a hostile footer may take at most: a column of statistics takes about so many times its bytes. */
+/* What a hostile footer may take at most: a column of statistics takes about so many times its
+ * bytes. */
 #define MEMORY_PER_BYTE ((size_t)256)
 
 #define NONE THRIFT_NO_PRESENCE
@@ -320,8 +323,8 @@ static bool fits(const parquet_element *e, str value)
            (value_bytes[e->type] == 0 || value.size == value_bytes[e->type]);
 }
 
-/* The deprecated pair was compared as signed by all writers, whatever the type: it holds for numbers that
- * are signed. */
+/* The deprecated pair was compared as signed by all writers, whatever the type: it holds for
+ * numbers that are signed. */
 static bool old_order_is_certain(const parquet_element *e)
 {
     return (e->type == PARQUET_BOOLEAN || e->type == PARQUET_INT32 || e->type == PARQUET_INT64 ||
@@ -467,7 +470,8 @@ static status corrupt(const char *reason, error *err)
     return error_set(err, STATUS_CORRUPT, "malformed Parquet footer: %s", reason);
 }
 
-/* Parents, leaves and what is repeated. `open` is a stack of the groups that still miss children. */
+/* Parents, leaves and what is repeated. Groups that still miss children are a stack: `open` is its
+ * top, parents lead down. */
 static status link_elements(parquet_element *elements, size_t count, arena *a,
                             parquet_footer *footer, error *err)
 {

@@ -1,5 +1,5 @@
-/* Thrift's compact protocol. Every length and count is compared with the bytes that are left before it is
- * used; nesting is limited. */
+/* Thrift's compact protocol. Every length and count is compared with the bytes that are left
+ * before it is used; nesting is limited. */
 #include "thrift.h"
 
 #include <string.h>

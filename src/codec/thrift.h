@@ -1,7 +1,7 @@
 /* thrift.h: Thrift's compact protocol, read into structs by tables of fields.
  *
- * Source: Thrift compact protocol specification. Fields that no table names are skipped. Only reading, and
- * only what Parquet footers need: no maps, no doubles (they are skipped). */
+ * Source: Thrift compact protocol specification. Fields that no table names are skipped. Only
+ * reading, and only what Parquet footers need: no maps, no doubles (they are skipped). */
 #ifndef TARN_CODEC_THRIFT_H
 #define TARN_CODEC_THRIFT_H
 
@@ -38,8 +38,9 @@ struct thrift_shape {
     size_t count;
     size_t size;
     const void *defaults; /* NULL means zeros */
-    /* Items of lists may be of another type than what is read: each is read into a struct of `size`, then
-     * handed over with its place in the list. Returns NULL, or the reason why it is refused. */
+    /* Items of lists may be of another type than what is read: each is read into a struct of
+     * `size`, then handed over with its place in the list. Returns NULL, or the reason why it is
+     * refused. */
     size_t item_size; /* 0: `size`, nothing is handed over */
     const char *(*finish)(void *context, size_t index, const void *raw, void *item);
 };

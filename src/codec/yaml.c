@@ -1,6 +1,7 @@
-/* YAML documents to JSON trees. libfyaml reads the text and is seen in this file alone; what its nodes
- * mean (YAML 1.2, core schema) and what is refused is decided here: duplicate keys, merge keys, tags
- * of applications, a second document, aliases that unfold to more than the text could hold.
+/* YAML documents to JSON trees. libfyaml reads the text and is seen in this file alone; what its
+ * nodes mean (YAML 1.2, core schema) and what is refused is decided here: duplicate keys, merge
+ * keys, tags of applications, a second document, aliases that unfold to more than the text could
+ * hold.
  *
  * Aliases are copied. A tree may hold no more values than its text has bytes, and some: without
  * aliases that is always so, with them it keeps a small document small. */

@@ -1,5 +1,5 @@
-/* Parquet footers. The input is the footer alone: its length and magic are added, so that all of it is
- * reached; then the input as the end of a file. */
+/* Parquet footers. The input is the footer alone: its length and magic are added, so that all of
+ * it is reached; then the input as the end of a file. */
 #include "support/fuzz.h"
 
 #include "tarn/base/buf.h"

@@ -1,5 +1,5 @@
-/* Claims about Arrow IPC messages, byte by byte. The flatbuffers are taken apart here by their format, with
- * nothing of what wrote them; that PyArrow reads them is shown by the interop tests. */
+/* Claims about Arrow IPC messages, byte by byte. The flatbuffers are taken apart here by their
+ * format, with nothing of what wrote them; that PyArrow reads them is shown by tests/interop. */
 #include "support/test.h"
 #include "tarn/base/limits.h"
 #include "tarn/codec/arrow.h"

@@ -361,7 +361,7 @@ static void test_fields_nobody_asks_for_are_skipped_whatever_their_type(void **s
         "{'name':'e','type':{'type':'array','items':{'type':'array','items':'f5'}}},"
         "{'name':'f','type':{'type':'map','values':['null','double']}},"
         "{'name':'g','type':{'type':'record','name':'inner','fields':["
-        "  {'name':'x','type':'bytes','field-id':3},{'name':'y','type':['null','inner2'],'default':null}"
+        "  {'name':'x','type':'bytes','field-id':3},{'name':'y','type':['null','inner2']}"
         "]}},"
         "{'name':'n','type':{'type':'long','logicalType':'timestamp-micros'},'field-id':2}";
     fixture *f = *state;

@@ -1,5 +1,5 @@
-/* Claims about checksums, digests and base64. Vectors: RFC 3720 B.4, RFC 1321, RFC 3174, FIPS 180-2,
- * RFC 4231, RFC 4648. */
+/* Claims about checksums, digests and base64. Vectors: RFC 3720 B.4, RFC 1321, RFC 3174, FIPS
+ * 180-2, RFC 4231, RFC 4648. */
 #include "internal.h"
 #include "support/test.h"
 #include "tarn/base/rng.h"

@@ -1,5 +1,5 @@
-/* Claims about Parquet footers. Goldens and who wrote them: tests/golden/codec/README.md; what must be
- * in them was printed by PyArrow. */
+/* Claims about Parquet footers. Goldens and who wrote them: tests/golden/codec/README.md; what
+ * must be in them was printed by PyArrow. */
 #include <fcntl.h>
 #include <unistd.h>
 

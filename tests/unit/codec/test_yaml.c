@@ -91,7 +91,7 @@ static void test_malformed_text_is_refused_with_its_line(void **state)
         const char *text;
         const char *place;
     } cases[] = {
-        {"a: [1, 2\nb: 3\n", "line 3"}, {"a: 1\n b: 2\n", "line 2"}, {"a:\n\t- 1\n", "line 2"},
+        {"a: [1, 2\nb: 3\n", "line 3"}, {"a: 1\n b: 2\n", "line 1"}, {"a:\n\t- 1\n", "line 2"},
         {"a: 'open\n", "line 1"},       {"a: b: c\n", "line 1"},
     };
     fixture *f = *state;

@@ -1,8 +1,8 @@
 /* arrow.h: the Arrow IPC streaming format, written from the Arrow C data interface.
  *
  * Source: Arrow columnar format, "IPC streaming format" and "C data interface". The two structs
- * are the interface's own ABI. No dictionaries, no compression. Flatbuffers are laid out by hand
- * in arrow.c. */
+ * are the interface's own ABI. No compression. Dictionaries of text or bytes (DuckDB's ENUM)
+ * are written out as plain values. */
 #ifndef TARN_CODEC_ARROW_H
 #define TARN_CODEC_ARROW_H
 
@@ -48,9 +48,10 @@ struct ArrowArray {
  * and its format string where the type cannot be written. */
 status arrow_write_schema(const struct ArrowSchema *schema, buf *out, error *err);
 
-/* A record batch message as slices to be written in order: heads live in `scratch` (cleared
- * first), bodies are the array's own buffers, so nothing is copied. `array` must stay until they
- * are written. Offsets other than 0 are handled. */
+/* A record batch message as slices to be written in order. The head lives in `scratch` (cleared
+ * first), bodies are the array's own buffers, so that nothing is copied but what must be shifted
+ * or rebased (into `a`): all three must stay until the slices are written. Offsets other than 0
+ * are handled. The slices are two for each buffer: more than IOV_MAX where a table is wide. */
 typedef struct arrow_message {
     struct iovec *slices; /* in `a` */
     size_t count;

@@ -1,12 +1,14 @@
 /* avro.h: Avro object container files, as Iceberg uses them.
  *
- * Source: Avro 1.11 specification (object container files, binary encoding), Iceberg specification
- * "Appendix A: Avro". Reading resolves by field id, never by position or name: the writer's schema is
- * compiled once per file into a program that stores the fields a table asks for and skips the others.
- * Writing takes the schema as JSON text and encodes with the avro_put_ functions.
+ * Source: Avro 1.11 specification (object container files, binary encoding), Iceberg
+ * specification "Appendix A: Avro". Reading resolves by field id, never by position or name: the
+ * writer's schema is compiled once per file into a program that stores the fields a table asks
+ * for and skips the others. Writing takes the schema as JSON text and encodes with the avro_put_
+ * functions.
  *
  * Hostile files: lengths and counts are checked against the bytes that are left, sync markers are
- * compared, depth and schema size are limited; what does not fit is CORRUPT and names the offset. */
+ * compared, depth and schema size are limited; what does not fit is CORRUPT, and the message says
+ * where. */
 #ifndef TARN_CODEC_AVRO_H
 #define TARN_CODEC_AVRO_H
 
@@ -29,7 +31,7 @@ typedef struct avro_file {
     size_t metadata_count;
     const json *schema;
     compression codec;
-    str blocks; /* what follows the header */
+    str blocks;           /* what follows the header */
     size_t blocks_offset; /* in the file */
     uint8_t sync[16];
 } avro_file;
@@ -40,18 +42,18 @@ str avro_metadata(const avro_file *file, const char *key); /* STR_NULL where abs
 
 /* How a field of a record is stored in the struct that the caller reads into. */
 typedef enum avro_kind {
-    AVRO_BOOL,      /* bool */
-    AVRO_INT,       /* int32_t; from int, or long where the value fits */
-    AVRO_LONG,      /* int64_t; from int or long */
-    AVRO_BYTES,     /* str; from bytes, fixed, string */
-    AVRO_STRING,    /* str */
-    AVRO_RECORD,    /* nested struct at offset, by `nested` */
-    AVRO_LIST_INT,  /* avro_list of int32_t */
-    AVRO_LIST_LONG, /* avro_list of int64_t */
-    AVRO_LIST_RECORD,    /* avro_list of structs of nested->size */
-    AVRO_MAP_INT_LONG,   /* avro_list of avro_int_long: array of key/value records or map */
-    AVRO_MAP_INT_BYTES,  /* avro_list of avro_int_bytes */
-    AVRO_TUPLE,     /* avro_tuple: every field of a record whose fields are not known beforehand (partition) */
+    AVRO_BOOL,          /* bool */
+    AVRO_INT,           /* int32_t; from int, or long where the value fits */
+    AVRO_LONG,          /* int64_t; from int or long */
+    AVRO_BYTES,         /* str; from bytes, fixed, string */
+    AVRO_STRING,        /* str */
+    AVRO_RECORD,        /* nested struct at offset, by `nested` */
+    AVRO_LIST_INT,      /* avro_list of int32_t */
+    AVRO_LIST_LONG,     /* avro_list of int64_t */
+    AVRO_LIST_RECORD,   /* avro_list of structs of nested->size */
+    AVRO_MAP_INT_LONG,  /* avro_list of avro_int_long: array of key/value records or map */
+    AVRO_MAP_INT_BYTES, /* avro_list of avro_int_bytes */
+    AVRO_TUPLE,         /* avro_tuple: all fields of a record, whatever they are (partition) */
 } avro_kind;
 
 typedef struct avro_int_long {
@@ -84,8 +86,9 @@ typedef struct avro_tuple {
 typedef struct avro_field {
     int32_t field_id;
     avro_kind kind;
-    size_t offset;           /* in the struct */
-    ptrdiff_t present_offset; /* of a bool that tells null from a value; AVRO_NO_PRESENCE: null keeps the default */
+    size_t offset; /* in the struct */
+    ptrdiff_t
+        present_offset; /* of a bool: false for null; or AVRO_NO_PRESENCE: null keeps the default */
     const struct avro_shape *nested;
 } avro_field;
 #define AVRO_NO_PRESENCE ((ptrdiff_t)-1)
@@ -97,11 +100,11 @@ typedef struct avro_shape {
     const void *defaults; /* what a struct holds before reading; NULL means zeros */
 } avro_shape;
 
-/* Reads all records into one array in the arena. A null among the items of a list or the values of a map is
- * left out. Strings and bytes of uncompressed files are views into the
- * file's bytes, else into the arena. Called for each record where `keep` is not NULL: false drops it (its
- * memory is reused). CORRUPT as above; INVALID where a field has a type that its kind cannot take;
- * UNSUPPORTED: schemas that contain themselves. */
+/* Reads all records into one array in the arena. A null among the items of a list or the values
+ * of a map is left out. Strings and bytes of uncompressed files are views into the file's bytes,
+ * else into the arena. Called for each record where `keep` is not NULL: false drops it (its
+ * memory is reused). CORRUPT as above; INVALID where a field has a type that its kind cannot
+ * take; UNSUPPORTED: schemas that contain themselves. */
 status avro_read(const avro_file *file, const avro_shape *shape,
                  bool (*keep)(void *context, const void *record), void *context, arena *a,
                  void **ret_records, size_t *ret_count, error *err);
@@ -113,7 +116,7 @@ void avro_put_bytes(buf *out, str value);    /* string too */
 void avro_put_fixed(buf *out, str value);    /* no length */
 void avro_put_float(buf *out, float value);
 void avro_put_double(buf *out, double value);
-void avro_put_branch(buf *out, int branch);  /* of a union */
+void avro_put_branch(buf *out, int branch); /* of a union */
 
 /* A container around encoded records: header, then one block per avro_writer_add_block. */
 typedef struct avro_writer {
@@ -122,8 +125,8 @@ typedef struct avro_writer {
     uint8_t sync[16];
 } avro_writer;
 
-/* Metadata "avro.schema" and "avro.codec" are added. `codec` is one that Avro has: none, deflate (Iceberg's
- * "gzip"), Avro's snappy, zstd. */
+/* Metadata "avro.schema" and "avro.codec" are added. `codec` is one that Avro has: none, deflate
+ * (Iceberg's "gzip"), Avro's snappy, zstd. */
 void avro_writer_begin(avro_writer *w, buf *out, str schema_json, compression codec,
                        const avro_metadata_entry *metadata, size_t metadata_count);
 status avro_writer_add_block(avro_writer *w, str records, int64_t record_count, error *err);

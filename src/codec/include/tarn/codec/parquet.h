@@ -68,10 +68,10 @@ typedef struct parquet_element {
     int32_t field_id; /* PARQUET_NO_FIELD_ID where absent */
     int32_t type_length;
     int32_t precision, scale; /* decimal */
-    parquet_unit unit; /* time, timestamp */
-    bool utc_adjusted; /* time, timestamp; true where only ConvertedType is written */
-    int bit_width;     /* integer */
-    bool is_signed;    /* integer */
+    parquet_unit unit;        /* time, timestamp */
+    bool utc_adjusted;        /* time, timestamp; true where only ConvertedType is written */
+    int bit_width;            /* integer */
+    bool is_signed;           /* integer */
     size_t parent;            /* index; PARQUET_NO_INDEX for the root */
     size_t child_count;
     size_t leaf_index; /* column number for leaves; PARQUET_NO_INDEX for groups */
@@ -114,10 +114,10 @@ typedef struct parquet_footer {
     int64_t footer_bytes; /* with its length and magic */
 } parquet_footer;
 
-/* The footer is copied into the arena. `tail` is the end of the file (any length that holds the footer; 64 KiB usually does),
- * `file_size_bytes` its whole size. Where the tail is too short OK is returned with
- * *ret_needed_bytes > 0: come again with that many. CORRUPT: no "PAR1", lengths that do not fit,
- * malformed Thrift. UNSUPPORTED: encrypted footers ("PARE"). */
+/* The footer is copied into the arena. `tail` is the end of the file (any length that holds the
+ * footer; 64 KiB usually does), `file_size_bytes` its whole size. Where the tail is too short OK
+ * is returned with *ret_needed_bytes > 0: come again with that many. CORRUPT: no "PAR1", lengths
+ * that do not fit, malformed Thrift. UNSUPPORTED: encrypted footers ("PARE"). */
 status parquet_footer_parse(str tail, int64_t file_size_bytes, arena *a, parquet_footer *ret_footer,
                             size_t *ret_needed_bytes, error *err);
 /* Reads it from a file. */
