@@ -3,7 +3,7 @@
  *     worker_shell [-f FORMAT] [-l LIBRARY] [-r ROOT] [-t THREADS] [-m MIB] [-u] [-s SECONDS] [-n] SQL…
  *
  * -f json|jsonl|csv|tsv|arrow|parquet|objects, or exec (no result); -u without sandbox; -s: time limit; -n: counts
- * rows only; -w: waits for Enter at the end, so that the processes can be looked at. Timings go to stderr. */
+ * rows only; -b TIMES: repeats the first statement, each time with a fresh session; -w: waits for Enter at the end, so that the processes can be looked at. Timings go to stderr. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,6 +30,24 @@ static status show_bytes(void *context, const void *bytes, size_t size, error *e
     (void)context;
     (void)err;
     (void)fwrite(bytes, 1, size, stdout);
+    return STATUS_OK;
+}
+
+static status drop_columns(void *context, const result_column *columns, size_t count, error *err)
+{
+    (void)context;
+    (void)columns;
+    (void)count;
+    (void)err;
+    return STATUS_OK;
+}
+
+static status drop_bytes(void *context, const void *bytes, size_t size, error *err)
+{
+    (void)context;
+    (void)bytes;
+    (void)size;
+    (void)err;
     return STATUS_OK;
 }
 
@@ -76,6 +94,30 @@ static int run(worker *w, const char *sql, const char *format, int64_t deadline_
     return result == STATUS_OK ? 0 : show_error(&err);
 }
 
+/* Acquire, one statement, release, again and again: what a small query costs. */
+static void repeat(worker_pool *pool, const char *sql, int times)
+{
+    result_sink sink = {.begin = drop_columns, .write = drop_bytes};
+    worker_query_options options = {.sql = str_c(sql), .rows_max = -1, .format = RESULT_JSON_ROWS};
+    int64_t start_ns = clock_mono_ns();
+    error err = ERROR_INIT;
+
+    for (int i = 0; i < times; i++) {
+        worker_query_result counts;
+        worker *w;
+
+        if (worker_acquire(pool, STR("shell"), WORKER_QUERY, NULL, &w, &err) != STATUS_OK) {
+            (void)show_error(&err);
+            return;
+        }
+        if (worker_query(w, &options, &sink, NULL, &counts, &err) != STATUS_OK) {
+            (void)show_error(&err);
+        }
+        worker_release(w);
+    }
+    fprintf(stderr, "-- %d times in %.1f ms\n", times, ms_since(start_ns));
+}
+
 int main(int argc, char **argv)
 {
     char folder[] = "/tmp/worker-shell-XXXXXX";
@@ -84,6 +126,7 @@ int main(int argc, char **argv)
     const char *format = "csv";
     int64_t seconds = 0;
     bool waits = false;
+    int times = 0;
     worker_pool *pool;
     worker *w;
     str root;
@@ -95,7 +138,7 @@ int main(int argc, char **argv)
         return worker_main(argc, argv);
     }
     options.memory_bytes = (int64_t)4 << 30;
-    for (int option; (option = getopt(argc, argv, "f:l:r:t:m:us:nw")) != -1;) {
+    for (int option; (option = getopt(argc, argv, "f:l:r:t:m:us:nwb:")) != -1;) {
         switch (option) {
         case 'f':
             format = optarg;
@@ -123,6 +166,9 @@ int main(int argc, char **argv)
         case 'n':
             format = "none";
             break;
+        case 'b':
+            times = (int)strtol(optarg, NULL, 10);
+            break;
         case 'w':
             waits = true;
             break;
@@ -143,6 +189,9 @@ int main(int argc, char **argv)
         failed |= run(w, argv[i], format, seconds > 0 ? clock_mono_ns() + seconds * 1000000000 : 0);
     }
     worker_release(w);
+    if (times > 0 && optind < argc) {
+        repeat(pool, argv[optind], times);
+    }
     if (waits) {
         (void)getchar();
     }

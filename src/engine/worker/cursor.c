@@ -143,21 +143,26 @@ static void wrap(cursor *c, const column_source *source, bool for_arrow, arena *
 
 /* --- running --- */
 
-static status run(cursor *c, error *err)
+static status fail(cursor *c, const char *message, error *err)
 {
     str sql = str_is_null(c->wrapped) ? c->sql : c->wrapped;
 
+    (void)session_fail(c->session, sql, message, &c->is_fatal, err);
+    if (!str_is_null(c->wrapped)) {
+        err->position = ERROR_NO_POSITION; /* it would point into the statement around the user's */
+    }
+    return err->kind;
+}
+
+static status run(cursor *c, error *err)
+{
     if (!stream_open(c->statement, &c->pending, &c->result)) {
         const char *message = duck.result_error(&c->result);
 
         if (message == NULL && c->pending != NULL) {
             message = duck.pending_error(c->pending);
         }
-        (void)session_fail(c->session, sql, message, &c->is_fatal, err);
-        if (!str_is_null(c->wrapped)) {
-            err->position = ERROR_NO_POSITION;
-        }
-        return err->kind;
+        return fail(c, message, err);
     }
     return STATUS_OK;
 }
@@ -203,6 +208,36 @@ status cursor_open(session *s, const cursor_options *options, arena *a, cursor *
     return run(c, err);
 }
 
+#define CAUSE_ATTEMPTS 3
+
+/* A failing thread of DuckDB's interrupts the others, and a stream that is read in that moment says "interrupted"
+ * though nobody asked for it, and the cause is lost. The statement only reads (others do not stream), so it is run again
+ * for its error, its rows dropped. */
+static status find_cause(cursor *c, error *err)
+{
+    for (int attempt = 0; attempt < CAUSE_ATTEMPTS; attempt++) {
+        const char *message = NULL;
+
+        duck.destroy_result(&c->result);
+        duck.destroy_pending(&c->pending);
+        if (stream_open(c->statement, &c->pending, &c->result)) {
+            for (duck_chunk *chunk; (chunk = stream_next(&c->result)) != NULL;) {
+                duck.destroy_data_chunk(&chunk);
+                TRY(session_check(c->session, err));
+            }
+        }
+        message = duck.result_error(&c->result);
+        if (message == NULL && c->pending != NULL) {
+            message = duck.pending_error(c->pending);
+        }
+        if (message != NULL && fail(c, message, err) != STATUS_CANCELLED) {
+            return err->kind;
+        }
+        TRY(session_check(c->session, err));
+    }
+    return error_set(err, STATUS_INTERNAL, "the query failed, and DuckDB did not say why");
+}
+
 status cursor_next(cursor *c, duck_chunk **ret_chunk, error *err)
 {
     duck_chunk *chunk;
@@ -213,11 +248,10 @@ status cursor_next(cursor *c, duck_chunk **ret_chunk, error *err)
     if (chunk == NULL) {
         message = duck.result_error(&c->result);
         if (message != NULL && message[0] != '\0') {
-            (void)session_fail(c->session, c->sql, message, &c->is_fatal, err);
-            if (!str_is_null(c->wrapped)) {
-                err->position = ERROR_NO_POSITION;
-            }
-            return err->kind;
+            status result = fail(c, message, err);
+            bool is_asked_for = atomic_load(&c->session->interrupted);
+
+            return result == STATUS_CANCELLED && !is_asked_for ? find_cause(c, err) : result;
         }
         TRY(session_check(c->session, err)); /* an interrupted stream may end without an error */
     }

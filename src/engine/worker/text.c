@@ -2,6 +2,7 @@
  * fractions of few digits, which most are. */
 #include "worker/text.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -188,7 +189,8 @@ char *text_put_double(char *at, double value)
             return end;
         }
     }
-    for (int precision = 15; precision <= 17; precision++) {
+    /* Below DBL_MIN fewer digits may do. */
+    for (int precision = fabs(value) < DBL_MIN ? 1 : 15; precision <= 17; precision++) {
         (void)snprintf(text, sizeof(text), "%.*g", precision, value);
         if (strtod(text, NULL) == value) {
             break;
@@ -217,7 +219,7 @@ char *text_put_float(char *at, float value)
             return put_padded(at, digits % (uint64_t)unit, places == 0 ? 1 : (int)places);
         }
     }
-    for (int precision = 6; precision <= 9; precision++) {
+    for (int precision = fabsf(value) < FLT_MIN ? 1 : 6; precision <= 9; precision++) {
         (void)snprintf(text, sizeof(text), "%.*g", precision, (double)value);
         if (strtof(text, NULL) == value) {
             break;

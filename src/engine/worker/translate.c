@@ -8,6 +8,7 @@
 
 #include "tarn/base/limits.h"
 #include "tarn/codec/json.h"
+#include "worker/translate_csv.h"
 
 /* What is known of a failure before it is worded. */
 typedef struct raw_error {
@@ -107,6 +108,7 @@ static const word_row word_rows[] = {
     {STR_INIT("Catalog"), STR_INIT("already exists"), STATUS_EXISTS},
     {STR_INIT("Catalog"), STR_INIT("does not exist because schema"), STATUS_NO_TABLE},
     {STR_INIT("Invalid Input"), STR_INIT("prepared statement parameter"), STATUS_INVALID},
+    {STR_INIT("Invalid Input"), STR_INIT("parameters, but none were supplied"), STATUS_INVALID},
     {STR_INIT("Invalid Input"), STR_INIT("Attempting to execute an unsuccessful or closed"),
      STATUS_CANCELLED},
 };
@@ -213,6 +215,18 @@ static void read_text(str text, str sql, raw_error *raw)
 
 /* --- wording --- */
 
+static str base_name(str path)
+{
+    size_t slash = str_find_last_char(path, '/');
+    return slash == STR_NPOS ? path : str_slice(path, slash + 1, path.size);
+}
+
+/* Files that a client sent are linked under such names; whoever linked them puts the client's own names there. */
+static bool is_input(str name)
+{
+    return str_starts_with(name, STR("input-"));
+}
+
 /* Paths below the worker's folders become "a data file", with the quotes around them. */
 static str hide_paths(arena *a, str text, str folder)
 {
@@ -229,13 +243,18 @@ static str hide_paths(arena *a, str text, str folder)
         while (end < text.size && strchr("\"' \t\n,;)]}", text.data[end]) == NULL) {
             end++;
         }
+        str name = base_name(str_slice(text, at, end));
         if (start > 0 && end < text.size && strchr("\"'", text.data[start - 1]) != NULL &&
             text.data[end] == text.data[start - 1]) {
             start--;
             end++;
         }
         buf_add_str(out, str_slice(text, 0, start));
-        buf_add_str(out, STR("a data file"));
+        if (is_input(name)) {
+            buf_printf(out, "\"%.*s\"", STR_ARG(name));
+        } else {
+            buf_add_str(out, STR("a data file"));
+        }
         text = str_slice(text, end, text.size);
     }
     buf_add_str(out, text);
@@ -263,27 +282,6 @@ static str sentence_start(arena *a, str text)
     return copy;
 }
 
-/* "CSV Error on Line: 3\nOriginal Line: 1,x\n\nError when converting column \"b\". …": the line and the cause. */
-static bool word_csv(arena *a, str text, str *ret_message, str *ret_detail)
-{
-    static const str head = STR_INIT("CSV Error on Line: ");
-    str rest, number, original;
-
-    if (!str_starts_with(text, head)) {
-        return false;
-    }
-    number = str_cut(str_slice(text, head.size, text.size), '\n', &rest);
-    original = str_cut(rest, '\n', &rest);
-    rest = str_trim(rest);
-    if (rest.size == 0) {
-        return false;
-    }
-    *ret_detail = original;
-    *ret_message = str_printf(a, "line %.*s: %.*s", STR_ARG(str_trim(number)),
-                              STR_ARG(without_stop(sentence_start(a, str_cut(rest, '\n', &rest)))));
-    return true;
-}
-
 static void word_generally(const translate_paths *paths, arena *a, const raw_error *raw, error *err)
 {
     str text = hide_paths(a, hide_paths(a, raw->text, paths->in), paths->out);
@@ -291,7 +289,7 @@ static void word_generally(const translate_paths *paths, arena *a, const raw_err
     str detail = STR_NULL;
     str message;
 
-    if (!word_csv(a, text, &message, &detail)) {
+    if (!worker__word_csv(a, raw->text, &message, &detail)) {
         message = without_stop(sentence_start(a, str_cut(text, '\n', &rest)));
         rest = str_trim(rest);
         /* Advice about DuckDB's own settings is of no use here. */
@@ -486,6 +484,7 @@ bool translate_error(const translate_paths *paths, str sql, const char *message,
     bool is_fatal;
 
     error_clear(ret_error);
+    fprintf(stderr, "RAW %s\n", message);
     if (!read_json(text, a, &raw)) {
         read_text(text, sql, &raw);
     }
