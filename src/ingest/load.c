@@ -11,7 +11,8 @@
 #include "tarn/base/mem.h"
 #include "tarn/base/vec.h"
 
-status ingest_open(engine *e, catalog *c, access_control *ac, storage *st, ingest **ret_ingest, error *err)
+status ingest_open(engine *e, catalog *c, access_control *ac, storage *st, ingest **ret_ingest,
+                   error *err)
 {
     (void)err;
     ingest *in = NEW(ingest);
@@ -224,10 +225,10 @@ static status convert(load *l, engine_written *ret_written, error *err)
     bool inferred = !l->exists;
 
     report(l, "reading", 0, 0);
-    TRY(ingest__source_describe(s, false, err));
+    TRY(ingest__source_describe(s, inferred, false, err));
     status result = write_files(l, ret_written, err);
     if (inferred && s->sampled && (result == STATUS_BAD_DATA || result == STATUS_WRONG_TYPE)) {
-        TRY(ingest__source_describe(s, true, err));
+        TRY(ingest__source_describe(s, true, true, err));
         result = write_files(l, ret_written, err);
     }
     return result;

@@ -1,7 +1,4 @@
-/* Inputs as DuckDB reads them: formats, dialects, types.
- *
- * The CSV dialect is settled here and not guessed by DuckDB, whose guess may skip lines it does not understand: the
- * first line names the columns, quotes are double, and what does not fit is an error with its line. */
+/* Inputs as DuckDB reads them: formats, links, columns. What is particular to CSV is in csv.c. */
 #include "internal.h"
 
 #include <fcntl.h>
@@ -37,7 +34,7 @@ bool input_format_from(str name, input_format *ret_format)
 
 /* ---- what the bytes say ---- */
 
-static status read_head(const char *path, arena *a, str *ret_head, error *err)
+static status read_raw_head(const char *path, arena *a, str *ret_head, error *err)
 {
     int fd = -1;
     size_t size = 0;
@@ -69,6 +66,15 @@ static str plain_head(str head, arena *a)
     return buf_str(plain);
 }
 
+status ingest__read_head(const char *path, bool gzip, arena *a, str *ret_text, error *err)
+{
+    str head;
+
+    TRY(read_raw_head(path, a, &head, err));
+    *ret_text = gzip ? plain_head(head, a) : head;
+    return STATUS_OK;
+}
+
 static str name_without_gz(str name)
 {
     return str_ends_with(name, STR(".gz")) ? str_slice(name, 0, name.size - 3) : name;
@@ -91,7 +97,7 @@ status ingest__detect(const load_input *input, input_format *ret_format, bool *r
 {
     arena *a = arena_create();
     str head;
-    status result = read_head(input->path, a, &head, err);
+    status result = read_raw_head(input->path, a, &head, err);
 
     if (result == STATUS_OK) {
         *ret_gzip = is_gzip(head);
@@ -99,33 +105,6 @@ status ingest__detect(const load_input *input, input_format *ret_format, bool *r
             str_starts_with(head, STR("PAR1"))
                 ? INPUT_PARQUET
                 : format_of_text(plain_head(head, a), str_lower(a, name_without_gz(input->name)));
-    }
-    arena_free(a);
-    return result;
-}
-
-status ingest__detect_delimiter(const char *path, bool gzip, char *ret_delimiter, error *err)
-{
-    static const char candidates[] = {',', ';', '\t', '|'};
-    size_t counts[COUNT_OF(candidates)] = {0};
-    arena *a = arena_create();
-    str head;
-    status result = read_head(path, a, &head, err);
-
-    if (result == STATUS_OK) {
-        str text = gzip ? plain_head(head, a) : head;
-        bool quoted = false;
-        for (size_t i = 0; i < text.size && (quoted || text.data[i] != '\n'); i++) {
-            quoted = text.data[i] == '"' ? !quoted : quoted;
-            for (size_t c = 0; !quoted && c < COUNT_OF(candidates); c++) {
-                counts[c] += text.data[i] == candidates[c];
-            }
-        }
-        size_t best = 0;
-        for (size_t c = 1; c < COUNT_OF(candidates); c++) {
-            best = counts[c] > counts[best] ? c : best;
-        }
-        *ret_delimiter = candidates[best];
     }
     arena_free(a);
     return result;
@@ -208,19 +187,6 @@ status ingest__source_open(source *s, error *err)
 
 /* ---- SQL ---- */
 
-static void add_csv_dialect(const source *s, buf *out)
-{
-    char delimiter[2] = {s->delimiter, '\0'};
-
-    buf_add_c(out, ", delim = ");
-    sql_quote_text(out, str_c(delimiter));
-    buf_add_c(out, ", quote = '\"', escape = '\"', header = true, skip = 0, strict_mode = true,"
-                   " null_padding = false, ignore_errors = false, allow_quoted_nulls = false");
-    if (s->gzip) {
-        buf_add_c(out, ", compression = 'gzip'");
-    }
-}
-
 static void add_columns(const source_column *columns, size_t count, buf *out)
 {
     buf_add_c(out, ", columns = {");
@@ -257,7 +223,7 @@ void ingest__source_sql(const source *s, const source_column *columns, size_t co
         break;
     default:
         buf_printf(out, "read_csv(%.*s, auto_detect = false", STR_ARG(s->files));
-        add_csv_dialect(s, out);
+        ingest__csv_dialect(s, out);
         break;
     }
     if (columns != NULL) {
@@ -284,63 +250,6 @@ status ingest__describe(source *s, str select, error *err)
     }
     s->columns = columns.items;
     s->column_count = columns.count;
-    return STATUS_OK;
-}
-
-#define CSV_SAMPLE_ROWS "20480"
-
-static status sniff_csv(source *s, bool whole, error *err)
-{
-    VEC(source_column) columns = {0};
-    const json *rows = NULL;
-    buf *sql = buf_in(s->a, LIMIT_SQL_TEXT);
-
-    buf_printf(
-        sql,
-        "SELECT c.name, c.\"type\" FROM (SELECT unnest(Columns) AS c FROM sniff_csv(%.*s, sample_size = %s",
-        STR_ARG(s->first_file), whole ? "-1" : CSV_SAMPLE_ROWS);
-    add_csv_dialect(s, sql);
-    buf_add_c(sql, "))");
-    TRY(buf_check(sql, "statement", err));
-    TRY(worker_rows(s->worker, buf_str(sql), s->cancel, s->a, &rows, err));
-    for (size_t i = 0; i < json_count(rows); i++) {
-        const json *row = json_at(rows, i);
-        source_column column = {.name = json_str_or(json_at(row, 0), STR("")),
-                                .type = json_str_or(json_at(row, 1), STR(""))};
-        vec_push(s->a, &columns, column);
-    }
-    s->columns = columns.items;
-    s->column_count = columns.count;
-    return STATUS_OK;
-}
-
-static source_column *as_text(const source *s)
-{
-    source_column *columns = ARENA_ARRAY(s->a, source_column, s->column_count);
-    for (size_t i = 0; i < s->column_count; i++) {
-        columns[i] = (source_column){.name = s->columns[i].name, .type = STR("VARCHAR")};
-    }
-    return columns;
-}
-
-/* A column that is empty in the sample says nothing about its type. */
-static status sample_has_empty_column(source *s, bool *ret_empty, error *err)
-{
-    buf *sql = buf_in(s->a, LIMIT_SQL_TEXT);
-    const json *rows = NULL;
-
-    buf_add_c(sql, "SELECT least(1");
-    for (size_t i = 0; i < s->column_count; i++) {
-        buf_add_c(sql, ", count(");
-        sql_quote_name(sql, s->columns[i].name);
-        buf_add_char(sql, ')');
-    }
-    buf_add_c(sql, ") FROM (FROM ");
-    ingest__source_sql(s, as_text(s), s->column_count, sql);
-    buf_add_c(sql, " LIMIT " CSV_SAMPLE_ROWS ")");
-    TRY(buf_check(sql, "statement", err));
-    TRY(worker_rows(s->worker, buf_str(sql), s->cancel, s->a, &rows, err));
-    *ret_empty = json_int64_or(json_at(json_at(rows, 0), 0), 0) == 0;
     return STATUS_OK;
 }
 
@@ -377,32 +286,49 @@ static status declared_columns(source *s, error *err)
     return STATUS_OK;
 }
 
-status ingest__source_describe(source *s, bool whole, error *err)
+/* DuckDB takes an array of anything for rows of one column "json". */
+static status refuse_shapeless(const source *s, error *err)
 {
-    bool csv = s->format == INPUT_CSV || s->format == INPUT_TSV;
+    str head;
 
+    if (s->column_count != 1 || !str_equal(s->columns[0].name, STR("json"))) {
+        return STATUS_OK;
+    }
+    TRY(ingest__read_head(s->request->inputs[0].path, s->gzip, s->a, &head, err));
+    head = str_trim(head);
+    if (str_starts_with(head, STR("["))) {
+        head = str_trim(str_slice(head, 1, head.size));
+    }
+    if (str_starts_with(head, STR("{")) && !str_equal(s->columns[0].type, STR("JSON"))) {
+        return STATUS_OK;
+    }
+    error_set(err, STATUS_BAD_DATA, "file \"%.*s\" holds no rows",
+              STR_ARG(s->request->inputs[0].name));
+    error_hint(err, "Rows are JSON objects: an array of them, or one a line.");
+    return STATUS_BAD_DATA;
+}
+
+static status describe_by_duckdb(source *s, error *err)
+{
+    buf *sql = buf_in(s->a, LIMIT_SQL_TEXT);
+
+    buf_add_c(sql, "SELECT * FROM ");
+    ingest__source_sql(s, NULL, 0, sql);
+    TRY(buf_check(sql, "statement", err));
+    TRY(ingest__describe(s, buf_str(sql), err));
+    return s->format == INPUT_PARQUET ? STATUS_OK : refuse_shapeless(s, err);
+}
+
+status ingest__source_describe(source *s, bool infer, bool whole, error *err)
+{
     s->sampled = false;
     if (s->request->columns.size > 0) {
         return declared_columns(s, err);
     }
-    if (!csv) {
-        buf *sql = buf_in(s->a, LIMIT_SQL_TEXT);
-        buf_add_c(sql, "SELECT * FROM ");
-        ingest__source_sql(s, NULL, 0, sql);
-        TRY(buf_check(sql, "statement", err));
-        return ingest__describe(s, buf_str(sql), err);
+    if (s->format == INPUT_CSV || s->format == INPUT_TSV) {
+        return ingest__describe_csv(s, infer, whole, err);
     }
-    TRY(sniff_csv(s, whole, err));
-    if (s->column_count == 0) {
-        return error_set(err, STATUS_BAD_DATA, "file \"%.*s\" has no columns",
-                         STR_ARG(s->request->inputs[0].name));
-    }
-    s->sampled = !whole;
-    bool empty = false;
-    if (!whole) {
-        TRY(sample_has_empty_column(s, &empty, err));
-    }
-    return empty ? ingest__source_describe(s, true, err) : STATUS_OK;
+    return describe_by_duckdb(s, err);
 }
 
 /* ---- messages ---- */
