@@ -4,6 +4,7 @@
 #define TARN_TEST_ICEBERG_TABLE_H
 
 #include "support/test.h"
+#include "tarn/base/map.h"
 #include "tarn/base/thread.h"
 #include "tarn/iceberg/commit.h"
 
