@@ -203,7 +203,7 @@ static void resolve_plain(reader *r, str text, json *to)
     } else if (!parse_based(text, &value) && !parse_special_float(text, &value) &&
                !parse_number(r, text, &value)) {
         value.kind = JSON_STR;
-        value.u.text = str_copy(r->a, text);
+        value.u.text = text;
     }
     *to = value;
 }
@@ -250,15 +250,50 @@ static status read_tag(reader *r, struct fy_node *node, json_kind *ret_kind)
 
 static status convert(reader *r, struct fy_node *node, int depth, json *to);
 
+/* The text of a scalar, piece by piece: fy_node_get_scalar of libfyaml 0.7 leaks memory where there are
+ * more than eight pieces. Its length is known beforehand; what comes behind that is none of the text. */
+static status read_text(reader *r, struct fy_node *node, str *ret_text)
+{
+    struct fy_token *token = fy_node_get_scalar_token(node);
+    size_t size = token != NULL ? fy_token_get_text_length(token) : 0;
+    char *text = arena_alloc(r->a, size + 1);
+    const struct fy_iter_chunk *piece = NULL;
+    struct fy_token_iter *pieces;
+    size_t done = 0;
+    int failed = 0;
+
+    if (size == 0) {
+        *ret_text = STR("");
+        return STATUS_OK;
+    }
+    pieces = fy_token_iter_create(token);
+    while (pieces != NULL && done < size) {
+        size_t taken;
+
+        piece = fy_token_iter_chunk_next(pieces, piece, &failed);
+        if (piece == NULL) {
+            break;
+        }
+        taken = piece->len < size - done ? piece->len : size - done;
+        memcpy(text + done, piece->str, taken);
+        done += taken;
+    }
+    fy_token_iter_destroy(pieces);
+    if (done < size) {
+        return syntax_error(r, node, "a text cannot be read");
+    }
+    *ret_text = str_from(text, size);
+    return STATUS_OK;
+}
+
 static status convert_scalar(reader *r, struct fy_node *node, json_kind wanted, json *to)
 {
-    size_t size = 0;
-    const char *data = fy_node_get_scalar(node, &size);
-    str text = data != NULL ? str_from(data, size) : STR("");
+    str text;
 
+    TRY(read_text(r, node, &text));
     if (wanted == JSON_STR || (wanted == JSON_VALUE && fy_node_get_style(node) != FYNS_PLAIN)) {
         to->kind = JSON_STR;
-        to->u.text = str_copy(r->a, text);
+        to->u.text = text;
         return STATUS_OK;
     }
     resolve_plain(r, text, to);
@@ -288,20 +323,16 @@ static status convert_sequence(reader *r, struct fy_node *node, int depth, json 
 
 static status read_key(reader *r, struct fy_node *node, map *seen, str *ret_key)
 {
-    const char *data;
-    size_t size = 0;
-    str key;
+    str key = STR("");
 
     if (node != NULL && fy_node_is_alias(node)) {
         node = fy_node_resolve_alias(node);
     }
-    if (node == NULL) {
-        key = STR("");
-    } else if (fy_node_get_type(node) != FYNT_SCALAR) {
+    if (node != NULL && fy_node_get_type(node) != FYNT_SCALAR) {
         return syntax_error(r, NULL, "a key is not a text");
-    } else {
-        data = fy_node_get_scalar(node, &size);
-        key = data != NULL ? str_copy(r->a, str_from(data, size)) : STR("");
+    }
+    if (node != NULL) {
+        TRY(read_text(r, node, &key));
     }
     if (str_equal(key, STR("<<")) && fy_node_get_style(node) == FYNS_PLAIN) {
         return syntax_error(r, node, "merge keys (\"<<\") are no part of YAML 1.2");

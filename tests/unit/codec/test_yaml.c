@@ -27,6 +27,7 @@ static void test_documents_become_json_trees(void **state)
         {"{\"json\": [1, 2.5, true, null, \"\\u00e9\"]}",
          "{\"json\":[1,2.5,true,null,\"\xc3\xa9\"]}"},
         {"- &x {a: 1}\n- *x\n", "[{\"a\":1},{\"a\":1}]"},
+        {"''''''''''''''''''''''''''''\n", "\"'''''''''''''\""},
         {"z: 1\na: 2\n", "{\"z\":1,\"a\":2}"},
     };
     fixture *f = *state;
