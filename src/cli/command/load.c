@@ -1,0 +1,253 @@
+/* tarn load: files into a table. The bytes are streamed to the server file by file; then one commit
+ * makes all of them visible, or none. The server never sees a path. */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "connect.h"
+#include "output.h"
+#include "progress.h"
+#include "tarn/base/fs.h"
+#include "tarn/base/limits.h"
+#include "tarn/net/uri.h"
+#include "terminal.h"
+
+static const argument arguments[] = {
+    {.name = "TABLE", .help = "name, or namespace.name; made if it does not exist", .kind = ARGUMENT_TABLE},
+    {.name = "SOURCE", .help = "file; - is stdin", .kind = ARGUMENT_FILE, .repeats = true},
+};
+
+static const option options[] = {
+    {.name = "format", .value = "FORMAT", .choices = "auto|csv|tsv|json|ndjson|parquet",
+     .help = "of the files; auto: by their first bytes"},
+    {.name = "mode", .value = "MODE", .choices = "append|overwrite|upsert",
+     .help = "what becomes of the rows that are there; default: append"},
+    {.name = "namespace", .letter = 'n', .value = "NAME", .help = "of a table without one; default: main"},
+    {.name = "partition-by", .value = "SPEC", .help = "for a new table: month(time), bucket(16, id), zone"},
+    {.name = "columns", .value = "NAME:TYPE,…", .help = "types of a CSV; without it they are found out from all of it"},
+    {.name = "csv-delimiter", .value = "CHAR", .help = "between the values of a CSV; default: found out"},
+    {.name = "no-create", .help = "fail where the table does not exist"},
+};
+
+static const example examples[] = {
+    {"tarn load trips yellow_tripdata_2024-*.parquet", "many files, one commit"},
+    {"tarn load trips trips.csv --partition-by 'month(tpep_pickup_datetime)'", "a new table, partitioned"},
+    {"zcat events.ndjson.gz | tarn load events - --format ndjson", "from a pipe"},
+};
+
+typedef struct source {
+    str name;
+    int fd;
+    int64_t size_bytes; /* -1 where unknown: a pipe */
+} source;
+
+typedef struct load {
+    cli *c;
+    source *sources;
+    size_t count;
+    str id;
+    progress progress;
+} load;
+
+/* ---- sources ---- */
+
+static status open_source(cli *c, str name, source *ret_source, error *err)
+{
+    struct stat about;
+    int fd = STDIN_FILENO;
+
+    if (!str_equal(name, STR("-"))) {
+        TRY(fs_open(str_to_c(c->memory, name), O_RDONLY, 0, &fd, err));
+        fs_close_with(c->memory, fd);
+    }
+    if (fstat(fd, &about) != 0) {
+        return error_errno(err, STATUS_IO, errno, "file \"%.*s\"", STR_ARG(name));
+    }
+    if (S_ISDIR(about.st_mode)) {
+        error_set(err, STATUS_INVALID, "\"%.*s\" is a folder, not a file", STR_ARG(name));
+        error_hint(err, "Name its files: %.*s/*.parquet", STR_ARG(name));
+        return STATUS_INVALID;
+    }
+    *ret_source = (source){
+        .name = fd == STDIN_FILENO ? STR("stdin") : name,
+        .fd = fd,
+        .size_bytes = S_ISREG(about.st_mode) ? (int64_t)about.st_size : -1,
+    };
+    return STATUS_OK;
+}
+
+/* All of them, before anything is sent. */
+static status open_sources(load *l, int64_t *ret_total, error *err)
+{
+    cli *c = l->c;
+    *ret_total = 0;
+
+    l->count = c->in.arguments.count - 1;
+    l->sources = ARENA_ARRAY(c->memory, source, l->count);
+    for (size_t i = 0; i < l->count; i++) {
+        TRY(open_source(c, c->in.arguments.items[i + 1], &l->sources[i], err));
+        bool known = l->sources[i].size_bytes >= 0 && *ret_total >= 0;
+        *ret_total = known ? *ret_total + l->sources[i].size_bytes : -1;
+    }
+    *ret_total = *ret_total < 0 ? 0 : *ret_total;
+    return STATUS_OK;
+}
+
+/* ---- sending ---- */
+
+typedef struct sending {
+    load *load;
+    source *source;
+} sending;
+
+static status read_source(void *context, void *ret_bytes, size_t size, size_t *ret_size, error *err)
+{
+    sending *s = context;
+
+    for (;;) {
+        ssize_t got = read(s->source->fd, ret_bytes, size);
+        if (got >= 0) {
+            s->load->progress.done += got;
+            *ret_size = (size_t)got;
+            return STATUS_OK;
+        }
+        if (errno == EINTR && interrupt_signal != 0) {
+            return error_set(err, STATUS_CANCELLED, "interrupted");
+        }
+        if (errno != EINTR) {
+            return error_errno(err, STATUS_IO, errno, "cannot read \"%.*s\"",
+                               STR_ARG(s->source->name));
+        }
+    }
+}
+
+static status send_file(load *l, size_t index, error *err)
+{
+    cli *c = l->c;
+    sending s = {.load = l, .source = &l->sources[index]};
+    buf *target = buf_in(c->memory, LIMIT_HTTP_TARGET);
+    http_answer answer;
+
+    buf_printf(target, "/api/v1/loads/%.*s/files/%zu?name=", STR_ARG(l->id), index);
+    uri_encode(target, s.source->name, "");
+    TRY(buf_check(target, "file name", err));
+    const http_call call = {
+        .method = HTTP_PUT,
+        .target = target->data,
+        .read = read_source,
+        .read_context = &s,
+        .read_size_bytes = s.source->size_bytes,
+    };
+    return request_send(c, &call, &answer, err);
+}
+
+/* ---- the commit ---- */
+
+static void member_option(const cli *c, json_writer *w, const char *name, const char *member)
+{
+    str value = invocation_get(&c->in, name);
+    if (!str_is_null(value)) {
+        json_member_str(w, member, value);
+    }
+}
+
+static status commit(load *l, const json **ret_answer, error *err)
+{
+    cli *c = l->c;
+    buf *body = buf_in(c->memory, LIMIT_MIB);
+    json_writer w;
+
+    json_writer_init(&w, body);
+    json_begin_object(&w);
+    json_member_str(&w, "table", c->in.arguments.items[0]);
+    member_option(c, &w, "namespace", "namespace");
+    member_option(c, &w, "format", "format");
+    member_option(c, &w, "mode", "mode");
+    member_option(c, &w, "partition-by", "partition_by");
+    member_option(c, &w, "columns", "columns");
+    member_option(c, &w, "csv-delimiter", "csv_delimiter");
+    json_member_bool(&w, "create", !invocation_has(&c->in, "no-create"));
+    json_end_object(&w);
+    TRY(buf_check(body, "options of the load", err));
+    const str id[] = {l->id};
+    return request_json(c, HTTP_POST, request_path(c->memory, "/api/v1/loads/%/commit", id, 1),
+                        buf_str(body), ret_answer, err);
+}
+
+static status send_all(load *l, const json **ret_answer, error *err)
+{
+    const json *begun = NULL;
+
+    TRY(request_json(l->c, HTTP_POST, "/api/v1/loads", STR(""), &begun, err));
+    l->id = json_str_or(json_get(begun, "id"), STR(""));
+    for (size_t i = 0; i < l->count; i++) {
+        TRY(send_file(l, i, err));
+    }
+    l->progress.phase = "loading";
+    return commit(l, ret_answer, err);
+}
+
+/* What was sent is of no use any more. */
+static void forget(load *l)
+{
+    int signal = atomic_exchange(&interrupt_signal, 0); /* also after Ctrl-C */
+    const str id[] = {l->id};
+
+    if (l->id.size > 0) {
+        (void)request_json(l->c, HTTP_DELETE, request_path(l->c->memory, "/api/v1/loads/%", id, 1),
+                           STR(""), NULL, NULL);
+    }
+    atomic_store(&interrupt_signal, signal);
+}
+
+static status print_result(cli *c, const json *answer, error *err)
+{
+    static const list_column columns[] = {
+        {"table", "table", ""},
+        {"rows_read", "rows_read", ""},
+        {"rows_written", "rows_written", ""},
+        {"rows_rejected", "rows_rejected", ""},
+        {"files", "files", ""},
+        {"bytes_written", "bytes_written", ""},
+        {"snapshot_id", "snapshot_id", ""},
+        {"seconds", "seconds", ""},
+    };
+    return output_record(c, answer, columns, COUNT_OF(columns), err);
+}
+
+static status run(cli *c, error *err)
+{
+    load l = {.c = c};
+    const json *answer = NULL;
+    int64_t total = 0;
+
+    TRY(open_sources(&l, &total, err));
+    if (c->dry_run) {
+        message_note(c, "would load %zu files, %" PRId64 " bytes, into %.*s", l.count, total,
+                     STR_ARG(c->in.arguments.items[0]));
+        return STATUS_OK;
+    }
+    TRY(connection_open(c, err));
+    progress_start(c, &l.progress, "sending", total);
+    status result = send_all(&l, &answer, err);
+    progress_stop(&l.progress);
+    if (result != STATUS_OK) {
+        forget(&l);
+        return result;
+    }
+    return print_result(c, answer, err);
+}
+
+const command command_load = {
+    .name = "load",
+    .summary = "files into a table, as one commit",
+    .details = "Parquet, CSV, TSV, JSON and NDJSON. A missing table is made with the types of the files. "
+               "Either all files\nare in the table afterwards, or none is.",
+    ARGUMENTS(arguments),
+    OPTIONS(options),
+    EXAMPLES(examples),
+    .run = run,
+};

@@ -1,0 +1,64 @@
+/* tarn user ls, create, drop: principals and their keys. */
+#include "connect.h"
+#include "output.h"
+#include "tarn/base/limits.h"
+
+static const list_column columns[] = {
+    {"name", "name", ""}, {"role", "role", ""}, {"created_at", "created", ""}};
+
+static const argument name_argument[] = {{.name = "NAME", .help = "name of the principal"}};
+static const option create_options[] = {{.name = "role",
+                                         .value = "ROLE",
+                                         .choices = "reader|root",
+                                         .help = "what it may do; default: reader"}};
+
+static status run_ls(cli *c, error *err)
+{
+    const json *answer = NULL;
+
+    TRY(request_json(c, HTTP_GET, "/api/v1/principals", STR(""), &answer, err));
+    return output_list(c, json_get(answer, "principals"), columns, COUNT_OF(columns), err);
+}
+
+static status run_create(cli *c, error *err)
+{
+    static const list_column shown[] = {{"name", "name", ""}, {"role", "role", ""}, {"key", "key", ""}};
+    const json *answer = NULL;
+    buf *body = buf_in(c->memory, LIMIT_MIB);
+    json_writer w;
+    str role = invocation_get(&c->in, "role");
+
+    json_writer_init(&w, body);
+    json_begin_object(&w);
+    json_member_str(&w, "name", c->in.arguments.items[0]);
+    json_member_str(&w, "role", str_is_null(role) ? STR("reader") : role);
+    json_end_object(&w);
+    TRY(request_json(c, HTTP_POST, "/api/v1/principals", buf_str(body), &answer, err));
+    TRY(output_record(c, answer, shown, COUNT_OF(shown), err));
+    message_note(c, "The key is shown this once: keep it.");
+    return STATUS_OK;
+}
+
+static status run_drop(cli *c, error *err)
+{
+    str name = c->in.arguments.items[0];
+
+    if (c->dry_run) {
+        message_note(c, "would drop user %.*s", STR_ARG(name));
+        return STATUS_OK;
+    }
+    TRY(message_confirm(c, err, "drop user \"%.*s\" and its key", STR_ARG(name)));
+    TRY(request_json(c, HTTP_DELETE, request_path(c->memory, "/api/v1/principals/%", &name, 1),
+                     STR(""), NULL, err));
+    message_note(c, "user %.*s dropped", STR_ARG(name));
+    return STATUS_OK;
+}
+
+const command command_user_ls = {.name = "user ls", .summary = "list who may use the server", .run = run_ls};
+const command command_user_create = {.name = "user create",
+                                     .summary = "make a principal with a key of its own",
+                                     ARGUMENTS(name_argument),
+                                     OPTIONS(create_options),
+                                     .run = run_create};
+const command command_user_drop = {
+    .name = "user drop", .summary = "take a principal and its key away", ARGUMENTS(name_argument), .run = run_drop};

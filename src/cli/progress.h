@@ -1,0 +1,22 @@
+/* progress.h: how far something is, on stderr, by a thread of its own: the work only counts. */
+#ifndef TARN_CLI_PROGRESS_H
+#define TARN_CLI_PROGRESS_H
+
+#include "context.h"
+
+typedef struct progress {
+    progress_mode mode;
+    const char *_Atomic phase; /* "sending": static text */
+    _Atomic int64_t done;
+    int64_t total; /* bytes; 0: unknown */
+    int64_t started_ms;
+    _Atomic bool stop;
+    void *thread;
+} progress;
+
+/* Does nothing where none is wanted. */
+void progress_start(cli *c, progress *p, const char *phase, int64_t total_bytes);
+/* Takes the line off the terminal. */
+void progress_stop(progress *p);
+
+#endif

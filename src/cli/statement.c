@@ -1,0 +1,156 @@
+/* Cutting a script into statements. Only what can hide a ";" is understood: strings, quoted names,
+ * dollar quotes, comments. The server's parser judges the rest. */
+#include "query.h"
+
+/* Behind what begins at `at` and ends with `mark`; a doubled mark is part of it. */
+static size_t skip_quoted(str s, size_t at, char mark)
+{
+    for (at++; at < s.size; at++) {
+        if (s.data[at] == mark) {
+            if (at + 1 < s.size && s.data[at + 1] == mark) {
+                at++;
+                continue;
+            }
+            return at + 1;
+        }
+    }
+    return s.size;
+}
+
+static bool is_name_char(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+           (unsigned char)c >= 0x80;
+}
+
+/* $$ … $$ or $tag$ … $tag$; a lone $ (a parameter: $1) is one character. */
+static size_t skip_dollar(str s, size_t at)
+{
+    size_t end = at + 1;
+
+    while (end < s.size && is_name_char(s.data[end])) {
+        end++;
+    }
+    bool tag = end < s.size && s.data[end] == '$' &&
+               (end == at + 1 || s.data[at + 1] < '0' || s.data[at + 1] > '9');
+    if (!tag) {
+        return at + 1;
+    }
+    str mark = str_slice(s, at, end + 1);
+    size_t found = str_find(str_slice(s, end + 1, s.size), mark);
+    return found == STR_NPOS ? s.size : end + 1 + found + mark.size;
+}
+
+static size_t skip_block_comment(str s, size_t at)
+{
+    int depth = 0;
+
+    while (at + 1 < s.size) {
+        if (s.data[at] == '/' && s.data[at + 1] == '*') {
+            depth++;
+            at += 2;
+        } else if (s.data[at] == '*' && s.data[at + 1] == '/') {
+            depth--;
+            at += 2;
+            if (depth == 0) {
+                return at;
+            }
+        } else {
+            at++;
+        }
+    }
+    return s.size;
+}
+
+/* Behind a comment or blank that begins at `at`; `at` where there is none. */
+static size_t skip_nothing(str s, size_t at)
+{
+    char c = s.data[at];
+    char next = at + 1 < s.size ? s.data[at + 1] : '\0';
+
+    if (c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f') {
+        return at + 1;
+    }
+    if (c == '-' && next == '-') {
+        size_t newline = str_find_char(str_slice(s, at, s.size), '\n');
+        return newline == STR_NPOS ? s.size : at + newline + 1;
+    }
+    return c == '/' && next == '*' ? skip_block_comment(s, at) : at;
+}
+
+/* E'…': a backslash hides the quote behind it. */
+static size_t skip_escaped(str s, size_t at)
+{
+    for (at++; at < s.size; at++) {
+        if (s.data[at] == '\\') {
+            at++;
+        } else if (s.data[at] == '\'') {
+            return at + 1;
+        }
+    }
+    return s.size;
+}
+
+/* Whole, so that a$b$ is a name. */
+static size_t skip_name(str s, size_t at)
+{
+    size_t start = at;
+
+    while (at < s.size && (is_name_char(s.data[at]) || s.data[at] == '$')) {
+        at++;
+    }
+    bool escape = at == start + 1 && (s.data[start] == 'e' || s.data[start] == 'E');
+    return escape && at < s.size && s.data[at] == '\'' ? skip_escaped(s, at) : at;
+}
+
+static size_t skip_token(str s, size_t at)
+{
+    switch (s.data[at]) {
+    case '\'':
+    case '"':
+        return skip_quoted(s, at, s.data[at]);
+    case '$':
+        return skip_dollar(s, at);
+    default:
+        break;
+    }
+    if (is_name_char(s.data[at])) {
+        return skip_name(s, at);
+    }
+    return at + 1;
+}
+
+bool query_next_statement(str script, size_t *at, str *ret_statement, bool *ret_complete)
+{
+    size_t start = STR_NPOS;
+    size_t end = 0;
+    size_t i = *at;
+
+    while (i < script.size) {
+        size_t behind = skip_nothing(script, i);
+        if (behind != i) {
+            i = behind;
+            continue;
+        }
+        if (script.data[i] == ';') {
+            i++;
+            if (start == STR_NPOS) {
+                continue; /* an empty statement */
+            }
+            *at = i;
+            *ret_statement = str_slice(script, start, end);
+            *ret_complete = true;
+            return true;
+        }
+        start = start == STR_NPOS ? i : start;
+        i = skip_token(script, i);
+        end = i;
+    }
+    *at = script.size;
+    if (start == STR_NPOS) {
+        return false;
+    }
+    *ret_statement = str_slice(script, start, end);
+    *ret_complete = false;
+    return true;
+}
