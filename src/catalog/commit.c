@@ -111,6 +111,7 @@ static status commit_pointer(void *context, str base_location, str new_location,
     }
     if (result == STATUS_OK) {
         table->c->commits++;
+        catalog__write_hint(table->c, new_location);
         catalog__cache_put(table->c, table->key, new_location, new_metadata);
     } else if (result == STATUS_CONFLICT) {
         table->c->conflicts++;

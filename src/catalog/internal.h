@@ -58,5 +58,9 @@ void catalog__purge_pending(catalog *c);
 status catalog__stage_name(catalog *c, table_name name, str uuid, str metadata_location,
                            store_staged **ret_staged, error *err);
 
+/* Tells programs that look at a table's folder which metadata file is current (plain folders only). */
+#define CATALOG__HINT_NAME "version-hint.text"
+void catalog__write_hint(catalog *c, str metadata_location);
+
 void catalog__queues_free(catalog *c);
 #endif

@@ -155,6 +155,7 @@ static status reach_all(reachable *r, str metadata_location, error *err)
         reach(r, m->metadata_log[i].metadata_file);
     }
     if (result == STATUS_OK) {
+        reach(r, str_printf(a, "%.*smetadata/" CATALOG__HINT_NAME, STR_ARG(r->inside)));
         reach(r, metadata_location);
     }
     ice_metadata_unref(m);

@@ -282,6 +282,9 @@ static status submit_creation(creation *new, error *err)
         store_discard(new->c->storage, new->staged[i]);
     }
     store_discard(new->c->storage, new->name_record);
+    if (result == STATUS_OK) {
+        catalog__write_hint(new->c, new->metadata_location);
+    }
     arena_free(a);
     return result;
 }
