@@ -46,7 +46,7 @@ static status drop_schema(run *r, const statement *st, str space, error *err)
         error_clear(err);
         return STATUS_OK;
     }
-    if (result == STATUS_NOT_EMPTY && err != NULL && err->hint[0] == '\0') {
+    if (result == STATUS_NOT_EMPTY && !st->cascade && err != NULL && err->hint[0] == '\0') {
         error_hint(err, "DROP SCHEMA … CASCADE drops its tables too.");
     }
     return result;

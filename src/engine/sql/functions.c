@@ -134,10 +134,10 @@ const char *const allow_expressions[] = {
     "to_minutes", "to_months", "to_quarters", "to_seconds", "to_timestamp", "to_weeks", "to_years",
     "today", "transaction_timestamp", "translate", "trim", "trunc", "try_strptime", "txid_current",
     "typeof", "ucase", "unbin", "unhex", "unicode", "union_extract", "union_tag", "union_value",
-    "unpivot_list", "upper", "url_decode", "url_encode", "user", "uuid", "uuid_extract_timestamp",
-    "uuid_extract_version", "uuidv4", "uuidv7", "var_pop", "var_samp", "variance",
-    "variant_extract", "variant_typeof", "version", "wavg", "week", "weekday", "weekofyear",
-    "weighted_avg", "xor", "year", "yearweek", "|", "||", "~", "~~", "~~*", "~~~",
+    "unlist", "unnest", "unpivot_list", "upper", "url_decode", "url_encode", "user", "uuid",
+    "uuid_extract_timestamp", "uuid_extract_version", "uuidv4", "uuidv7", "var_pop", "var_samp",
+    "variance", "variant_extract", "variant_typeof", "version", "wavg", "week", "weekday",
+    "weekofyear", "weighted_avg", "xor", "year", "yearweek", "|", "||", "~", "~~", "~~*", "~~~",
 };
 const size_t allow_expression_count = COUNT_OF(allow_expressions);
 
