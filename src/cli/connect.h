@@ -24,15 +24,15 @@ void connection_close(cli *c);
 bool connection_exists(cli *c);
 
 /* One request. An HTTP error status becomes the error it tells of. `call` without timeouts. */
-status request_send(cli *c, const http_call *call, http_answer *ret_answer, error *err);
+status api_send(cli *c, const http_call *call, http_answer *ret_answer, error *err);
 /* JSON in (may be empty), JSON out (NULL for an answer without a body). `target` is encoded. */
-status request_json(cli *c, http_method method, const char *target, str body, const json **ret_answer,
+status api_json(cli *c, http_method method, const char *target, str body, const json **ret_answer,
                     error *err);
-/* A path with its segments encoded: request_path(a, "/api/v1/namespaces/%/tables/%", ns, table). */
-char *request_path(arena *a, const char *pattern, const str *segments, size_t count);
+/* A path with its segments encoded: api_path(a, "/api/v1/namespaces/%/tables/%", ns, table). */
+char *api_path(arena *a, const char *pattern, const str *segments, size_t count);
 
 /* The error that an answer's body tells of. */
-status request_error(const http_answer *answer, arena *a, error *err);
+status api_error(const http_answer *answer, arena *a, error *err);
 
 /* ---- private.c ---- */
 /* The address of the private server's socket of this data directory, usable in this process. */

@@ -87,7 +87,7 @@ static void find_reason(query_run_state *s, error *err)
     const json *document = NULL;
     const json *list;
 
-    if (request_json(s->c, HTTP_GET, "/api/v1/queries", STR(""), &document, NULL) != STATUS_OK) {
+    if (api_json(s->c, HTTP_GET, "/api/v1/queries", STR(""), &document, NULL) != STATUS_OK) {
         return;
     }
     list = json_get(document, "queries");
@@ -106,7 +106,7 @@ static void find_reason(query_run_state *s, error *err)
 static status send(query_run_state *s, const http_call *call, error *err)
 {
     http_answer answer;
-    status result = request_send(s->c, call, &answer, err);
+    status result = api_send(s->c, call, &answer, err);
 
     if (result == STATUS_UNAVAILABLE && (s->got_bytes || s->has_columns)) {
         find_reason(s, err);

@@ -49,13 +49,13 @@ static void load_names(shell *s)
     s->names.count = s->names.capacity = 0;
     s->names_known = true;
     c->memory = s->names_memory;
-    if (request_json(c, HTTP_GET, "/api/v1/namespaces", STR(""), &spaces, NULL) == STATUS_OK) {
+    if (api_json(c, HTTP_GET, "/api/v1/namespaces", STR(""), &spaces, NULL) == STATUS_OK) {
         const json *list = json_get(spaces, "namespaces");
         for (size_t i = 0; i < json_count(list); i++) {
             const json *tables = NULL;
             str space = json_str_or(json_get(json_at(list, i), "name"), STR(""));
-            char *path = request_path(c->memory, "/api/v1/namespaces/%/tables", &space, 1);
-            if (request_json(c, HTTP_GET, path, STR(""), &tables, NULL) != STATUS_OK) {
+            char *path = api_path(c->memory, "/api/v1/namespaces/%/tables", &space, 1);
+            if (api_json(c, HTTP_GET, path, STR(""), &tables, NULL) != STATUS_OK) {
                 continue;
             }
             tables = json_get(tables, "tables");
@@ -192,8 +192,8 @@ static bool do_list(shell *s, str operand)
                                            : STR("main");
 
     c->memory = arena_child(outer);
-    char *path = request_path(c->memory, "/api/v1/namespaces/%/tables", &space, 1);
-    status result = request_json(c, HTTP_GET, path, STR(""), &answer, &err);
+    char *path = api_path(c->memory, "/api/v1/namespaces/%/tables", &space, 1);
+    status result = api_json(c, HTTP_GET, path, STR(""), &answer, &err);
     if (result == STATUS_OK) {
         result = output_list(c, json_get(answer, "tables"), columns, COUNT_OF(columns), &err);
     }
@@ -216,7 +216,7 @@ static bool do_namespaces(shell *s, str operand)
 
     (void)operand;
     c->memory = arena_child(outer);
-    status result = request_json(c, HTTP_GET, "/api/v1/namespaces", STR(""), &answer, &err);
+    status result = api_json(c, HTTP_GET, "/api/v1/namespaces", STR(""), &answer, &err);
     if (result == STATUS_OK) {
         result = output_list(c, json_get(answer, "namespaces"), columns, COUNT_OF(columns), &err);
     }

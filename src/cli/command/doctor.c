@@ -226,7 +226,7 @@ static void check_sql(cli *c, finding *f)
     error err = ERROR_INIT;
     const json *answer = NULL;
     int64_t started_ms = clock_mono_ms();
-    status result = request_json(c, HTTP_POST, "/api/v1/query",
+    status result = api_json(c, HTTP_POST, "/api/v1/query",
                                  STR("{\"sql\": \"select 42 as answer\", \"format\": \"json\"}"), &answer, &err);
 
     if (result != STATUS_OK) {

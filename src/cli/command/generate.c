@@ -203,7 +203,7 @@ static status write_parquet(job *j, error *err)
         .write = put,
         .write_context = j,
     };
-    return request_send(c, &call, &answer, err);
+    return api_send(c, &call, &answer, err);
 }
 
 /* ---- files ---- */

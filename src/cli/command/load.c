@@ -141,7 +141,7 @@ static status send_file(load *l, size_t index, error *err)
         .read_context = &s,
         .read_size_bytes = s.source->size_bytes,
     };
-    return request_send(c, &call, &answer, err);
+    return api_send(c, &call, &answer, err);
 }
 
 /* ---- the commit ---- */
@@ -173,7 +173,7 @@ static status commit(load *l, const json **ret_answer, error *err)
     json_end_object(&w);
     TRY(buf_check(body, "options of the load", err));
     const str id[] = {l->id};
-    return request_json(c, HTTP_POST, request_path(c->memory, "/api/v1/loads/%/commit", id, 1),
+    return api_json(c, HTTP_POST, api_path(c->memory, "/api/v1/loads/%/commit", id, 1),
                         buf_str(body), ret_answer, err);
 }
 
@@ -181,7 +181,7 @@ static status send_all(load *l, const json **ret_answer, error *err)
 {
     const json *begun = NULL;
 
-    TRY(request_json(l->c, HTTP_POST, "/api/v1/loads", STR(""), &begun, err));
+    TRY(api_json(l->c, HTTP_POST, "/api/v1/loads", STR(""), &begun, err));
     l->id = json_str_or(json_get(begun, "id"), STR(""));
     for (size_t i = 0; i < l->count; i++) {
         TRY(send_file(l, i, err));
@@ -197,7 +197,7 @@ static void forget(load *l)
     const str id[] = {l->id};
 
     if (l->id.size > 0) {
-        (void)request_json(l->c, HTTP_DELETE, request_path(l->c->memory, "/api/v1/loads/%", id, 1),
+        (void)api_json(l->c, HTTP_DELETE, api_path(l->c->memory, "/api/v1/loads/%", id, 1),
                            STR(""), NULL, NULL);
     }
     atomic_store(&interrupt_signal, signal);

@@ -13,13 +13,13 @@ static status run_ls(cli *c, error *err)
 {
     const json *answer = NULL;
 
-    TRY(request_json(c, HTTP_GET, "/api/v1/namespaces", STR(""), &answer, err));
+    TRY(api_json(c, HTTP_GET, "/api/v1/namespaces", STR(""), &answer, err));
     return output_list(c, json_get(answer, "namespaces"), columns, 2, err);
 }
 
 static char *path_of(cli *c)
 {
-    return request_path(c->memory, "/api/v1/namespaces/%", &c->in.arguments.items[0], 1);
+    return api_path(c->memory, "/api/v1/namespaces/%", &c->in.arguments.items[0], 1);
 }
 
 static status run_show(cli *c, error *err)
@@ -30,7 +30,7 @@ static status run_show(cli *c, error *err)
                                         {"properties", "properties", ""}};
     const json *answer = NULL;
 
-    TRY(request_json(c, HTTP_GET, path_of(c), STR(""), &answer, err));
+    TRY(api_json(c, HTTP_GET, path_of(c), STR(""), &answer, err));
     return output_record(c, answer, shown, COUNT_OF(shown), err);
 }
 
@@ -43,7 +43,7 @@ static status run_create(cli *c, error *err)
     json_begin_object(&w);
     json_member_str(&w, "name", c->in.arguments.items[0]);
     json_end_object(&w);
-    TRY(request_json(c, HTTP_POST, "/api/v1/namespaces", buf_str(body), NULL, err));
+    TRY(api_json(c, HTTP_POST, "/api/v1/namespaces", buf_str(body), NULL, err));
     message_note(c, "namespace %.*s created", STR_ARG(c->in.arguments.items[0]));
     return STATUS_OK;
 }
@@ -55,7 +55,7 @@ static status run_drop(cli *c, error *err)
 
     if (c->dry_run) {
         const json *answer = NULL;
-        TRY(request_json(c, HTTP_GET, path_of(c), STR(""), &answer, err));
+        TRY(api_json(c, HTTP_GET, path_of(c), STR(""), &answer, err));
         message_note(c, "would drop namespace %.*s%s", STR_ARG(name),
                      cascade ? " and all its tables" : "");
         return STATUS_OK;
@@ -63,7 +63,7 @@ static status run_drop(cli *c, error *err)
     if (cascade) {
         TRY(message_confirm(c, err, "drop namespace \"%.*s\" and all its tables", STR_ARG(name)));
     }
-    TRY(request_json(c, HTTP_DELETE,
+    TRY(api_json(c, HTTP_DELETE,
                      arena_printf(c->memory, "%s%s", path_of(c), cascade ? "?cascade=true" : ""),
                      STR(""), NULL, err));
     message_note(c, "namespace %.*s dropped", STR_ARG(name));

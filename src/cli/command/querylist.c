@@ -15,7 +15,7 @@ static status run_ls(cli *c, error *err)
 {
     const json *answer = NULL;
 
-    TRY(request_json(c, HTTP_GET, "/api/v1/queries", STR(""), &answer, err));
+    TRY(api_json(c, HTTP_GET, "/api/v1/queries", STR(""), &answer, err));
     return output_list(c, json_get(answer, "queries"), columns, COUNT_OF(columns), err);
 }
 
@@ -23,7 +23,7 @@ static status run_cancel(cli *c, error *err)
 {
     str id = c->in.arguments.items[0];
 
-    TRY(request_json(c, HTTP_DELETE, request_path(c->memory, "/api/v1/queries/%", &id, 1), STR(""),
+    TRY(api_json(c, HTTP_DELETE, api_path(c->memory, "/api/v1/queries/%", &id, 1), STR(""),
                      NULL, err));
     message_note(c, "query %.*s cancelled", STR_ARG(id));
     return STATUS_OK;

@@ -33,7 +33,7 @@ static status run_status(cli *c, error *err)
     };
     const json *answer = NULL;
 
-    TRY(request_json(c, HTTP_GET, "/api/v1/status", STR(""), &answer, err));
+    TRY(api_json(c, HTTP_GET, "/api/v1/status", STR(""), &answer, err));
     return output_record(c, answer, columns, COUNT_OF(columns), err);
 }
 
@@ -88,7 +88,7 @@ static status run_config(cli *c, error *err)
     TRY(context_settings(c, err));
     if (invocation_has(&c->in, "running")) {
         const json *answer = NULL;
-        TRY(request_json(c, HTTP_GET, "/api/v1/config", STR(""), &answer, err));
+        TRY(api_json(c, HTTP_GET, "/api/v1/config", STR(""), &answer, err));
         list = json_get(answer, "settings");
     } else {
         list = local_settings(c);
@@ -143,7 +143,7 @@ static status run_backup(cli *c, error *err)
     json_begin_object(&w);
     json_member_str(&w, "target", target);
     json_end_object(&w);
-    TRY(request_json(c, HTTP_POST, "/api/v1/backup", buf_str(body), &answer, err));
+    TRY(api_json(c, HTTP_POST, "/api/v1/backup", buf_str(body), &answer, err));
     return output_record(c, answer, columns, COUNT_OF(columns), err);
 }
 

@@ -39,7 +39,7 @@ static status table_path(cli *c, const char *behind, char **ret_path, error *err
     str segments[2];
 
     TRY(split_name(c, c->in.arguments.items[0], segments, err));
-    *ret_path = request_path(
+    *ret_path = api_path(
         c->memory, arena_printf(c->memory, "/api/v1/namespaces/%%/tables/%%%s", behind), segments, 2);
     return STATUS_OK;
 }
@@ -49,7 +49,7 @@ static status get_table(cli *c, const char *behind, const json **ret_answer, err
     char *path = NULL;
 
     TRY(table_path(c, behind, &path, err));
-    return request_json(c, HTTP_GET, path, STR(""), ret_answer, err);
+    return api_json(c, HTTP_GET, path, STR(""), ret_answer, err);
 }
 
 /* ---- ls ---- */
@@ -76,15 +76,15 @@ static status collect_tables(cli *c, const json **ret_tables, error *err)
     buf *all = buf_in(c->memory, LIMIT_JSON_BODY);
     json_writer w;
 
-    TRY(request_json(c, HTTP_GET, "/api/v1/namespaces", STR(""), &spaces, err));
+    TRY(api_json(c, HTTP_GET, "/api/v1/namespaces", STR(""), &spaces, err));
     list = json_get(spaces, "namespaces");
     json_writer_init(&w, all);
     json_begin_array(&w);
     for (size_t i = 0; i < json_count(list); i++) {
         const json *tables = NULL;
         str name = json_str_or(json_get(json_at(list, i), "name"), STR(""));
-        status got = request_json(
-            c, HTTP_GET, request_path(c->memory, "/api/v1/namespaces/%/tables", &name, 1), STR(""),
+        status got = api_json(
+            c, HTTP_GET, api_path(c->memory, "/api/v1/namespaces/%/tables", &name, 1), STR(""),
             &tables, err);
         if (got != STATUS_OK && got != STATUS_NO_NAMESPACE) { /* dropped since it was listed */
             return got;
@@ -126,8 +126,8 @@ static status run_ls(cli *c, error *err)
     }
     if (c->in.arguments.count > 0) {
         const json *answer = NULL;
-        TRY(request_json(c, HTTP_GET,
-                         request_path(c->memory, "/api/v1/namespaces/%/tables",
+        TRY(api_json(c, HTTP_GET,
+                         api_path(c->memory, "/api/v1/namespaces/%/tables",
                                       c->in.arguments.items, 1),
                          STR(""), &answer, err));
         tables = json_get(answer, "tables");
@@ -204,7 +204,7 @@ static status run_rename(cli *c, error *err)
     json_begin_object(&w);
     json_member_str(&w, "to", c->in.arguments.items[1]);
     json_end_object(&w);
-    TRY(request_json(c, HTTP_POST, path, buf_str(body), NULL, err));
+    TRY(api_json(c, HTTP_POST, path, buf_str(body), NULL, err));
     message_note(c, "table %.*s is now %.*s", STR_ARG(c->in.arguments.items[0]),
                  STR_ARG(c->in.arguments.items[1]));
     return STATUS_OK;
@@ -217,14 +217,14 @@ static status run_drop(cli *c, error *err)
     char *path = NULL;
 
     TRY(table_path(c, "", &path, err));
-    TRY(request_json(c, HTTP_GET, path, STR(""), &table, err)); /* before anybody is asked */
+    TRY(api_json(c, HTTP_GET, path, STR(""), &table, err)); /* before anybody is asked */
     long long rows = (long long)json_int64_or(json_get(table, "rows"), 0);
     if (c->dry_run) {
         message_note(c, "would drop table %.*s, %lld rows", STR_ARG(name), rows);
         return STATUS_OK;
     }
     TRY(message_confirm(c, err, "drop table \"%.*s\" with %lld rows", STR_ARG(name), rows));
-    TRY(request_json(c, HTTP_DELETE, path, STR(""), NULL, err));
+    TRY(api_json(c, HTTP_DELETE, path, STR(""), NULL, err));
     message_note(c, "table %.*s dropped", STR_ARG(name));
     return STATUS_OK;
 }

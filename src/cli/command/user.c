@@ -16,7 +16,7 @@ static status run_ls(cli *c, error *err)
 {
     const json *answer = NULL;
 
-    TRY(request_json(c, HTTP_GET, "/api/v1/principals", STR(""), &answer, err));
+    TRY(api_json(c, HTTP_GET, "/api/v1/principals", STR(""), &answer, err));
     return output_list(c, json_get(answer, "principals"), columns, COUNT_OF(columns), err);
 }
 
@@ -33,7 +33,7 @@ static status run_create(cli *c, error *err)
     json_member_str(&w, "name", c->in.arguments.items[0]);
     json_member_str(&w, "role", str_is_null(role) ? STR("reader") : role);
     json_end_object(&w);
-    TRY(request_json(c, HTTP_POST, "/api/v1/principals", buf_str(body), &answer, err));
+    TRY(api_json(c, HTTP_POST, "/api/v1/principals", buf_str(body), &answer, err));
     TRY(output_record(c, answer, shown, COUNT_OF(shown), err));
     message_note(c, "The key is shown this once: keep it.");
     return STATUS_OK;
@@ -48,7 +48,7 @@ static status run_drop(cli *c, error *err)
         return STATUS_OK;
     }
     TRY(message_confirm(c, err, "drop user \"%.*s\" and its key", STR_ARG(name)));
-    TRY(request_json(c, HTTP_DELETE, request_path(c->memory, "/api/v1/principals/%", &name, 1),
+    TRY(api_json(c, HTTP_DELETE, api_path(c->memory, "/api/v1/principals/%", &name, 1),
                      STR(""), NULL, err));
     message_note(c, "user %.*s dropped", STR_ARG(name));
     return STATUS_OK;

@@ -31,7 +31,7 @@ static status plain_error(const http_answer *answer, error *err)
     return error_set(err, kind, "the server answered %d", answer->status_code);
 }
 
-status request_error(const http_answer *answer, arena *a, error *err)
+status api_error(const http_answer *answer, arena *a, error *err)
 {
     const json *document = NULL;
 
@@ -83,7 +83,7 @@ static bool may_ask_again(const cli *c, const http_call *call, status result, co
            str_starts_with(str_c(err->message), STR("nobody answers"));
 }
 
-status request_send(cli *c, const http_call *call, http_answer *ret_answer, error *err)
+status api_send(cli *c, const http_call *call, http_answer *ret_answer, error *err)
 {
     http_call watched = *call;
     error local = ERROR_INIT;
@@ -108,13 +108,13 @@ status request_send(cli *c, const http_call *call, http_answer *ret_answer, erro
                    call->target, ret_answer->status_code, (long long)(clock_mono_ms() - started_ms),
                    STR_ARG(id));
     if (ret_answer->status_code >= 400) {
-        result = request_error(ret_answer, c->memory, err);
+        result = api_error(ret_answer, c->memory, err);
         advise(c, result, err);
     }
     return result;
 }
 
-status request_json(cli *c, http_method method, const char *target, str body, const json **ret_answer,
+status api_json(cli *c, http_method method, const char *target, str body, const json **ret_answer,
                     error *err)
 {
     const http_header headers[] = {{STR("Content-Type"), STR("application/json")}};
@@ -129,7 +129,7 @@ status request_json(cli *c, http_method method, const char *target, str body, co
     http_answer answer;
     const json *document = NULL;
 
-    TRY(request_send(c, &call, &answer, err));
+    TRY(api_send(c, &call, &answer, err));
     if (answer.body.size > 0 && json_parse(answer.body, c->memory, &document, err) != STATUS_OK) {
         error_context(err, "the server's answer to %s", target);
         return STATUS_UNAVAILABLE;
@@ -140,7 +140,7 @@ status request_json(cli *c, http_method method, const char *target, str body, co
     return STATUS_OK;
 }
 
-char *request_path(arena *a, const char *pattern, const str *segments, size_t count)
+char *api_path(arena *a, const char *pattern, const str *segments, size_t count)
 {
     buf *path = buf_in(a, LIMIT_HTTP_TARGET);
     size_t next = 0;
