@@ -1,0 +1,170 @@
+#!/usr/bin/env python3
+"""Every route of the server, taken from its own OpenAPI document, as nobody, with a bad key, as a reader and as
+root: who may not is told so before anything else, and who may is not."""
+import json
+import os
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
+from tarn import NO_KEY, Failed, check, contains, equal, fails, main, shared, test  # noqa: E402
+
+# What a reader may: everything else of the document is refused to one. A new action has to be judged here.
+READER_MAY = {"none", "status.read", "metrics.read", "namespace.list", "namespace.read", "table.list", "table.read",
+              "query.run", "query.read", "query.cancel"}
+READER_MAY_NOT = {"namespace.create", "namespace.drop", "table.create", "table.write", "table.alter", "table.drop",
+                  "query.any", "access.admin", "server.admin"}
+# Routes whose own right is query.run and whose handler then asks for more: writing and dropping.
+WRITES = {("post", "/api/v1/loads/{id}/commit"), ("post", "/api/v1/tables/{name}/rows"), ("post", "/ingest"),
+          ("post", "/ingest/{name}"), ("delete", "/tables/{name}")}
+SEGMENTS = {"ns": "main", "table": "matrix_none", "name": "matrix_none", "id": "5d9b4e1e-0000-4000-8000-000000000000",
+            "number": "0"}
+BODIES = {
+    "/api/v1/query": {"sql": "SELECT 1"}, "/query": {"sql": "SELECT 1"},
+    "/api/v1/namespaces": {"name": "matrix_made"},
+    "/api/v1/namespaces/{ns}/tables/{table}/rename": {"to": "matrix_other"},
+    "/api/v1/principals": {"name": "matrix", "role": "reader"},
+    "/api/v1/backup": {"target": "not absolute"}, "/ingest/{name}": [{"a": 1}],
+    "/api/v1/tables/{name}/rows": [{"a": 1}], "/api/v1/loads/{id}/commit": {"table": "t"},
+}
+QUERIES = {("get", "/query"): "?sql=SELECT+1", ("post", "/api/v1/convert"): "?from=csv&to=parquet"}
+
+
+def operations():
+    document = shared().request("GET", "/api/v1/openapi.json").ok().json
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            yield method, path, operation["x-action"]
+
+
+def call(method, path, key):
+    concrete = path
+    for name, value in SEGMENTS.items():
+        concrete = concrete.replace("{" + name + "}", value)
+    check("{" not in concrete, f"{path} has a segment this test does not know")
+    body = BODIES.get(path, {}) if method in ("post", "put") else None
+    answer = shared().request(method.upper(), concrete + QUERIES.get((method, path), ""), body, None, key)
+    if answer.status >= 400:
+        equal(answer.type, "application/json", f"{method} {path}")
+        check(answer.error["code"], f"{method} {path}")
+    return answer
+
+
+@test
+def the_document_names_an_action_for_every_route():
+    seen = list(operations())
+    check(len(seen) >= 38, f"{len(seen)} routes")
+    unknown = {action for _, _, action in seen} - READER_MAY - READER_MAY_NOT
+    equal(unknown, set(), "actions that this test does not judge")
+
+
+@test
+def nobody_gets_in():
+    for method, path, action in operations():
+        answer = call(method, path, NO_KEY)
+        if action == "none":
+            equal(answer.status, 200, path)
+        else:
+            equal((answer.status, answer.error["code"]), (401, "not_authenticated"), f"{method} {path}")
+            contains(answer.headers["www-authenticate"], "Bearer")
+
+
+@test
+def a_bad_key_gets_no_further():
+    key = shared().key
+    flipped = key[:-1] + ("A" if key[-1] != "A" else "B")
+    for bad in (flipped, "tarn_", key + "x", key[:-1], "x" * 5000):
+        for method, path, action in operations():
+            if bad != flipped and path != "/api/v1/status":
+                continue
+            answer = call(method, path, bad)
+            equal(answer.status, 200 if action == "none" else 401, f"{method} {path} with {bad[:12]}…")
+    for word in ("Bearer", "Bearer ", "Basic !!!", "Digest x", "bearer " + flipped, "Negotiate abc"):
+        answer = shared().request("GET", "/api/v1/status", None, {"Authorization": word}, NO_KEY)
+        equal(answer.status, 401, word)
+
+
+@test
+def a_reader_may_what_readers_may():
+    key = shared().make_principal("matrix_reader", "reader")
+    for method, path, action in operations():
+        answer = call(method, path, key)
+        where = f"{method} {path} ({action}): {answer.status} {answer.body[:200]!r}"
+        if action not in READER_MAY:
+            equal((answer.status, answer.error["code"]), (403, "denied"), where)
+            contains(answer.error["message"], "matrix_reader", where)
+        elif (method, path) in WRITES:
+            check(answer.status in (400, 403, 404, 415), where)
+        else:
+            check(answer.status not in (401, 403) and answer.status < 500, where)
+
+
+@test
+def root_may_everything():
+    for method, path, action in operations():
+        answer = call(method, path, None)
+        check(answer.status not in (401, 403) and answer.status < 500, f"{method} {path} ({action}): {answer.status}")
+    shared().request("DELETE", "/api/v1/principals/matrix")
+    shared().request("DELETE", "/api/v1/namespaces/matrix_made")
+    shared().query("DROP TABLE IF EXISTS matrix_none")
+
+
+@test
+def a_reader_changes_nothing_by_any_door():
+    server = shared()
+    key = server.make_principal("quiet_reader", "reader")
+    server.query("CREATE TABLE kept AS SELECT 1 AS a")
+    for sql in ("INSERT INTO kept VALUES (2)", "DROP TABLE kept", "CREATE TABLE mine (a INTEGER)",
+                "CREATE TABLE mine AS SELECT * FROM kept", "CREATE SCHEMA mine", "DROP SCHEMA main CASCADE",
+                "SELECT 1; INSERT INTO kept VALUES (3)"):
+        fails("denied", server.query, sql, key=key, status=403)
+
+    def refuse(method, path, body=None, headers=None):
+        answer = server.request(method, path, body, headers, key)
+        equal((answer.status, answer.error["code"]), (403, "denied"), f"{method} {path}")
+
+    csv = {"Content-Type": "text/csv"}
+    refuse("POST", "/ingest/kept", b"a\n5\n", csv)
+    refuse("POST", "/ingest/mine", b"a\n5\n", csv)
+    refuse("POST", "/ingest/mine", [{"a": 1}])
+    refuse("POST", "/api/v1/tables/kept/rows", [{"a": 1}])
+    refuse("DELETE", "/tables/kept")
+    refuse("DELETE", "/api/v1/namespaces/main/tables/kept")
+    refuse("POST", "/api/v1/namespaces/main/tables/kept/rename", {"to": "mine"})
+    load = server.request("POST", "/api/v1/loads", {}, key=key)
+    if load.status == 201:
+        load_path = f"/api/v1/loads/{load.json['id']}"
+        server.request("PUT", load_path + "/files/0?name=a.csv", b"a\n5\n", None, key)
+        refuse("POST", load_path + "/commit", {"table": "kept"})
+    equal(server.rows("SELECT a FROM kept", key=key), [[1]])
+    fails("table_not_found", server.query, "SELECT * FROM mine")
+
+
+@test
+def one_does_not_see_or_end_what_others_run():
+    server = shared()
+    one, two = server.make_principal("one", "reader"), server.make_principal("two", "reader")
+    mine = server.query("SELECT 'secret of one'", key=one)["query_id"]
+    listed = server.request("GET", "/api/v1/queries", key=two).ok().text
+    check("secret of one" not in listed and mine not in listed, listed[:500])
+    for method in ("GET", "DELETE"):
+        equal(server.request(method, f"/api/v1/queries/{mine}", key=two).status, 404, method)
+    equal(server.request("GET", f"/api/v1/queries/{mine}", key=one).status, 200)
+    check(mine in json.dumps(server.request("GET", "/api/v1/queries").json), "root sees everybody's")
+    load = server.request("POST", "/api/v1/loads", {}).ok().json["id"]
+    equal(server.request("PUT", f"/api/v1/loads/{load}/files/0", b"a\n1\n", None, one).status, 404)
+
+
+@test
+def open_mode_is_for_loopback_alone():
+    from tarn import Server
+    with Server(settings={"auth.mode": "none"}) as server:
+        equal(server.request("GET", "/api/v1/status", key=NO_KEY).status, 200)
+        equal(server.rows("SELECT 1", key=NO_KEY), [[1]])
+    with Server(start=False) as server:
+        code, _, err = server.run("serve", "--auth.mode", "none", "--http.listen", "0.0.0.0:0", timeout=20)
+        equal(code, 2, err)
+        if "auth.mode" not in err:
+            raise Failed(err)
+
+
+main()
