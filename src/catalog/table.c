@@ -343,6 +343,21 @@ static status create_empty(creation *new, arena *a, error *err)
     return submit_creation(new, err);
 }
 
+/* One table, one spelling: other programs read "a/../b" and "a//b" as the folder of another table. */
+static status check_canonical(str location, error *err)
+{
+    for (str rest = str_slice(location, str_find(location, STR("://")) + 3, location.size);
+         !str_is_null(rest);) {
+        str segment = str_cut(rest, '/', &rest);
+        if (segment.size == 0 || str_equal(segment, STR(".")) || str_equal(segment, STR(".."))) {
+            return error_set(err, STATUS_INVALID,
+                             "location \"%.*s\" has an empty segment, \".\" or \"..\"",
+                             STR_ARG(location));
+        }
+    }
+    return STATUS_OK;
+}
+
 status catalog_plan_location(catalog *c, table_name name, str asked, arena *a, str *ret_location,
                              error *err)
 {
@@ -364,6 +379,9 @@ status catalog_plan_location(catalog *c, table_name name, str asked, arena *a, s
                    "warehouse.roots.",
                    STR_ARG(c->warehouse_location));
         return STATUS_DENIED;
+    }
+    if (!store_is_local(asked)) {
+        TRY(check_canonical(asked, err));
     }
     *ret_location = asked;
     return STATUS_OK;
