@@ -1,5 +1,6 @@
-/* version-hint.text: for programs that find a table by its folder. Only tables in plain folders have it. The catalog does not
- * read it: it follows the pointer, may lag behind it after a crash, and is replaced whole. */
+/* version-hint.text: for programs that find a table by its folder. Only tables in plain folders have it.
+ * The catalog does not read it: it follows the pointer, may lag behind it after a crash, and is replaced
+ * whole. */
 #include "internal.h"
 
 #include "tarn/base/fs.h"

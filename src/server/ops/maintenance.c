@@ -1,6 +1,7 @@
 /* Backup, restore, recover.
  *
- * A backup is a data directory: tarn.db, blobs/, secrets/, and the file BACKUP, written last, which says that it is whole.
+ * A backup is a data directory: tarn.db, blobs/, secrets/, and the file BACKUP, written last, which says
+ * that it is whole.
  * Blobs are never changed in place, so links to them are a copy as long as both lie on one file system. */
 #include "ops/maintenance.h"
 

@@ -4,8 +4,8 @@
 
 #include "app.h"
 
-/* Copies database, blobs and secrets into `target`, an absolute path that does not exist or is empty. The database first:
- * every row in it then has its blob. INVALID, EXISTS, IO. */
+/* Copies database, blobs and secrets into `target`, an absolute path that does not exist or is empty. The
+ * database first: every row in it then has its blob. INVALID, EXISTS, IO. */
 status maintenance_backup(server *app, str target, int64_t *ret_objects, error *err);
 
 #endif

@@ -244,7 +244,7 @@ status small_query_get(call *c, error *err)
     request.sql = http_request_param(c->x, "sql");
     if (str_is_null(request.sql)) {
         error_set(err, STATUS_INVALID, "parameter \"sql\" is missing");
-        error_hint(err, "GET /query?sql=SELECT+1");
+        error_hint(err, "Send it as GET /query?sql=SELECT+1.");
         return STATUS_INVALID;
     }
     return run_query(c, &request, err);

@@ -119,7 +119,8 @@ static status finish(query_answer *a, const query_result *r, error *err)
         TRY(begin(a, NULL, 0, err));
     }
     if (a->request->format == RESULT_JSON_OBJECTS && !a->streaming && a->held.size == 0) {
-        TRY(push(a, "[]", 2, err)); /* changes have no rows, and their answer is JSON all the same */
+        TRY(push(a, "[]", 2,
+                 err)); /* changes have no rows, and their answer is JSON all the same */
     }
     if (a->request->format == RESULT_JSON_ROWS) {
         buf *tail = buf_in(a->c->a, LIMIT_JSON_BODY);

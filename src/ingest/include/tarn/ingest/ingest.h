@@ -70,7 +70,8 @@ typedef struct load_result {
 } load_result;
 
 typedef struct ingest ingest;
-status ingest_open(engine *e, catalog *c, access_control *ac, storage *st, ingest **ret_ingest, error *err);
+status ingest_open(engine *e, catalog *c, access_control *ac, storage *st, ingest **ret_ingest,
+                   error *err);
 void ingest_close(ingest *in);
 
 /* BAD_DATA names input, line and column of malformed rows; CORRUPT a broken Parquet file;
