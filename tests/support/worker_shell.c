@@ -1,9 +1,11 @@
 /* worker_shell: runs SQL in a worker and shows what comes back, without a server.
  *
- *     worker_shell [-f FORMAT] [-l LIBRARY] [-r ROOT] [-t THREADS] [-m MIB] [-u] [-s SECONDS] [-n] SQL…
+ *     worker_shell [-f FORMAT] [-l LIBRARY] [-r ROOT] [-t THREADS] [-m MIB] [-u] [-s SECONDS] SQL…
  *
- * -f json|jsonl|csv|tsv|arrow|parquet|objects, or exec (no result); -u without sandbox; -s: time limit; -n: counts
- * rows only; -b TIMES: repeats the first statement, each time with a fresh session; -w: waits for Enter at the end, so that the processes can be looked at. Timings go to stderr. */
+ * -f json|jsonl|csv|tsv|arrow|parquet|objects, or exec (no result); -u: without sandbox; -s: time
+ * limit; -n: counts rows only; -x ROWS: at most so many; -b TIMES: repeats the first statement, each
+ * time with a fresh session; -w: waits for Enter at the end, so that the processes can be looked at.
+ * Timings go to stderr. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -66,6 +68,8 @@ static int show_error(const error *err)
     return 1;
 }
 
+static int64_t rows_max = -1;
+
 static double ms_since(int64_t start_ns)
 {
     return (double)(clock_mono_ns() - start_ns) / 1e6;
@@ -74,7 +78,7 @@ static double ms_since(int64_t start_ns)
 static int run(worker *w, const char *sql, const char *format, int64_t deadline_ns)
 {
     result_sink sink = {.begin = show_columns, .write = show_bytes};
-    worker_query_options options = {.sql = str_c(sql), .rows_max = -1, .format = RESULT_NONE};
+    worker_query_options options = {.sql = str_c(sql), .rows_max = rows_max, .format = RESULT_NONE};
     worker_query_result counts = {.row_count = 0};
     worker_cancel cancel = {.deadline_ns = deadline_ns};
     error err = ERROR_INIT;
@@ -138,7 +142,7 @@ int main(int argc, char **argv)
         return worker_main(argc, argv);
     }
     options.memory_bytes = (int64_t)4 << 30;
-    for (int option; (option = getopt(argc, argv, "f:l:r:t:m:us:nwb:")) != -1;) {
+    for (int option; (option = getopt(argc, argv, "f:l:r:t:m:us:nwb:x:")) != -1;) {
         switch (option) {
         case 'f':
             format = optarg;
@@ -165,6 +169,9 @@ int main(int argc, char **argv)
             break;
         case 'n':
             format = "none";
+            break;
+        case 'x':
+            rows_max = strtol(optarg, NULL, 10);
             break;
         case 'b':
             times = (int)strtol(optarg, NULL, 10);

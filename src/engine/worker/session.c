@@ -19,6 +19,7 @@ static const char *const open_settings[] = {
     "partitioned_write_max_open_files",
     "explain_output",
     "errors_as_json",
+    "TimeZone",
     "parquet_metadata_cache",
     "partitioned_write_flush_threshold",
 };
@@ -108,10 +109,8 @@ static str settings_sql(const session_options *options, arena *a)
     }
     buf_add_c(sql, "; SET allow_persistent_secrets = false; SET secret_directory = ");
     sql_quote_text(sql, spill);
-    buf_add_c(
-        sql,
-        "; SET enable_external_access = false; SET TimeZone = 'UTC'; SET custom_profiling_settings = "
-        "'{\"CUMULATIVE_ROWS_SCANNED\": \"true\"}'; SET allowed_configs = ");
+    buf_add_c(sql, "; SET enable_external_access = false; SET custom_profiling_settings = "
+                   "'{\"CUMULATIVE_ROWS_SCANNED\": \"true\"}'; SET allowed_configs = ");
     put_open_settings(sql);
     buf_add_c(sql, "; SET lock_configuration = true");
     return buf_str(sql);
@@ -134,8 +133,10 @@ static status connect_again(session *s, error *err)
     if (old != NULL) {
         duck.disconnect(&old);
     }
-    return session_exec(s, STR("SET errors_as_json = true; SET enable_profiling = 'no_output'"),
-                        &is_fatal, err);
+    return session_exec(
+        s,
+        STR("SET errors_as_json = true; SET enable_profiling = 'no_output'; SET TimeZone = 'UTC'"),
+        &is_fatal, err);
 }
 
 static status fresh_catalog(session *s, error *err)

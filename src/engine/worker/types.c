@@ -100,7 +100,6 @@ static bool is_unreadable(duck_type id, cast_mode mode)
     case DUCK_GEOMETRY:
     case DUCK_VARIANT:
         return mode != CAST_NONE;
-    case DUCK_ENUM:
     case DUCK_UNION:
     case DUCK_BIT:
     case DUCK_TIME_TZ:
