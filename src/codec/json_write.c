@@ -98,8 +98,37 @@ void json_quote(buf *out, str text)
 
 /* --- numbers --- */
 
-#define EXACT_LIMIT \
-    1e15 /* whole numbers below have at most 15 digits: every one of them reads back */
+/* Digits by hand: results of millions of rows go through here. */
+static void add_uint(buf *out, uint64_t value, bool negative)
+{
+    char digits[24];
+    size_t at = sizeof(digits);
+
+    do {
+        digits[--at] = (char)('0' + value % 10);
+        value /= 10;
+    } while (value > 0);
+    if (negative) {
+        digits[--at] = '-';
+    }
+    buf_add(out, digits + at, sizeof(digits) - at);
+}
+
+/* A point and `places` digits. */
+static void add_decimals(buf *out, uint64_t value, int places)
+{
+    char text[24];
+
+    text[0] = '.';
+    for (int i = places; i > 0; i--) {
+        text[i] = (char)('0' + value % 10);
+        value /= 10;
+    }
+    buf_add(out, text, (size_t)places + 1);
+}
+
+/* Whole numbers below have at most 15 digits: every one of them reads back. */
+#define EXACT_LIMIT 1e15
 
 /* Numbers with few decimals, as amounts of money have: k / 10^places with k below 10^15 is
  * correctly rounded by one division, so its digits read back. */
@@ -110,8 +139,8 @@ static bool add_short_decimal(buf *out, double value)
 
     for (int places = 0; places < (int)COUNT_OF(powers); places++) {
         double scaled = rint(magnitude * powers[places]);
-        int64_t digits;
-        int64_t power = (int64_t)powers[places];
+        uint64_t power = (uint64_t)powers[places];
+        uint64_t digits;
 
         if (scaled >= EXACT_LIMIT) {
             return false;
@@ -119,13 +148,9 @@ static bool add_short_decimal(buf *out, double value)
         if (scaled / powers[places] < magnitude || scaled / powers[places] > magnitude) {
             continue;
         }
-        digits = (int64_t)scaled;
-        if (places == 0) {
-            buf_printf(out, "%s%" PRId64 ".0", signbit(value) ? "-" : "", digits);
-        } else {
-            buf_printf(out, "%s%" PRId64 ".%0*" PRId64, signbit(value) ? "-" : "", digits / power,
-                       places, digits % power);
-        }
+        digits = (uint64_t)scaled;
+        add_uint(out, digits / power, signbit(value) != 0);
+        add_decimals(out, digits % power, places > 0 ? places : 1);
         return true;
     }
     return false;
@@ -239,22 +264,6 @@ void json_put_null(json_writer *w)
 void json_put_bool(json_writer *w, bool value)
 {
     json_put_raw(w, value ? STR("true") : STR("false"));
-}
-
-/* Digits by hand: results of millions of rows go through here. */
-static void add_uint(buf *out, uint64_t value, bool negative)
-{
-    char digits[24];
-    size_t at = sizeof(digits);
-
-    do {
-        digits[--at] = (char)('0' + value % 10);
-        value /= 10;
-    } while (value > 0);
-    if (negative) {
-        digits[--at] = '-';
-    }
-    buf_add(out, digits + at, sizeof(digits) - at);
 }
 
 void json_put_int(json_writer *w, int64_t value)
