@@ -221,7 +221,8 @@ static store_stage_request test_request(const ice_file *file)
 }
 
 /* Objects below a prefix. */
-static size_t test_count_objects(fixture *f, const test_table *t, str prefix, int64_t *ret_bytes)
+static inline size_t test_count_objects(fixture *f, const test_table *t, str prefix,
+                                        int64_t *ret_bytes)
 {
     store_object *objects;
     size_t count = 0;
