@@ -156,9 +156,23 @@ static bool add_short_decimal(buf *out, double value)
     return false;
 }
 
+/* True where the text reads back as the same value. */
+static bool print_double(double value, int digits, char *text, size_t size)
+{
+    int length = snprintf(text, size, "%.*g", digits, value);
+    double back;
+
+    for (int i = 0; i < length; i++) {
+        text[i] = text[i] == ',' ? '.' : text[i]; /* the locale's decimal point */
+    }
+    return str_to_double(str_c(text), &back, NULL) == STATUS_OK &&
+           memcmp(&back, &value, sizeof(back)) == 0;
+}
+
 static void add_double(buf *out, double value)
 {
     char text[40];
+    char shorter[40];
 
     if (isnan(value)) {
         buf_add_c(out, "\"NaN\"");
@@ -171,17 +185,11 @@ static void add_double(buf *out, double value)
     if (add_short_decimal(out, value)) {
         return;
     }
-    for (int digits = 15; digits <= 17; digits++) {
-        int size = snprintf(text, sizeof(text), "%.*g", digits, value);
-        double back;
-
-        for (int i = 0; i < size; i++) {
-            text[i] = text[i] == ',' ? '.' : text[i]; /* the locale's decimal point */
-        }
-        if (str_to_double(str_c(text), &back, NULL) == STATUS_OK &&
-            memcmp(&back, &value, sizeof(back)) == 0) {
-            break;
-        }
+    /* 17 digits always do, 15 often; most that are left need 16 or 17. */
+    if (!print_double(value, 16, text, sizeof(text))) {
+        (void)print_double(value, 17, text, sizeof(text));
+    } else if (print_double(value, 15, shorter, sizeof(shorter))) {
+        memcpy(text, shorter, sizeof(text));
     }
     buf_add_c(out, text);
     if (strpbrk(text, ".e") == NULL) {
