@@ -7,8 +7,8 @@
 #include "tarn/base/fs.h"
 #include "tarn/base/limits.h"
 
-/* The planner must hand out a plan that can be written as JSON: with these three, some cannot be. */
-#define PLANNER_OFF "SET disabled_optimizers = 'late_materialization,column_lifetime,top_n';"
+/* The planner must hand out a plan that can be written as JSON: with these four, some cannot be. */
+#define PLANNER_OFF "SET disabled_optimizers = 'common_aggregate,late_materialization,column_lifetime,top_n';"
 #define PLANNER_ON "RESET disabled_optimizers;"
 #define SERIALIZE_PLAN                                                                                          \
     "SELECT json_serialize_plan(CAST($1 AS VARCHAR), skip_null := true, skip_empty := false, skip_default := true, optimize := " \
