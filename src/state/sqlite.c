@@ -21,10 +21,10 @@
 #include "tarn/base/map.h"
 
 #define BUSY_TIMEOUT_MS 5000
-#define STATEMENTS_MAX 256        /* kept per connection */
-#define LOG_QUIET_PAGES 1000      /* checkpoint where nobody waits */
-#define LOG_FULL_PAGES 8000       /* checkpoint although somebody waits */
-#define LOG_HUGE_PAGES 65536      /* wait for readers, so that the log starts again */
+#define STATEMENTS_MAX 256   /* kept per connection */
+#define LOG_QUIET_PAGES 1000 /* checkpoint where nobody waits */
+#define LOG_FULL_PAGES 2000  /* checkpoint although somebody waits: short logs stay in the cache */
+#define LOG_HUGE_PAGES 65536 /* wait for readers, so that the log starts again */
 #define LOG_KEEP_BYTES "67108864" /* 64 MiB */
 
 struct db {

@@ -201,7 +201,9 @@ static status commit_group(state *s, state_outcome *ret_outcome, error *err)
     if (committed == STATUS_OK) {
         return FAULT(FAULT_STATE_COMMITTED, err); /* durable, but nobody is told so */
     }
-    *ret_outcome = fs_volume_broken() ? STATE_UNKNOWN : STATE_ROLLED_BACK;
+    /* On a full disk the log lacks the frame that commits. With any other failure it may have it. */
+    *ret_outcome =
+        committed == STATUS_NO_SPACE && !fs_volume_broken() ? STATE_ROLLED_BACK : STATE_UNKNOWN;
     if (committed != STATUS_NO_SPACE) {
         fs_volume_break();
     }

@@ -316,10 +316,14 @@ status store__compare_epochs(storage *st, error *err)
 static void look_after_last_stop(storage *st)
 {
     error err = ERROR_INIT;
+    bool foreign;
     status done;
 
     expire_lost(st);
-    if (st->foreign) {
+    mutex_lock(&st->lock);
+    foreign = st->foreign;
+    mutex_unlock(&st->lock);
+    if (foreign) {
         return;
     }
     done = state_read(st->state, queue_records, st, &err);

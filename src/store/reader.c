@@ -130,7 +130,7 @@ status store__reader_over(storage *st, arena *memory, const store_source *source
     r->location = source->object.location;
     r->size_bytes = source->object.size_bytes;
     r->fd = source->fd;
-    r->whole = str_is_null(source->crcs) || is_verified(st, source->id);
+    r->whole = str_is_empty(source->crcs) || is_verified(st, source->id);
     r->info = r->whole ? NULL : enter_info(st, source);
     *ret_reader = r;
     return STATUS_OK;

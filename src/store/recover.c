@@ -1,5 +1,6 @@
-/* Rebuilding the rows from the blobs alone: every blob says its names (names.c) and the checksum of its checksums, which
- * are computed again: so corrupt bytes do not become good ones. Of several blobs with one name the newest counts. */
+/* Rebuilding the rows from the blobs alone: every blob says its names (names.c) and the checksum of its checksums, and
+ * these are computed again, so that corrupt bytes do not become good ones. Of several blobs with one name the newest
+ * counts. */
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -236,7 +237,9 @@ status store_recover(storage *st, int64_t *ret_objects, error *err)
         recovered = store__write_id(st, st->blobs_path, err);
     }
     if (recovered == STATUS_OK) {
+        mutex_lock(&st->lock);
         st->foreign = false; /* the blobs are this database's now */
+        mutex_unlock(&st->lock);
     }
     arena_free(r.memory);
     TRY(recovered);

@@ -184,6 +184,22 @@ static void test_after_a_failed_sync_the_outcome_is_unknown(void **context)
     fs_volume_reset_for_tests();
 }
 
+static void test_a_commit_that_could_not_be_written_is_unknown_and_stops_the_volume(void **context)
+{
+    fixture *f = *context;
+    ending e = {.id = 1, .outcome = STATE_COMMITTED};
+    state *s;
+
+    EXPECT_OK(open_pairs(test_path(f, "tarn.db"), &s, &f->err));
+    EXPECT_OK(fault_arm("fs.write=fail:EIO@1", &f->err));
+    EXPECT_STATUS(IO, state_submit(s, insert_and_note, &e, &f->err));
+    fault_disarm();
+    assert_int_equal(e.outcome, STATE_UNKNOWN);
+    assert_true(fs_volume_broken());
+    state_close(s);
+    fs_volume_reset_for_tests();
+}
+
 static void test_a_full_disk_undoes_the_group_and_later_ones_succeed(void **context)
 {
     fixture *f = *context;
@@ -227,5 +243,6 @@ static void test_failing_before_the_commit_undoes_the_group_alone(void **context
 
 TESTS(test_a_killed_process_loses_nothing_acknowledged, test_a_failed_sync_stops_the_volume,
       test_after_a_failed_sync_the_outcome_is_unknown,
+      test_a_commit_that_could_not_be_written_is_unknown_and_stops_the_volume,
       test_a_full_disk_undoes_the_group_and_later_ones_succeed,
       test_failing_before_the_commit_undoes_the_group_alone)

@@ -4,6 +4,7 @@
 #include <sys/wait.h>
 #include <sys/xattr.h>
 
+#include "internal.h"
 #include "tarn/base/clock.h"
 #include "world.h"
 

@@ -5,6 +5,7 @@
 #include <sys/mount.h>
 #include <sys/wait.h>
 
+#include "internal.h"
 #include "world.h"
 
 #define OBJECTS 12

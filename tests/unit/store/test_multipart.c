@@ -1,6 +1,7 @@
 /* Claims about objects that arrive in parts. */
 #include "world.h"
 
+#include "tarn/base/thread.h"
 #include "tarn/codec/checksum.h"
 
 #define KEY STR("s3://warehouse/parts")

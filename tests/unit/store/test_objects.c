@@ -1,6 +1,7 @@
 /* Claims about objects of the built-in store: staging, publishing, reading, listing, deleting. */
 #include "world.h"
 
+#include "tarn/base/thread.h"
 #include "tarn/codec/checksum.h"
 
 #define KEY STR("s3://warehouse/a/b c/ü.txt")

@@ -9,10 +9,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "internal.h"
 #include "support/test.h"
 #include "tarn/base/fault.h"
 #include "tarn/base/fs.h"
+#include "tarn/store/store.h"
 
 typedef struct world {
     const char *data;
