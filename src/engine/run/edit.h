@@ -1,4 +1,5 @@
-/* edit.h: a piece of a script with parts of it replaced, and the way back from its positions to the script's. */
+/* edit.h: a piece of a script with parts of it replaced, and the way back from its positions to
+ * the script's. */
 #ifndef TARN_ENGINE_EDIT_H
 #define TARN_ENGINE_EDIT_H
 
@@ -24,13 +25,14 @@ typedef struct edited {
     size_t part_count;
 } edited;
 
-/* The script from `from` to before `to`. Edits inside of it are applied in the order of their places (of one place: in
- * the order given); the others are left out. TOO_LARGE. */
+/* The script from `from` to before `to`. Edits inside of it are applied in the order of their
+ * places (of one place: in the order given); the others are left out. TOO_LARGE. */
 status edit_apply(str script, size_t from, size_t to, const edit_list *edits, arena *a,
                   edited *ret_edited, error *err);
 /* Where a byte of the edited text comes from: inside of a replacement, its beginning. */
 size_t edit_origin(const edited *e, size_t position);
-/* Gives an error that speaks of the edited text (its `offset` bytes into the failed statement) the script's position. */
+/* Gives an error that speaks of the edited text (its `offset` bytes into the failed statement)
+ * the script's position. */
 void edit_place_error(const edited *e, size_t offset, error *err);
 
 #endif

@@ -1,4 +1,5 @@
-/* The engine and the run of a script: statement by statement, the first error ends it, the answer is the last one's. */
+/* The engine and the run of a script: statement by statement, the first error ends it, the
+ * answer is the last one's. */
 #include "run/run.h"
 #include "tarn/base/clock.h"
 #include "tarn/base/log.h"
@@ -154,7 +155,8 @@ static status run_statement(run *r, const statement *st, bool last, error *err)
     return result;
 }
 
-/* All statements are parsed before the first one runs: a script with a mistake in it changes nothing. */
+/* All statements are parsed before the first one runs: a script with a mistake in it changes
+ * nothing. */
 static status parse_script(run *r, statement **ret_statements, size_t *ret_count, error *err)
 {
     token_range *ranges;

@@ -26,7 +26,8 @@ static void put_bytes(buf *out, int64_t bytes)
     buf_printf(out, unit == 0 ? "%.0f %s" : "%.1f %s", value, units[unit]);
 }
 
-/* "main.trips: 12 files considered, 9 skipped (6 by partition, 3 by bounds), 3 read: 41000 rows, 1.2 MiB" */
+/* "main.trips: 12 files considered, 9 skipped (6 by partition, 3 by bounds), 3 read: 41000 rows,
+ * 1.2 MiB" */
 static void describe_table(buf *out, const query_table *table)
 {
     const ice_scan *scan = &table->scan;

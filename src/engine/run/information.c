@@ -1,4 +1,5 @@
-/* information_schema: tables, columns and schemata, made from the catalog for the statement that asks. */
+/* information_schema: tables, columns and schemata, made from the catalog for the statement that
+ * asks. */
 #include "run/query.h"
 #include "run/rows_sql.h"
 #include "tarn/base/limits.h"

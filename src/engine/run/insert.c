@@ -1,5 +1,5 @@
-/* Rows in: INSERT and CREATE TABLE AS. The source runs once, inside of the COPY that writes the files; the files and the
- * table (or its new snapshot) become visible in one transaction. */
+/* Rows in: INSERT and CREATE TABLE AS. The source runs once, inside of the COPY that writes the
+ * files; the files and the table (or its new snapshot) become visible in one transaction. */
 #include "run/query.h"
 #include "run/table.h"
 #include "run/write.h"
@@ -31,7 +31,8 @@ static ice_append append_of(const engine_written *written, const ice_metadata *m
     };
 }
 
-/* SELECT CAST(tarn_s0 AS T) AS …: the source's columns in the order and the types of the table's. */
+/* SELECT CAST(tarn_s0 AS T) AS …: the source's columns in the order and the types of the
+ * table's. */
 typedef struct source_column {
     size_t number; /* of the source; SIZE_MAX: NULL */
     const ice_field *field;
@@ -313,7 +314,8 @@ static status check_count(run *r, const insert_target *t, const row_source *sour
 
 /* ---- INSERT … VALUES ---- */
 
-/* What a row may hold so that nothing in it needs to be looked at: numbers, texts, NULL, true, false, signs. */
+/* What a row may hold so that nothing in it needs to be looked at: numbers, texts, NULL, true,
+ * false, signs. */
 static bool is_literal_token(const token_list *list, size_t index)
 {
     token_kind kind = list->items[index].kind;
@@ -343,8 +345,8 @@ typedef struct values_edit {
     error *err;
 } values_edit;
 
-/* The value in tokens [from, to) becomes CAST(value AS T), as DuckDB's own INSERT casts each value by itself; DEFAULT
- * becomes NULL. */
+/* The value in tokens [from, to) becomes CAST(value AS T), as DuckDB's own INSERT casts each
+ * value by itself; DEFAULT becomes NULL. */
 static status edit_value(values_edit *v, size_t from, size_t to, size_t column)
 {
     if (from >= to) {
@@ -394,7 +396,8 @@ static status edit_row(values_edit *v, size_t *at, size_t end)
                : run_at(wrong_count(v->target, column, v->err), v->list->items[row].from, v->err);
 }
 
-/* VALUES (…), (…): *ret_rows_only is false where more follows (ORDER BY, UNION …): then the text stays as it is. */
+/* VALUES (…), (…): *ret_rows_only is false where more follows (ORDER BY, UNION …): then the text
+ * stays as it is. */
 static status edit_values(values_edit *v, token_range body, bool *ret_rows_only, bool *ret_literal)
 {
     size_t at = body.from + 1;

@@ -1,4 +1,5 @@
-/* Literals for values: the type is what JSON says, and DuckDB adapts numbers and texts to where they stand. */
+/* Literals for values: the type is what JSON says, and DuckDB adapts numbers and texts to where
+ * they stand. */
 #include "run/params.h"
 
 #include "tarn/base/buf.h"

@@ -1,5 +1,6 @@
-/* params.h: parameters become literals in the statement's text, before anything is analysed. So the plan that files are
- * pruned by and the statement that runs are one and the same, whatever the value. */
+/* params.h: parameters become literals in the statement's text, before anything is analysed. So
+ * the plan that files are pruned by and the statement that runs are one and the same, whatever
+ * the value. */
 #ifndef TARN_ENGINE_PARAMS_H
 #define TARN_ENGINE_PARAMS_H
 
@@ -7,8 +8,9 @@
 #include "sql/token.h"
 #include "tarn/codec/json.h"
 
-/* Adds an edit for every parameter in the range: "?" counts from 1 in each statement, "$2" and "?2" by position in an
- * array, "$name" by name in an object. INVALID with position: no such parameter; INVALID: values without a place. */
+/* Adds an edit for every parameter in the range: "?" counts from 1 in each statement, "$2" and
+ * "?2" by position in an array, "$name" by name in an object. INVALID with position: no such
+ * parameter; INVALID: values without a place. */
 status params_edit(const token_list *list, token_range range, const json *params, arena *a,
                    edit_list *edits, error *err);
 

@@ -7,7 +7,8 @@
 #define SERIALIZE_SQL \
     "SELECT json_serialize_sql(CAST($1 AS VARCHAR), skip_null := true, skip_empty := true, skip_default := true)"
 
-/* Schemas of DuckDB's own, and the names of the databases that a worker has: a view cannot be found below them. */
+/* Schemas of DuckDB's own, and the names of the databases that a worker has: a view cannot be
+ * found below them. */
 static const char *const taken_schemas[] = {
     "memory", "temp", "system", "tarn", "information_schema", "pg_catalog"};
 
@@ -204,7 +205,8 @@ static status add_reference(query *q, const tree_table *ref, size_t position, er
                    "Use information_schema.tables and information_schema.columns, or SHOW TABLES.");
         return STATUS_UNSUPPORTED;
     }
-    /* A name that DuckDB's grammar has no room for was already replaced by its namespace and table. */
+    /* A name that DuckDB's grammar has no room for was already replaced by its namespace and
+     * table. */
     size_t chain = chain_length(q, place);
     str *parts = ARENA_ARRAY(q->a, str, chain + 1);
     for (size_t i = 0; i < chain; i++) {
@@ -228,7 +230,8 @@ static status add_reference(query *q, const tree_table *ref, size_t position, er
     return STATUS_OK;
 }
 
-/* FROM a.b.c.t: DuckDB's grammar takes three parts, so longer names become "a.b.c"."t" before it sees them. */
+/* FROM a.b.c.t: DuckDB's grammar takes three parts, so longer names become "a.b.c"."t" before it
+ * sees them. */
 static status shorten_long_names(query *q, error *err)
 {
     const token_list *list = &q->r->tokens;

@@ -5,11 +5,11 @@
  *   (the caller runs query.text)
  *   query_close     rollback
  *
- * Views stand under the names that the statement uses, so that its text runs as it is. A name is replaced, at its place
- * in the text, only where DuckDB could not find a view under it: three parts and more, a schema that DuckDB has itself,
- * one name for two tables. */
-#ifndef TARN_ENGINE_QUERY_PRIVATE_H
-#define TARN_ENGINE_QUERY_PRIVATE_H
+ * Views stand under the names that the statement uses, so that its text runs as it is. A name is
+ * replaced, at its place in the text, only where DuckDB could not find a view under it: three
+ * parts and more, a schema that DuckDB has itself, one name for two tables. */
+#ifndef TARN_ENGINE_RUN_QUERY_H
+#define TARN_ENGINE_RUN_QUERY_H
 
 #include "run/edit.h"
 #include "run/params.h"
@@ -53,7 +53,8 @@ typedef struct query {
 /* `edits`: more changes to the text, may be NULL. */
 status query_analyse(run *r, token_range range, const edit_list *edits, arena *a, query *ret_query,
                      error *err);
-/* `always_plan` also where no file could be left out. After an error query_close is still to be called. */
+/* `always_plan` also where no file could be left out. After an error query_close is still to be
+ * called. */
 status query_open(query *q, bool always_plan, error *err);
 void query_close(query *q);
 /* Files, rows and bytes into the run's result. */
@@ -64,7 +65,8 @@ status query_fail(const query *q, status result, size_t offset, error *err);
 /* views.c */
 status views_open(query *q, bool always_plan, error *err);
 
-/* information.c: view of information_schema.<name> as SQL into q->extra_sql. NO_TABLE where tarn has none of that name. */
+/* information.c: view of information_schema.<name> as SQL into q->extra_sql. NO_TABLE where tarn
+ * has none of that name. */
 status information_view(query *q, str name, str view, error *err);
 
 #endif

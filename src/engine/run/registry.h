@@ -31,7 +31,8 @@ void registry_release(registry *r);
 /* Lives until it is removed as one of the oldest ended ones. `id` empty: a fresh one. */
 registry_entry *registry_begin(registry *r, const principal *who, str id, str sql);
 void registry_running(registry *r, registry_entry *entry);
-/* `result` CANCELLED makes it cancelled, OK done, all else failed. The entry may be gone afterwards. */
+/* `result` CANCELLED makes it cancelled, OK done, all else failed. The entry may be gone
+ * afterwards. */
 void registry_end(registry *r, registry_entry *entry, status result, const error *err,
                   int64_t row_count);
 bool registry_is_cancelled(const registry_entry *entry);

@@ -1,5 +1,5 @@
-/* rows_sql.h: rows that tarn itself makes, as a SELECT of constants, so that every result format and every client sees
- * them like any other rows. */
+/* rows_sql.h: rows that tarn itself makes, as a SELECT of constants, so that every result format
+ * and every client sees them like any other rows. */
 #ifndef TARN_ENGINE_ROWS_SQL_H
 #define TARN_ENGINE_ROWS_SQL_H
 

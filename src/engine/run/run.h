@@ -1,12 +1,14 @@
 /* run.h: one request on its way: what the files below run/ share.
  *
- * A request is a script. Its statements run one after the other on one worker, which belongs to the principal; each
- * statement has an arena of its own. Files that a statement reads are linked into the worker's folder once per request.
+ * A request is a script. Its statements run one after the other on one worker, which belongs to
+ * the principal; each statement has an arena of its own. Files that a statement reads are linked
+ * into the worker's folder once per request.
  *
  * Invariants
- *   1. Nothing that a request names reaches DuckDB before the analysis (query.h, in this folder) has seen it.
- *   2. Views, schemas and settings of a statement are made in one transaction and rolled back with it; planning and
- *      execution see the same now().
+ *   1. Nothing that a request names reaches DuckDB before the analysis (query.h, in this folder)
+ *      has seen it.
+ *   2. Views, schemas and settings of a statement are made in one transaction and rolled back
+ *      with it; planning and execution see the same now().
  *   3. A position in an error is a byte of the request's script. */
 #ifndef TARN_ENGINE_RUN_H
 #define TARN_ENGINE_RUN_H
@@ -51,7 +53,8 @@ status run_changed(run *r, bool last, int64_t changed_rows, int64_t snapshot_id,
 /* Gives an error without position the one of the statement's name. */
 status run_at(status result, size_t position, error *err);
 
-/* The kinds of statements. `a` ends with the statement; `last`: its rows are the request's answer. */
+/* The kinds of statements. `a` ends with the statement; `last`: its rows are the request's
+ * answer. */
 status run_read(run *r, const statement *st, bool last, arena *a, error *err);
 status run_explain(run *r, const statement *st, bool last, arena *a, error *err);
 status run_show(run *r, const statement *st, bool last, arena *a, error *err);

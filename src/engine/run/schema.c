@@ -65,7 +65,8 @@ status run_schema(run *r, const statement *st, bool last, arena *a, error *err)
 
 /* ---- CREATE TABLE ---- */
 
-/* SELECT typeof(CAST(NULL AS t1)), …: DuckDB's parser is the judge of types, and says them in one form. */
+/* SELECT typeof(CAST(NULL AS t1)), …: DuckDB's parser is the judge of types, and says them in
+ * one form. */
 static str types_sql(const statement *st, arena *a, size_t *offsets)
 {
     buf *sql = buf_in(a, 2 * LIMIT_SQL_TEXT);

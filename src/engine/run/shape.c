@@ -107,7 +107,8 @@ static void read_children(reader *r, size_t count, shape_node *node)
     }
 }
 
-/* group (LIST) { repeated group { element } }, or the older form where the repeated field is the element itself. */
+/* group (LIST) { repeated group { element } }, or the older form where the repeated field is the
+ * element itself. */
 static void read_list(reader *r, shape_node *node)
 {
     const parquet_element *repeated = &r->footer->elements[r->at];

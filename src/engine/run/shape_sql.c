@@ -1,5 +1,5 @@
-/* From a file's shape to the table's: what is equal stays as it is; structs are packed anew, lists and maps rebuilt
- * element by element, simple types cast. */
+/* From a file's shape to the table's: what is equal stays as it is; structs are packed anew,
+ * lists and maps rebuilt element by element, simple types cast. */
 #include "run/shape.h"
 #include "run/shape_node.h"
 #include "tarn/base/limits.h"

@@ -3,7 +3,8 @@
 #include "run/run.h"
 #include "tarn/base/limits.h"
 
-/* "a.b" of the parts as they were given; the warehouse's name in front is left out where such a namespace exists. */
+/* "a.b" of the parts as they were given; the warehouse's name in front is left out where such a
+ * namespace exists. */
 static status resolve_space(const run *r, const statement_name *name, arena *a, str *ret_space,
                             error *err)
 {

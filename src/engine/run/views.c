@@ -1,5 +1,5 @@
-/* The views that a statement's tables stand behind, twice: over zero-row stubs, so that DuckDB tells the filters; then
- * over the files that survive them. */
+/* The views that a statement's tables stand behind, twice: over zero-row stubs, so that DuckDB
+ * tells the filters; then over the files that survive them. */
 #include <fcntl.h>
 
 #include "run/query.h"
@@ -8,11 +8,12 @@
 #include "tarn/base/limits.h"
 
 /* The planner must hand out a plan that can be written as JSON: with these four, some cannot be. */
-#define PLANNER_OFF "SET disabled_optimizers = 'common_aggregate,late_materialization,column_lifetime,top_n';"
+#define PLANNER_OFF \
+    "SET disabled_optimizers = 'common_aggregate,late_materialization,column_lifetime,top_n';"
 #define PLANNER_ON "RESET disabled_optimizers;"
-#define SERIALIZE_PLAN                                                                                          \
-    "SELECT json_serialize_plan(CAST($1 AS VARCHAR), skip_null := true, skip_empty := false, skip_default := true, optimize := " \
-    "true)"
+#define SERIALIZE_PLAN                                                                         \
+    "SELECT json_serialize_plan(CAST($1 AS VARCHAR), skip_null := true, skip_empty := false, " \
+    "skip_default := true, optimize := true)"
 
 /* A Parquet file of one INT32 column "x" and no row. */
 static const unsigned char stub_bytes[] = {
@@ -113,7 +114,8 @@ static status make_stub(query *q, query_table *table, error *err)
     return STATUS_OK;
 }
 
-/* With at most one file a table has nothing to leave out that DuckDB would not find in the file itself. */
+/* With at most one file a table has nothing to leave out that DuckDB would not find in the file
+ * itself. */
 static bool is_worth_planning(const query *q)
 {
     for (size_t i = 0; i < q->tables.count; i++) {
@@ -220,7 +222,8 @@ typedef struct file_group {
 
 typedef VEC(file_group) group_list;
 
-/* The value of an identity partition field on a column that the file lacks; STR_NULL where there is none. */
+/* The value of an identity partition field on a column that the file lacks; STR_NULL where there
+ * is none. */
 static str partition_text(const ice_metadata *m, const ice_file *file, const ice_field *field,
                           arena *a)
 {

@@ -1,5 +1,6 @@
-/* Running the COPY, and what it tells of the files it wrote: where they are, their partition values, the bounds of
- * floating-point columns (a footer omits them where a chunk holds NaN). All other statistics come from the footers. */
+/* Running the COPY, and what it tells of the files it wrote: where they are, their partition
+ * values, the bounds of floating-point columns (a footer omits them where a chunk holds NaN).
+ * All other statistics come from the footers. */
 #include "run/write.h"
 
 #include "run/params.h"
@@ -56,7 +57,8 @@ static status run_copy(const write_request *request, const write_sql *sql, arena
 
 /* ---- RETURN_STATS ---- */
 
-/* The columns of a row: filename, count, file_size_bytes, footer_size_bytes, column_statistics, partition_keys. */
+/* The columns of a row: filename, count, file_size_bytes, footer_size_bytes, column_statistics,
+ * partition_keys. */
 enum { STATS_FILE = 0, STATS_ROWS = 1, STATS_COLUMNS = 4, STATS_PARTITION = 5 };
 
 /* A MAP arrives as an array of {"key", "value"}. */

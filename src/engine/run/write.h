@@ -1,10 +1,12 @@
-/* write.h: rows of a SELECT into Parquet files of a table. The public face is engine_write_rows in query.h. */
+/* write.h: rows of a SELECT into Parquet files of a table. The public face is engine_write_rows
+ * in query.h. */
 #ifndef TARN_ENGINE_WRITE_H
 #define TARN_ENGINE_WRITE_H
 
 #include "tarn/engine/query.h"
 
-/* As engine_write_rows, with the table named in errors; a position in an error is a byte of `source_sql`. */
+/* As engine_write_rows, with the table named in errors; a position in an error is a byte of
+ * `source_sql`. */
 typedef struct write_request {
     worker *w;
     const ice_metadata *metadata;

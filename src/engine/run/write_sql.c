@@ -1,9 +1,9 @@
-/* The COPY statement that writes a table's files: columns with their checks, hidden columns for the partition values,
- * field ids, and the options that the table's properties ask for.
+/* The COPY statement that writes a table's files: columns with their checks, hidden columns for
+ * the partition values, field ids, and the options that the table's properties ask for.
  *
- * Partition values are computed by SQL that equals the specification's transforms for negative values too; buckets by the
- * function tarn_bucket of the worker. Checks are error() calls with a marker and a number, turned into a message in
- * write.c, where the names are. */
+ * Partition values are computed by SQL that equals the specification's transforms for negative
+ * values too; buckets by the function tarn_bucket of the worker. Checks are error() calls with a
+ * marker and a number, turned into a message in write.c, where the names are. */
 #include "run/write.h"
 
 #include "tarn/base/limits.h"
@@ -36,7 +36,8 @@ static bool may_be_infinite(const ice_type *type)
            type->kind == ICE_TIMESTAMP_NS;
 }
 
-/* WHEN … THEN error(…) for each rule on the value and what is inside of it; nothing where there is none. */
+/* WHEN … THEN error(…) for each rule on the value and what is inside of it; nothing where there
+ * is none. */
 static void put_checks(sql_maker *m, const ice_field *field, str value, str path, str parent)
 {
     if (field->required) {

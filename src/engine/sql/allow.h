@@ -1,4 +1,5 @@
-/* allow.h: which functions SQL may call. The lists are in functions.c; an unknown name is refused. */
+/* allow.h: which functions SQL may call. The lists are in functions.c; an unknown name is
+ * refused. */
 #ifndef TARN_ENGINE_ALLOW_H
 #define TARN_ENGINE_ALLOW_H
 
@@ -32,12 +33,12 @@ extern const size_t allow_refusal_count;
 
 typedef enum allow_use { ALLOW_IN_EXPRESSION, ALLOW_AS_TABLE } allow_use;
 
-/* Names are case-insensitive. DENIED where the function exists and may not be called; NO_FUNCTION, with the nearest name
- * as hint, where there is none. */
+/* Names are case-insensitive. DENIED where the function exists and may not be called;
+ * NO_FUNCTION, with the nearest name as hint, where there is none. */
 status allow_function(str name, allow_use use, error *err);
 
-/* False in test builds (TARN_TEST_NO_ALLOW_LIST) started with that variable in the environment: then the sandbox stands
- * alone. Always true otherwise. */
+/* False in test builds (TARN_TEST_NO_ALLOW_LIST) started with that variable in the environment:
+ * then the sandbox stands alone. Always true otherwise. */
 bool allow_enabled(void);
 
 #endif

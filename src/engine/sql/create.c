@@ -108,8 +108,8 @@ static bool ends_type(const parser *p)
     return parser_is_symbol(p, ',') || parser_is_symbol(p, ')');
 }
 
-/* DECIMAL(10, 2), STRUCT(a INTEGER, b VARCHAR[]), TIMESTAMP WITH TIME ZONE: words, numbers and brackets, nothing that
- * could be an expression. */
+/* DECIMAL(10, 2), STRUCT(a INTEGER, b VARCHAR[]), TIMESTAMP WITH TIME ZONE: words, numbers and
+ * brackets, nothing that could be an expression. */
 static status parse_type(parser *p, str *ret_text)
 {
     size_t start = p->at;
@@ -309,7 +309,8 @@ static status refuse_clause(const parser *p, const char *name, const char *hint)
     return parser_place(p, parser_position(p), STATUS_UNSUPPORTED);
 }
 
-/* A bracket behind the table's name is a list of columns when only names and commas stand in it and a source follows. */
+/* A bracket behind the table's name is a list of columns when only names and commas stand in it
+ * and a source follows. */
 static bool is_column_list(const parser *p)
 {
     size_t at = p->at + 1;

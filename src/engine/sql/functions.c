@@ -1,9 +1,10 @@
-/* Every function of DuckDB 1.5.6, each judged once: what may be called in an expression, what as a table, and what may
- * not, with the reason. A name that is on no list does not exist for SQL.
+/* Every function of DuckDB 1.5.6, each judged once: what may be called in an expression, what as
+ * a table, and what may not, with the reason. A name that is on no list does not exist for SQL.
  *
- * Allowed is what computes a value from its arguments alone, the clock and chance included. Refused is what reads or
- * writes files, runs SQL that the analysis has not seen, changes the state of DuckDB, or shows its inside: settings,
- * logs, catalog, other statements. Lists are sorted by bytes: they are searched by halves. */
+ * Allowed is what computes a value from its arguments alone, the clock and chance included.
+ * Refused is what reads or writes files, runs SQL that the analysis has not seen, changes the
+ * state of DuckDB, or shows its inside: settings, logs, catalog, other statements. Lists are
+ * sorted by bytes: they are searched by halves. */
 #include "sql/allow.h"
 
 /* clang-format off */

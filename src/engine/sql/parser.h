@@ -1,4 +1,5 @@
-/* parser.h: what the files of the statement parser share: a place in the tokens, and small steps from it. */
+/* parser.h: what the files of the statement parser share: a place in the tokens, and small steps
+ * from it. */
 #ifndef TARN_ENGINE_PARSER_H
 #define TARN_ENGINE_PARSER_H
 
@@ -27,7 +28,8 @@ status parser_place(const parser *p, size_t position, status kind);
 
 status parser_name(parser *p, statement_name *ret_name); /* one to eight parts */
 status parser_word(parser *p, str *ret_name);            /* one part */
-/* Steps over balanced brackets, the present token being the opening one; gives the tokens between them. */
+/* Steps over balanced brackets, the present token being the opening one; gives the tokens
+ * between them. */
 status parser_brackets(parser *p, token_range *ret_inside);
 /* The text from token `from` to before token `to`. */
 str parser_text(const parser *p, size_t from, size_t to);

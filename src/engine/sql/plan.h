@@ -1,14 +1,17 @@
-/* plan.h: the filters that DuckDB's optimiser pushed into the scans of a statement, as Iceberg expressions.
+/* plan.h: the filters that DuckDB's optimiser pushed into the scans of a statement, as Iceberg
+ * expressions.
  *
- * The input is json_serialize_plan(…, optimize := true) over views whose scans read one zero-row file each: the name of
- * that file says which table a scan is of. What is not understood becomes ICE_TRUE: reading too much is allowed,
- * reading too little never.
+ * The input is json_serialize_plan(…, optimize := true) over views whose scans read one zero-row
+ * file each: the name of that file says which table a scan is of. What is not understood becomes
+ * ICE_TRUE: reading too much is allowed, reading too little never.
  *
  * Invariants
- *   1. A table's filter is the union over all its scans in the plan, so that one list of files serves them all.
- *   2. A scan's filter holds for every row of the table that can reach the result: table filters of the scan, and a
- *      FILTER above it with nothing but column projections between.
- *   3. A plan with an EMPTY_RESULT tells nothing: the missing scans may have been folded because the files were empty. */
+ *   1. A table's filter is the union over all its scans in the plan, so that one list of files
+ *      serves them all.
+ *   2. A scan's filter holds for every row of the table that can reach the result: table filters
+ *      of the scan, and a FILTER above it with nothing but column projections between.
+ *   3. A plan with an EMPTY_RESULT tells nothing: the missing scans may have been folded because
+ *      the files were empty. */
 #ifndef TARN_ENGINE_PLAN_H
 #define TARN_ENGINE_PLAN_H
 
@@ -38,13 +41,15 @@ const ice_expr *plan_table_filter(const json *node, const ice_field *field, aren
 const ice_expr *plan_and(arena *a, const ice_expr *const *children, size_t count);
 const ice_expr *plan_or(arena *a, const ice_expr *const *children, size_t count);
 
-/* A constant {"type", "is_null", "value"} in the type of the column; false where that is not exact. */
+/* A constant {"type", "is_null", "value"} in the type of the column; false where that is not
+ * exact. */
 bool plan_value(const json *constant, const ice_type *type, arena *a, ice_value *ret_value);
-/* Microseconds since 1970 of a timestamp constant, or of a text that is cast to one; a text without a
- * zone counts as UTC. False where it is neither. */
+/* Microseconds since 1970 of a timestamp constant, or of a text that is cast to one; a text
+ * without a zone counts as UTC. False where it is neither. */
 bool plan_timestamp(const json *node, int64_t *ret_us);
 
-/* Makes DuckDB's JSON standard: NaN and infinities become null, integers beyond 15 digits become strings. */
+/* Makes DuckDB's JSON standard: NaN and infinities become null, integers beyond 15 digits become
+ * strings. */
 str plan_standard_json(str text, arena *a);
 
 #endif

@@ -1,4 +1,5 @@
-/* Filters of a plan as Iceberg expressions. A branch that is not understood is ICE_TRUE; AND drops it, OR becomes it. */
+/* Filters of a plan as Iceberg expressions. A branch that is not understood is ICE_TRUE; AND
+ * drops it, OR becomes it. */
 #include "sql/plan.h"
 
 #include "tarn/base/vec.h"
@@ -229,8 +230,9 @@ static const json *constant_of(const json *node)
     return text_is(node, "expression_class", "BOUND_CONSTANT") ? json_get(node, "value") : NULL;
 }
 
-/* A date or timestamp column against a timestamp with a zone, or the text of one: DuckDB casts the column, or the text at
- * run time. Workers keep the session's zone at UTC, so that both sides are microseconds of the same clock. */
+/* A date or timestamp column against a timestamp with a zone, or the text of one: DuckDB casts
+ * the column, or the text at run time. Workers keep the session's zone at UTC, so that both
+ * sides are microseconds of the same clock. */
 static const ice_expr *compare_timestamps(const resolver *r, ice_expr_kind kind, const json *side,
                                           const json *constant)
 {
@@ -248,7 +250,8 @@ static const ice_expr *compare_timestamps(const resolver *r, ice_expr_kind kind,
     case ICE_TIMESTAMPTZ:
         return leaf(r->a, kind, field->id, &value);
     case ICE_DATE:
-        /* A day is compared as its midnight; within the constant's own day both answers are kept. */
+        /* A day is compared as its midnight; within the constant's own day both answers are
+         * kept. */
         value.integer = us / US_PER_DAY - (us % US_PER_DAY < 0 ? 1 : 0);
         if (kind == ICE_GT || kind == ICE_GE) {
             return leaf(r->a, ICE_GE, field->id, &value);

@@ -1,5 +1,5 @@
-/* Constants of a plan. Integers of many digits arrive as strings (plan_standard_json), since JSON numbers end at 2^53
- * for some and at 2^63 for us, and half of all UUIDs lie beyond. */
+/* Constants of a plan. Integers of many digits arrive as strings (plan_standard_json), since
+ * JSON numbers end at 2^53 for some and at 2^63 for us, and half of all UUIDs lie beyond. */
 #include "sql/plan.h"
 
 #include "tarn/base/buf.h"

@@ -1,4 +1,5 @@
-/* Recognising a statement by its first words, and the short statements. The long ones are in create.c. */
+/* Recognising a statement by its first words, and the short statements. The long ones are in
+ * create.c. */
 #include "sql/statement.h"
 
 #include "sql/parser.h"
@@ -155,8 +156,8 @@ static status expect_end(const parser *p)
 #define HINT_SETTING "Settings belong to the server: see tarn config show."
 #define HINT_FILES "Files go in with tarn load and out with tarn export."
 
-/* Up to two words; the first row that fits decides. DENIED is what would reach out of the sandbox, UNSUPPORTED what
- * tarn does not do. */
+/* Up to two words; the first row that fits decides. DENIED is what would reach out of the
+ * sandbox, UNSUPPORTED what tarn does not do. */
 static const struct {
     const char *first, *second;
     status kind;
@@ -411,7 +412,8 @@ static status parse_use(parser *p, statement *st)
     return expect_end(p);
 }
 
-/* The statement that follows a leading WITH: a changing one is refused, since DuckDB's parser reads it as another kind. */
+/* The statement that follows a leading WITH: a changing one is refused, since DuckDB's parser
+ * reads it as another kind. */
 static status check_after_with(const parser *p)
 {
     static const char *const changing[] = {"insert", "update", "delete", "merge"};

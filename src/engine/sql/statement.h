@@ -1,9 +1,10 @@
 /* statement.h: what one SQL statement is, as tarn understands it.
  *
- * Reading statements pass to DuckDB unchanged and are only recognised here. Statements that change the catalog or a
- * table are parsed by tarn; the pieces that are DuckDB's own language (the source of an INSERT, the types of columns)
- * are handed out as text, and DuckDB's parser has the last word on each of them. Everything else is refused by name:
- * statement.c holds the table of what and why. */
+ * Reading statements pass to DuckDB unchanged and are only recognised here. Statements that
+ * change the catalog or a table are parsed by tarn; the pieces that are DuckDB's own language
+ * (the source of an INSERT, the types of columns) are handed out as text, and DuckDB's parser
+ * has the last word on each of them. Everything else is refused by name: statement.c holds the
+ * table of what and why. */
 #ifndef TARN_ENGINE_STATEMENT_H
 #define TARN_ENGINE_STATEMENT_H
 
@@ -80,7 +81,8 @@ typedef struct statement {
     token_range body;
 } statement;
 
-/* SYNTAX with position; UNSUPPORTED or DENIED for what tarn does not run, naming it, with a hint. */
+/* SYNTAX with position; UNSUPPORTED or DENIED for what tarn does not run, naming it, with a
+ * hint. */
 status statement_parse(const token_list *list, token_range range, arena *a,
                        statement *ret_statement, error *err);
 

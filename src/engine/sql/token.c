@@ -1,4 +1,5 @@
-/* The scanner. Each scan_… function is called at the first byte of its token and returns the position behind it. */
+/* The scanner. Each scan_… function is called at the first byte of its token and returns the
+ * position behind it. */
 #include "sql/token.h"
 
 #include "tarn/base/buf.h"
@@ -45,7 +46,8 @@ static status fail(const scanner *s, size_t position, const char *what)
     return STATUS_SYNTAX;
 }
 
-/* Length of white space at `index`: ASCII, or one of the Unicode spaces that DuckDB takes for a blank. */
+/* Length of white space at `index`: ASCII, or one of the Unicode spaces that DuckDB takes for a
+ * blank. */
 static size_t space_size(const scanner *s, size_t index)
 {
     unsigned char c = byte_at(s, index);
@@ -101,7 +103,8 @@ static status skip_blank(scanner *s)
     }
 }
 
-/* From the opening quote; a doubled quote is part of the text, and with `backslash` so is a quote behind one. */
+/* From the opening quote; a doubled quote is part of the text, and with `backslash` so is a
+ * quote behind one. */
 static status scan_quoted(scanner *s, unsigned char quote, bool backslash, const char *unterminated)
 {
     size_t start = s->at;

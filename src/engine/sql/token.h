@@ -1,8 +1,9 @@
 /* token.h: SQL text cut into tokens, with the byte position of each.
  *
- * The rules are those of DuckDB's scanner, so that the two never disagree about where a string, a name or a comment
- * ends; what a token means is decided by the statement parser, and in the end by DuckDB's own. Operators are given
- * character by character: nothing here needs them whole. */
+ * The rules are those of DuckDB's scanner, so that the two never disagree about where a string,
+ * a name or a comment ends; what a token means is decided by the statement parser, and in the
+ * end by DuckDB's own. Operators are given character by character: nothing here needs them
+ * whole. */
 #ifndef TARN_ENGINE_TOKEN_H
 #define TARN_ENGINE_TOKEN_H
 
@@ -30,8 +31,8 @@ typedef struct token_list {
     size_t count;
 } token_list;
 
-/* The views point into `sql`. SYNTAX with position: an unterminated string, name or comment, a NUL byte, bytes that are
- * no UTF-8. TOO_LARGE beyond LIMIT_SQL_TEXT. */
+/* The views point into `sql`. SYNTAX with position: an unterminated string, name or comment, a
+ * NUL byte, bytes that are no UTF-8. TOO_LARGE beyond LIMIT_SQL_TEXT. */
 status token_scan(str sql, arena *a, token_list *ret_tokens, error *err);
 
 str token_text(const token_list *list, size_t index);

@@ -1,6 +1,6 @@
-/* The walk over the tree: functions are checked as they are met, tables are collected unless a CTE of their name is in
- * scope. A CTE is visible to the later ones of its WITH and to the statement behind it; to itself only when recursive,
- * and then in the recursive half alone. */
+/* The walk over the tree: functions are checked as they are met, tables are collected unless a
+ * CTE of their name is in scope. A CTE is visible to the later ones of its WITH and to the
+ * statement behind it; to itself only when recursive, and then in the recursive half alone. */
 #include "sql/tree.h"
 
 #include "sql/allow.h"
@@ -18,7 +18,8 @@ typedef struct walk {
     bool check; /* the allow-list is on */
 } walk;
 
-/* Every value of "type" in an object, sorted; names ending in _TYPE_INFO and beginning with WINDOW_ are known too. */
+/* Every value of "type" in an object, sorted; names ending in _TYPE_INFO and beginning with
+ * WINDOW_ are known too. */
 static const char *const known_types[] = {
     "ARRAY_CONSTRUCTOR",
     "ARRAY_EXTRACT",

@@ -1,7 +1,7 @@
 /* tree.h: DuckDB's parse tree of a SELECT (json_serialize_sql): what it calls and what it reads.
  *
- * The walk knows every kind of node that DuckDB 1.5 writes; a kind it does not know is refused, so that a new version
- * cannot bring in something unseen. Nothing here looks at the catalog. */
+ * The walk knows every kind of node that DuckDB 1.5 writes; a kind it does not know is refused,
+ * so that a new version cannot bring in something unseen. Nothing here looks at the catalog. */
 #ifndef TARN_ENGINE_TREE_H
 #define TARN_ENGINE_TREE_H
 
@@ -27,8 +27,9 @@ typedef struct tree {
     VEC(tree_column) long_columns;
 } tree;
 
-/* `text` is what json_serialize_sql answered. SYNTAX with position where DuckDB's parser refused; UNSUPPORTED for what
- * is no single SELECT; DENIED and NO_FUNCTION from the allow-list, with position. */
+/* `text` is what json_serialize_sql answered. SYNTAX with position where DuckDB's parser
+ * refused; UNSUPPORTED for what is no single SELECT; DENIED and NO_FUNCTION from the allow-list,
+ * with position. */
 status tree_read(str text, arena *a, tree *ret_tree, error *err);
 
 #endif

@@ -1,11 +1,13 @@
-/* The table of types, and the parser of DuckDB's type text: STRUCT(a INTEGER, "b c" DECIMAL(10,2)[]), MAP(VARCHAR, DATE). */
+/* The table of types, and the parser of DuckDB's type text: STRUCT(a INTEGER, "b c"
+ * DECIMAL(10,2)[]), MAP(VARCHAR, DATE). */
 #include "sql/types.h"
 
 #include "sql/token.h"
 #include "tarn/base/vec.h"
 #include "tarn/engine/query.h"
 
-/* DuckDB's name of a type that SQL gives, and what it becomes. ICE_KIND_COUNT: refused, for the reason given. */
+/* DuckDB's name of a type that SQL gives, and what it becomes. ICE_KIND_COUNT: refused, for the
+ * reason given. */
 static const struct {
     const char *name;
     ice_kind kind;
@@ -246,7 +248,8 @@ static status parse_map(type_parser *p, const ice_type **ret_type)
     return STATUS_OK;
 }
 
-/* The words of a simple type, "WITH TIME ZONE" joined to it; brackets behind it (ENUM's values) are skipped. */
+/* The words of a simple type, "WITH TIME ZONE" joined to it; brackets behind it (ENUM's values)
+ * are skipped. */
 static status parse_simple(type_parser *p, str word, const ice_type **ret_type)
 {
     str name = str_upper(p->a, word);

@@ -4,8 +4,9 @@
 
 #include "tarn/iceberg/type.h"
 
-/* Refuses, by name, a type as written in CREATE TABLE that DuckDB does not know or that its writer cannot write to the
- * specification (fixed, geography, timestamptz_ns …). UNSUPPORTED naming type and column. */
+/* Refuses, by name, a type as written in CREATE TABLE that DuckDB does not know or that its
+ * writer cannot write to the specification (fixed, geography, timestamptz_ns …). UNSUPPORTED
+ * naming type and column. */
 status types_check_declared(str type_text, str column, error *err);
 
 #endif
