@@ -1,10 +1,11 @@
 /* cache.c: parsed manifests and manifest lists in memory, by path: both are immutable once written.
  *
  * Invariants
- *   1. An entry's content never changes; it is freed by its last user, who may be a scan that outlives its place
- *      in the table.
+ *   1. An entry's content never changes; it is freed by its last user, who may be a scan that outlives
+ *      its place in the table.
  *   2. The bytes of all entries in the table stay under the limit; the least recently used go first.
- *   3. Nothing is read or parsed under the lock. Two readers of one path may both read it; one of them keeps its own. */
+ *   3. Nothing is read or parsed under the lock. Two readers of one path may both read it; one of them keeps
+ *      its own. */
 #include <stdatomic.h>
 
 #include "tarn/base/limits.h"

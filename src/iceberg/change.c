@@ -5,7 +5,7 @@
 #include "tarn/base/map.h"
 #include "tarn/base/rng.h"
 
-#include "commit.h"
+#include "change.h"
 
 enum { DEFAULT_VERSIONS_MAX = 10 };
 
@@ -99,7 +99,7 @@ static void put_total(summary *s, const char *key, int64_t added)
 
     if (s->previous == NULL ||
         str_to_int64(ice_snapshot_summary(s->previous, key), &before, NULL) == STATUS_OK) {
-        put(s, key, before + added);
+        put(s, key, ice__sum(before, added));
     }
 }
 
@@ -134,8 +134,8 @@ static void fill_summary(ice__change *c, const ice__added *added)
     int64_t bytes = 0;
 
     for (size_t i = 0; i < added->count; i++) {
-        rows += added->files[i]->record_count;
-        bytes += added->files[i]->size_bytes;
+        rows = ice__sum(rows, added->files[i]->record_count);
+        bytes = ice__sum(bytes, added->files[i]->size_bytes);
     }
     vec_push(c->memory, &s.entries, operation);
     for (size_t i = 0; i < added->summary_count; i++) {
@@ -174,7 +174,7 @@ static void assign_numbers(ice__change *c)
         }
         if (c->base->format_version > 2 && !m->deletes && m->first_row_id == ICE_NO_ROW_ID) {
             m->first_row_id = next;
-            next += m->added_rows + m->existing_rows;
+            next = ice__sum(next, ice__sum(m->added_rows, m->existing_rows));
         }
     }
     if (c->base->format_version > 2) {

@@ -17,7 +17,7 @@
 #include "tarn/base/limits.h"
 #include "tarn/base/rng.h"
 
-#include "commit.h"
+#include "change.h"
 
 /* One append of the commit. */
 typedef struct commit_member {

@@ -8,7 +8,7 @@
  * The reasons are in docs/design/0005-small-metadata.md. */
 #include "tarn/base/map.h"
 
-#include "commit.h"
+#include "change.h"
 
 enum {
     DEFAULT_SNAPSHOTS_MAX = 100,

@@ -28,6 +28,13 @@ static inline int64_t ice__floor_div(int64_t a, int64_t b)
 
     return (a % b != 0 && (a < 0) != (b < 0)) ? q - 1 : q;
 }
+/* Counts of files are what files say: their sums stop at the highest number. */
+static inline int64_t ice__sum(int64_t a, int64_t b)
+{
+    int64_t sum;
+
+    return __builtin_add_overflow(a, b, &sum) ? INT64_MAX : sum;
+}
 /* Digits needed for a fixed of a decimal: the least bytes that hold every value of `precision`. */
 int32_t ice__decimal_width(int32_t precision);
 
@@ -35,7 +42,7 @@ int32_t ice__decimal_width(int32_t precision);
 /* Bytes of the first `count` code points; the whole text where it has fewer. Bytes that are no UTF-8 count one each. */
 size_t ice__utf8_prefix(str text, size_t count);
 size_t ice__utf8_count(str text);
-/* The least text of at most that many code points (bytes) above every text that starts with this one; false where there is none. */
+/* A text above every text that starts with this one, no longer than it; false where there is none. */
 bool ice__utf8_successor(str text, arena *a, str *ret_text);
 bool ice__bytes_successor(str bytes, arena *a, str *ret_bytes);
 

@@ -231,15 +231,15 @@ static void count_entry(const ice_entry *entry, ice_manifest *manifest)
     switch (entry->status) {
     case ICE_ADDED:
         manifest->added_files++;
-        manifest->added_rows += rows;
+        manifest->added_rows = ice__sum(manifest->added_rows, rows);
         break;
     case ICE_EXISTING:
         manifest->existing_files++;
-        manifest->existing_rows += rows;
+        manifest->existing_rows = ice__sum(manifest->existing_rows, rows);
         break;
     case ICE_DELETED:
         manifest->deleted_files++;
-        manifest->deleted_rows += rows;
+        manifest->deleted_rows = ice__sum(manifest->deleted_rows, rows);
         return;
     }
     if (entry->file.data_sequence != ICE__UNASSIGNED &&

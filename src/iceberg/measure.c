@@ -228,12 +228,12 @@ static void add_chunk(column_measure *c, const parquet_column *chunk)
     ice_value lower;
     ice_value upper;
 
-    c->size_bytes += chunk->compressed_bytes;
-    c->values += chunk->value_count;
+    c->size_bytes = ice__sum(c->size_bytes, chunk->compressed_bytes);
+    c->values = ice__sum(c->values, chunk->value_count);
     if (!s->has_null_count) {
         c->nulls = -1;
     } else if (c->nulls >= 0) {
-        c->nulls += s->null_count;
+        c->nulls = ice__sum(c->nulls, s->null_count);
     }
     if (chunk->value_count == 0 || (s->has_null_count && s->null_count == chunk->value_count)) {
         return; /* nulls alone: nothing to bound */

@@ -6,7 +6,7 @@
 #include "tarn/base/limits.h"
 #include "tarn/base/map.h"
 
-#include "commit.h"
+#include "change.h"
 
 enum {
     DEFAULT_MERGE_COUNT = 8,
@@ -145,15 +145,15 @@ static status complete(const ice__change *c, ice_manifest *manifest, error *err)
         switch (entry->status) {
         case ICE_ADDED:
             manifest->added_files++;
-            manifest->added_rows += rows;
+            manifest->added_rows = ice__sum(manifest->added_rows, rows);
             break;
         case ICE_EXISTING:
             manifest->existing_files++;
-            manifest->existing_rows += rows;
+            manifest->existing_rows = ice__sum(manifest->existing_rows, rows);
             break;
         case ICE_DELETED:
             manifest->deleted_files++;
-            manifest->deleted_rows += rows;
+            manifest->deleted_rows = ice__sum(manifest->deleted_rows, rows);
             break;
         }
     }

@@ -63,7 +63,7 @@ static void take_file(const plan *p, plan_part *part, const ice_file *file)
     ice__verdict verdict = {.reason = ICE_KEPT, .field_id = ICE_NO_ID};
 
     part->total_files++;
-    part->total_rows += file->record_count;
+    part->total_rows = ice__sum(part->total_rows, file->record_count);
     if (p->filter == NULL || ice__file_may_match(p->filter, file, &verdict)) {
         vec_push(part->memory, &part->files, *file);
         return;
@@ -125,7 +125,8 @@ static void choose_parts(plan *p, const ice__manifest_list *list, ice_scan *scan
             int64_t files = (int64_t)manifest->added_files + manifest->existing_files;
 
             scan->total_files += files;
-            scan->total_rows += manifest->added_rows + manifest->existing_rows;
+            scan->total_rows =
+                ice__sum(scan->total_rows, ice__sum(manifest->added_rows, manifest->existing_rows));
             scan->skipped_by[ICE_SKIPPED_PARTITION_SUMMARY] += files;
             continue;
         }
@@ -236,8 +237,8 @@ static void add_part(const plan_part *part, file_vec *files, file_vec *deletes,
         const ice_file *f = &part->files.items[i];
 
         if (f->content == ICE_DATA && !part->manifest->deletes) {
-            scan->kept_rows += f->record_count;
-            scan->kept_bytes += f->size_bytes;
+            scan->kept_rows = ice__sum(scan->kept_rows, f->record_count);
+            scan->kept_bytes = ice__sum(scan->kept_bytes, f->size_bytes);
             vec_push(a, files, *f);
         } else {
             vec_push(a, deletes, *f);
@@ -250,7 +251,7 @@ static void add_part(const plan_part *part, file_vec *files, file_vec *deletes,
         scan->skipped_by[i] += part->skipped_by[i];
     }
     scan->total_files += part->total_files;
-    scan->total_rows += part->total_rows;
+    scan->total_rows = ice__sum(scan->total_rows, part->total_rows);
 }
 
 static status collect(const plan *p, ice_scan *scan, error *err)

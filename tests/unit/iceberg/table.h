@@ -1,7 +1,9 @@
 /* table.h: a table over the real store and database, with the smallest committer that keeps the rules of
  * commit.h: what tests of commits and scans are written with. */
-#ifndef TARN_TEST_ICEBERG_TABLE_H
-#define TARN_TEST_ICEBERG_TABLE_H
+#ifndef TARN_TEST_UNIT_ICEBERG_TABLE_H
+#define TARN_TEST_UNIT_ICEBERG_TABLE_H
+
+#include <stdio.h>
 
 #include "support/test.h"
 #include "tarn/base/map.h"

@@ -1,7 +1,7 @@
-/* commit.h: what the files of a commit share: commit.c (attempts), change.c (new snapshot and metadata), merge.c
+/* change.h: what the files of a commit share: commit.c (attempts), change.c (new snapshot and metadata), merge.c
  * (fewer manifests), expire.c (fewer snapshots). */
-#ifndef TARN_ICEBERG_COMMIT_PRIVATE_H
-#define TARN_ICEBERG_COMMIT_PRIVATE_H
+#ifndef TARN_ICEBERG_CHANGE_H
+#define TARN_ICEBERG_CHANGE_H
 
 #include "tarn/base/vec.h"
 
