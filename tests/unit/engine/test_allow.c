@@ -89,7 +89,7 @@ static void test_an_unknown_function_gets_the_nearest_name(void **given)
     EXPECT_STATUS(NO_FUNCTION, allow_function(STR("abs"), ALLOW_AS_TABLE, &f->err));
 }
 
-static void test_the_list_is_on_in_a_build_without_the_test_switch(void **given)
+static void test_the_list_is_on_unless_a_test_build_is_told_otherwise(void **given)
 {
     (void)given;
     assert_true(allow_enabled());
@@ -98,4 +98,4 @@ static void test_the_list_is_on_in_a_build_without_the_test_switch(void **given)
 TESTS(test_the_lists_are_sorted_and_disjoint, test_ordinary_functions_pass_in_any_case,
       test_functions_that_reach_out_are_denied_everywhere, test_a_refusal_says_why,
       test_an_unknown_function_gets_the_nearest_name,
-      test_the_list_is_on_in_a_build_without_the_test_switch)
+      test_the_list_is_on_unless_a_test_build_is_told_otherwise)
