@@ -74,7 +74,7 @@ fuzz: build/fuzz/build.ninja ## look for new inputs that break a parser (T=name 
 .PHONY: docs
 docs: build ## rewrite generated pages: layer diagram, command and settings reference
 	@tools/gen-layers
-	@if [ -x tools/gen-docs ]; then TARN_BIN=$(CURDIR)/build/tarn tools/gen-docs; fi
+	@TARN_BIN=$(CURDIR)/build/tarn tools/gen-docs
 
 .PHONY: install
 install: build ## install the program and the DuckDB library (PREFIX, DESTDIR)

@@ -2,6 +2,8 @@
  * command line cannot reach by itself (it is a client) is handed to it. */
 #include <string.h>
 
+#include "docs.h"
+
 #include "tarn/base/fault.h"
 #include "tarn/base/log.h"
 #include "tarn/cli/cli.h"
@@ -37,6 +39,9 @@ int main(int argc, char **argv)
     }
     if (argc > 1 && strcmp(argv[1], "engine") == 0) {
         return worker_main(argc, argv);
+    }
+    if (argc > 1 && strcmp(argv[1], "docs") == 0) {
+        return docs_main(argc, argv);
     }
     return cli_main(argc, argv, &hooks);
 }

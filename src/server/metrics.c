@@ -140,7 +140,7 @@ status metrics_get(call *c, error *err)
     return STATUS_OK;
 }
 
-void metrics_format_docs(buf *out)
+void server_format_metrics(buf *out)
 {
     buf_add_c(out, "| metric | kind | meaning |\n|---|---|---|\n");
 #define X(name, kind, meaning, value) buf_add_c(out, "| `" name "` | " kind " | " meaning " |\n");

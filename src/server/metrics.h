@@ -10,7 +10,4 @@ void metrics_count_load(int64_t rows, int64_t bytes);
 
 /* GET /metrics */
 status metrics_get(call *c, error *err);
-/* Rows of the metric table as Markdown, for docs. */
-void metrics_format_docs(buf *out);
-
 #endif

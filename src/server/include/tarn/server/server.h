@@ -2,6 +2,7 @@
 #ifndef TARN_SERVER_SERVER_H
 #define TARN_SERVER_SERVER_H
 
+#include "tarn/base/buf.h"
 #include "tarn/settings/settings.h"
 
 typedef struct server_options {
@@ -33,5 +34,7 @@ typedef struct route_info {
     const char *method, *pattern, *action, *summary;
 } route_info;
 const route_info *server_routes(size_t *ret_count);
+/* The metrics as a Markdown table. */
+void server_format_metrics(buf *out);
 
 #endif
