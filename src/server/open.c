@@ -138,6 +138,8 @@ static status open_engine(server *app, error *err)
         .query_timeout_ms = setting_number(app->settings, SETTING_QUERY_TIMEOUT),
         .rows_max = setting_number(app->settings, SETTING_QUERY_ROWS_MAX),
         .pruning = setting_number(app->settings, SETTING_ENGINE_PRUNING) != 0,
+        .verify_files =
+            str_equal(setting_text(app->settings, SETTING_ENGINE_VERIFY_FILES), STR("once")),
     };
     TRY(engine_open(&options, &app->engine, err));
     return ingest_open(app->engine, app->catalog, app->access, app->storage, &app->ingest, err);

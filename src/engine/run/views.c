@@ -6,6 +6,7 @@
 #include "sql/plan.h"
 #include "tarn/base/fs.h"
 #include "tarn/base/limits.h"
+#include "tarn/base/mem.h"
 
 /* The planner must hand out a plan that can be written as JSON: with these four, some cannot be. */
 #define PLANNER_OFF \
@@ -198,12 +199,36 @@ static status choose_files(query *q, query_table *table, error *err)
     return STATUS_OK;
 }
 
+#define VERIFY_PIECE_BYTES ((size_t)1048576)
+
+/* Reads all of a data file once since the server started: the store compares its checksums. */
+static status verify_file(const query *q, const ice_file *file, error *err)
+{
+    store_reader *reader = NULL;
+    status result = STATUS_OK;
+    size_t size = 1;
+
+    TRY(store_open_reader(q->r->e->options.storage, file->path, &reader, err));
+    if (!store_reader_verified(reader)) {
+        char *piece = mem_alloc(VERIFY_PIECE_BYTES);
+        for (int64_t at = 0; result == STATUS_OK && size > 0; at += (int64_t)size) {
+            result = store_reader_read(reader, piece, VERIFY_PIECE_BYTES, at, &size, err);
+        }
+        mem_free(piece);
+    }
+    store_reader_close(reader);
+    return result;
+}
+
 static status link_file(query *q, const ice_file *file, const char **ret_path, error *err)
 {
     run *r = q->r;
     char *path = map_get(r->links, file->path);
     if (path == NULL) {
         char *name = arena_printf(q->a, "%s.parquet", worker_fresh_name(r->w, q->a));
+        if (r->e->options.verify_files) {
+            TRY(verify_file(q, file, err));
+        }
         TRY(store_link(r->e->options.storage, file->path, worker_in(r->w), name, r->a, &path, err));
         map_set(r->links, file->path, path);
     }

@@ -21,6 +21,7 @@ typedef struct engine_options {
     int64_t query_timeout_ms; /* 0: none; a request's own limit may only be shorter */
     int64_t rows_max;         /* of one answer; 0: no limit */
     bool pruning;             /* false reads every file: for tests */
+    bool verify_files;        /* a data file's checksums are compared before its first use */
 } engine_options;
 status engine_open(const engine_options *options, engine **ret_engine, error *err);
 void engine_close(engine *e);
