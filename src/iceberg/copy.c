@@ -93,7 +93,8 @@ static ice_sort_order copy_order(const ice_sort_order *order, arena *a)
 
 /* --- snapshots --- */
 
-static ice_snapshot copy_snapshot(const ice_snapshot *snapshot, arena *a)
+/* With its text: a commit after this one writes what it adds, not the history again. */
+static ice_snapshot copy_snapshot(const ice_snapshot *snapshot, int format_version, arena *a)
 {
     ice_snapshot s = *snapshot;
 
@@ -105,6 +106,7 @@ static ice_snapshot copy_snapshot(const ice_snapshot *snapshot, arena *a)
     s.manifests = manifests;
     s.summary = ice__properties_copy(s.summary, s.summary_count, a);
     s.unknown = ice__properties_copy(s.unknown, s.unknown_count, a);
+    s.text = ice__snapshot_text(snapshot, format_version, a);
     return s;
 }
 
@@ -138,7 +140,7 @@ static void copy_history(const ice_metadata *from, arena *a, ice_metadata *to)
     COPY_ARRAY(a, ice_log_entry, metadata_log, from->metadata_log, from->metadata_log_count)
     COPY_ARRAY(a, ice_ref, refs, from->refs, from->ref_count)
     for (size_t i = 0; i < from->snapshot_count; i++) {
-        snapshots[i] = copy_snapshot(&from->snapshots[i], a);
+        snapshots[i] = copy_snapshot(&from->snapshots[i], from->format_version, a);
     }
     for (size_t i = 0; i < from->metadata_log_count; i++) {
         metadata_log[i].metadata_file = ice__copy(a, metadata_log[i].metadata_file);

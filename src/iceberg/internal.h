@@ -73,6 +73,8 @@ const ice_type *ice__type_copy(const ice_type *type, arena *a);
 ice_schema ice__schema_copy(const ice_schema *schema, arena *a);
 str ice__copy(arena *a, str s); /* str_copy that keeps STR_NULL and emptiness apart */
 const ice_property *ice__properties_copy(const ice_property *properties, size_t count, arena *a);
+/* The snapshot as metadata of that version writes it; its own `text` where it has one. */
+str ice__snapshot_text(const ice_snapshot *s, int format_version, arena *a);
 /* A shared value of its own: everything copied out of `m`, whatever arenas that lives in. One reference. */
 ice_metadata *ice__metadata_copy(const ice_metadata *m);
 

@@ -21,6 +21,10 @@ static void put_properties(json_writer *w, const ice_property *properties, size_
 
 static void put_snapshot(json_writer *w, const ice_snapshot *s, int format_version)
 {
+    if (!str_is_null(s->text)) {
+        json_put_raw(w, s->text);
+        return;
+    }
     json_begin_object(w);
     if (format_version > 1) {
         json_member_int(w, "sequence-number", s->sequence_number);
@@ -55,6 +59,20 @@ static void put_snapshot(json_writer *w, const ice_snapshot *s, int format_versi
     }
     ice__json_put_unknown(w, s->unknown, s->unknown_count);
     json_end_object(w);
+}
+
+str ice__snapshot_text(const ice_snapshot *s, int format_version, arena *a)
+{
+    buf text;
+    json_writer w;
+    str copy;
+
+    buf_init(&text, LIMIT_METADATA_FILE);
+    json_writer_init(&w, &text);
+    put_snapshot(&w, s, format_version);
+    copy = text.failed ? STR_NULL : str_copy(a, buf_str(&text));
+    buf_release(&text);
+    return copy;
 }
 
 static void put_refs(json_writer *w, const ice_metadata *m)

@@ -42,6 +42,7 @@ typedef struct ice_snapshot {
     /* members tarn does not know: name, and value as JSON text; written back as they are */
     const ice_property *unknown;
     size_t unknown_count;
+    str text; /* its JSON, kept from commit to commit; STR_NULL where it was not written yet or was changed since */
 } ice_snapshot;
 str ice_snapshot_summary(const ice_snapshot *snapshot, const char *key); /* STR_NULL where absent */
 
