@@ -1,4 +1,5 @@
-/* Opening, the first start, and the one decision. Who somebody is: authenticate.c; rows: principal.c. */
+/* Opening, the first start, and the one decision. Who somebody is: authenticate.c; rows:
+ * principal.c. */
 #include "internal.h"
 #include "tarn/base/fs.h"
 
@@ -61,7 +62,8 @@ static str describe(arena *a, const resource *what)
     return STR("");
 }
 
-status access_check(access_control *ac, const principal *who, action act, const resource *what, error *err)
+status access_check(access_control *ac, const principal *who, action act, const resource *what,
+                    error *err)
 {
     arena *scratch;
     str on;
@@ -88,8 +90,9 @@ status access_check(access_control *ac, const principal *who, action act, const 
 
 /* --- the first start --- */
 
-/* The key in the file, where an earlier start left one: a rebuilt database keeps it. Else a new one, durable in the
- * file before its hash is a row: a key that nobody could read would lock everybody out. */
+/* The key in the file, where an earlier start left one: a rebuilt database keeps it. Else a new
+ * one, durable in the file before its hash is a row: a key that nobody could read would lock
+ * everybody out. */
 static status root_key(const char *secrets_path, arena *a, str *ret_key, error *err)
 {
     char *path = fs_join(a, secrets_path, "root.key");
@@ -134,8 +137,8 @@ static status make_root(access_control *ac, const char *secrets_path, error *err
     return made;
 }
 
-status access_open(state *s, const char *secrets_path, access_mode mode, access_control **ret_access,
-                   error *err)
+status access_open(state *s, const char *secrets_path, access_mode mode,
+                   access_control **ret_access, error *err)
 {
     access_control *ac = NEW(access_control);
     status opened;

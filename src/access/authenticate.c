@@ -1,5 +1,5 @@
-/* Who somebody is: from the Authorization header to a principal. Keys are compared by their SHA-256, which a caller
- * cannot steer, and in constant time. */
+/* Who somebody is: from the Authorization header to a principal. Keys are compared by their
+ * SHA-256, which a caller cannot steer, and in constant time. */
 #include "internal.h"
 #include "tarn/base/clock.h"
 #include "tarn/base/rng.h"
@@ -77,7 +77,8 @@ static status find_key(access_control *ac, str name, str key, arena *a, principa
 }
 
 /* "user:key" in base64; the user's name has no colon. */
-static status find_basic(access_control *ac, str encoded, arena *a, principal *ret_principal, error *err)
+static status find_basic(access_control *ac, str encoded, arena *a, principal *ret_principal,
+                         error *err)
 {
     str decoded;
     str name;
@@ -94,8 +95,8 @@ static status find_basic(access_control *ac, str encoded, arena *a, principal *r
     return find_key(ac, name, key, a, ret_principal, err);
 }
 
-status access_authenticate(access_control *ac, str authorization, arena *a, principal *ret_principal,
-                           error *err)
+status access_authenticate(access_control *ac, str authorization, arena *a,
+                           principal *ret_principal, error *err)
 {
     str credentials;
     str scheme;

@@ -1,4 +1,5 @@
-/* Principals and their keys as rows, and the mirror of the rows that every request is checked against. */
+/* Principals and their keys as rows, and the mirror of the rows that every request is checked
+ * against. */
 #include <string.h>
 
 #include "internal.h"
@@ -155,7 +156,8 @@ static status check_name(str name, error *err)
     return STATUS_OK;
 }
 
-status access_create_principal(access_control *ac, str name, role gets, arena *a, str *ret_key, error *err)
+status access_create_principal(access_control *ac, str name, role gets, arena *a, str *ret_key,
+                               error *err)
 {
     str key = access__new_key(a);
 
@@ -222,8 +224,8 @@ static status list_principals(void *context, state_txn *txn, error *err)
     }
 }
 
-status access_list_principals(access_control *ac, arena *a, principal_info **ret_list, size_t *ret_count,
-                              error *err)
+status access_list_principals(access_control *ac, arena *a, principal_info **ret_list,
+                              size_t *ret_count, error *err)
 {
     listing l = {.memory = a};
 

@@ -1,5 +1,5 @@
-/* The lock that makes a data directory belong to one process. The kernel holds it (flock), so it ends with the process
- * however that ends; the file's text only says whose it is. */
+/* The lock that makes a data directory belong to one process. The kernel holds it (flock), so it
+ * ends with the process however that ends; the file's text only says whose it is. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>

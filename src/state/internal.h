@@ -1,7 +1,8 @@
 /* internal.h: what lies between the queue and the database behind it.
  *
- * A database is one table of functions, state_ops. What is above it (state.c: the queue, groups, hooks, readers,
- * migrations) knows no SQLite; a further database is a further file with such a table. */
+ * A database is one table of functions, state_ops. What is above it (state.c: the queue, groups,
+ * hooks, readers, migrations) knows no SQLite; a further database is a further file with such a
+ * table. */
 #ifndef TARN_STATE_INTERNAL_H
 #define TARN_STATE_INTERNAL_H
 
@@ -74,8 +75,9 @@ status state__migrate(const state_ops *ops, db *d, const state_migration *migrat
 
 /* --- SQLite's files --- */
 
-/* Name of the file layer through which every file of the database goes: its syncs obey the rule of base/fs.h
- * about a broken volume, and the fault points of files sit in it. Registered at the first call. */
+/* Name of the file layer through which every file of the database goes: its syncs obey the rule
+ * of base/fs.h about a broken volume, and the fault points of files sit in it. Registered at the
+ * first call. */
 const char *state__vfs_name(void);
 int64_t state__vfs_sync_count(void);
 

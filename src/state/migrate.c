@@ -1,5 +1,6 @@
-/* Versions of the schema: what the database has (table schema_versions, one row per module), what this program knows,
- * and the steps between them. A database that is ahead of the program is refused, never guessed at. */
+/* Versions of the schema: what the database has (table schema_versions, one row per module),
+ * what this program knows, and the steps between them. A database that is ahead of the program
+ * is refused, never guessed at. */
 #include <inttypes.h>
 
 #include "internal.h"

@@ -1,14 +1,16 @@
-/* SQLite behind state_ops: connections, statements, the log file, copies. Who calls when is state.c's business.
+/* SQLite behind state_ops: connections, statements, the log file, copies. Who calls when is
+ * state.c's business.
  *
  * Settings, and why
  *   - Write-ahead log, synchronous=FULL: a commit is one sync of the log.
- *   - No automatic checkpoints, and none when a reader's connection closes: only the writer's connection moves pages
- *     from the log to the database, between groups (sqlite_care). Two connections that write or checkpoint at the
- *     same moment could lose pages in the SQLite versions that Debian 12 brings.
- *   - The cache does not spill: nothing is written before the commit, so a full disk fails the commit and never a
- *     statement in the middle of a group.
- *   - The log is not cut after a checkpoint but written over, which spares the file system a change of size per
- *     commit; beyond LOG_KEEP_BYTES it is cut. */
+ *   - No automatic checkpoints, and none when a reader's connection closes: only the writer's
+ *     connection moves pages from the log to the database, between groups (sqlite_care). Two
+ *     connections that write or checkpoint at the same moment could lose pages in the SQLite
+ *     versions that Debian 12 brings.
+ *   - The cache does not spill: nothing is written before the commit, so a full disk fails the
+ *     commit and never a statement in the middle of a group.
+ *   - The log is not cut after a checkpoint but written over, which spares the file system a
+ *     change of size per commit; beyond LOG_KEEP_BYTES it is cut. */
 #include <inttypes.h>
 #include <limits.h>
 #include <sqlite3.h>
@@ -212,7 +214,8 @@ static status compile(db *d, str sql, bool keep, sqlite3_stmt **ret_statement, e
     return STATUS_OK;
 }
 
-/* Statements that nobody steps go; the cache starts again. Reached only where SQL is made up at run time. */
+/* Statements that nobody steps go; the cache starts again. Reached only where SQL is made up at
+ * run time. */
 static void forget_statements(db *d)
 {
     map *kept = map_create(NULL);
@@ -445,7 +448,8 @@ static status sqlite_backup(db *d, const char *path, error *err)
                         state__vfs_name()) != SQLITE_OK) {
         copied = failed(target, "open the copy", err);
     } else {
-        /* A copy that does not end is thrown away whole: it needs no journal, and is synced by the caller. */
+        /* A copy that does not end is thrown away whole: it needs no journal, and is synced by
+         * the caller. */
         (void)sqlite3_exec(target, "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF", NULL, NULL,
                            NULL);
         copied = copy_pages(d, target, err);

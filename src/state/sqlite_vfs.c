@@ -1,8 +1,8 @@
 /* The file layer under SQLite: the system's own, with two things added to each file.
  *
- * A sync that fails breaks the volume (base/fs.h, invariant 2), whether it was paid for a commit or for a
- * checkpoint, and none is attempted on a broken one. The fault points fs.write and fs.sync act here too. Nothing
- * else is changed: each method hands on to the file below. */
+ * A sync that fails breaks the volume (base/fs.h, invariant 2), whether it was paid for a commit
+ * or for a checkpoint, and none is attempted on a broken one. The fault points fs.write and
+ * fs.sync act here too. Nothing else is changed: each method hands on to the file below. */
 #include <sqlite3.h>
 #include <stdatomic.h>
 #include <string.h>
@@ -125,8 +125,8 @@ static int layer_shm_unmap(sqlite3_file *file, int remove)
     return below(file)->pMethods->xShmUnmap(below(file), remove);
 }
 
-/* Version 2: shared memory for the log's index; no mapping of the database itself, where a read error would be a
- * signal. */
+/* Version 2: shared memory for the log's index; no mapping of the database itself, where a read
+ * error would be a signal. */
 static const sqlite3_io_methods methods = {
     .iVersion = 2,
     .xClose = layer_close,

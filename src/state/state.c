@@ -1,11 +1,12 @@
-/* The queue of submissions, the writer thread, and reading. What a statement is: statement.c; the database behind it:
- * sqlite.c; versions of the schema: migrate.c.
+/* The queue of submissions, the writer thread, and reading. What a statement is: statement.c;
+ * the database behind it: sqlite.c; versions of the schema: migrate.c.
  *
  * Life of a submission, in the writer thread (run_group):
  *     waiting -> applied in a savepoint -> kept or undone alone (apply_one)
- *             -> committed with its group, one sync (finish_group) -> hooks, then its caller is told (tell)
- * A group takes what waits when it begins and what arrives while its members are applied; what arrives during its sync
- * is the next group. So nobody waits for company, and many writers share a sync. */
+ *             -> committed with its group, one sync (commit_group) -> hooks, caller told (tell)
+ * A group takes what waits when it begins and what arrives while its members are applied; what
+ * arrives during its sync is the next group. So nobody waits for company, and many writers share
+ * a sync. */
 #include "tarn/state/state.h"
 
 #include <fcntl.h>
@@ -127,8 +128,8 @@ static void tell(state *s, submission *sub, state_outcome outcome)
     mutex_unlock(&s->lock);
 }
 
-/* Runs one submission in its savepoint. What fails is undone alone. The error returned is the group's: the savepoint
- * itself failed, or the database undid everything. */
+/* Runs one submission in its savepoint. What fails is undone alone. The error returned is the
+ * group's: the savepoint itself failed, or the database undid everything. */
 static status apply_one(state *s, submission *sub, error *err)
 {
     sub->txn = (state_txn){
@@ -179,8 +180,8 @@ static status apply_group(state *s, submission **ret_members, error *err)
     return FAULT(FAULT_STATE_APPLIED, err);
 }
 
-/* Takes the group back where it is not committed. A rollback that fails leaves a connection in a state that nothing
- * may be written from. */
+/* Takes the group back where it is not committed. A rollback that fails leaves a connection in a
+ * state that nothing may be written from. */
 static void undo_group(state *s)
 {
     error err = ERROR_INIT;
@@ -201,7 +202,8 @@ static status commit_group(state *s, state_outcome *ret_outcome, error *err)
     if (committed == STATUS_OK) {
         return FAULT(FAULT_STATE_COMMITTED, err); /* durable, but nobody is told so */
     }
-    /* On a full disk the log lacks the frame that commits. With any other failure it may have it. */
+    /* On a full disk the log lacks the frame that commits. With any other failure it may have
+     * it. */
     *ret_outcome =
         committed == STATUS_NO_SPACE && !fs_volume_broken() ? STATE_ROLLED_BACK : STATE_UNKNOWN;
     if (committed != STATUS_NO_SPACE) {
@@ -249,7 +251,8 @@ static void run_group(state *s)
     }
 }
 
-/* Waits for a submission; where none comes for a while, the time is used for the log. False at the end. */
+/* Waits for a submission; where none comes for a while, the time is used for the log. False at
+ * the end. */
 static bool wait_for_work(state *s)
 {
     int64_t quiet_ns = clock_mono_ns() + QUIET_NS;

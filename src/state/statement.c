@@ -1,4 +1,5 @@
-/* Statements inside a transaction: values in, rows out. The same for every database; state_ops does the work. */
+/* Statements inside a transaction: values in, rows out. The same for every database; state_ops
+ * does the work. */
 #include "internal.h"
 
 struct state_rows {

@@ -1,6 +1,7 @@
-/* An online copy of the database and of all blobs that it names. Nothing is removed while it runs, so every blob that
- * the copied database names is still there when its turn comes; blobs that were added meanwhile are copied too, and do
- * no harm. On one file system blobs are linked, else their bytes are shared or copied. */
+/* An online copy of the database and of all blobs that it names. Nothing is removed while it
+ * runs, so every blob that the copied database names is still there when its turn comes; blobs
+ * that were added meanwhile are copied too, and do no harm. On one file system blobs are linked,
+ * else their bytes are shared or copied. */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>

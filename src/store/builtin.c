@@ -1,8 +1,8 @@
 /* The built-in store: blobs under opaque ids, and rows that name them.
  *
- * Where a blob lies follows from its id alone: blobs/<epoch>/<shard>/<id>. Blobs of one time share a shard, so that
- * concurrent writers share the sync of its folder. What a start does is in epoch.c, what happens in the background in
- * care.c, what a blob says of itself in names.c. */
+ * Where a blob lies follows from its id alone: blobs/<epoch>/<shard>/<id>. Blobs of one time
+ * share a shard, so that concurrent writers share the sync of its folder. What a start does is
+ * in epoch.c, what happens in the background in care.c, what a blob says of itself in names.c. */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -395,8 +395,8 @@ static status missing(const store_source *source, error *err)
                      STR_ARG(source->object.location), source->id.text);
 }
 
-/* Between the row and the file the object may be replaced or removed: then the row has changed as well, and is looked
- * at again. A file that is missing while its row stays is lost. */
+/* Between the row and the file the object may be replaced or removed: then the row has changed
+ * as well, and is looked at again. A file that is missing while its row stays is lost. */
 static status open_object(storage *st, str location, arena *a, store_source *ret_source, error *err)
 {
     blob_id before = {.text = ""};

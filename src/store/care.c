@@ -1,9 +1,11 @@
-/* What happens behind the callers' backs, in one thread: after an unclean stop the comparison of blobs with rows, the
- * end of what has lain in lost/ for long, and the removal of blobs that no row names.
+/* What happens behind the callers' backs, in one thread: after an unclean stop the comparison of
+ * blobs with rows, the end of what has lain in lost/ for long, and the removal of blobs that no
+ * row names.
  *
- * A blob that loses its row is recorded in blob_drops by the same transaction. Its file goes after the commit; open
- * descriptors and hard links keep the bytes for those who still read them. The record goes when the file's absence is
- * durable; a crash in between only repeats the removal. */
+ * A blob that loses its row is recorded in blob_drops by the same transaction. Its file goes
+ * after the commit; open descriptors and hard links keep the bytes for those who still read
+ * them. The record goes when the file's absence is durable; a crash in between only repeats the
+ * removal. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -301,7 +303,8 @@ static status compare_epoch(storage *st, uint32_t epoch, error *err)
     return compared;
 }
 
-/* Blobs of epochs before this one that have no row: staged when the process died, never published. */
+/* Blobs of epochs before this one that have no row: staged when the process died, never
+ * published. */
 status store__compare_epochs(storage *st, error *err)
 {
     for (uint32_t epoch = st->epoch_checked + 1; epoch < st->epoch; epoch++) {

@@ -1,13 +1,16 @@
 /* The start of the built-in store: whose blobs these are, and which start this is.
  *
- * blobs/ID holds the database's id and the newest epoch that its blobs have, "<uuid> <epoch>". With the database at
- * hand there are three cases:
- *   1. Same id, and the database knows that epoch: the usual one. Epochs after `epoch_checked` are compared.
- *   2. Same id, but the database is older than the blobs (an old copy was put back): its rows say nothing about newer
- *      blobs, so all that is there counts as checked, and nothing is moved.
- *   3. Another id: the blobs belong to another database. Nothing is compared and ID stays, until the rows are rebuilt
- *      from the blobs (recover.c).
- * A new epoch is above every epoch that the database, ID or a folder knows, so that no folder is used twice. */
+ * blobs/ID holds the database's id and the newest epoch that its blobs have, "<uuid> <epoch>".
+ * With the database at hand there are three cases:
+ *   1. Same id, and the database knows that epoch: the usual one. Epochs after `epoch_checked`
+ *      are compared.
+ *   2. Same id, but the database is older than the blobs (an old copy was put back): its rows
+ *      say nothing about newer blobs, so all that is there counts as checked, and nothing is
+ *      moved.
+ *   3. Another id: the blobs belong to another database. Nothing is compared and ID stays, until
+ *      the rows are rebuilt from the blobs (recover.c).
+ * A new epoch is above every epoch that the database, ID or a folder knows, so that no folder is
+ * used twice. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>

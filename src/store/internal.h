@@ -1,7 +1,8 @@
 /* internal.h: what the files of store share.
  *
- * A store is one table of functions, store_ops; storage.c sends each location to the store of its scheme. What is the
- * same for every store (hashing, rounds of syncs, verified reading, multipart) is written once above the table. */
+ * A store is one table of functions, store_ops; storage.c sends each location to the store of
+ * its scheme. What is the same for every store (hashing, rounds of syncs, verified reading,
+ * multipart) is written once above the table. */
 #ifndef TARN_STORE_INTERNAL_H
 #define TARN_STORE_INTERNAL_H
 
@@ -26,7 +27,8 @@ typedef struct store_ops store_ops;
 
 /* ---- what is staged ---- */
 
-/* unnamed -> (create, bytes | adopt) -> sealed: has its name -> synced: durable -> published or removed (end) */
+/* unnamed -> (create, bytes | adopt) -> sealed: has its name -> synced: durable -> published or
+ * removed (end) */
 struct store_staged {
     storage *st;
     const store_ops *ops;
@@ -70,7 +72,8 @@ struct store_ops {
     status (*seal)(storage *st, store_staged *staged, error *err);
     status (*publish)(storage *st, state_txn *txn, store_staged *const *staged, size_t count,
                       error *err);
-    /* After the transaction, or instead of it (STATE_ROLLED_BACK): removes what must go. Does not free. Quick. */
+    /* After the transaction, or instead of it (STATE_ROLLED_BACK): removes what must go. Does
+     * not free. Quick. */
     void (*end)(storage *st, store_staged *staged, state_outcome outcome);
     status (*stat)(storage *st, str location, arena *a, store_object *ret_object, error *err);
     status (*open)(storage *st, str location, arena *a, store_source *ret_source, error *err);
@@ -159,8 +162,8 @@ int64_t store__check_of_crcs(str crcs);
 uint32_t store__crc_at(str crcs, size_t block);
 /* From an open file, from its start to its end. */
 status store__hash_file(int fd, arena *a, str *ret_crcs, int64_t *ret_size, error *err);
-/* ETags: hex MD5 of the bytes; where that would cost too much, MD5 of the checksums and "-1", as of an object made of
- * parts, which S3 clients do not compare with an MD5 of their own. */
+/* ETags: hex MD5 of the bytes; where that would cost too much, MD5 of the checksums and "-1", as
+ * of an object made of parts, which S3 clients do not compare with an MD5 of their own. */
 str store__etag_of_bytes(arena *a, str bytes);
 str store__etag_of_crcs(arena *a, str crcs);
 str store__etag_of_digest(arena *a, const uint8_t *md5);
@@ -169,7 +172,8 @@ str store__etag_of_digest(arena *a, const uint8_t *md5);
 status store__staged_new(storage *st, str location, str content_type, store_staged **ret_staged,
                          error *err);
 void store__staged_free(store_staged *staged);
-/* Seals, and makes the file and its name durable. On failure nothing of it is left, and it is freed. */
+/* Seals, and makes the file and its name durable. On failure nothing of it is left, and it is
+ * freed. */
 status store__finish(store_staged *staged, error *err);
 
 /* ---- sync.c ---- */

@@ -1,11 +1,13 @@
-/* The local store: objects are plain files, for warehouses in a folder that other programs read too.
+/* The local store: objects are plain files, for warehouses in a folder that other programs read
+ * too.
  *
- * Locations are taken literally, as Iceberg clients take them: a "%" is a "%". A path is used only in its canonical
- * form and only inside a root; ".." is refused wherever it stands.
+ * Locations are taken literally, as Iceberg clients take them: a "%" is a "%". A path is used
+ * only in its canonical form and only inside a root; ".." is refused wherever it stands.
  *
- * There are no rows: a file is there when it has its name. A new file gets it when it is staged, durable before the
- * transaction that refers to it, and loses it again where that fails. A file whose name is taken waits beside it and
- * changes places with the old one when it is published, so that a rollback can change them back. */
+ * There are no rows: a file is there when it has its name. A new file gets it when it is staged,
+ * durable before the transaction that refers to it, and loses it again where that fails. A file
+ * whose name is taken waits beside it and changes places with the old one when it is published,
+ * so that a rollback can change them back. */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -108,7 +110,8 @@ static bool is_inside(const storage *st, str path)
     return false;
 }
 
-/* A link that leads nowhere is not followed by realpath, but would be by open: it is refused here. */
+/* A link that leads nowhere is not followed by realpath, but would be by open: it is refused
+ * here. */
 static bool is_dangling(const char *path, arena *a)
 {
     char *at = str_to_c(a, str_c(path));

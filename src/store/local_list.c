@@ -1,5 +1,6 @@
-/* Listing local files in the order of their locations' bytes. A folder sorts as if its name ended in "/", so that
- * "a.txt" comes before "a/b": walking the folders in that order gives the order of whole paths. */
+/* Listing local files in the order of their locations' bytes. A folder sorts as if its name
+ * ended in "/", so that "a.txt" comes before "a/b": walking the folders in that order gives the
+ * order of whole paths. */
 #include <stdlib.h>
 #include <sys/stat.h>
 

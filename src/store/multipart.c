@@ -1,9 +1,10 @@
 /* Objects that arrive in parts, in any order, from several threads.
  *
- * The first part to arrive establishes a part size S. The first upload of part n with exactly S bytes is written where
- * it will stay, at (n - 1) * S of the object's file. Every other part (the short last one, a repetition, one of another
- * size) becomes a file of its own and is copied at completion, so that the usual upload copies its last part alone.
- * Where the completed list is not 1, 2, 3 … of that size, all parts are copied into a file of their own order. */
+ * The first part to arrive establishes a part size S. The first upload of part n with exactly S
+ * bytes is written where it will stay, at (n - 1) * S of the object's file. Every other part
+ * (the short last one, a repetition, one of another size) becomes a file of its own and is
+ * copied at completion, so that the usual upload copies its last part alone. Where the completed
+ * list is not 1, 2, 3 … of that size, all parts are copied into a file of their own order. */
 #include <errno.h>
 #include <fcntl.h>
 #include <unistd.h>
@@ -210,7 +211,8 @@ static status copy_part(const store_multipart *upload, const part *p, int number
     return copied;
 }
 
-/* Copies into the object's file what does not lie there yet; `*ret_size` is where the object ends. */
+/* Copies into the object's file what does not lie there yet; `*ret_size` is where the object
+ * ends. */
 static status fill_in(store_multipart *upload, const int *numbers, size_t count, char *chunk,
                       int64_t *ret_size, error *err)
 {

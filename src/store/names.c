@@ -1,6 +1,6 @@
-/* What a blob says of itself, so that the rows can be rebuilt from blobs alone: the extended attribute "user.tarn",
- * compact JSON, synced with the file. Names that are too long for it, or a file system without attributes, get a file
- * beside the blob, <id>.meta. */
+/* What a blob says of itself, so that the rows can be rebuilt from blobs alone: the extended
+ * attribute "user.tarn", compact JSON, synced with the file. Names that are too long for it, or
+ * a file system without attributes, get a file beside the blob, <id>.meta. */
 #include <fcntl.h>
 
 #include "internal.h"

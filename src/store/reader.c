@@ -1,8 +1,9 @@
 /* Reading: the same for every store, verified where the store keeps checksums.
  *
- * A block is compared with its checksum the first time that it is read since start; what all readers of a blob know of
- * it is one blob_info. When every block was compared, the blob is remembered as verified, and its descriptor may go to
- * sendfile. Bytes are immutable, so this stays true until the process ends. */
+ * A block is compared with its checksum the first time that it is read since start; what all
+ * readers of a blob know of it is one blob_info. When every block was compared, the blob is
+ * remembered as verified, and its descriptor may go to sendfile. Bytes are immutable, so this
+ * stays true until the process ends. */
 #include <inttypes.h>
 
 #include "internal.h"

@@ -1,6 +1,6 @@
-/* Rebuilding the rows from the blobs alone: every blob says its names (names.c) and the checksum of its checksums, and
- * these are computed again, so that corrupt bytes do not become good ones. Of several blobs with one name the newest
- * counts. */
+/* Rebuilding the rows from the blobs alone: every blob says its names (names.c) and the checksum
+ * of its checksums, and these are computed again, so that corrupt bytes do not become good ones.
+ * Of several blobs with one name the newest counts. */
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>

@@ -1,6 +1,7 @@
-/* The scrubber: reads every blob from the disk and compares it with its checksums, at a set rate, one pass a day. Where
- * it stands is kept, so that a restart does not begin again. It reads past the page cache where the file system allows
- * that: what is compared are the disk's bytes, and nothing useful is driven out. */
+/* The scrubber: reads every blob from the disk and compares it with its checksums, at a set
+ * rate, one pass a day. Where it stands is kept, so that a restart does not begin again. It
+ * reads past the page cache where the file system allows that: what is compared are the disk's
+ * bytes, and nothing useful is driven out. */
 #include <fcntl.h>
 #include <inttypes.h>
 

@@ -34,8 +34,8 @@ static status empty_staging(storage *st, error *err)
     return emptied;
 }
 
-/* Roots are compared with canonical paths, so they become canonical. One that is not there yet stays as it is: nothing
- * lies in it. */
+/* Roots are compared with canonical paths, so they become canonical. One that is not there yet
+ * stays as it is: nothing lies in it. */
 static void copy_roots(storage *st, const storage_options *options)
 {
     str *roots = ARENA_ARRAY(st->memory, str, options->local_root_count);

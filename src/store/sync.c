@@ -1,4 +1,5 @@
-/* Making files and their names durable: rounds in parallel, and one sync of a folder for all who wait for it. */
+/* Making files and their names durable: rounds in parallel, and one sync of a folder for all who
+ * wait for it. */
 #include <fcntl.h>
 
 #include "internal.h"
@@ -103,8 +104,8 @@ static void add_folder(sync_round *round, const char *folder)
     round->items[round->count++] = (sync_item){.fd = -1, .folder = folder, .err = ERROR_INIT};
 }
 
-/* Names are made before the round, so files and folders need not wait for each other: nothing refers to the files
- * before all of them are durable. */
+/* Names are made before the round, so files and folders need not wait for each other: nothing
+ * refers to the files before all of them are durable. */
 status store__sync_round(storage *st, store_staged *const *staged, size_t count, error *err)
 {
     sync_round round = {.st = st};

@@ -1,8 +1,9 @@
 /* Streaming writes: bytes of any step become one staged object.
  *
- * Two buffers take turns. A full one is written and its blocks are hashed by the caller's thread, while its MD5, which
- * is as slow as a disk, is computed by another; the caller waits for that only when both buffers are in use. An object
- * that fits one buffer needs no second thread. */
+ * Two buffers take turns. A full one is written and its blocks are hashed by the caller's
+ * thread, while its MD5, which is as slow as a disk, is computed by another; the caller waits
+ * for that only when both buffers are in use. An object that fits one buffer needs no second
+ * thread. */
 #include "internal.h"
 #include "tarn/base/fs.h"
 #include "tarn/codec/checksum.h"
@@ -131,7 +132,8 @@ status store_writer_write(store_writer *w, const void *bytes, size_t size_bytes,
         size_t step = size_bytes < room ? size_bytes : room;
 
         if (room == 0) {
-            /* The buffer that comes next is the one before this: its hash is done when this one's has begun. */
+            /* The buffer that comes next is the one before this: its hash is done when this
+             * one's has begun. */
             w->failed = turn_buffer(w, &w->failure) != STATUS_OK;
             continue;
         }

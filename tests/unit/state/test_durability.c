@@ -1,6 +1,7 @@
 /* timeout: 120 */
-/* Claims about state when disks fail and processes die. A child process writes, and tells over a pipe what was
- * acknowledged before it was killed at a named point; the parent opens what is left. */
+/* Claims about state when disks fail and processes die. A child process writes, and tells over a
+ * pipe what was acknowledged before it was killed at a named point; the parent opens what is
+ * left. */
 #include <signal.h>
 #include <stdio.h>
 #include <sys/wait.h>

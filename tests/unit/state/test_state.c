@@ -1,5 +1,5 @@
-/* Claims about state: groups, savepoints, hooks, readers, the schema's versions, copies, the lock. Crashes and failing
- * disks are in test_durability.c. */
+/* Claims about state: groups, savepoints, hooks, readers, the schema's versions, copies, the
+ * lock. Crashes and failing disks are in test_durability.c. */
 #include <stdio.h>
 #include <sys/wait.h>
 #include <unistd.h>

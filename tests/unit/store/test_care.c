@@ -1,5 +1,6 @@
-/* Claims about what the built-in store does by itself: finding damage, looking after an unclean stop, recovery from
- * blobs alone, copies. An unclean stop is made by a child process that dies without closing. */
+/* Claims about what the built-in store does by itself: finding damage, looking after an unclean
+ * stop, recovery from blobs alone, copies. An unclean stop is made by a child process that dies
+ * without closing. */
 #include <signal.h>
 #include <sys/wait.h>
 #include <sys/xattr.h>

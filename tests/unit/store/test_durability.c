@@ -1,6 +1,6 @@
 /* timeout: 120 */
-/* Claims about the built-in store when processes die and disks fail. A child process stores objects, and tells over a
- * pipe which were acknowledged before it was killed at a named point. */
+/* Claims about the built-in store when processes die and disks fail. A child process stores
+ * objects, and tells over a pipe which were acknowledged before it was killed at a named point. */
 #include <signal.h>
 #include <sys/mount.h>
 #include <sys/wait.h>

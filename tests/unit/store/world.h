@@ -1,5 +1,5 @@
-/* world.h: a data directory with an open state and storage, for the tests of the store. Test functions only: what it
- * declares static is used by every file that includes it. */
+/* world.h: a data directory with an open state and storage, for the tests of the store. Test
+ * functions only: what it declares static is used by every file that includes it. */
 #ifndef TARN_TEST_UNIT_STORE_WORLD_H
 #define TARN_TEST_UNIT_STORE_WORLD_H
 
@@ -20,7 +20,8 @@ typedef struct world {
     storage *storage;
 } world;
 
-/* `options.data_path` and `.state` are filled in. Without assertions: children of tests use it too. */
+/* `options.data_path` and `.state` are filled in. Without assertions: children of tests use it
+ * too. */
 static inline status world_try_open(const char *data, const char *db, storage_options options,
                                     world *ret_world, error *err)
 {
@@ -133,7 +134,8 @@ static inline void find_files(fixture *f, const char *folder, const char ***path
     }
 }
 
-/* Blobs there are, without ID. `*ret_last` is the path of the newest epoch's last one; may be NULL. */
+/* Blobs there are, without ID. `*ret_last` is the path of the newest epoch's last one; may be
+ * NULL. */
 static inline size_t blob_count(fixture *f, const char **ret_last)
 {
     const char **paths = NULL;

@@ -68,28 +68,31 @@ extern const size_t access_migration_count;
 typedef enum access_mode { ACCESS_KEYS, ACCESS_OPEN } access_mode; /* auth.mode = keys | none */
 
 /* Makes root at the first start, writing `secrets_path`/root.key. */
-status access_open(state *s, const char *secrets_path, access_mode mode, access_control **ret_access,
-                   error *err);
+status access_open(state *s, const char *secrets_path, access_mode mode,
+                   access_control **ret_access, error *err);
 void access_close(access_control *ac);
 
 /* `authorization` is the header as sent, or STR_NULL. In open mode everybody is root, a wrong
  * key included. UNAUTHORIZED: bad or expired key, unknown scheme. Without a header: principal
  * nobody (ROLE_NOBODY), OK. */
-status access_authenticate(access_control *ac, str authorization, arena *a, principal *ret_principal,
-                           error *err);
+status access_authenticate(access_control *ac, str authorization, arena *a,
+                           principal *ret_principal, error *err);
 
 /* The one decision. UNAUTHORIZED for nobody, DENIED else; the message names principal, action
  * and resource. */
-status access_check(access_control *ac, const principal *who, action act, const resource *what, error *err);
+status access_check(access_control *ac, const principal *who, action act, const resource *what,
+                    error *err);
 
 /* Makes a principal with a bearer key (tarn_… 43 characters); the key is returned once. EXISTS. */
-status access_create_principal(access_control *ac, str name, role gets, arena *a, str *ret_key, error *err);
-status access_drop_principal(access_control *ac, str name, error *err); /* NOT_FOUND; root cannot go */
+status access_create_principal(access_control *ac, str name, role gets, arena *a, str *ret_key,
+                               error *err);
+status access_drop_principal(access_control *ac, str name,
+                             error *err); /* NOT_FOUND; root cannot go */
 typedef struct principal_info {
     principal who;
     int64_t created_us;
 } principal_info;
-status access_list_principals(access_control *ac, arena *a, principal_info **ret_list, size_t *ret_count,
-                              error *err);
+status access_list_principals(access_control *ac, arena *a, principal_info **ret_list,
+                              size_t *ret_count, error *err);
 
 #endif

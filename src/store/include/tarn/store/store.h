@@ -1,30 +1,32 @@
 /* store.h: object storage behind one interface, and the two stores behind it: the built-in one
  * (blobs and rows) and a local directory (for `file:` warehouses).
  *
- * Everything is named by its location: "s3://bucket/key" lies in the built-in store, "file:///path"
- * in the local one. `storage` holds the open stores and sends each call to the store of the
- * location's scheme.
+ * Everything is named by its location: "s3://bucket/key" lies in the built-in store,
+ * "file:///path" in the local one. `storage` holds the open stores and sends each call to the
+ * store of the location's scheme.
  *
  * Writing is split: `stage` makes bytes durable while nothing is visible, `publish` makes them
- * visible inside a state transaction, so that one transaction publishes everything a commit is made
- * of.
+ * visible inside a state transaction, so that one transaction publishes everything a commit is
+ * made of.
  *
  * Invariants (built-in store; architecture.md §4)
- *   1. Bytes: staging file -> fsync -> link under a fresh id in blobs/<epoch>/ab/ -> fsync of
- *      the folder (grouped) -> row. Visibility is the row. A blob is never written again.
+ *   1. Bytes -> name under a fresh id in blobs/<epoch>/ab/ -> one round of syncs, files and
+ *      folders in parallel, folders grouped -> row. Visibility is the row. A blob is never written
+ *      again.
  *   2. Every blob carries its names, ETag and metadata in the extended attribute "user.tarn",
  *      synced with it.
  *   3. Ids carry the epoch of the server start that made them. After an unclean stop the last
  *      epochs' blobs are compared with the rows in the background: what has no row goes to lost/
  *      for 7 days. Nothing is touched when the database's id differs from blobs/ID.
  *   4. CRC-32C per 64 KiB block is computed while bytes stream in and stored in the publishing
- *      transaction. A read verifies what it returns until the blob was verified whole since start.
- *   5. A blob that loses its row is recorded in the same transaction and its name removed after the commit; open
- *      readers and links keep the bytes until the last of them is gone.
+ *      transaction. A read verifies what it returns until the blob was verified whole since
+ *      start.
+ *   5. A blob that loses its row is recorded in the same transaction and its name removed after
+ *      the commit; open readers and links keep the bytes until the last of them is gone.
  *
- * The local store has no rows and no checksums: a file is there when it has its name, which it gets when it is staged
- * (or, where the name is taken, when it is published). A rollback takes it away again; a crash may leave it, and no
- * table refers to it then.
+ * The local store has no rows and no checksums: a file is there when it has its name, which it
+ * gets when it is staged (or, where the name is taken, when it is published). A rollback takes
+ * it away again; a crash may leave it, and no table refers to it then.
  *
  * All functions are thread-safe unless they say otherwise. */
 #ifndef TARN_STORE_STORE_H
@@ -58,11 +60,11 @@ void storage_close(storage *st);
 
 /* ---- locations ---- */
 /* INVALID: no scheme, empty bucket or key, relative path; DENIED: a file: location outside the
- * roots (also through "..", symbolic links, or percent-coding). */
+ * roots (also through ".." and symbolic links). */
 status store_check_location(storage *st, str location, error *err);
 bool store_is_local(str location); /* file: or an absolute path */
-/* The canonical path of a file: location. Locations are taken literally, as Iceberg clients take them: "%20" is three
- * characters. DENIED as above. */
+/* The canonical path of a file: location. Locations are taken literally, as Iceberg clients take
+ * them: "%20" is three characters. DENIED as above. */
 status store_local_path(storage *st, str location, arena *a, char **ret_path, error *err);
 
 /* ---- staging ---- */
@@ -108,8 +110,8 @@ str store_staged_location(const store_staged *staged);
 int64_t store_staged_size(const store_staged *staged);
 
 /* Makes staged objects visible in `txn`; an existing object of that name is replaced (its bytes
- * go after its last reader). `staged` is freed by the store after the transaction, whatever its
- * outcome; on rollback the bytes are removed. */
+ * go after its last reader). `staged` is the store's from this call on, also where it fails: it is
+ * freed after the transaction, and on rollback its bytes are removed. NOT_FOUND: no such bucket. */
 status store_publish(storage *st, state_txn *txn, store_staged *const *staged, size_t count,
                      error *err);
 /* As store_publish in a transaction of its own. Takes `staged` over, also on failure. */
@@ -121,7 +123,9 @@ typedef struct store_object {
     str location;
     int64_t size_bytes;
     int64_t modified_us;
-    str etag; /* hex MD5, or with "-N" for multipart */
+    /* Hex MD5; with "-N" for N parts, and with "-1" for large objects that tarn itself wrote; empty
+     * for local files. */
+    str etag;
     str content_type;
 } store_object;
 
@@ -136,8 +140,8 @@ int64_t store_reader_size(const store_reader *r);
  * only at the end. */
 status store_reader_read(store_reader *r, void *ret_bytes, size_t size_bytes, int64_t offset,
                          size_t *ret_size, error *err);
-/* True once the whole blob was verified since start, always for stores without checksums: then its fd may go to
- * sendfile. */
+/* True once the whole blob was verified since start, always for stores without checksums: then
+ * its fd may go to sendfile. */
 bool store_reader_verified(const store_reader *r);
 int store_reader_fd(const store_reader *r);
 /* Whole object. TOO_LARGE beyond. */
@@ -166,11 +170,13 @@ status store_read_usage(storage *st, store_usage *ret_usage, error *err);
 /* Verifies everything once, now; counts what is corrupt and logs each. */
 status store_scrub(storage *st, int64_t *ret_corrupt_count, error *err);
 
-/* Rebuilds object rows from blobs alone (tarn recover), in a database without objects (else NOT_EMPTY). Corrupt blobs
- * and those without names are logged and left alone. Table pointers are the catalog's part. */
+/* Rebuilds object rows from blobs alone (tarn recover), in a database without objects (else
+ * NOT_EMPTY). Corrupt blobs and those without names are logged and left alone. Table pointers
+ * are the catalog's part. */
 status store_recover(storage *st, int64_t *ret_objects, error *err);
-/* Online copy of all blobs to `target` (links where the file system allows, else copies); with
- * state_backup it is tarn backup. */
+/* Online copy to the folder `target`: the database as target/tarn.db, and every blob that it names
+ * below target/blobs (links where the file system allows, else copies); durable when it returns.
+ * With the secrets that is a whole data directory. CORRUPT where a blob is missing. */
 status store_backup(storage *st, const char *target, int64_t *ret_objects, error *err);
 
 /* A new path in <data>/staging for a file being written; removed with the arena if it still
