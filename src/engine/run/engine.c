@@ -70,12 +70,30 @@ static bool is_cancelled(void *context)
             r->request->is_cancelled(r->request->cancel_context));
 }
 
+/* The request's own limit, where it is lower than the worker's share; a reset takes it away. */
+static status limit_memory(run *r, error *err)
+{
+    str bytes = str_printf(r->a, "%lld", (long long)r->request->memory_bytes), higher;
+    if (r->request->memory_bytes <= 0) {
+        return STATUS_OK;
+    }
+    TRY(worker_scalar(r->w,
+                      STR("SELECT parse_formatted_bytes(current_setting('memory_limit')) > "
+                          "CAST($1 AS UBIGINT)"),
+                      &bytes, 1, &r->cancel, r->a, &higher, err));
+    return str_equal(higher, STR("true"))
+               ? worker_exec(r->w, str_printf(r->a, "SET memory_limit = '%.*sB'", STR_ARG(bytes)),
+                             &r->cancel, err)
+               : STATUS_OK;
+}
+
 status run_worker(run *r, worker **ret_worker, error *err)
 {
     if (r->w == NULL) {
         TRY(worker_acquire(r->e->options.workers, r->request->who.id, r->profile, &r->cancel, &r->w,
                            err));
         registry_running(&r->e->queries, r->entry);
+        TRY(limit_memory(r, err));
     }
     *ret_worker = r->w;
     return STATUS_OK;
