@@ -289,7 +289,7 @@ status ice__change_append(ice__change *c, const ice__added *added, int64_t snaps
     const ice_snapshot *parent = ice_metadata_snapshot(c->base);
     ice__manifest_list list = {.count = 0};
 
-    memcpy(&c->next, c->base, sizeof(c->next));
+    ice__metadata_assign(&c->next, c->base);
     for (size_t i = 0; i < fresh_count; i++) {
         vec_push(c->memory, &c->manifests, fresh[i]);
     }

@@ -154,12 +154,18 @@ static void copy_history(const ice_metadata *from, arena *a, ice_metadata *to)
     to->refs = refs;
 }
 
+void ice__metadata_assign(ice_metadata *to, const ice_metadata *from)
+{
+    /* Others count their references meanwhile: the last two members are no part of the value. */
+    memcpy(to, from, offsetof(ice_metadata, memory));
+}
+
 ice_metadata *ice__metadata_copy(const ice_metadata *m)
 {
     arena *a = arena_create();
     ice_metadata *made = ARENA_NEW(a, ice_metadata);
 
-    memcpy(made, m, sizeof(*made));
+    ice__metadata_assign(made, m);
     made->uuid = ice__copy(a, m->uuid);
     made->location = ice__copy(a, m->location);
     copy_structure(m, a, made);

@@ -75,6 +75,8 @@ str ice__copy(arena *a, str s); /* str_copy that keeps STR_NULL and emptiness ap
 const ice_property *ice__properties_copy(const ice_property *properties, size_t count, arena *a);
 /* The snapshot as metadata of that version writes it; its own `text` where it has one. */
 str ice__snapshot_text(const ice_snapshot *s, int format_version, arena *a);
+/* The value without memory and references: shallow, for parts to be replaced. */
+void ice__metadata_assign(ice_metadata *to, const ice_metadata *from);
 /* A shared value of its own: everything copied out of `m`, whatever arenas that lives in. One reference. */
 ice_metadata *ice__metadata_copy(const ice_metadata *m);
 
