@@ -146,6 +146,13 @@ static status fresh_catalog(session *s, error *err)
     return session_exec(s, STR("ATTACH ':memory:' AS tarn; USE tarn"), &is_fatal, err);
 }
 
+static str parent_folder(str path)
+{
+    size_t slash = str_find_last_char(path, '/');
+
+    return slash == STR_NPOS ? path : str_slice(path, 0, slash);
+}
+
 status session_open(const session_options *options, session *s, error *err)
 {
     arena *a = arena_create();
@@ -153,7 +160,7 @@ status session_open(const session_options *options, session *s, error *err)
     char *message = NULL;
     status result = make_config(options, a, &config, err);
 
-    *s = (session){.options = options, .paths = {.in = options->in, .out = options->out}};
+    *s = (session){.options = options, .folder = parent_folder(parent_folder(options->in))};
     mutex_init(&s->lock);
     if (result == STATUS_OK) {
         if (duck.open_ext(NULL, &s->database, config, &message) != DUCK_SUCCESS) {
@@ -269,7 +276,7 @@ status session_check(session *s, error *err)
 
 status session_fail(session *s, str sql, const char *message, bool *is_fatal, error *err)
 {
-    *is_fatal = translate_error(&s->paths, sql, message, err);
+    *is_fatal = translate_error(s->folder, sql, message, err);
     return err->kind;
 }
 

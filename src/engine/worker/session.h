@@ -30,7 +30,7 @@ typedef struct session_options {
 
 typedef struct session {
     const session_options *options; /* lives as long as the session */
-    translate_paths paths;
+    str folder;                     /* that of all workers: its paths are kept out of messages */
     duck_database *database;
     mutex lock; /* guards the pointer below against the thread that interrupts */
     duck_connection *connection;

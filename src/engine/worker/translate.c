@@ -227,7 +227,21 @@ static bool is_input(str name)
     return str_starts_with(name, STR("input-"));
 }
 
-/* Paths below the worker's folders become "a data file", with the quotes around them. */
+/* "cannot open file ": without the last word. */
+static str without_word(str text)
+{
+    static const str words[] = {STR_INIT("file "), STR_INIT("directory "), STR_INIT("File "),
+                                STR_INIT("Directory ")};
+
+    for (size_t i = 0; i < COUNT_OF(words); i++) {
+        if (str_ends_with(text, words[i])) {
+            return str_slice(text, 0, text.size - words[i].size);
+        }
+    }
+    return text;
+}
+
+/* Paths below the folder become "a data file", with the quotes around them and the word in front. */
 static str hide_paths(arena *a, str text, str folder)
 {
     buf *out = buf_in(a, LIMIT_MIB);
@@ -249,10 +263,12 @@ static str hide_paths(arena *a, str text, str folder)
             start--;
             end++;
         }
-        buf_add_str(out, str_slice(text, 0, start));
+        str before = str_slice(text, 0, start);
         if (is_input(name)) {
+            buf_add_str(out, before);
             buf_printf(out, "\"%.*s\"", STR_ARG(name));
         } else {
+            buf_add_str(out, without_word(before));
             buf_add_str(out, STR("a data file"));
         }
         text = str_slice(text, end, text.size);
@@ -282,9 +298,9 @@ static str sentence_start(arena *a, str text)
     return copy;
 }
 
-static void word_generally(const translate_paths *paths, arena *a, const raw_error *raw, error *err)
+static void word_generally(str folder, arena *a, const raw_error *raw, error *err)
 {
-    str text = hide_paths(a, hide_paths(a, raw->text, paths->in), paths->out);
+    str text = hide_paths(a, raw->text, folder);
     str rest = STR_NULL;
     str detail = STR_NULL;
     str message;
@@ -476,7 +492,7 @@ static bool word_call(const raw_error *raw, error *err)
     return true;
 }
 
-bool translate_error(const translate_paths *paths, str sql, const char *message, error *ret_error)
+bool translate_error(str folder, str sql, const char *message, error *ret_error)
 {
     arena *a = arena_create();
     raw_error raw = {.position = ERROR_NO_POSITION};
@@ -484,14 +500,13 @@ bool translate_error(const translate_paths *paths, str sql, const char *message,
     bool is_fatal;
 
     error_clear(ret_error);
-    fprintf(stderr, "RAW %s\n", message);
     if (!read_json(text, a, &raw)) {
         read_text(text, sql, &raw);
     }
     ret_error->kind = kind_of(&raw, &is_fatal);
     if (!word_column(&raw, ret_error) && !word_missing(&raw, ret_error) &&
         !word_call(&raw, ret_error) && !word_quoted(a, &raw, ret_error)) {
-        word_generally(paths, a, &raw, ret_error);
+        word_generally(folder, a, &raw, ret_error);
     }
     if (ret_error->kind == STATUS_CANCELLED) {
         (void)error_set(ret_error, STATUS_CANCELLED, "the query was cancelled");

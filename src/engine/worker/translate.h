@@ -11,14 +11,8 @@
 #include "tarn/base/error.h"
 #include "tarn/base/str.h"
 
-/* The folders whose paths must not be seen. */
-typedef struct translate_paths {
-    str in;
-    str out;
-} translate_paths;
-
-/* Fills `ret_error`. `sql` is the statement that failed (positions of text errors are found in it). True where the
+/* Fills `ret_error`. Paths below `folder` (all workers' folders) must not be seen. `sql` is the statement that failed (positions of text errors are found in it). True where the
  * database cannot be used any more. */
-bool translate_error(const translate_paths *paths, str sql, const char *message, error *ret_error);
+bool translate_error(str folder, str sql, const char *message, error *ret_error);
 
 #endif
