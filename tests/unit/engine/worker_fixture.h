@@ -46,26 +46,26 @@ static inline worker_options default_options(fixture *f)
                             .spare = 0};
 }
 
-static void close_pool(void *pool)
+static void close_pool(void *workers)
 {
-    worker_pool_close(pool);
+    worker_pool_close(workers);
 }
 
 /* Closed with the fixture. */
 static inline worker_pool *open_pool(fixture *f, const worker_options *options)
 {
-    worker_pool *pool;
+    worker_pool *workers;
 
-    EXPECT_OK(worker_pool_open(options, &pool, &f->err));
-    arena_defer(f->arena, close_pool, pool);
-    return pool;
+    EXPECT_OK(worker_pool_open(options, &workers, &f->err));
+    arena_defer(f->arena, close_pool, workers);
+    return workers;
 }
 
-static inline worker *acquire(fixture *f, worker_pool *pool, const char *principal)
+static inline worker *acquire(fixture *f, worker_pool *workers, const char *principal)
 {
     worker *w;
 
-    EXPECT_OK(worker_acquire(pool, str_c(principal), WORKER_QUERY, NULL, &w, &f->err));
+    EXPECT_OK(worker_acquire(workers, str_c(principal), WORKER_QUERY, NULL, &w, &f->err));
     return w;
 }
 
