@@ -152,24 +152,25 @@ static void tell_ready(const server *app)
 
 /* ---- until the end ---- */
 
-static bool private_is_lonely(const server *app, int64_t *lonely_since_ms, bool *was_used)
+/* A client may come and go between two looks: the count of all tells. */
+static bool private_is_lonely(const server *app, int64_t *lonely_since_ms, int64_t *clients_seen)
 {
     http_stats stats;
     http_server_stats(app->http, &stats);
     int64_t now_ms = clock_mono_ms();
 
-    if (stats.unix_connections_open > 0) {
-        *was_used = true;
+    if (stats.unix_connections_open > 0 || stats.connections_total > *clients_seen) {
+        *clients_seen = stats.connections_total;
         *lonely_since_ms = now_ms;
     }
-    return now_ms - *lonely_since_ms > (*was_used ? PRIVATE_LINGER_MS : PRIVATE_PATIENCE_MS);
+    return now_ms - *lonely_since_ms > (*clients_seen > 0 ? PRIVATE_LINGER_MS : PRIVATE_PATIENCE_MS);
 }
 
 static void wait_for_end(const server *app, const sigset_t *signals, bool private)
 {
     const struct timespec tick = {.tv_nsec = 200 * 1000 * 1000};
     int64_t lonely_since_ms = clock_mono_ms();
-    bool was_used = false;
+    int64_t clients_seen = 0;
 
     for (;;) {
         int number = private ? sigtimedwait(signals, NULL, &tick) : sigwaitinfo(signals, NULL);
@@ -178,7 +179,7 @@ static void wait_for_end(const server *app, const sigset_t *signals, bool privat
                       LOG_C("signal", number == SIGTERM ? "SIGTERM" : "SIGINT"));
             return;
         }
-        if (private && private_is_lonely(app, &lonely_since_ms, &was_used)) {
+        if (private && private_is_lonely(app, &lonely_since_ms, &clients_seen)) {
             return;
         }
         if (fs_volume_broken()) {
