@@ -42,6 +42,8 @@ struct cli {
     connection *server; /* connect.h */
     buf pending;        /* stdout's bytes, not yet written */
     bool reader_gone;   /* of stdout: ends the command quietly */
+    int tables_printed;
+    bool in_shell;
     int exit_code;      /* of a command that did its work and has bad news (checks failed: 6) */
 };
 

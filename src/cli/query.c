@@ -17,6 +17,7 @@ typedef struct query_run_state {
     output *out; /* NULL: bytes are passed on */
     bool has_columns;
     bool got_bytes;
+    char last; /* byte that was passed on */
 } query_run_state;
 
 /* ---- the request ---- */
@@ -65,7 +66,13 @@ static status on_begin(void *context, const json *head, error *err)
         columns[i].type = json_str_or(json_get(json_at(list, i), "type"), STR(""));
     }
     s->has_columns = count > 0;
-    return count > 0 ? output_begin(s->out, columns, count, err) : STATUS_OK;
+    if (count == 0) {
+        return STATUS_OK;
+    }
+    if (s->c->tables_printed++ > 0 && !s->c->in_shell) {
+        TRY(out_str(s->c, STR("\n"), err)); /* tables of a script stand apart */
+    }
+    return output_begin(s->out, columns, count, err);
 }
 
 static status on_row(void *context, const str *cells, size_t count, error *err)
@@ -78,6 +85,7 @@ static status pass_on(void *context, const void *bytes, size_t size_bytes, error
 {
     query_run_state *s = context;
     s->got_bytes = true;
+    s->last = size_bytes > 0 ? ((const char *)bytes)[size_bytes - 1] : s->last;
     return out_write(s->c, bytes, size_bytes, err);
 }
 
@@ -161,6 +169,9 @@ status query_run(cli *c, const query_job *job, query_outcome *ret_outcome, error
         call.write = pass_on;
         call.write_context = &s;
         TRY(send(&s, &call, err));
+        if (c->format == OUTPUT_JSON && s.got_bytes && s.last != '\n') {
+            TRY(out_str(c, STR("\n"), err));
+        }
     }
     outcome.elapsed_ms = clock_mono_ms() - started_ms;
     *ret_outcome = outcome;

@@ -111,9 +111,10 @@ static bool changes_names(str statement)
 static void tell_outcome(const shell *s, const query_outcome *outcome)
 {
     if (outcome->changed_rows >= 0) {
-        printf("%" PRId64 " rows changed", outcome->changed_rows);
+        printf("%" PRId64 " %s changed", outcome->changed_rows,
+               outcome->changed_rows == 1 ? "row" : "rows");
     } else if (outcome->has_columns) {
-        printf("(%" PRId64 " rows", outcome->rows);
+        printf("(%" PRId64 " %s", outcome->rows, outcome->rows == 1 ? "row" : "rows");
         if (outcome->hidden_columns > 0) {
             printf(", %zu columns hidden, \\x shows them", outcome->hidden_columns);
         }
@@ -379,6 +380,7 @@ status shell_run(cli *c, const query_job *shared, error *err)
     shell s = {.c = c, .shared = *shared, .plain = OUTPUT_TABLE, .names_memory = arena_create()};
     str line;
 
+    c->in_shell = true;
     TRY(connection_open(c, err)); /* before a prompt promises anything */
     buf_init(&s.statement, LIMIT_SQL_TEXT);
     printf("tarn %s: SQL ends with \";\", \\? tells more, \\q leaves.\n", TARN_VERSION);

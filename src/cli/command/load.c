@@ -17,7 +17,7 @@
 
 static const argument arguments[] = {
     {.name = "TABLE", .help = "name, or namespace.name; made if it does not exist", .kind = ARGUMENT_TABLE},
-    {.name = "SOURCE", .help = "file; - is stdin", .kind = ARGUMENT_FILE, .repeats = true},
+    {.name = "SOURCE", .help = "file to load; - is stdin", .kind = ARGUMENT_FILE, .repeats = true},
 };
 
 static const option options[] = {

@@ -78,17 +78,19 @@ static status format_params(cli *c, str *ret_params, error *err)
 
 static void tell_outcome(cli *c, const query_outcome *outcome)
 {
-    if (!terminal_is(STDERR_FILENO)) {
+    bool changed = outcome->changed_rows >= 0;
+    int64_t rows = changed ? outcome->changed_rows : outcome->rows;
+    const char *noun = rows == 1 ? "row" : "rows";
+
+    if (!terminal_is(STDERR_FILENO) || (!changed && !outcome->has_columns)) {
         return;
     }
-    if (outcome->changed_rows >= 0) {
-        message_note(c, "%" PRId64 " rows changed, %" PRId64 " ms", outcome->changed_rows,
+    if (outcome->hidden_columns > 0) {
+        message_note(c, "%" PRId64 " %s; %zu columns do not fit, -o jsonl shows them", rows, noun,
+                     outcome->hidden_columns);
+    } else {
+        message_note(c, "%" PRId64 " %s%s, %" PRId64 " ms", rows, noun, changed ? " changed" : "",
                      outcome->elapsed_ms);
-    } else if (outcome->has_columns && outcome->hidden_columns > 0) {
-        message_note(c, "%" PRId64 " rows, %zu columns do not fit; -o box, csv or jsonl into a file shows them",
-                     outcome->rows, outcome->hidden_columns);
-    } else if (outcome->has_columns) {
-        message_note(c, "%" PRId64 " rows, %" PRId64 " ms", outcome->rows, outcome->elapsed_ms);
     }
 }
 
