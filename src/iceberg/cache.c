@@ -109,6 +109,16 @@ static entry *find(str path, arena *a)
     return e;
 }
 
+bool ice__cache_has(str path)
+{
+    bool found;
+
+    (void)pthread_mutex_lock(&cache.lock);
+    found = cache.paths != NULL && map_has(cache.paths, path);
+    (void)pthread_mutex_unlock(&cache.lock);
+    return found;
+}
+
 /* Takes over the caller's reference. */
 static void insert(entry *e)
 {

@@ -278,12 +278,17 @@ static status collect(const plan *p, ice_scan *scan, error *err)
     return STATUS_OK;
 }
 
-static int reader_count(size_t parts)
+/* Threads are for files that must be read: what lies in memory is done before one has started. */
+static int reader_count(const plan *p)
 {
-    int threads = thread_cpu_count() * 2; /* half of them wait for a disk */
+    int threads_max = thread_cpu_count() * 2; /* half of them wait for a disk */
+    int missing = 0;
 
-    threads = threads > READERS_MAX ? READERS_MAX : threads;
-    return parts < (size_t)threads ? (int)parts : threads;
+    threads_max = threads_max > READERS_MAX ? READERS_MAX : threads_max;
+    for (size_t i = 0; i < p->part_count && missing < threads_max; i++) {
+        missing += ice__cache_has(p->parts[i].manifest->path) ? 0 : 1;
+    }
+    return missing > 1 ? missing : 1;
 }
 
 static status find_snapshot(const ice_scan_options *options, const ice_snapshot **ret_snapshot,
@@ -321,7 +326,7 @@ status ice_scan_plan(storage *st, const ice_scan_options *options, arena *a, ice
     }
     TRY(ice__list_load(st, snapshot, a, &list, err));
     choose_parts(&p, &list, &scan);
-    parallel_for(p.part_count, reader_count(p.part_count), run_part, &p);
+    parallel_for(p.part_count, reader_count(&p), run_part, &p);
     TRY(collect(&p, &scan, err));
     *ret_scan = scan;
     return STATUS_OK;

@@ -225,6 +225,122 @@ static void test_version_1_tables_are_appended_to_as_such(void **given)
     assert_int_equal(planned(f, t, ICE_NO_SNAPSHOT).files[0].data_sequence, 0);
 }
 
+/* --- histories that others made --- */
+
+static void put_object(fixture *f, test_table *t, str location, const buf *bytes)
+{
+    store_staged *staged;
+
+    EXPECT_OK(store_stage_bytes(t->st, location, STR("application/octet-stream"), buf_str(bytes),
+                                &staged, &f->err));
+    EXPECT_OK(store_put(t->st, staged, &f->err));
+}
+
+/* The table as if another writer had committed `changed`. */
+static void replace_latest(test_table *t, const ice_metadata *changed)
+{
+    ice_metadata *next = ice__metadata_copy(changed);
+
+    ice_metadata_unref(t->latest);
+    t->latest = next;
+}
+
+/* Another writer replaces every file of the table by one: what UPDATE or compaction does. */
+static void overwrite_all(fixture *f, test_table *t, int64_t id)
+{
+    const ice_snapshot *parent = ice_metadata_snapshot(t->latest);
+    ice_scan before = planned(f, t, ICE_NO_SNAPSHOT);
+    ice_entry *entries = ARENA_ARRAY(f->arena, ice_entry, before.file_count + 1);
+    ice_snapshot *snapshots = ARENA_ARRAY(f->arena, ice_snapshot, t->latest->snapshot_count + 1);
+    ice_snapshot *made = &snapshots[t->latest->snapshot_count];
+    buf *bytes = buf_in(f->arena, 1 << 20);
+    buf *list = buf_in(f->arena, 1 << 20);
+    ice_manifest manifest;
+    ice_metadata m;
+    ice_ref head = t->latest->refs[0];
+
+    for (size_t i = 0; i < before.file_count; i++) {
+        entries[i] = (ice_entry){.status = ICE_DELETED, .file = before.files[i]};
+    }
+    entries[before.file_count] =
+        (ice_entry){.status = ICE_ADDED, .file = test_file(f->arena, t->latest, NULL, id, 1)};
+    entries[before.file_count].file.data_sequence = -1;
+    put_object(f, t, entries[before.file_count].file.path,
+               &(buf){.data = (char[]){"PAR1PAR1"}, .size = 8});
+    EXPECT_OK(ice_manifest_format(t->latest, 0, false, 4711, entries, before.file_count + 1,
+                                  f->arena, bytes, &manifest, &f->err));
+    manifest.path = STR("s3://warehouse/t/metadata/foreign-m0.avro");
+    put_object(f, t, manifest.path, bytes);
+    ice__metadata_assign(&m, t->latest);
+    memcpy(snapshots, m.snapshots, m.snapshot_count * sizeof(*snapshots));
+    *made = (ice_snapshot){.id = 4711,
+                           .parent_id = parent->id,
+                           .sequence_number = m.last_sequence_number + 1,
+                           .timestamp_ms = m.last_updated_ms,
+                           .first_row_id = ICE_NO_ROW_ID,
+                           .added_rows = ICE_NO_ROW_ID,
+                           .operation = ICE_OVERWRITE,
+                           .manifest_list = STR("s3://warehouse/t/metadata/foreign-list.avro")};
+    EXPECT_OK(ice_manifest_list_format(&m, made, &manifest, 1, list, &f->err));
+    put_object(f, t, made->manifest_list, list);
+    head.snapshot_id = m.current_snapshot_id = made->id;
+    m.snapshots = snapshots;
+    m.snapshot_count++;
+    m.last_sequence_number++;
+    m.refs = &head;
+    replace_latest(t, &m);
+}
+
+static void test_data_files_that_no_snapshot_has_go_with_the_last_that_had_them(void **given)
+{
+    fixture *f = *given;
+    const ice_property properties[] = {{STR("tarn.history.max-snapshots"), STR("3")}};
+    test_table *t = test_table_create(f, STR("s3://warehouse/t"), "", properties, 1);
+
+    append_rows(f, t, 0, 2);
+    overwrite_all(f, t, 100);
+    assert_int_equal(planned(f, t, ICE_NO_SNAPSHOT).file_count, 1);
+    /* The overwritten files are still in the two snapshots before it. */
+    assert_int_equal(test_count_objects(f, t, STR("s3://warehouse/t/data/"), NULL), 3);
+    append_rows(f, t, 200, 1); /* the first snapshot expires; the second still has both files */
+    assert_int_equal(test_count_objects(f, t, STR("s3://warehouse/t/data/"), NULL), 4);
+    append_rows(f, t, 201, 1); /* the second goes, and with it both files */
+    assert_int_equal(test_count_objects(f, t, STR("s3://warehouse/t/data/"), NULL), 3);
+    append_rows(f, t, 202, 3);
+    assert_int_equal(test_count_objects(f, t, STR("s3://warehouse/t/data/"), NULL), 6);
+    ice_cache_clear();
+    assert_int_equal(planned(f, t, ICE_NO_SNAPSHOT).file_count, 6);
+}
+
+static void test_manifests_named_in_place_are_read_and_carried_on(void **given)
+{
+    fixture *f = *given;
+    const ice_property properties[] = {{STR("format-version"), STR("1")}};
+    test_table *t = test_table_create(f, STR("s3://warehouse/t"), "", properties, 1);
+    ice__manifest_list list;
+    ice_snapshot old;
+    ice_metadata m;
+
+    append_rows(f, t, 0, 1);
+    EXPECT_OK(ice__list_load(t->st, ice_metadata_snapshot(t->latest), f->arena, &list, &f->err));
+    old = *ice_metadata_snapshot(t->latest);
+    old.manifest_list = STR_NULL; /* as the first writers of the format did */
+    old.manifests = &list.manifests[0].path;
+    old.manifest_count = 1;
+    old.text = STR_NULL;
+    ice__metadata_assign(&m, t->latest);
+    m.snapshots = &old;
+    m.snapshot_count = 1;
+    replace_latest(t, &m);
+    ice_cache_clear();
+    assert_int_equal(planned(f, t, ICE_NO_SNAPSHOT).file_count, 1);
+    append_rows(f, t, 1, 1);
+    assert_int_equal(planned(f, t, ICE_NO_SNAPSHOT).file_count, 2);
+    EXPECT_OK(ice__list_load(t->st, ice_metadata_snapshot(t->latest), f->arena, &list, &f->err));
+    assert_int_equal(list.manifests[1].added_files, 1); /* counted on the way */
+    assert_true(list.manifests[1].length_bytes > 0);
+}
+
 /* --- several appends, one commit --- */
 
 static status note(void *context, state_txn *txn, error *err)
@@ -335,5 +451,7 @@ TESTS(test_a_thousand_appends_leave_little_metadata,
       test_merged_manifests_keep_what_entries_inherited, test_row_ids_of_version_3_are_given_once,
       test_version_1_tables_are_appended_to_as_such,
       test_appends_that_wait_together_become_one_snapshot,
+      test_data_files_that_no_snapshot_has_go_with_the_last_that_had_them,
+      test_manifests_named_in_place_are_read_and_carried_on,
       test_an_append_without_files_changes_nothing_but_runs_its_part,
       test_rows_for_another_table_of_the_same_name_are_refused)

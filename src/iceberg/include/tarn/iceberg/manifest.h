@@ -47,7 +47,7 @@ typedef struct ice_file {
     int64_t first_row_id;                       /* v3; ICE_NO_ROW_ID */
     str referenced_data_file;                   /* STR_NULL where absent */
     int64_t content_offset, content_size_bytes; /* deletion vectors; -1 where absent */
-    /* of its manifest entry, inheritance applied */
+    /* of its manifest entry, inheritance applied; -1 where the commit is still to give it */
     int64_t data_sequence, file_sequence, snapshot_id;
 } ice_file;
 
