@@ -54,7 +54,8 @@ static status read_key(cli *c, const char *path, str *ret_key, error *err)
  * another machine. STR_NULL where there is none. */
 static status find_key(cli *c, str address, str *ret_key, error *err)
 {
-    const char *file = str_to_c(c->lifetime, invocation_get(&c->in, "key-file"));
+    str named = invocation_get(&c->in, "key-file");
+    const char *file = str_is_null(named) ? NULL : str_to_c(c->lifetime, named);
     const char *key = getenv("TARN_KEY");
 
     *ret_key = STR_NULL;
@@ -227,6 +228,8 @@ status connection_open(cli *c, error *err)
     }
     connection_close(c);
     str named = named_server(c);
+    str key;
+    TRY(find_key(c, STR(""), &key, err)); /* one that is named and cannot be read: before all else */
     if (!str_is_null(named)) {
         return adopt(c, named, http_client_create(named), false, err);
     }
