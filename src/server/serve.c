@@ -173,7 +173,7 @@ static void wait_for_end(const server *app, const sigset_t *signals, bool privat
     int64_t clients_seen = 0;
 
     for (;;) {
-        int number = private ? sigtimedwait(signals, NULL, &tick) : sigwaitinfo(signals, NULL);
+        int number = sigtimedwait(signals, NULL, &tick);
         if (number == SIGTERM || number == SIGINT) {
             log_event(LOG_INFO, "stopping",
                       LOG_C("signal", number == SIGTERM ? "SIGTERM" : "SIGINT"));
@@ -208,6 +208,11 @@ static status serve(server *app, const server_options *options, const sigset_t *
         (void)unlink(run_file(app, "server.json"));
     }
     http_server_stop(app->http);
+    if (fs_volume_broken()) {
+        error_set(err, STATUS_IO, "a sync failed: the server ended, so as to promise nothing more");
+        error_hint(err, "Look after the disk, then start it again: what was acknowledged is safe.");
+        return STATUS_IO;
+    }
     return STATUS_OK;
 }
 
