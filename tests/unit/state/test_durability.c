@@ -15,7 +15,8 @@
 /* Each submission writes both rows, so that a half is seen. */
 static const state_migration pairs[] = {
     {"pairs", 1,
-     "CREATE TABLE lefts (id BIGINT PRIMARY KEY); CREATE TABLE rights (id BIGINT PRIMARY KEY)"},
+     "CREATE TABLE lefts (id BIGINT PRIMARY KEY); CREATE TABLE rights (id BIGINT PRIMARY KEY); "
+     "CREATE TABLE fillers (bytes BLOB NOT NULL)"},
 };
 
 static status open_pairs(const char *path, state **ret_state, error *err)
@@ -201,6 +202,32 @@ static void test_a_commit_that_could_not_be_written_is_unknown_and_stops_the_vol
     fs_volume_reset_for_tests();
 }
 
+static status insert_filler(void *context, state_txn *txn, error *err)
+{
+    return STATE_EXEC(txn, "INSERT INTO fillers (bytes) VALUES (?1)", NULL, err,
+                      SV_BLOB(*(const str *)context));
+}
+
+/* The first sync is the commit's; those of copying the log into the database follow by themselves. */
+static void test_a_failed_sync_of_a_checkpoint_stops_the_volume_too(void **context)
+{
+    fixture *f = *context;
+    size_t size = (size_t)10 * 1024 * 1024; /* more than the log holds without being copied */
+    str bytes = str_from(arena_alloc(f->arena, size), size);
+    int64_t id = 1;
+    state *s;
+
+    EXPECT_OK(open_pairs(test_path(f, "tarn.db"), &s, &f->err));
+    EXPECT_OK(fault_arm("fs.sync=fail:EIO@2", &f->err));
+    EXPECT_OK(state_submit(s, insert_filler, &bytes, &f->err));
+    EXPECT_STATUS(IO, state_submit(s, insert_pair, &id, &f->err));
+    assert_int_equal(fault_passes(FAULT_FS_SYNC), 2); /* the second commit was not even tried */
+    fault_disarm();
+    assert_true(fs_volume_broken());
+    state_close(s);
+    fs_volume_reset_for_tests();
+}
+
 static void test_a_full_disk_undoes_the_group_and_later_ones_succeed(void **context)
 {
     fixture *f = *context;
@@ -245,5 +272,6 @@ static void test_failing_before_the_commit_undoes_the_group_alone(void **context
 TESTS(test_a_killed_process_loses_nothing_acknowledged, test_a_failed_sync_stops_the_volume,
       test_after_a_failed_sync_the_outcome_is_unknown,
       test_a_commit_that_could_not_be_written_is_unknown_and_stops_the_volume,
+      test_a_failed_sync_of_a_checkpoint_stops_the_volume_too,
       test_a_full_disk_undoes_the_group_and_later_ones_succeed,
       test_failing_before_the_commit_undoes_the_group_alone)
