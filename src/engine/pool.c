@@ -93,6 +93,7 @@ void worker_pool_close(worker_pool *p)
     }
     mutex_lock(&p->lock);
     p->is_closing = true;
+    p->closing_since_ns = clock_mono_ns();
     cond_broadcast(&p->changed);
     mutex_unlock(&p->lock);
     pool_wake(p);
@@ -103,7 +104,9 @@ void worker_pool_close(worker_pool *p)
     }
     mutex_unlock(&p->lock);
     (void)fs_remove_tree(fs_join(p->arena, p->options.run_path, "workers"), NULL);
-    release_pool(p);
+    if (!p->is_abandoned) {
+        release_pool(p);
+    }
 }
 
 void worker_pool_warm(worker_pool *p)

@@ -73,6 +73,8 @@ struct worker_pool {
     uint64_t folders; /* made so far */
     bool wants_spare;
     bool is_closing;
+    int64_t closing_since_ns;
+    bool is_abandoned;          /* some borrower still holds a worker: the memory must stay */
     int64_t no_start_before_ns; /* after a failed start nothing is started unasked for a while */
     int wake_fd;
     thread watcher;

@@ -23,7 +23,8 @@
 #define NS_PER_MS INT64_C(1000000)
 #define START_LIMIT_NS (30000 * NS_PER_MS)
 #define RESET_LIMIT_NS (5000 * NS_PER_MS)
-#define START_PAUSE_NS (10000 * NS_PER_MS) /* after a failed start, before the next spare */
+#define START_PAUSE_NS (10000 * NS_PER_MS)     /* after a failed start, before the next spare */
+#define GIVE_BACK_LIMIT_NS (10000 * NS_PER_MS) /* while the pool closes */
 #define LOOK_MS 1000
 #define ANSWER_MAX (64 * LIMIT_KIB)
 
@@ -251,6 +252,20 @@ static void handle(worker_pool *p, const struct pollfd *wait, const event *e)
     }
 }
 
+/* A worker that is dead but was never given back would keep the pool for ever: after a while it is left behind. */
+static bool is_over(worker_pool *p)
+{
+    if (!p->is_closing || p->workers == NULL) {
+        return p->is_closing;
+    }
+    if (pool_alive(p) > 0 || clock_mono_ns() - p->closing_since_ns < GIVE_BACK_LIMIT_NS) {
+        return false;
+    }
+    log_event(LOG_ERROR, "workers not given back", LOG_C("folder", p->options.run_path));
+    p->is_abandoned = true;
+    return true;
+}
+
 void pool_watch(void *context)
 {
     worker_pool *p = context;
@@ -258,7 +273,7 @@ void pool_watch(void *context)
     event *events = NEW_ARRAY(event, EVENTS_MAX);
 
     mutex_lock(&p->lock);
-    while (!p->is_closing || p->workers != NULL) {
+    while (!is_over(p)) {
         nfds_t count;
 
         for (size_t missing = pool_missing(p); missing > 0; missing--) {

@@ -92,7 +92,7 @@ static const word_row word_rows[] = {
     {STR_INIT(""), STR_INIT("decompression failure"), STATUS_CORRUPT},
     {STR_INIT(""), STR_INIT("Decompression failure"), STATUS_CORRUPT},
     {STR_INIT(""), STR_INIT("is corrupt"), STATUS_CORRUPT},
-    {STR_INIT(""), STR_INIT("footer length error"), STATUS_CORRUPT},
+    {STR_INIT(""), STR_INIT("ooter length error"), STATUS_CORRUPT},
     {STR_INIT("Binder"), STR_INIT("does not have a column named"), STATUS_NO_COLUMN},
     {STR_INIT("Binder"), STR_INIT("Referenced column"), STATUS_NO_COLUMN},
     {STR_INIT("Binder"), STR_INIT("does not exist on left side"), STATUS_NO_COLUMN},
