@@ -124,7 +124,7 @@ static void repeat(worker_pool *pool, const char *sql, int times)
 
 int main(int argc, char **argv)
 {
-    char folder[] = "/tmp/worker-shell-XXXXXX";
+    char folder[] = P_tmpdir "/worker-shell-XXXXXX";
     worker_options options = {
         .run_path = folder, .workers_max = 2, .threads_per_worker = 2, .spare = 0};
     const char *format = "csv";

@@ -211,8 +211,8 @@ status cursor_open(session *s, const cursor_options *options, arena *a, cursor *
 #define CAUSE_ATTEMPTS 3
 
 /* A failing thread of DuckDB's interrupts the others, and a stream that is read in that moment says "interrupted"
- * though nobody asked for it, and the cause is lost. The statement only reads (others do not stream), so it is run again
- * for its error, its rows dropped. */
+ * though nobody asked for it, and the cause is lost. The statement only reads (others do not stream), so it is run
+ * again for its error, its rows dropped. */
 static status find_cause(cursor *c, error *err)
 {
     for (int attempt = 0; attempt < CAUSE_ATTEMPTS; attempt++) {

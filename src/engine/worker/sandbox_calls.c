@@ -176,8 +176,10 @@ static int add_rules(scmp_filter_ctx filter)
         failed = number < 0 ? 0 : seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), number, 0);
     }
     if (failed == 0) { /* abort() */
-        failed = seccomp_rule_add(filter, SCMP_ACT_ALLOW, call_number("tgkill"), 1,
-                                  SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid()));
+        struct scmp_arg_cmp compare = {
+            .arg = 0, .op = SCMP_CMP_EQ, .datum_a = (scmp_datum_t)getpid(), .datum_b = 0};
+
+        failed = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, call_number("tgkill"), 1, &compare);
     }
     return failed;
 }

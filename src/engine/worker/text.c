@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "tarn/base/clock.h"
+#include "tarn/base/str.h"
 
 __extension__ typedef unsigned __int128 u128;
 
@@ -175,6 +176,20 @@ static char *put_not_finite(char *at, double value)
     return value < 0 ? PUT_LITERAL(at, "-Infinity") : PUT_LITERAL(at, "Infinity");
 }
 
+static bool reads_back(const char *text, double value)
+{
+    double again;
+
+    return str_to_double(str_c(text), &again, NULL) == STATUS_OK && again == value;
+}
+
+static bool reads_back_float(const char *text, float value)
+{
+    double again;
+
+    return str_to_double(str_c(text), &again, NULL) == STATUS_OK && (float)again == value;
+}
+
 char *text_put_double(char *at, double value)
 {
     char text[40];
@@ -192,7 +207,7 @@ char *text_put_double(char *at, double value)
     /* Below DBL_MIN fewer digits may do. */
     for (int precision = fabs(value) < DBL_MIN ? 1 : 15; precision <= 17; precision++) {
         (void)snprintf(text, sizeof(text), "%.*g", precision, value);
-        if (strtod(text, NULL) == value) {
+        if (reads_back(text, value)) {
             break;
         }
     }
@@ -221,7 +236,7 @@ char *text_put_float(char *at, float value)
     }
     for (int precision = fabsf(value) < FLT_MIN ? 1 : 6; precision <= 9; precision++) {
         (void)snprintf(text, sizeof(text), "%.*g", precision, (double)value);
-        if (strtof(text, NULL) == value) {
+        if (reads_back_float(text, value)) {
             break;
         }
     }

@@ -140,17 +140,20 @@ static int find_position(str text, str sql)
 {
     size_t start = str_find(text, STR("\nLINE "));
     str rest, line, caret;
-    size_t number, column, head;
+    size_t column, colon, head;
     size_t line_start = 0;
-    char *end;
+    uint64_t number;
 
     if (start == STR_NPOS) {
         return ERROR_NO_POSITION;
     }
     line = str_cut(str_slice(text, start + 1, text.size), '\n', &rest);
     caret = str_cut(rest, '\n', &rest);
-    number = strtoul(line.data + 5, &end, 10);
-    head = (size_t)(end - line.data) + 2; /* ": " */
+    colon = str_find_char(line, ':');
+    if (colon == STR_NPOS || str_to_uint64(str_slice(line, 5, colon), &number, NULL) != STATUS_OK) {
+        return ERROR_NO_POSITION;
+    }
+    head = colon + 2;
     column = str_find_char(caret, '^');
     if (number == 0 || column == STR_NPOS || column < head || line.size < head) {
         return ERROR_NO_POSITION;

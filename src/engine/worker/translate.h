@@ -11,8 +11,8 @@
 #include "tarn/base/error.h"
 #include "tarn/base/str.h"
 
-/* Fills `ret_error`. Paths below `folder` (all workers' folders) must not be seen. `sql` is the statement that failed (positions of text errors are found in it). True where the
- * database cannot be used any more. */
+/* Fills `ret_error`. Paths below `folder` (that of all workers) must not be seen. `sql` is the statement that failed:
+ * positions of text errors are found in it. True where the database cannot be used any more. */
 bool translate_error(str folder, str sql, const char *message, error *ret_error);
 
 #endif

@@ -166,6 +166,54 @@ static void test_what_is_no_plan_is_said_to_be_none(void **given)
     assert_int_equal(table.filter->kind, ICE_TRUE);
 }
 
+static void test_filters_are_read_from_explain_too(void **given)
+{
+    fixture *f = *given;
+    static const struct {
+        const char *name, *filter;
+    } cases[] = {
+        {"and", "(and (gt 1 5) (eq 2 x))"},
+        {"or_one_column", "(or (eq 1 1) (gt 1 10))"},
+        {"in_or_null", "(or (or (eq 1 1) (eq 1 2) (eq 1 5)) (null 1))"},
+        {"not_null", "(and (notnull 1) (ne 2 x))"},
+        {"timestamp", "(ge 3 2020-01-01T00:00:00)"},
+        {"decimal", "(gt 6 1.50)"},
+        {"uuid", "(eq 10 9b74c989-7f2e-4c3a-8f00-0123456789ab)"},
+        {"struct", "(and (gt 21 5) (eq 22 q))"},
+        {"date", "(gt 5 2020-01-01)"},
+        {"bool", "true"},
+        {"quote", "(eq 2 it's > 5 OR id=1)"},
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        const json *entry = golden_named(f, "engine/explained.jsonl", cases[i].name);
+        const ice_schema *s = schema(f);
+        str sql = STR("");
+        buf *out = buf_in(f->arena, 4096);
+        assert_true(plan_explained_filters(json_str_or(json_get(entry, "explain"), STR("")), s,
+                                           f->arena, &sql));
+        EXPECT_STR(sql, str_to_c(f->arena, json_str_or(json_get(entry, "sql"), STR(""))));
+        print(s, plan_parsed_filter(json_str_or(json_get(entry, "tree"), STR("")), s, f->arena),
+              out);
+        EXPECT_STR(buf_str(out), cases[i].filter);
+    }
+}
+
+static void test_explain_is_not_asked_about_two_scans_or_odd_names(void **given)
+{
+    fixture *f = *given;
+    str sql;
+    const json *two = golden_named(f, "engine/explained.jsonl", "join");
+    assert_false(plan_explained_filters(json_str_or(json_get(two, "explain"), STR("")), schema(f),
+                                        f->arena, &sql));
+    const json *one = golden_named(f, "engine/explained.jsonl", "and");
+    static const ice_type integer = {.kind = ICE_INT};
+    ice_field odd = {.id = 1, .name = STR("a>5 OR b"), .type = &integer};
+    ice_type root = {.kind = ICE_STRUCT, .fields = &odd, .field_count = 1};
+    ice_schema odd_schema = {.root = &root};
+    assert_false(plan_explained_filters(json_str_or(json_get(one, "explain"), STR("")), &odd_schema,
+                                        f->arena, &sql));
+}
+
 static void test_json_that_is_not_json_is_made_so(void **given)
 {
     fixture *f = *given;
@@ -178,4 +226,5 @@ static void test_json_that_is_not_json_is_made_so(void **given)
 
 TESTS(test_filters_are_read_from_plans, test_every_scan_of_a_table_counts,
       test_a_plan_with_an_empty_result_filters_nothing, test_what_is_no_plan_is_said_to_be_none,
-      test_json_that_is_not_json_is_made_so)
+      test_filters_are_read_from_explain_too,
+      test_explain_is_not_asked_about_two_scans_or_odd_names, test_json_that_is_not_json_is_made_so)
