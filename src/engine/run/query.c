@@ -4,9 +4,6 @@
 #include "sql/tree.h"
 #include "tarn/base/limits.h"
 
-#define SERIALIZE_SQL \
-    "SELECT json_serialize_sql(CAST($1 AS VARCHAR), skip_null := true, skip_empty := true, skip_default := true)"
-
 /* Schemas of DuckDB's own, and the names of the databases that a worker has: a view cannot be
  * found below them. */
 static const char *const taken_schemas[] = {

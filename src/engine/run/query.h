@@ -15,6 +15,11 @@
 #include "run/params.h"
 #include "run/run.h"
 
+/* DuckDB's parse tree of the text $1. */
+#define SERIALIZE_SQL                                                                        \
+    "SELECT json_serialize_sql(CAST($1 AS VARCHAR), skip_null := true, skip_empty := true, " \
+    "skip_default := true)"
+
 typedef struct query_table {
     table_name name;
     const ice_metadata *metadata;
@@ -46,7 +51,6 @@ typedef struct query {
     VEC(query_renamed) renamed;
     buf *extra_sql; /* views of information_schema; NULL: none */
     bool is_open;
-    bool planned;   /* filters come from a plan */
     bool unplanned; /* a plan was wanted and could not be had */
 } query;
 

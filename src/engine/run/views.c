@@ -16,6 +16,8 @@
     "SELECT json_serialize_plan(CAST($1 AS VARCHAR), skip_null := true, skip_empty := false, " \
     "skip_default := true, optimize := true)"
 
+#define EXPLAIN_JSON "EXPLAIN (FORMAT JSON) "
+
 /* A Parquet file of one INT32 column "x" and no row. */
 static const unsigned char stub_bytes[] = {
     'P',  'A',  'R',  '1',  0x15, 0x02, 0x19, ',', '5',  0x00, 0x18, 0x04, 's',  't',
@@ -132,6 +134,40 @@ static bool is_worth_planning(const query *q)
     return false;
 }
 
+/* A failed attempt to plan is no failure of the statement: the transaction that it spoilt ends, and
+ * the statement goes on without a plan; what is wrong with it, running it will tell. */
+static status give_up_plan(query *q, status result, error *err)
+{
+    if (result == STATUS_CANCELLED || result == STATUS_TIMEOUT || result == STATUS_WORKER_DIED ||
+        result == STATUS_IO) {
+        return result;
+    }
+    error_clear(err);
+    q->is_open = false;
+    return worker_exec(q->r->w, STR("ROLLBACK;" PLANNER_ON), &q->r->cancel, err);
+}
+
+/* A plan that cannot be had as JSON: for one table that is scanned once, EXPLAIN tells the filters
+ * too. */
+static status plan_by_explain(query *q, bool *ret_usable, error *err)
+{
+    const ice_schema *schema = ice_metadata_schema(q->tables.items[0].metadata);
+    const json *rows;
+    str explain = str_concat(q->a, STR(EXPLAIN_JSON), q->text.text), filters, parsed;
+    status result = worker_rows(q->r->w, explain, &q->r->cancel, q->a, &rows, err);
+    if (result != STATUS_OK) {
+        return give_up_plan(q, result, err);
+    }
+    str text = json_str_or(json_at(json_at(rows, 0), 1), STR(""));
+    if (!plan_explained_filters(text, schema, q->a, &filters)) {
+        return STATUS_OK;
+    }
+    TRY(worker_scalar(q->r->w, STR(SERIALIZE_SQL), &filters, 1, &q->r->cancel, q->a, &parsed, err));
+    q->tables.items[0].filter = plan_parsed_filter(parsed, schema, q->a);
+    *ret_usable = true;
+    return STATUS_OK;
+}
+
 static status plan_with_stubs(query *q, error *err)
 {
     buf *sql = buf_in(q->a, LIMIT_WORKER_MESSAGE);
@@ -154,14 +190,20 @@ static status plan_with_stubs(query *q, error *err)
     TRY(buf_check(sql, "the statement", err));
     q->is_open = true;
     TRY(worker_exec(q->r->w, buf_str(sql), &q->r->cancel, err));
-    TRY(worker_scalar(q->r->w, STR(SERIALIZE_PLAN), &q->text.text, 1, &q->r->cancel, q->a, &plan,
-                      err));
+    status result = worker_scalar(q->r->w, STR(SERIALIZE_PLAN), &q->text.text, 1, &q->r->cancel,
+                                  q->a, &plan, err);
+    q->unplanned = true;
+    if (result != STATUS_OK) {
+        return give_up_plan(q, result, err);
+    }
     plan_read(plan, tables, q->tables.count, q->a, &usable);
-    q->planned = usable;
-    q->unplanned = !usable;
     for (size_t i = 0; i < q->tables.count; i++) {
         q->tables.items[i].filter = tables[i].filter;
     }
+    if (!usable && q->tables.count == 1) {
+        TRY(plan_by_explain(q, &usable, err));
+    }
+    q->unplanned = !usable;
     return STATUS_OK;
 }
 
@@ -376,12 +418,12 @@ status views_open(query *q, bool always_plan, error *err)
 {
     bool wanted =
         q->r->e->options.pruning && q->tables.count > 0 && (always_plan || is_worth_planning(q));
-    if (wanted) {
-        TRY(plan_with_stubs(q, err));
+    status result = wanted ? plan_with_stubs(q, err) : STATUS_OK;
+    if (result == STATUS_OK) {
+        result = open_real(q, err);
     }
-    status result = open_real(q, err);
     if (result != STATUS_OK && err != NULL) {
-        err->position = ERROR_NO_POSITION; /* of SQL that tarn made */
+        err->position = ERROR_NO_POSITION; /* in SQL that tarn made */
     }
     return result;
 }

@@ -28,7 +28,14 @@ typedef struct plan_table {
 /* Fills the results. *ret_usable is false, and every filter ICE_TRUE, where the text is no plan. */
 void plan_read(str text, plan_table *tables, size_t count, arena *a, bool *ret_usable);
 
-/* ---- between plan.c, plan_filter.c and plan_value.c ---- */
+/* The other way, for statements whose plan cannot be had as JSON and that read one table once: the
+ * filters as EXPLAIN (FORMAT JSON) prints them, as one SELECT for DuckDB's parser. False where there
+ * are none to be sure of: another number of scans, names that would have to be quoted. */
+bool plan_explained_filters(str explain, const ice_schema *schema, arena *a, str *ret_sql);
+/* The filter in what json_serialize_sql answered to that SELECT. */
+const ice_expr *plan_parsed_filter(str answer, const ice_schema *schema, arena *a);
+
+/* ---- between plan.c, plan_filter.c, plan_text.c and plan_value.c ---- */
 
 /* A column reference in an expression, resolved; NULL where it is none. */
 typedef const ice_field *plan_column(const void *context, int64_t index);
@@ -38,6 +45,12 @@ const ice_expr *plan_expression(const json *node, plan_column *column, const voi
 /* A table filter (CONSTANT_COMPARISON …) on one column. */
 const ice_expr *plan_table_filter(const json *node, const ice_field *field, arena *a);
 
+/* `value` may be NULL; it is copied. */
+const ice_expr *plan_leaf(arena *a, ice_expr_kind kind, int32_t field_id, const ice_value *value);
+/* COMPARE_EQUAL …; `flipped`: with the sides exchanged. False for what bounds cannot answer. */
+bool plan_comparison(str name, bool flipped, ice_expr_kind *ret_kind);
+/* A member of a struct; NULL where there is none. */
+const ice_field *plan_member(const ice_field *field, str name);
 const ice_expr *plan_and(arena *a, const ice_expr *const *children, size_t count);
 const ice_expr *plan_or(arena *a, const ice_expr *const *children, size_t count);
 

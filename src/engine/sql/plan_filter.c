@@ -13,7 +13,7 @@ static bool text_is(const json *node, const char *key, const char *wanted)
     return str_equal(json_str_or(json_get(node, key), STR("")), str_c(wanted));
 }
 
-static const ice_expr *leaf(arena *a, ice_expr_kind kind, int32_t field_id, const ice_value *value)
+const ice_expr *plan_leaf(arena *a, ice_expr_kind kind, int32_t field_id, const ice_value *value)
 {
     ice_expr *e = ARENA_NEW(a, ice_expr);
     e->kind = kind;
@@ -83,7 +83,7 @@ static const struct {
 };
 
 /* False where it is no comparison that bounds can answer. */
-static bool comparison_of(str name, bool flipped, ice_expr_kind *ret_kind)
+bool plan_comparison(str name, bool flipped, ice_expr_kind *ret_kind)
 {
     for (size_t i = 0; i < COUNT_OF(comparisons); i++) {
         if (str_equal(name, str_c(comparisons[i].name))) {
@@ -101,10 +101,10 @@ static const ice_expr *compare(arena *a, ice_expr_kind kind, const ice_field *fi
     if (field == NULL || !plan_value(constant, field->type, a, &value)) {
         return ice_expr_true();
     }
-    return leaf(a, kind, field->id, &value);
+    return plan_leaf(a, kind, field->id, &value);
 }
 
-static const ice_field *child_field(const ice_field *field, str name)
+const ice_field *plan_member(const ice_field *field, str name)
 {
     if (field == NULL || field->type->kind != ICE_STRUCT) {
         return NULL;
@@ -169,7 +169,8 @@ const ice_expr *plan_table_filter(const json *node, const ice_field *field, aren
         return ice_expr_true();
     }
     if (text_is(node, "filter_type", "CONSTANT_COMPARISON")) {
-        return comparison_of(json_str_or(json_get(node, "comparison_type"), STR("")), false, &kind)
+        return plan_comparison(json_str_or(json_get(node, "comparison_type"), STR("")), false,
+                               &kind)
                    ? compare(a, kind, field, json_get(node, "constant"))
                    : ice_expr_true();
     }
@@ -180,10 +181,10 @@ const ice_expr *plan_table_filter(const json *node, const ice_field *field, aren
         return filter_children(node, field, false, a);
     }
     if (text_is(node, "filter_type", "IS_NULL")) {
-        return leaf(a, ICE_IS_NULL, field->id, NULL);
+        return plan_leaf(a, ICE_IS_NULL, field->id, NULL);
     }
     if (text_is(node, "filter_type", "IS_NOT_NULL")) {
-        return leaf(a, ICE_NOT_NULL, field->id, NULL);
+        return plan_leaf(a, ICE_NOT_NULL, field->id, NULL);
     }
     if (text_is(node, "filter_type", "IN_FILTER")) {
         return in_list(a, field, json_get(node, "values"), 0);
@@ -193,7 +194,7 @@ const ice_expr *plan_table_filter(const json *node, const ice_field *field, aren
     }
     if (text_is(node, "filter_type", "STRUCT_EXTRACT")) {
         str name = json_str_or(json_get(node, "child_name"), STR_NULL);
-        return plan_table_filter(json_get(node, "child_filter"), child_field(field, name), a);
+        return plan_table_filter(json_get(node, "child_filter"), plan_member(field, name), a);
     }
     if (text_is(node, "filter_type", "EXPRESSION_FILTER")) {
         return plan_expression(json_get(node, "expr"), own_column, field, a);
@@ -220,7 +221,7 @@ static const ice_field *field_of(const resolver *r, const json *node)
         text_is(node, "name", "struct_extract") && json_count(children) == 2) {
         str name =
             json_str_or(json_get(json_get(json_at(children, 1), "value"), "value"), STR_NULL);
-        return child_field(field_of(r, json_at(children, 0)), name);
+        return plan_member(field_of(r, json_at(children, 0)), name);
     }
     return NULL;
 }
@@ -248,16 +249,16 @@ static const ice_expr *compare_timestamps(const resolver *r, ice_expr_kind kind,
     switch (field->type->kind) {
     case ICE_TIMESTAMP:
     case ICE_TIMESTAMPTZ:
-        return leaf(r->a, kind, field->id, &value);
+        return plan_leaf(r->a, kind, field->id, &value);
     case ICE_DATE:
         /* A day is compared as its midnight; within the constant's own day both answers are
          * kept. */
         value.integer = us / US_PER_DAY - (us % US_PER_DAY < 0 ? 1 : 0);
         if (kind == ICE_GT || kind == ICE_GE) {
-            return leaf(r->a, ICE_GE, field->id, &value);
+            return plan_leaf(r->a, ICE_GE, field->id, &value);
         }
         if (kind == ICE_LT || kind == ICE_LE || kind == ICE_EQ) {
-            return leaf(r->a, kind == ICE_EQ ? ICE_EQ : ICE_LE, field->id, &value);
+            return plan_leaf(r->a, kind == ICE_EQ ? ICE_EQ : ICE_LE, field->id, &value);
         }
         return ice_expr_true();
     default:
@@ -277,7 +278,7 @@ static const ice_expr *comparison(const resolver *r, str type, const json *left,
         flipped = true;
         field = field_of(r, left);
     }
-    if (!comparison_of(type, flipped, &kind)) {
+    if (!plan_comparison(type, flipped, &kind)) {
         return ice_expr_true();
     }
     const json *constant = constant_of(right);
@@ -308,7 +309,7 @@ static const ice_expr *boolean_is(const resolver *r, const ice_field *field, boo
         return ice_expr_true();
     }
     ice_value value = {.kind = ICE_BOOLEAN, .integer = wanted ? 1 : 0};
-    return leaf(r->a, ICE_EQ, field->id, &value);
+    return plan_leaf(r->a, ICE_EQ, field->id, &value);
 }
 
 static const ice_expr *operator_of(const resolver *r, const json *node)
@@ -322,10 +323,10 @@ static const ice_expr *operator_of(const resolver *r, const json *node)
         return ice_expr_true();
     }
     if (text_is(node, "type", "OPERATOR_IS_NULL")) {
-        return leaf(r->a, ICE_IS_NULL, field->id, NULL);
+        return plan_leaf(r->a, ICE_IS_NULL, field->id, NULL);
     }
     if (text_is(node, "type", "OPERATOR_IS_NOT_NULL")) {
-        return leaf(r->a, ICE_NOT_NULL, field->id, NULL);
+        return plan_leaf(r->a, ICE_NOT_NULL, field->id, NULL);
     }
     if (text_is(node, "type", "COMPARE_IN")) {
         for (size_t i = 1; i < json_count(children); i++) {

@@ -4,10 +4,12 @@
 
 statements.jsonl   scripts of STATEMENTS, with the kinds of statements that DuckDB's parser finds in each, or its error
 trees.jsonl        json_serialize_sql of the texts in TREES
+explained.jsonl    EXPLAIN (FORMAT JSON) of the queries in EXPLAINED, and the parse tree of the filters in it
 plans.jsonl        json_serialize_plan of the queries in PLANS over a scan of a zero-row file, as the engine asks for it
 """
 import json
 import os
+import re
 import tempfile
 
 import duckdb
@@ -144,6 +146,11 @@ PLANS = {
 }
 
 
+EXPLAINED = ["and", "or_one_column", "in_or_null", "not_null", "timestamp", "decimal", "uuid", "struct", "date", "bool",
+             "none", "join", "quote"]
+PLANS["quote"] = "select * from t where name = 'it''s > 5 OR id=1'"
+
+
 def write(name, rows):
     with open(os.path.join(HERE, name), "w", encoding="utf-8") as out:
         for row in rows:
@@ -180,6 +187,19 @@ def plans(con, folder):
         yield {"name": name, "sql": sql, "plan": text.replace(stub, "stub")}
 
 
+def explained(con):
+    """What EXPLAIN prints, the SELECT of its filters, and the parse tree of that; the view of plans() is still there."""
+    for name in EXPLAINED:
+        text = con.execute("EXPLAIN (FORMAT JSON) " + PLANS[name]).fetchone()[1]
+        filters = re.findall(r'"Filters": (\[.*?\]|"(?:[^"\\\\]|\\\\.)*")', text, re.S)
+        found = json.loads(filters[0]) if filters else []
+        found = found if isinstance(found, list) else [found]
+        sql = "SELECT " + " AND ".join("(" + f.removeprefix("optional: ") + ")" for f in found)
+        tree = con.execute("SELECT json_serialize_sql(?, skip_null := true, skip_empty := true, skip_default := true)",
+                           [sql]).fetchone()[0] if found else ""
+        yield {"name": name, "explain": text, "sql": sql if found else "", "tree": tree}
+
+
 def main():
     con = duckdb.connect()
     assert duckdb.__version__ == "1.5.6", duckdb.__version__
@@ -187,6 +207,7 @@ def main():
     write("trees.jsonl", trees(con))
     with tempfile.TemporaryDirectory() as folder:
         write("plans.jsonl", plans(con, folder))
+        write("explained.jsonl", explained(con))
 
 
 main()
