@@ -4,6 +4,7 @@
 
 #include <unistd.h>
 
+#include "cell.h"
 #include "connect.h"
 #include "output.h"
 #include "rows_stream.h"
@@ -16,6 +17,7 @@ typedef struct query_run_state {
     const query_job *job;
     output *out; /* NULL: bytes are passed on */
     bool has_columns;
+    bool is_plan; /* of EXPLAIN: drawn by the server, shown as it is */
     bool got_bytes;
     char last; /* byte that was passed on */
 } query_run_state;
@@ -66,18 +68,41 @@ static status on_begin(void *context, const json *head, error *err)
         columns[i].type = json_str_or(json_get(json_at(list, i), "type"), STR(""));
     }
     s->has_columns = count > 0;
+    s->is_plan = count == 2 && str_equal(columns[0].name, STR("explain_key")) &&
+                 s->c->format != OUTPUT_MD;
     if (count == 0) {
         return STATUS_OK;
     }
     if (s->c->tables_printed++ > 0 && !s->c->in_shell) {
         TRY(out_str(s->c, STR("\n"), err)); /* tables of a script stand apart */
     }
-    return output_begin(s->out, columns, count, err);
+    return s->is_plan ? STATUS_OK : output_begin(s->out, columns, count, err);
+}
+
+/* A plan is a picture of many lines. */
+static status show_plan(query_run_state *s, str cell, error *err)
+{
+    buf *text = buf_in(s->c->memory, LIMIT_RESULT_IN_MEMORY);
+    buf *line = buf_in(s->c->memory, LIMIT_RESULT_IN_MEMORY);
+
+    cell_add_text(text, cell);
+    for (str rest = buf_str(text); !str_is_null(rest);) {
+        buf_clear(line);
+        text_add_visible(line, str_cut(rest, '\n', &rest));
+        buf_add_char(line, '\n');
+        TRY(buf_check(line, "plan", err));
+        TRY(out_str(s->c, buf_str(line), err));
+    }
+    return STATUS_OK;
 }
 
 static status on_row(void *context, const str *cells, size_t count, error *err)
 {
     query_run_state *s = context;
+
+    if (s->is_plan && count == 2) {
+        return show_plan(s, cells[1], err);
+    }
     return output_row(s->out, cells, count, err);
 }
 
@@ -124,7 +149,7 @@ static status send(query_run_state *s, const http_call *call, error *err)
 
 static void read_outcome(const query_run_state *s, const json *document, query_outcome *outcome)
 {
-    outcome->has_columns = s->has_columns;
+    outcome->has_columns = s->has_columns && !s->is_plan;
     outcome->rows = output_rows(s->out);
     outcome->changed_rows = json_int64_or(json_get(document, "changed_rows"), -1);
     outcome->hidden_columns = output_hidden_columns(s->out);
@@ -141,7 +166,7 @@ static status run_for_people(query_run_state *s, http_call *call, query_outcome 
     call->write_context = stream;
     TRY(send(s, call, err));
     TRY(rows_stream_end(stream, &document, err));
-    if (s->has_columns) {
+    if (s->has_columns && !s->is_plan) {
         TRY(output_end(s->out, err));
     }
     read_outcome(s, document, outcome);
