@@ -5,6 +5,7 @@
 statements.jsonl   scripts of STATEMENTS, with the kinds of statements that DuckDB's parser finds in each, or its error
 trees.jsonl        json_serialize_sql of the texts in TREES
 explained.jsonl    EXPLAIN (FORMAT JSON) of the queries in EXPLAINED, and the parse tree of the filters in it
+*.parquet          files with and without field ids
 plans.jsonl        json_serialize_plan of the queries in PLANS over a scan of a zero-row file, as the engine asks for it
 """
 import json
@@ -200,11 +201,32 @@ def explained(con):
         yield {"name": name, "explain": text, "sql": sql if found else "", "tree": tree}
 
 
+def files(con):
+    """Files of the kinds that a table may have: with field ids, and without. For test_shape.c."""
+    row = ("SELECT 1::INTEGER AS id, 'a' AS name, {'x': 1, 'y': 'b'} AS s, [1, NULL, 3] AS l, MAP {'k': 1} AS m, "
+           "'c'::BLOB AS b UNION ALL SELECT 2, NULL, NULL, NULL, NULL, NULL")
+    ids = ("{id: 1, name: 2, s: {__duckdb_field_id: 3, x: 4, y: 5}, l: {__duckdb_field_id: 6, element: 7}, "
+           "m: {__duckdb_field_id: 8, key: 9, value: 10}, b: 11}")
+    for name, option in (("with_ids", f", FIELD_IDS {ids}"), ("without_ids", "")):
+        path = os.path.join(HERE, name + ".parquet")
+        con.execute(f"COPY ({row}) TO '{path}' (FORMAT parquet, WRITE_BLOOM_FILTER false{option})")
+    # The expressions that test_shape.c expects are DuckDB's own SQL: they must run.
+    path = os.path.join(HERE, "with_ids.parquet")
+    rows = con.execute(f"""SELECT CAST("id" AS BIGINT), decode("b"),
+        CASE WHEN "s" IS NULL THEN NULL ELSE struct_pack("why" := struct_extract("s", 'y'), "z" := CAST(NULL AS DATE)) END,
+        list_transform("l", lambda tarn_e1: CAST(tarn_e1 AS BIGINT)),
+        map_from_entries(list_transform(map_entries("m"), lambda tarn_e1: struct_pack("key" := tarn_e1.key,
+            "value" := CAST(tarn_e1.value AS BIGINT))))
+        FROM read_parquet('{path}')""").fetchall()
+    assert rows == [(1, "c", {"why": "b", "z": None}, [1, None, 3], {"k": 1}), (2, None, None, None, None)], rows
+
+
 def main():
     con = duckdb.connect()
     assert duckdb.__version__ == "1.5.6", duckdb.__version__
     write("statements.jsonl", statements(con))
     write("trees.jsonl", trees(con))
+    files(con)
     with tempfile.TemporaryDirectory() as folder:
         write("plans.jsonl", plans(con, folder))
         write("explained.jsonl", explained(con))
