@@ -1,0 +1,4 @@
+"""The figures, in the order in which they are measured. Each module measures with `measure(bench)`."""
+from figures import arrow, commits, idle, load, scan, small
+
+FIGURES = {"idle": idle, "commits": commits, "load": load, "scan": scan, "arrow": arrow, "small": small}
