@@ -336,17 +336,44 @@ static bool is_literal_token(const token_list *list, size_t index)
     return false;
 }
 
+/* What all values of a column have in common. Numbers without a point, and texts, keep their value
+ * whatever other rows hold, so one cast of the whole column does; anything else is cast by itself. */
+typedef enum values_class { VALUES_NULL, VALUES_INTEGER, VALUES_TEXT, VALUES_MIXED } values_class;
+
 typedef struct values_edit {
     const insert_target *target;
     const token_list *list;
-    str *casts; /* per source column: " AS T)" */
+    str *casts;            /* per source column: " AS T)" */
+    values_class *classes; /* per source column */
+    bool classifying;      /* the first pass; the second makes the edits */
     edit_list *edits;
     arena *a;
     error *err;
 } values_edit;
 
-/* The value in tokens [from, to) becomes CAST(value AS T), as DuckDB's own INSERT casts each
- * value by itself; DEFAULT becomes NULL. */
+#define INTEGER_DIGITS_MAX 18
+
+static values_class class_of(const token_list *list, size_t from, size_t to)
+{
+    if (to == from + 1 && (token_is(list, from, "null") || token_is(list, from, "default"))) {
+        return VALUES_NULL;
+    }
+    if (to == from + 1 && list->items[from].kind == TOKEN_TEXT &&
+        token_text(list, from).data[0] == '\'') {
+        return VALUES_TEXT;
+    }
+    from += token_is_symbol(list, from, '-') ? 1 : 0;
+    str digits = token_text(list, from);
+    bool whole = to == from + 1 && list->items[from].kind == TOKEN_NUMBER &&
+                 digits.size <= INTEGER_DIGITS_MAX;
+    for (size_t i = 0; whole && i < digits.size; i++) {
+        whole = digits.data[i] >= '0' && digits.data[i] <= '9';
+    }
+    return whole ? VALUES_INTEGER : VALUES_MIXED;
+}
+
+/* The value in tokens [from, to), where it must be, becomes CAST(value AS T), as DuckDB's own INSERT
+ * casts each value by itself; DEFAULT becomes NULL. */
 static status edit_value(values_edit *v, size_t from, size_t to, size_t column)
 {
     if (from >= to) {
@@ -355,15 +382,24 @@ static status edit_value(values_edit *v, size_t from, size_t to, size_t column)
     if (column >= v->target->source_count) {
         return STATUS_OK; /* counted by the caller */
     }
+    if (v->classifying) {
+        values_class found = class_of(v->list, from, to), *known = &v->classes[column];
+        *known = *known == VALUES_NULL || *known == found ? found
+                 : found == VALUES_NULL                   ? *known
+                                                          : VALUES_MIXED;
+        return STATUS_OK;
+    }
     if (to == from + 1 && token_is(v->list, from, "default")) {
         edit null = {
             .from = v->list->items[from].from, .to = v->list->items[from].to, .text = STR("NULL")};
         vec_push(v->a, v->edits, null);
         return STATUS_OK;
     }
-    size_t begin = v->list->items[from].from, end = v->list->items[to - 1].to;
-    vec_push(v->a, v->edits, ((edit){.from = begin, .to = begin, .text = STR("CAST(")}));
-    vec_push(v->a, v->edits, ((edit){.from = end, .to = end, .text = v->casts[column]}));
+    if (v->classes[column] == VALUES_MIXED) {
+        size_t begin = v->list->items[from].from, end = v->list->items[to - 1].to;
+        vec_push(v->a, v->edits, ((edit){.from = begin, .to = begin, .text = STR("CAST(")}));
+        vec_push(v->a, v->edits, ((edit){.from = end, .to = end, .text = v->casts[column]}));
+    }
     return STATUS_OK;
 }
 
@@ -438,6 +474,10 @@ static status prepare_values(run *r, const statement *st, const insert_target *t
             v.casts[t->columns[i].number] = buf_str(cast);
         }
     }
+    v.classes = ARENA_ARRAY(a, values_class, t->source_count + 1);
+    v.classifying = true;
+    TRY(edit_values(&v, st->body, &rows_only, &source->literal));
+    v.classifying = false;
     TRY(edit_values(&v, st->body, &rows_only, &source->literal));
     source->literal = source->literal && rows_only;
     if (!source->literal) {

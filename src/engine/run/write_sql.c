@@ -155,9 +155,15 @@ static str truncate_of(sql_maker *m, const ice_type *type, str value, int32_t wi
         value = str_printf(m->a, "CAST(%.*s AS HUGEINT)", STR_ARG(value));
         break;
     }
-    return str_printf(m->a, "CAST(%.*s - (((%.*s %% %.*s) + %.*s) %% %.*s) AS %.*s)",
-                      STR_ARG(value), STR_ARG(value), STR_ARG(w), STR_ARG(w), STR_ARG(w),
-                      STR_ARG(buf_str(name)));
+    str cut = str_printf(m->a, "%.*s - (((%.*s %% %.*s) + %.*s) %% %.*s)", STR_ARG(value),
+                         STR_ARG(value), STR_ARG(w), STR_ARG(w), STR_ARG(w));
+    if (type->kind != ICE_DECIMAL) { /* below the lowest integer it wraps, as the transform says */
+        bool small = type->kind == ICE_INT;
+        cut = str_printf(m->a, "CASE WHEN %.*s < %s THEN %.*s + %s ELSE %.*s END", STR_ARG(cut),
+                         small ? "-2147483648" : "-9223372036854775808", STR_ARG(cut),
+                         small ? "4294967296" : "18446744073709551616", STR_ARG(cut));
+    }
+    return str_printf(m->a, "CAST(%.*s AS %.*s)", STR_ARG(cut), STR_ARG(buf_str(name)));
 }
 
 static status partition_value(sql_maker *m, const ice_partition_field *field, str *ret_sql)

@@ -277,7 +277,12 @@ status tree_read(str text, arena *a, tree *ret_tree, error *err)
     tree found = {0};
     walk w = {.out = &found, .a = a, .err = err, .check = allow_enabled()};
 
-    TRY(json_parse(text, a, &answer, err));
+    status parsed = json_parse(text, a, &answer, err);
+    if (parsed == STATUS_TOO_LARGE) {
+        error_set(err, STATUS_TOO_LARGE, "the statement is nested too deeply");
+        error_hint(err, "Split long chains of operators, or use a list function.");
+    }
+    TRY(parsed);
     if (json_bool_or(json_get(answer, "error"), true)) {
         return parser_error(answer, err);
     }
