@@ -12,9 +12,9 @@ static const struct {
     int code;
     status kind;
 } plain_codes[] = {
-    {400, STATUS_INVALID}, {401, STATUS_UNAUTHORIZED}, {403, STATUS_DENIED},
-    {404, STATUS_NOT_FOUND}, {405, STATUS_METHOD}, {408, STATUS_TIMEOUT},
-    {409, STATUS_CONFLICT}, {413, STATUS_TOO_LARGE}, {503, STATUS_UNAVAILABLE},
+    {400, STATUS_INVALID},   {401, STATUS_UNAUTHORIZED}, {403, STATUS_DENIED},
+    {404, STATUS_NOT_FOUND}, {405, STATUS_METHOD},       {408, STATUS_TIMEOUT},
+    {409, STATUS_CONFLICT},  {413, STATUS_TOO_LARGE},    {503, STATUS_UNAVAILABLE},
     {507, STATUS_NO_SPACE},
 };
 
@@ -115,7 +115,7 @@ status api_send(cli *c, const http_call *call, http_answer *ret_answer, error *e
 }
 
 status api_json(cli *c, http_method method, const char *target, str body, const json **ret_answer,
-                    error *err)
+                error *err)
 {
     const http_header headers[] = {{STR("Content-Type"), STR("application/json")}};
     const http_call call = {

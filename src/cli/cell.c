@@ -16,7 +16,8 @@ static uint32_t hex4(const char *at)
 
     for (int i = 0; i < 4; i++) {
         char c = at[i];
-        uint32_t digit = c >= '0' && c <= '9' ? (uint32_t)(c - '0') : ((uint32_t)c | 0x20) - 'a' + 10;
+        uint32_t digit =
+            c >= '0' && c <= '9' ? (uint32_t)(c - '0') : ((uint32_t)c | 0x20) - 'a' + 10;
         value = value << 4 | (digit & 15);
     }
     return value;

@@ -93,10 +93,10 @@ static const struct {
     str name;
     output_format format;
 } formats[] = {
-    {STR_INIT("table"), OUTPUT_TABLE}, {STR_INIT("tsv"), OUTPUT_TSV},
-    {STR_INIT("csv"), OUTPUT_CSV},     {STR_INIT("json"), OUTPUT_JSON},
-    {STR_INIT("jsonl"), OUTPUT_JSONL}, {STR_INIT("md"), OUTPUT_MD},
-    {STR_INIT("box"), OUTPUT_BOX},     {STR_INIT("arrow"), OUTPUT_ARROW},
+    {STR_INIT("table"), OUTPUT_TABLE},     {STR_INIT("tsv"), OUTPUT_TSV},
+    {STR_INIT("csv"), OUTPUT_CSV},         {STR_INIT("json"), OUTPUT_JSON},
+    {STR_INIT("jsonl"), OUTPUT_JSONL},     {STR_INIT("md"), OUTPUT_MD},
+    {STR_INIT("box"), OUTPUT_BOX},         {STR_INIT("arrow"), OUTPUT_ARROW},
     {STR_INIT("parquet"), OUTPUT_PARQUET},
 };
 

@@ -1,34 +1,34 @@
 /* Every command. The order is the one of help; the commands of a group stand together. */
 #include "command.h"
 
-#define COMMAND_TABLE(X)                                                                         \
-    X(serve)                                                                                     \
-    X(sql)                                                                                       \
-    X(load)                                                                                      \
-    X(generate)                                                                                  \
-    X(table_ls)                                                                                  \
-    X(table_show)                                                                                \
-    X(table_history)                                                                             \
-    X(table_files)                                                                               \
-    X(table_rename)                                                                              \
-    X(table_drop)                                                                                \
-    X(namespace_ls)                                                                              \
-    X(namespace_show)                                                                            \
-    X(namespace_create)                                                                          \
-    X(namespace_drop)                                                                            \
-    X(user_ls)                                                                                   \
-    X(user_create)                                                                               \
-    X(user_drop)                                                                                 \
-    X(query_ls)                                                                                  \
-    X(query_cancel)                                                                              \
-    X(status)                                                                                    \
-    X(config_show)                                                                               \
-    X(doctor)                                                                                    \
-    X(backup)                                                                                    \
-    X(restore)                                                                                   \
-    X(recover)                                                                                   \
-    X(version)                                                                                   \
-    X(help)                                                                                      \
+#define COMMAND_TABLE(X) \
+    X(serve)             \
+    X(sql)               \
+    X(load)              \
+    X(generate)          \
+    X(table_ls)          \
+    X(table_show)        \
+    X(table_history)     \
+    X(table_files)       \
+    X(table_rename)      \
+    X(table_drop)        \
+    X(namespace_ls)      \
+    X(namespace_show)    \
+    X(namespace_create)  \
+    X(namespace_drop)    \
+    X(user_ls)           \
+    X(user_create)       \
+    X(user_drop)         \
+    X(query_ls)          \
+    X(query_cancel)      \
+    X(status)            \
+    X(config_show)       \
+    X(doctor)            \
+    X(backup)            \
+    X(restore)           \
+    X(recover)           \
+    X(version)           \
+    X(help)              \
     X(completion)
 
 #define X(name) extern const command command_##name;

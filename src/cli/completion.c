@@ -252,7 +252,8 @@ static void add_fish_command(buf *out, arena *a, const command *c, bool first)
         buf_printf(out, "complete -c tarn -n __fish_use_subcommand -f -a %s -d ", c->name);
     } else {
         if (first) {
-            buf_printf(out, "complete -c tarn -n __fish_use_subcommand -f -a %.*s\n", STR_ARG(word));
+            buf_printf(out, "complete -c tarn -n __fish_use_subcommand -f -a %.*s\n",
+                       STR_ARG(word));
         }
         buf_printf(out, "complete -c tarn -n '__fish_seen_subcommand_from %.*s' -f -a %.*s -d ",
                    STR_ARG(word), STR_ARG(rest));

@@ -27,8 +27,8 @@
 
 static bool is_near(str address)
 {
-    static const str near[] = {STR_INIT("unix:"), STR_INIT("http://127."), STR_INIT("http://localhost"),
-                               STR_INIT("http://[::1]")};
+    static const str near[] = {STR_INIT("unix:"), STR_INIT("http://127."),
+                               STR_INIT("http://localhost"), STR_INIT("http://[::1]")};
 
     for (size_t i = 0; i < COUNT_OF(near); i++) {
         if (str_starts_with(address, near[i])) {
@@ -229,7 +229,8 @@ status connection_open(cli *c, error *err)
     connection_close(c);
     str named = named_server(c);
     str key;
-    TRY(find_key(c, STR(""), &key, err)); /* one that is named and cannot be read: before all else */
+    TRY(find_key(c, STR(""), &key,
+                 err)); /* one that is named and cannot be read: before all else */
     if (!str_is_null(named)) {
         return adopt(c, named, http_client_create(named), false, err);
     }
@@ -243,8 +244,7 @@ bool connection_exists(cli *c)
     if (!str_is_null(named_server(c))) {
         return connection_open(c, NULL) == STATUS_OK;
     }
-    return context_settings(c, NULL) == STATUS_OK &&
-           fs_exists(context_data_path(c, "run")) &&
+    return context_settings(c, NULL) == STATUS_OK && fs_exists(context_data_path(c, "run")) &&
            private_socket(c, &socket_path, NULL) == STATUS_OK && join(c, socket_path.data);
 }
 

@@ -27,7 +27,7 @@ bool connection_exists(cli *c);
 status api_send(cli *c, const http_call *call, http_answer *ret_answer, error *err);
 /* JSON in (may be empty), JSON out (NULL for an answer without a body). `target` is encoded. */
 status api_json(cli *c, http_method method, const char *target, str body, const json **ret_answer,
-                    error *err);
+                error *err);
 /* A path with its segments encoded: api_path(a, "/api/v1/namespaces/%/tables/%", ns, table). */
 char *api_path(arena *a, const char *pattern, const str *segments, size_t count);
 

@@ -44,7 +44,7 @@ struct cli {
     bool reader_gone;   /* of stdout: ends the command quietly */
     int tables_printed;
     bool in_shell;
-    int exit_code;      /* of a command that did its work and has bad news (checks failed: 6) */
+    int exit_code; /* of a command that did its work and has bad news (checks failed: 6) */
 };
 
 #define EXIT_CHECKS_FAILED 6

@@ -60,8 +60,9 @@ static void add_commands(buf *out, str group)
     for (size_t i = 0; i < cli_command_count; i++) {
         const command *of = cli_commands[i];
         str name = str_c(of->name);
-        bool inside = str_is_null(group) || (str_starts_with(name, group) && name.size > group.size &&
-                                             name.data[group.size] == ' ');
+        bool inside =
+            str_is_null(group) || (str_starts_with(name, group) && name.size > group.size &&
+                                   name.data[group.size] == ' ');
         if (!of->hidden && inside) {
             add_pair(out, name, of->summary);
         }
@@ -72,17 +73,20 @@ status help_overview(cli *c, error *err)
 {
     buf *out = buf_in(c->memory, LIMIT_MIB);
 
-    buf_add_c(out, "tarn: a data lakehouse in one program\n\nUsage: tarn COMMAND [ARGUMENTS] [OPTIONS]\n");
+    buf_add_c(
+        out,
+        "tarn: a data lakehouse in one program\n\nUsage: tarn COMMAND [ARGUMENTS] [OPTIONS]\n");
     add_heading(c, out, "Commands");
     add_commands(out, STR_NULL);
     add_heading(c, out, "Options of every command");
     add_options(c->memory, out, global_options, global_option_count);
     add_heading(c, out, "Begin with");
-    buf_add_c(out, "  tarn generate trips --rows 100000 --out trips.csv\n"
-                   "  tarn load trips trips.csv\n"
-                   "  tarn sql -c 'select payment_type, count(*) from trips group by 1'\n"
-                   "\nEvery setting is an option too (--http.listen none): tarn config show lists them.\n"
-                   "tarn help COMMAND tells more.\n");
+    buf_add_c(
+        out, "  tarn generate trips --rows 100000 --out trips.csv\n"
+             "  tarn load trips trips.csv\n"
+             "  tarn sql -c 'select payment_type, count(*) from trips group by 1'\n"
+             "\nEvery setting is an option too (--http.listen none): tarn config show lists them.\n"
+             "tarn help COMMAND tells more.\n");
     return print(c, out, err);
 }
 

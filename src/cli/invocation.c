@@ -87,8 +87,7 @@ str invocation_get(const invocation *in, const char *name)
 {
     str value = STR_NULL;
 
-    for (size_t at = 0; invocation_next(in, name, &at, &value);) {
-    }
+    for (size_t at = 0; invocation_next(in, name, &at, &value);) {}
     return value;
 }
 
@@ -299,7 +298,8 @@ static status check_arguments(parser *p)
             error_hint(p->err, "Usage: %.*s.", STR_ARG(command_usage(p->memory, c)));
             return STATUS_USAGE;
         }
-        if (i < given && arg->choices != NULL && !choices_have(arg->choices, in->arguments.items[i])) {
+        if (i < given && arg->choices != NULL &&
+            !choices_have(arg->choices, in->arguments.items[i])) {
             return refuse_choice(p, "argument", str_c(arg->name), in->arguments.items[i],
                                  arg->choices);
         }

@@ -6,16 +6,16 @@
 #include "tarn/version.h"
 
 /*  code  meaning */
-#define EXIT_CODE_TABLE(X)                                                    \
-    X(0, "done")                                                              \
-    X(1, "failed: wrong SQL, wrong data, a file that cannot be read")         \
-    X(2, "the command line was not understood")                               \
-    X(3, "not found: table, namespace, file, snapshot")                       \
-    X(4, "not allowed")                                                       \
-    X(5, "conflict with what exists or with another commit")                  \
-    X(6, "checks failed")                                                     \
+#define EXIT_CODE_TABLE(X)                                                     \
+    X(0, "done")                                                               \
+    X(1, "failed: wrong SQL, wrong data, a file that cannot be read")          \
+    X(2, "the command line was not understood")                                \
+    X(3, "not found: table, namespace, file, snapshot")                        \
+    X(4, "not allowed")                                                        \
+    X(5, "conflict with what exists or with another commit")                   \
+    X(6, "checks failed")                                                      \
     X(7, "unavailable or timed out: no server, port or data directory in use") \
-    X(8, "corrupt data")                                                      \
+    X(8, "corrupt data")                                                       \
     X(130, "ended by Ctrl-C; 143: by SIGTERM")
 
 static const struct {
@@ -91,10 +91,11 @@ static void add_md_command(buf *out, const command *c)
 
 void help_markdown(buf *out)
 {
-    buf_add_c(out, "<!-- Written by tarn help --markdown; change the tables in src/cli. -->\n"
-                   "# Commands\n\n`tarn COMMAND [ARGUMENTS] [OPTIONS]`. Data goes to stdout, all else to "
-                   "stderr.\n\n## Options of every command\n\nBefore or after the command. Every setting "
-                   "is an option too: `--http.listen none`.\n\n");
+    buf_add_c(
+        out, "<!-- Written by tarn help --markdown; change the tables in src/cli. -->\n"
+             "# Commands\n\n`tarn COMMAND [ARGUMENTS] [OPTIONS]`. Data goes to stdout, all else to "
+             "stderr.\n\n## Options of every command\n\nBefore or after the command. Every setting "
+             "is an option too: `--http.listen none`.\n\n");
     add_md_options(out, global_options, global_option_count);
     buf_add_c(out, "\n## Exit codes\n\n| code | meaning |\n|---|---|\n");
     for (size_t i = 0; i < COUNT_OF(exit_codes); i++) {
@@ -182,10 +183,12 @@ static void add_man_command(buf *out, const command *c)
 
 void help_man(buf *out)
 {
-    buf_add_c(out, ".TH TARN 1 \"\" \"tarn " TARN_VERSION "\"\n.SH NAME\ntarn \\- a data lakehouse in one program\n"
-                   ".SH SYNOPSIS\n\\fBtarn\\fR \\fICOMMAND\\fR [\\fIARGUMENTS\\fR] [\\fIOPTIONS\\fR]\n"
-                   ".SH OPTIONS\nOf every command, before or after its name. Every setting is an option "
-                   "too.\n");
+    buf_add_c(out,
+              ".TH TARN 1 \"\" \"tarn " TARN_VERSION
+              "\"\n.SH NAME\ntarn \\- a data lakehouse in one program\n"
+              ".SH SYNOPSIS\n\\fBtarn\\fR \\fICOMMAND\\fR [\\fIARGUMENTS\\fR] [\\fIOPTIONS\\fR]\n"
+              ".SH OPTIONS\nOf every command, before or after its name. Every setting is an option "
+              "too.\n");
     add_man_options(out, global_options, global_option_count);
     buf_add_c(out, ".SH COMMANDS\n");
     for (size_t i = 0; i < cli_command_count; i++) {

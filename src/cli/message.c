@@ -40,7 +40,8 @@ static void add_message(const cli *c, const error *err, const source_text *sourc
         add_visible(out, source->name);
         buf_printf(out, ":%d: ", line);
     }
-    add_visible(out, str_c(err->message[0] != '\0' ? err->message : status_describe(err->kind)->code));
+    add_visible(out,
+                str_c(err->message[0] != '\0' ? err->message : status_describe(err->kind)->code));
     buf_add_char(out, '\n');
 }
 

@@ -91,7 +91,8 @@ static void add_object(output *o, const str *cells)
     buf_add_char(o->line, '}');
 }
 
-static void add_separated(output *o, const str *cells, void (*add)(buf *out, str cell), char separator)
+static void add_separated(output *o, const str *cells, void (*add)(buf *out, str cell),
+                          char separator)
 {
     for (size_t i = 0; i < o->count; i++) {
         if (i > 0) {
@@ -192,7 +193,8 @@ status output_list(cli *c, const json *array, const list_column *columns, size_t
     return output_end(o, err);
 }
 
-status output_record(cli *c, const json *object, const list_column *columns, size_t count, error *err)
+status output_record(cli *c, const json *object, const list_column *columns, size_t count,
+                     error *err)
 {
     static const output_column heads[] = {{STR_INIT("name"), STR_INIT("")},
                                           {STR_INIT("value"), STR_INIT("")}};

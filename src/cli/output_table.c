@@ -11,7 +11,7 @@
 
 #define SAMPLE_ROWS 500
 #define SAMPLE_BYTES LIMIT_MIB
-#define NARROW 8      /* a column is cut down to this before columns are left out */
+#define NARROW 8     /* a column is cut down to this before columns are left out */
 #define ELLIPSIS "…" /* stands for what was cut */
 
 typedef struct grid_column {
@@ -60,9 +60,9 @@ size_t grid_hidden_columns(const grid *g)
 static bool is_number_type(str type)
 {
     static const str names[] = {
-        STR_INIT("TINYINT"),  STR_INIT("SMALLINT"),  STR_INIT("INTEGER"), STR_INIT("BIGINT"),
-        STR_INIT("HUGEINT"),  STR_INIT("UTINYINT"),  STR_INIT("USMALLINT"), STR_INIT("UINTEGER"),
-        STR_INIT("UBIGINT"),  STR_INIT("UHUGEINT"),  STR_INIT("FLOAT"),   STR_INIT("DOUBLE"),
+        STR_INIT("TINYINT"), STR_INIT("SMALLINT"), STR_INIT("INTEGER"),   STR_INIT("BIGINT"),
+        STR_INIT("HUGEINT"), STR_INIT("UTINYINT"), STR_INIT("USMALLINT"), STR_INIT("UINTEGER"),
+        STR_INIT("UBIGINT"), STR_INIT("UHUGEINT"), STR_INIT("FLOAT"),     STR_INIT("DOUBLE"),
     };
 
     for (size_t i = 0; i < COUNT_OF(names); i++) {
@@ -354,7 +354,7 @@ status grid_row(grid *g, const str *cells, error *err)
     measure(g, kept);
     vec_push(g->c->memory, &g->sample, kept);
     return g->sample.count >= SAMPLE_ROWS || g->sample_bytes >= SAMPLE_BYTES ? settle(g, err)
-                                                                            : STATUS_OK;
+                                                                             : STATUS_OK;
 }
 
 status grid_end(grid *g, error *err)

@@ -2,12 +2,12 @@
  * directory. It tells why it could not start through a pipe, and logs to run/private.log. */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
-#include <poll.h>
 #include <unistd.h>
 
 #include "connect.h"
@@ -119,7 +119,8 @@ static status open_log(cli *c, int *ret_fd, error *err)
     int64_t size = 0;
     bool long_one = fs_stat_size(path, &size, NULL) == STATUS_OK && size > LOG_BYTES_MAX;
 
-    return fs_open(path, O_WRONLY | O_CREAT | O_APPEND | (long_one ? O_TRUNC : 0), 0600, ret_fd, err);
+    return fs_open(path, O_WRONLY | O_CREAT | O_APPEND | (long_one ? O_TRUNC : 0), 0600, ret_fd,
+                   err);
 }
 
 typedef VEC(const char *) word_list;
@@ -140,8 +141,9 @@ static const char *const *command_line(cli *c)
     }
     for (size_t i = 0; i < c->in.settings.count; i++) {
         const setting_flag *flag = &c->in.settings.items[i];
-        vec_push(c->lifetime, &words,
-                 arena_printf(c->lifetime, "--%.*s=%.*s", STR_ARG(flag->name), STR_ARG(flag->value)));
+        vec_push(
+            c->lifetime, &words,
+            arena_printf(c->lifetime, "--%.*s=%.*s", STR_ARG(flag->name), STR_ARG(flag->value)));
     }
     vec_push(c->lifetime, &words, (const char *)NULL);
     return words.items;
@@ -219,8 +221,7 @@ static bool accepts(const char *socket_path)
     }
     memcpy(address.sun_path, socket_path, size);
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    bool accepted =
-        fd >= 0 && connect(fd, (const struct sockaddr *)&address, sizeof(address)) == 0;
+    bool accepted = fd >= 0 && connect(fd, (const struct sockaddr *)&address, sizeof(address)) == 0;
     fs_close(fd);
     return accepted;
 }

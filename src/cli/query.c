@@ -68,8 +68,8 @@ static status on_begin(void *context, const json *head, error *err)
         columns[i].type = json_str_or(json_get(json_at(list, i), "type"), STR(""));
     }
     s->has_columns = count > 0;
-    s->is_plan = count == 2 && str_equal(columns[0].name, STR("explain_key")) &&
-                 s->c->format != OUTPUT_MD;
+    s->is_plan =
+        count == 2 && str_equal(columns[0].name, STR("explain_key")) && s->c->format != OUTPUT_MD;
     if (count == 0) {
         return STATUS_OK;
     }
@@ -155,7 +155,8 @@ static void read_outcome(const query_run_state *s, const json *document, query_o
     outcome->hidden_columns = output_hidden_columns(s->out);
 }
 
-static status run_for_people(query_run_state *s, http_call *call, query_outcome *outcome, error *err)
+static status run_for_people(query_run_state *s, http_call *call, query_outcome *outcome,
+                             error *err)
 {
     const rows_handler handler = {.begin = on_begin, .row = on_row, .context = s};
     rows_stream *stream = rows_stream_create(s->c->memory, &handler);

@@ -12,7 +12,7 @@ typedef struct query_job {
 } query_job;
 
 typedef struct query_outcome {
-    bool has_columns;      /* table, box, md: what is below is known for these alone */
+    bool has_columns; /* table, box, md: what is below is known for these alone */
     int64_t rows;
     int64_t changed_rows;  /* -1: a reading statement */
     size_t hidden_columns; /* that did not fit */

@@ -28,14 +28,16 @@ typedef struct shell {
 /* ---- completion ---- */
 
 static const char *const keywords[] = {
-    "select",   "from",      "where",       "group by", "order by", "having",       "limit",
-    "offset",   "join",      "left join",   "on",       "using",    "union all",    "with",
-    "as",       "and",       "or",          "not",      "null",     "is null",      "is not null",
-    "in",       "between",   "like",        "ilike",    "case",     "when",         "then",
-    "else",     "end",       "distinct",    "count",    "sum",      "avg",          "min",
-    "max",      "cast",      "create",      "table",    "schema",   "insert into",  "values",
-    "drop",     "describe",  "show tables", "explain",  "interval", "partitioned by", "desc",
-    "date_trunc", "extract", "coalesce",    "exists",   "if",       "unnest",       "qualify",
+    "select",    "from",       "where",       "group by",  "order by",    "having",
+    "limit",     "offset",     "join",        "left join", "on",          "using",
+    "union all", "with",       "as",          "and",       "or",          "not",
+    "null",      "is null",    "is not null", "in",        "between",     "like",
+    "ilike",     "case",       "when",        "then",      "else",        "end",
+    "distinct",  "count",      "sum",         "avg",       "min",         "max",
+    "cast",      "create",     "table",       "schema",    "insert into", "values",
+    "drop",      "describe",   "show tables", "explain",   "interval",    "partitioned by",
+    "desc",      "date_trunc", "extract",     "coalesce",  "exists",      "if",
+    "unnest",    "qualify",
 };
 
 static void load_names(shell *s)
@@ -172,7 +174,7 @@ static bool do_describe(shell *s, str operand)
 {
     arena *scratch = arena_create();
     run_statement(s, operand.size > 0 ? str_printf(scratch, "describe %.*s", STR_ARG(operand))
-                                       : STR("show tables"));
+                                      : STR("show tables"));
     arena_free(scratch);
     return true;
 }
@@ -180,15 +182,15 @@ static bool do_describe(shell *s, str operand)
 static bool do_list(shell *s, str operand)
 {
     static const list_column columns[] = {
-        {"name", "table", ""},          {"rows", "rows", "BIGINT"},
-        {"files", "files", "BIGINT"},   {"size_bytes", "size_bytes", "BIGINT"},
+        {"name", "table", ""},         {"rows", "rows", "BIGINT"},
+        {"files", "files", "BIGINT"},  {"size_bytes", "size_bytes", "BIGINT"},
         {"updated_at", "updated", ""},
     };
     cli *c = s->c;
     arena *outer = c->memory;
     const json *answer = NULL;
     error err = ERROR_INIT;
-    str space = operand.size > 0            ? operand
+    str space = operand.size > 0           ? operand
                 : s->shared.space.size > 0 ? s->shared.space
                                            : STR("main");
 
@@ -323,7 +325,8 @@ static void run_complete(shell *s, shell_line *line)
     size_t done = 0;
 
     while (query_next_statement(script, &at, &statement, &complete) && complete) {
-        shell_line_remember(line, str_from(statement.data, (size_t)(script.data + at - statement.data)));
+        shell_line_remember(line,
+                            str_from(statement.data, (size_t)(script.data + at - statement.data)));
         run_statement(s, statement);
         done = at;
     }
@@ -344,10 +347,9 @@ static bool take_line(shell *s, shell_line *reader, str line)
         shell_line_remember(reader, word);
         return run_meta(s, word);
     }
-    if (s->statement.size == 0 && (str_equal_nocase(word, STR("quit")) ||
-                                   str_equal_nocase(word, STR("exit")) ||
-                                   str_equal_nocase(word, STR("quit;")) ||
-                                   str_equal_nocase(word, STR("exit;")))) {
+    if (s->statement.size == 0 &&
+        (str_equal_nocase(word, STR("quit")) || str_equal_nocase(word, STR("exit")) ||
+         str_equal_nocase(word, STR("quit;")) || str_equal_nocase(word, STR("exit;")))) {
         return false;
     }
     if (s->statement.size == 0 && str_equal_nocase(word, STR("help"))) {
@@ -372,7 +374,8 @@ static const char *history_path(cli *c)
     } else {
         return NULL;
     }
-    return fs_make_dirs(folder, 0700, NULL) == STATUS_OK ? fs_join(c->lifetime, folder, "history") : NULL;
+    return fs_make_dirs(folder, 0700, NULL) == STATUS_OK ? fs_join(c->lifetime, folder, "history")
+                                                         : NULL;
 }
 
 status shell_run(cli *c, const query_job *shared, error *err)

@@ -41,7 +41,8 @@ static size_t common_prefix(const str *words, size_t count)
     for (size_t i = 1; i < count; i++) {
         size_t same = 0;
         while (same < size && same < words[i].size &&
-               str_equal_nocase(str_slice(words[0], same, same + 1), str_slice(words[i], same, same + 1))) {
+               str_equal_nocase(str_slice(words[0], same, same + 1),
+                                str_slice(words[i], same, same + 1))) {
             same++;
         }
         size = same;
@@ -82,8 +83,8 @@ static unsigned char on_tab(EditLine *edit, int key)
         str word = str_slice(words[0], 0, common_prefix(words, count));
         if (word.size > typed || count == 1) {
             /* the word as it is spelled replaces what was typed */
-            str insert = count == 1 ? str_printf(scratch, "%.*s ", STR_ARG(word))
-                                    : str_copy(scratch, word);
+            str insert =
+                count == 1 ? str_printf(scratch, "%.*s ", STR_ARG(word)) : str_copy(scratch, word);
             el_deletestr(edit, (int)typed);
             outcome = el_insertstr(edit, insert.data) == 0 ? CC_REFRESH : CC_ERROR;
         } else {

@@ -132,7 +132,10 @@ static bool is_library(const char *path)
     }
     (void)fs_read(fd, magic, sizeof(magic), &size, NULL);
     fs_close(fd);
-    return size == 4 && memcmp(magic, "\x7f" "ELF", 4) == 0;
+    return size == 4 && memcmp(magic,
+                               "\x7f"
+                               "ELF",
+                               4) == 0;
 }
 
 /* Where the engine looks: the setting, beside the program, ../lib/tarn. */
@@ -155,7 +158,8 @@ static void check_library(cli *c, finding *f)
             return;
         }
     }
-    found(f, FINDING_FAIL, "%s is no library; run tools/bootstrap, or set engine.duckdb_library", places[0]);
+    found(f, FINDING_FAIL, "%s is no library; run tools/bootstrap, or set engine.duckdb_library",
+          places[0]);
 }
 
 static void check_files(cli *c, finding *f)
@@ -226,8 +230,9 @@ static void check_sql(cli *c, finding *f)
     error err = ERROR_INIT;
     const json *answer = NULL;
     int64_t started_ms = clock_mono_ms();
-    status result = api_json(c, HTTP_POST, "/api/v1/query",
-                                 STR("{\"sql\": \"select 42 as answer\", \"format\": \"json\"}"), &answer, &err);
+    status result =
+        api_json(c, HTTP_POST, "/api/v1/query",
+                 STR("{\"sql\": \"select 42 as answer\", \"format\": \"json\"}"), &answer, &err);
 
     if (result != STATUS_OK) {
         found_error(f, &err);
@@ -235,7 +240,8 @@ static void check_sql(cli *c, finding *f)
     }
     const json *cell = json_at(json_at(json_get(answer, "rows"), 0), 0);
     bool right = json_int64_or(cell, 0) == 42;
-    found(f, right ? FINDING_OK : FINDING_FAIL, right ? "answers, %" PRId64 " ms" : "wrong answer, %" PRId64 " ms",
+    found(f, right ? FINDING_OK : FINDING_FAIL,
+          right ? "answers, %" PRId64 " ms" : "wrong answer, %" PRId64 " ms",
           clock_mono_ms() - started_ms);
 }
 
@@ -245,10 +251,14 @@ static const struct {
     const char *name;
     void (*check)(cli *c, finding *f);
 } checks[] = {
-    {"data directory", check_folder}, {"free space", check_space},
-    {"sync", check_sync},             {"landlock", check_landlock},
-    {"duckdb library", check_library}, {"open files", check_files},
-    {"clock", check_clock},           {"http port", check_port},
+    {"data directory", check_folder},
+    {"free space", check_space},
+    {"sync", check_sync},
+    {"landlock", check_landlock},
+    {"duckdb library", check_library},
+    {"open files", check_files},
+    {"clock", check_clock},
+    {"http port", check_port},
     {"sql", check_sql},
 };
 

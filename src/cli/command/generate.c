@@ -23,22 +23,30 @@
 #define DEFAULT_SEED 42
 
 static const argument arguments[] = {
-    {.name = "KIND", .help = "trips: taxi trips, 19 columns; events: nested events of a web site", .choices = "trips|events"}};
+    {.name = "KIND",
+     .help = "trips: taxi trips, 19 columns; events: nested events of a web site",
+     .choices = "trips|events"}};
 
 static const option options[] = {
     {.name = "rows", .value = "N", .help = "how many rows; default: 100000"},
     {.name = "seed", .value = "S", .help = "another seed gives other rows; default: 42"},
     {.name = "start", .value = "DATE", .help = "first day; default: 2024-01-01"},
-    {.name = "months", .value = "N", .help = "one file for each month, the rows split among them; --out is a folder"},
-    {.name = "format", .value = "FORMAT", .choices = "csv|ndjson|json|parquet",
+    {.name = "months",
+     .value = "N",
+     .help = "one file for each month, the rows split among them; --out is a folder"},
+    {.name = "format",
+     .value = "FORMAT",
+     .choices = "csv|ndjson|json|parquet",
      .help = "default: by the name of --out, else csv for trips and ndjson for events"},
     {.name = "out", .value = "FILE", .help = "file to write; - is stdout, the default"},
 };
 
 static const example examples[] = {
     {"tarn generate trips --rows 1000000 --out trips.csv", "a million trips of January 2024"},
-    {"tarn generate trips --rows 1200000 --months 12 --format parquet --out trips/", "twelve Parquet files"},
-    {"tarn generate events --rows 1000 | tarn load events - --format ndjson", "without a file between"},
+    {"tarn generate trips --rows 1200000 --months 12 --format parquet --out trips/",
+     "twelve Parquet files"},
+    {"tarn generate events --rows 1000 | tarn load events - --format ndjson",
+     "without a file between"},
 };
 
 typedef enum file_format { FILE_CSV, FILE_NDJSON, FILE_JSON, FILE_PARQUET } file_format;
@@ -47,10 +55,8 @@ static const struct {
     str name;
     file_format format;
 } formats[] = {
-    {STR_INIT("csv"), FILE_CSV},
-    {STR_INIT("ndjson"), FILE_NDJSON},
-    {STR_INIT("json"), FILE_JSON},
-    {STR_INIT("parquet"), FILE_PARQUET},
+    {STR_INIT("csv"), FILE_CSV},      {STR_INIT("ndjson"), FILE_NDJSON},
+    {STR_INIT("json"), FILE_JSON},    {STR_INIT("parquet"), FILE_PARQUET},
     {STR_INIT("jsonl"), FILE_NDJSON}, /* as a name's ending */
 };
 
@@ -64,7 +70,7 @@ typedef struct job {
     int fd;
     int64_t bytes;
     generator *generator;
-    buf piece;   /* generated, not yet taken by the server */
+    buf piece; /* generated, not yet taken by the server */
     progress *progress;
 } job;
 
@@ -130,7 +136,8 @@ static int64_t after_months(int64_t day, int months)
 
     date_from_days(day, &year, &month, &of_month);
     month += months;
-    return date_to_days(year + (month - 1) / 12, (month - 1) % 12 + 1, of_month > 28 ? 28 : of_month);
+    return date_to_days(year + (month - 1) / 12, (month - 1) % 12 + 1,
+                        of_month > 28 ? 28 : of_month);
 }
 
 /* ---- sinks ---- */
@@ -140,7 +147,8 @@ static status put(void *context, const void *bytes, size_t size, error *err)
     job *j = context;
 
     j->bytes += (int64_t)size;
-    return j->path == NULL ? out_write(j->c, bytes, size, err) : fs_write_all(j->fd, bytes, size, err);
+    return j->path == NULL ? out_write(j->c, bytes, size, err)
+                           : fs_write_all(j->fd, bytes, size, err);
 }
 
 /* The next piece; empty at the end. */
@@ -257,8 +265,10 @@ static status write_one(job *j, error *err)
 
 static status write_months(job *j, const char *folder, int64_t months, error *err)
 {
-    static const char *const endings[] = {
-        [FILE_CSV] = "csv", [FILE_NDJSON] = "ndjson", [FILE_JSON] = "json", [FILE_PARQUET] = "parquet"};
+    static const char *const endings[] = {[FILE_CSV] = "csv",
+                                          [FILE_NDJSON] = "ndjson",
+                                          [FILE_JSON] = "json",
+                                          [FILE_PARQUET] = "parquet"};
     const char *stem = j->kind == &generate_trips ? "yellow_tripdata" : j->kind->name;
     generate_options all = j->options;
     int64_t total_bytes = 0;
@@ -304,7 +314,8 @@ static status prepare(cli *c, job *j, int64_t *ret_months, error *err)
     int64_t seed = 0;
     str out = invocation_get(&c->in, "out");
 
-    j->kind = str_equal(c->in.arguments.items[0], STR("trips")) ? &generate_trips : &generate_events;
+    j->kind =
+        str_equal(c->in.arguments.items[0], STR("trips")) ? &generate_trips : &generate_events;
     j->format = choose_format(c, j->kind);
     j->path = str_is_null(out) || str_equal(out, STR("-")) ? NULL : str_to_c(c->memory, out);
     TRY(number_option(c, "rows", DEFAULT_ROWS, 0, ROWS_MAX, &j->options.rows, err));

@@ -16,25 +16,41 @@
 #include "terminal.h"
 
 static const argument arguments[] = {
-    {.name = "TABLE", .help = "name, or namespace.name; made if it does not exist", .kind = ARGUMENT_TABLE},
+    {.name = "TABLE",
+     .help = "name, or namespace.name; made if it does not exist",
+     .kind = ARGUMENT_TABLE},
     {.name = "SOURCE", .help = "file to load; - is stdin", .kind = ARGUMENT_FILE, .repeats = true},
 };
 
 static const option options[] = {
-    {.name = "format", .value = "FORMAT", .choices = "auto|csv|tsv|json|ndjson|parquet",
+    {.name = "format",
+     .value = "FORMAT",
+     .choices = "auto|csv|tsv|json|ndjson|parquet",
      .help = "of the files; auto: by their first bytes"},
-    {.name = "mode", .value = "MODE", .choices = "append|overwrite|upsert",
+    {.name = "mode",
+     .value = "MODE",
+     .choices = "append|overwrite|upsert",
      .help = "what becomes of the rows that are there; default: append"},
-    {.name = "namespace", .letter = 'n', .value = "NAME", .help = "of a table without one; default: main"},
-    {.name = "partition-by", .value = "SPEC", .help = "for a new table: month(time), bucket(16, id), zone"},
-    {.name = "columns", .value = "NAME:TYPE,…", .help = "types of a CSV; without it they are found out from all of it"},
-    {.name = "csv-delimiter", .value = "CHAR", .help = "between the values of a CSV; default: found out"},
+    {.name = "namespace",
+     .letter = 'n',
+     .value = "NAME",
+     .help = "of a table without one; default: main"},
+    {.name = "partition-by",
+     .value = "SPEC",
+     .help = "for a new table: month(time), bucket(16, id), zone"},
+    {.name = "columns",
+     .value = "NAME:TYPE,…",
+     .help = "types of a CSV; without it they are found out from all of it"},
+    {.name = "csv-delimiter",
+     .value = "CHAR",
+     .help = "between the values of a CSV; default: found out"},
     {.name = "no-create", .help = "fail where the table does not exist"},
 };
 
 static const example examples[] = {
     {"tarn load trips yellow_tripdata_2024-*.parquet", "many files, one commit"},
-    {"tarn load trips trips.csv --partition-by 'month(tpep_pickup_datetime)'", "a new table, partitioned"},
+    {"tarn load trips trips.csv --partition-by 'month(tpep_pickup_datetime)'",
+     "a new table, partitioned"},
     {"zcat events.ndjson.gz | tarn load events - --format ndjson", "from a pipe"},
 };
 
@@ -174,7 +190,7 @@ static status commit(load *l, const json **ret_answer, error *err)
     TRY(buf_check(body, "options of the load", err));
     const str id[] = {l->id};
     return api_json(c, HTTP_POST, api_path(c->memory, "/api/v1/loads/%/commit", id, 1),
-                        buf_str(body), ret_answer, err);
+                    buf_str(body), ret_answer, err);
 }
 
 static status send_all(load *l, const json **ret_answer, error *err)
@@ -197,8 +213,8 @@ static void forget(load *l)
     const str id[] = {l->id};
 
     if (l->id.size > 0) {
-        (void)api_json(l->c, HTTP_DELETE, api_path(l->c->memory, "/api/v1/loads/%", id, 1),
-                           STR(""), NULL, NULL);
+        (void)api_json(l->c, HTTP_DELETE, api_path(l->c->memory, "/api/v1/loads/%", id, 1), STR(""),
+                       NULL, NULL);
     }
     atomic_store(&interrupt_signal, signal);
 }
@@ -244,8 +260,9 @@ static status run(cli *c, error *err)
 const command command_load = {
     .name = "load",
     .summary = "files into a table, as one commit",
-    .details = "Parquet, CSV, TSV, JSON and NDJSON. A missing table is made with the types of the files. "
-               "Either all files\nare in the table afterwards, or none is.",
+    .details =
+        "Parquet, CSV, TSV, JSON and NDJSON. A missing table is made with the types of the files. "
+        "Either all files\nare in the table afterwards, or none is.",
     ARGUMENTS(arguments),
     OPTIONS(options),
     EXAMPLES(examples),

@@ -64,8 +64,8 @@ static status run_drop(cli *c, error *err)
         TRY(message_confirm(c, err, "drop namespace \"%.*s\" and all its tables", STR_ARG(name)));
     }
     TRY(api_json(c, HTTP_DELETE,
-                     arena_printf(c->memory, "%s%s", path_of(c), cascade ? "?cascade=true" : ""),
-                     STR(""), NULL, err));
+                 arena_printf(c->memory, "%s%s", path_of(c), cascade ? "?cascade=true" : ""),
+                 STR(""), NULL, err));
     message_note(c, "namespace %.*s dropped", STR_ARG(name));
     return STATUS_OK;
 }

@@ -3,10 +3,14 @@
 #include "output.h"
 
 static const list_column columns[] = {
-    {"query_id", "query", ""},      {"state", "state", ""},
-    {"principal", "principal", ""}, {"started_at", "started", ""},
-    {"elapsed_ms", "ms", "BIGINT"}, {"row_count", "rows", "BIGINT"},
-    {"sql", "sql", ""},             {"error", "error", ""},
+    {"query_id", "query", ""},
+    {"state", "state", ""},
+    {"principal", "principal", ""},
+    {"started_at", "started", ""},
+    {"elapsed_ms", "ms", "BIGINT"},
+    {"row_count", "rows", "BIGINT"},
+    {"sql", "sql", ""},
+    {"error", "error", ""},
 };
 
 static const argument id_argument[] = {{.name = "ID", .help = "as tarn query ls shows it"}};
@@ -23,13 +27,15 @@ static status run_cancel(cli *c, error *err)
 {
     str id = c->in.arguments.items[0];
 
-    TRY(api_json(c, HTTP_DELETE, api_path(c->memory, "/api/v1/queries/%", &id, 1), STR(""),
-                     NULL, err));
+    TRY(api_json(c, HTTP_DELETE, api_path(c->memory, "/api/v1/queries/%", &id, 1), STR(""), NULL,
+                 err));
     message_note(c, "query %.*s cancelled", STR_ARG(id));
     return STATUS_OK;
 }
 
 const command command_query_ls = {
     .name = "query ls", .summary = "running and past queries, newest first", .run = run_ls};
-const command command_query_cancel = {
-    .name = "query cancel", .summary = "end a running query", ARGUMENTS(id_argument), .run = run_cancel};
+const command command_query_cancel = {.name = "query cancel",
+                                      .summary = "end a running query",
+                                      ARGUMENTS(id_argument),
+                                      .run = run_cancel};

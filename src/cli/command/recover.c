@@ -13,9 +13,10 @@ static status print_counts(cli *c, int64_t objects, int64_t tables, error *err)
 {
     static const list_column columns[] = {{"objects", "objects", ""}, {"tables", "tables", ""}};
     const json *record = NULL;
-    str text = tables < 0 ? str_printf(c->memory, "{\"objects\": %" PRId64 "}", objects)
-                          : str_printf(c->memory, "{\"objects\": %" PRId64 ", \"tables\": %" PRId64 "}",
-                                       objects, tables);
+    str text = tables < 0
+                   ? str_printf(c->memory, "{\"objects\": %" PRId64 "}", objects)
+                   : str_printf(c->memory, "{\"objects\": %" PRId64 ", \"tables\": %" PRId64 "}",
+                                objects, tables);
 
     TRY(json_parse(text, c->memory, &record, err));
     return output_record(c, record, columns, COUNT_OF(columns), err);
@@ -56,8 +57,9 @@ static status run_recover(cli *c, error *err)
 const command command_recover = {
     .name = "recover",
     .summary = "rebuild the database of a data directory from its blobs alone",
-    .details = "Refused while a server runs, and without --yes where tarn.db exists. Prints the objects and "
-               "tables that were found.",
+    .details =
+        "Refused while a server runs, and without --yes where tarn.db exists. Prints the objects and "
+        "tables that were found.",
     .run = run_recover,
 };
 

@@ -13,7 +13,10 @@
 
 static const option options[] = {
     {.name = "private", .help = "serve commands on a socket of the data directory", .hidden = true},
-    {.name = "private-report", .value = "FD", .help = "where to tell why it cannot start", .hidden = true},
+    {.name = "private-report",
+     .value = "FD",
+     .help = "where to tell why it cannot start",
+     .hidden = true},
 };
 
 static const example examples[] = {
@@ -64,9 +67,10 @@ static status run(cli *c, error *err)
 const command command_serve = {
     .name = "serve",
     .summary = "run the server in the foreground",
-    .details = "Prints READY with its addresses to stderr when every door is open, and ends with "
-               "Ctrl-C or SIGTERM.\nThe other commands need no server: without one they start their "
-               "own for as long as they run.",
+    .details =
+        "Prints READY with its addresses to stderr when every door is open, and ends with "
+        "Ctrl-C or SIGTERM.\nThe other commands need no server: without one they start their "
+        "own for as long as they run.",
     OPTIONS(options),
     EXAMPLES(examples),
     .run = run,

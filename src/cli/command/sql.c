@@ -14,17 +14,32 @@
 #include "terminal.h"
 
 static const option options[] = {
-    {.name = "command", .letter = 'c', .value = "SQL", .help = "run these statements", .repeats = true},
-    {.name = "file", .letter = 'f', .value = "FILE", .help = "run the statements of a file; - is stdin", .repeats = true},
-    {.name = "param", .value = "NAME=VALUE", .help = "the value of $NAME: numbers, true, false and null as such, all else as text", .repeats = true},
-    {.name = "namespace", .letter = 'n', .value = "NAME", .help = "where tables without a namespace lie; default: main"},
+    {.name = "command",
+     .letter = 'c',
+     .value = "SQL",
+     .help = "run these statements",
+     .repeats = true},
+    {.name = "file",
+     .letter = 'f',
+     .value = "FILE",
+     .help = "run the statements of a file; - is stdin",
+     .repeats = true},
+    {.name = "param",
+     .value = "NAME=VALUE",
+     .help = "the value of $NAME: numbers, true, false and null as such, all else as text",
+     .repeats = true},
+    {.name = "namespace",
+     .letter = 'n',
+     .value = "NAME",
+     .help = "where tables without a namespace lie; default: main"},
     {.name = "at", .value = "ID|TIME|REF", .help = "read every table as it was then"},
 };
 
 static const example examples[] = {
     {"tarn sql", "an interactive shell; \\? tells what it knows"},
     {"tarn sql -c 'select count(*) from trips'", "one statement"},
-    {"tarn sql -c 'select * from trips where \"VendorID\" = $v' --param v=2 -o csv", "a parameter, CSV out"},
+    {"tarn sql -c 'select * from trips where \"VendorID\" = $v' --param v=2 -o csv",
+     "a parameter, CSV out"},
     {"tarn sql -f report.sql -o md", "a script; results as Markdown"},
 };
 
@@ -134,8 +149,8 @@ static status run_script(cli *c, const query_job *shared, str script, str name, 
     for (size_t at = 0; query_next_statement(script, &at, &statement, &complete);) {
         query_job job = *shared;
         size_t start = (size_t)(statement.data - script.data);
-        job.source = (source_text){
-            .text = statement, .name = name, .first_line = line_at(script, start)};
+        job.source =
+            (source_text){.text = statement, .name = name, .first_line = line_at(script, start)};
         TRY(run_statement(c, &job, err));
     }
     return STATUS_OK;
@@ -218,8 +233,9 @@ static status run(cli *c, error *err)
 const command command_sql = {
     .name = "sql",
     .summary = "run SQL: from -c, -f, stdin, or in an interactive shell",
-    .details = "Statements run one after another; the first error ends the script. Results go to stdout in "
-               "the format of -o.",
+    .details =
+        "Statements run one after another; the first error ends the script. Results go to stdout in "
+        "the format of -o.",
     OPTIONS(options),
     EXAMPLES(examples),
     .run = run,

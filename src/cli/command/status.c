@@ -63,9 +63,10 @@ static const json *local_settings(cli *c)
     json_member_str(&w, "value", c->settings->data_path);
     char origin[256];
     setting_value data = {.origin = c->settings->data_origin,
-                          .origin_detail = c->settings->data_origin == ORIGIN_ENVIRONMENT ? STR("TARN_DATA")
-                                           : c->settings->data_origin == ORIGIN_FLAG      ? STR("--data")
-                                                                                          : STR("")};
+                          .origin_detail = c->settings->data_origin == ORIGIN_ENVIRONMENT
+                                               ? STR("TARN_DATA")
+                                           : c->settings->data_origin == ORIGIN_FLAG ? STR("--data")
+                                                                                     : STR("")};
     setting_origin_format(&data, origin);
     json_member_c(&w, "origin", origin);
     json_end_object(&w);
@@ -99,8 +100,9 @@ static status run_config(cli *c, error *err)
 const command command_config_show = {
     .name = "config show",
     .summary = "every setting and its value",
-    .details = "What a server started with the same options and environment would take: default, then "
-               "settings file, then environment, then flag.",
+    .details =
+        "What a server started with the same options and environment would take: default, then "
+        "settings file, then environment, then flag.",
     OPTIONS(config_options),
     .run = run_config,
 };
@@ -110,7 +112,8 @@ const command command_config_show = {
 static status run_version(cli *c, error *err)
 {
     if (c->format == OUTPUT_JSON || c->format == OUTPUT_JSONL) {
-        return out_str(c, STR("{\"version\":\"" TARN_VERSION "\",\"commit\":\"" TARN_COMMIT "\"}\n"), err);
+        return out_str(
+            c, STR("{\"version\":\"" TARN_VERSION "\",\"commit\":\"" TARN_COMMIT "\"}\n"), err);
     }
     return out_str(c, STR("tarn " TARN_VERSION " (" TARN_COMMIT ")\n"), err);
 }

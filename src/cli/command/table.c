@@ -39,8 +39,9 @@ static status table_path(cli *c, const char *behind, char **ret_path, error *err
     str segments[2];
 
     TRY(split_name(c, c->in.arguments.items[0], segments, err));
-    *ret_path = api_path(
-        c->memory, arena_printf(c->memory, "/api/v1/namespaces/%%/tables/%%%s", behind), segments, 2);
+    *ret_path =
+        api_path(c->memory, arena_printf(c->memory, "/api/v1/namespaces/%%/tables/%%%s", behind),
+                 segments, 2);
     return STATUS_OK;
 }
 
@@ -55,8 +56,12 @@ static status get_table(cli *c, const char *behind, const json **ret_answer, err
 /* ---- ls ---- */
 
 static const list_column ls_columns[] = {
-    {"namespace", "namespace", ""}, {"name", "table", ""},        {"rows", "rows", "BIGINT"},
-    {"files", "files", "BIGINT"},   {"size_bytes", "size_bytes", "BIGINT"}, {"updated_at", "updated", ""},
+    {"namespace", "namespace", ""},
+    {"name", "table", ""},
+    {"rows", "rows", "BIGINT"},
+    {"files", "files", "BIGINT"},
+    {"size_bytes", "size_bytes", "BIGINT"},
+    {"updated_at", "updated", ""},
 };
 
 static void add_tables(const json *answer, json_writer *w)
@@ -83,9 +88,9 @@ static status collect_tables(cli *c, const json **ret_tables, error *err)
     for (size_t i = 0; i < json_count(list); i++) {
         const json *tables = NULL;
         str name = json_str_or(json_get(json_at(list, i), "name"), STR(""));
-        status got = api_json(
-            c, HTTP_GET, api_path(c->memory, "/api/v1/namespaces/%/tables", &name, 1), STR(""),
-            &tables, err);
+        status got =
+            api_json(c, HTTP_GET, api_path(c->memory, "/api/v1/namespaces/%/tables", &name, 1),
+                     STR(""), &tables, err);
         if (got != STATUS_OK && got != STATUS_NO_NAMESPACE) { /* dropped since it was listed */
             return got;
         }
@@ -110,8 +115,9 @@ static status complete(cli *c, error *err)
         str space = json_str_or(json_get(json_at(tables, i), "namespace"), STR(""));
         str name = json_str_or(json_get(json_at(tables, i), "name"), STR(""));
         bool bare = str_equal(space, STR(DEFAULT_SPACE));
-        TRY(out_str(c, bare ? str_printf(c->memory, "%.*s\n", STR_ARG(name))
-                            : str_printf(c->memory, "%.*s.%.*s\n", STR_ARG(space), STR_ARG(name)),
+        TRY(out_str(c,
+                    bare ? str_printf(c->memory, "%.*s\n", STR_ARG(name))
+                         : str_printf(c->memory, "%.*s.%.*s\n", STR_ARG(space), STR_ARG(name)),
                     err));
     }
     return STATUS_OK;
@@ -127,9 +133,8 @@ static status run_ls(cli *c, error *err)
     if (c->in.arguments.count > 0) {
         const json *answer = NULL;
         TRY(api_json(c, HTTP_GET,
-                         api_path(c->memory, "/api/v1/namespaces/%/tables",
-                                      c->in.arguments.items, 1),
-                         STR(""), &answer, err));
+                     api_path(c->memory, "/api/v1/namespaces/%/tables", c->in.arguments.items, 1),
+                     STR(""), &answer, err));
         tables = json_get(answer, "tables");
     } else {
         TRY(collect_tables(c, &tables, err));
@@ -142,13 +147,20 @@ static status run_ls(cli *c, error *err)
 static status run_show(cli *c, error *err)
 {
     static const list_column head[] = {
-        {"namespace", "namespace", ""},   {"name", "table", ""},
-        {"uuid", "uuid", ""},             {"location", "location", ""},
-        {"format_version", "format", ""}, {"rows", "rows", ""},
-        {"files", "files", ""},           {"size_bytes", "size_bytes", ""},
-        {"snapshots", "snapshots", ""},   {"current_snapshot_id", "current_snapshot", ""},
-        {"created_at", "created", ""},    {"updated_at", "updated", ""},
-        {"partitioning", "partitioning", ""}, {"properties", "properties", ""},
+        {"namespace", "namespace", ""},
+        {"name", "table", ""},
+        {"uuid", "uuid", ""},
+        {"location", "location", ""},
+        {"format_version", "format", ""},
+        {"rows", "rows", ""},
+        {"files", "files", ""},
+        {"size_bytes", "size_bytes", ""},
+        {"snapshots", "snapshots", ""},
+        {"current_snapshot_id", "current_snapshot", ""},
+        {"created_at", "created", ""},
+        {"updated_at", "updated", ""},
+        {"partitioning", "partitioning", ""},
+        {"properties", "properties", ""},
     };
     static const list_column columns[] = {{"id", "id", "INTEGER"},
                                           {"name", "column", ""},
@@ -169,10 +181,10 @@ static status run_show(cli *c, error *err)
 static status run_history(cli *c, error *err)
 {
     static const list_column columns[] = {
-        {"snapshot_id", "snapshot", ""},         {"committed_at", "committed", ""},
-        {"operation", "operation", ""},          {"current", "current", ""},
-        {"added_rows", "added_rows", "BIGINT"},  {"added_files", "added_files", "BIGINT"},
-        {"total_rows", "total_rows", "BIGINT"},  {"total_files", "total_files", "BIGINT"},
+        {"snapshot_id", "snapshot", ""},        {"committed_at", "committed", ""},
+        {"operation", "operation", ""},         {"current", "current", ""},
+        {"added_rows", "added_rows", "BIGINT"}, {"added_files", "added_files", "BIGINT"},
+        {"total_rows", "total_rows", "BIGINT"}, {"total_files", "total_files", "BIGINT"},
     };
     const json *answer = NULL;
 
@@ -183,8 +195,10 @@ static status run_history(cli *c, error *err)
 static status run_files(cli *c, error *err)
 {
     static const list_column columns[] = {
-        {"path", "path", ""},           {"partition", "partition", ""},
-        {"rows", "rows", "BIGINT"},     {"size_bytes", "size_bytes", "BIGINT"},
+        {"path", "path", ""},
+        {"partition", "partition", ""},
+        {"rows", "rows", "BIGINT"},
+        {"size_bytes", "size_bytes", "BIGINT"},
         {"snapshot_id", "snapshot", ""},
     };
     const json *answer = NULL;
@@ -262,7 +276,5 @@ const command command_table_rename = {.name = "table rename",
                                       .summary = "give a table another name",
                                       ARGUMENTS(rename_arguments),
                                       .run = run_rename};
-const command command_table_drop = {.name = "table drop",
-                                    .summary = "drop a table",
-                                    ARGUMENTS(table_argument),
-                                    .run = run_drop};
+const command command_table_drop = {
+    .name = "table drop", .summary = "drop a table", ARGUMENTS(table_argument), .run = run_drop};

@@ -22,7 +22,8 @@ static status run_ls(cli *c, error *err)
 
 static status run_create(cli *c, error *err)
 {
-    static const list_column shown[] = {{"name", "name", ""}, {"role", "role", ""}, {"key", "key", ""}};
+    static const list_column shown[] = {
+        {"name", "name", ""}, {"role", "role", ""}, {"key", "key", ""}};
     const json *answer = NULL;
     buf *body = buf_in(c->memory, LIMIT_MIB);
     json_writer w;
@@ -48,17 +49,20 @@ static status run_drop(cli *c, error *err)
         return STATUS_OK;
     }
     TRY(message_confirm(c, err, "drop user \"%.*s\" and its key", STR_ARG(name)));
-    TRY(api_json(c, HTTP_DELETE, api_path(c->memory, "/api/v1/principals/%", &name, 1),
-                     STR(""), NULL, err));
+    TRY(api_json(c, HTTP_DELETE, api_path(c->memory, "/api/v1/principals/%", &name, 1), STR(""),
+                 NULL, err));
     message_note(c, "user %.*s dropped", STR_ARG(name));
     return STATUS_OK;
 }
 
-const command command_user_ls = {.name = "user ls", .summary = "list who may use the server", .run = run_ls};
+const command command_user_ls = {
+    .name = "user ls", .summary = "list who may use the server", .run = run_ls};
 const command command_user_create = {.name = "user create",
                                      .summary = "make a principal with a key of its own",
                                      ARGUMENTS(name_argument),
                                      OPTIONS(create_options),
                                      .run = run_create};
-const command command_user_drop = {
-    .name = "user drop", .summary = "take a principal and its key away", ARGUMENTS(name_argument), .run = run_drop};
+const command command_user_drop = {.name = "user drop",
+                                   .summary = "take a principal and its key away",
+                                   ARGUMENTS(name_argument),
+                                   .run = run_drop};

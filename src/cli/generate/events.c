@@ -35,17 +35,21 @@ static const uint8_t weekend[24] = {24, 18, 12, 8,  6,  6,  10, 18, 32, 48, 60, 
 
 static const choice types[] = {
     {"product_view", 58}, {"cart_update", 20}, {"user_login", 14}, {"purchase", 8}};
-static const choice pages[] = {{"/", 20},        {"/search", 14},   {"/products", 18},
+static const choice pages[] = {{"/", 20},          {"/search", 14},    {"/products", 18},
                                {"/products/1", 9}, {"/products/2", 7}, {"/cart", 10},
-                               {"/checkout", 6}, {"/account", 5},   {"/help", 2},
-                               {"/sale", 6},     {"/new", 5},       {"/blog", 3}};
-static const choice referrers[] = {{"https://search.example", 40}, {"direct", 34},
-                                   {"https://social.example", 14}, {"https://news.example", 6},
+                               {"/checkout", 6},   {"/account", 5},    {"/help", 2},
+                               {"/sale", 6},       {"/new", 5},        {"/blog", 3}};
+static const choice referrers[] = {{"https://search.example", 40},
+                                   {"direct", 34},
+                                   {"https://social.example", 14},
+                                   {"https://news.example", 6},
                                    {"email", 6}};
 static const choice screens[] = {{"1920x1080", 34}, {"2560x1440", 14}, {"1366x768", 12}};
 static const choice phone_screens[] = {{"390x844", 30}, {"412x915", 26}, {"360x800", 20}};
-static const choice languages[] = {{"en-US", 46}, {"en-GB", 14}, {"de-DE", 14}, {"fr-FR", 10}, {"ja-JP", 8}, {"pt-BR", 8}};
-static const choice providers[] = {{"Northline", 30}, {"Telco One", 28}, {"Fibra", 22}, {"Skycast", 12}, {"Campus Net", 8}};
+static const choice languages[] = {{"en-US", 46}, {"en-GB", 14}, {"de-DE", 14},
+                                   {"fr-FR", 10}, {"ja-JP", 8},  {"pt-BR", 8}};
+static const choice providers[] = {
+    {"Northline", 30}, {"Telco One", 28}, {"Fibra", 22}, {"Skycast", 12}, {"Campus Net", 8}};
 static const choice connections[] = {{"wifi", 52}, {"4g", 24}, {"5g", 14}, {"ethernet", 10}};
 
 typedef struct place {
@@ -72,11 +76,16 @@ typedef struct machine {
 } machine;
 
 static const machine machines[] = {
-    {"desktop", "Windows", "11", "Chrome", "131.0", 26}, {"desktop", "Windows", "11", "Edge", "131.0", 8},
-    {"desktop", "Windows", "10", "Firefox", "133.0", 5}, {"desktop", "macOS", "15.1", "Safari", "18.1", 8},
-    {"desktop", "macOS", "15.1", "Chrome", "131.0", 6},  {"desktop", "Linux", "6.11", "Firefox", "133.0", 3},
-    {"mobile", "iOS", "18.1", "Safari", "18.1", 20},     {"mobile", "Android", "15", "Chrome", "131.0", 18},
-    {"tablet", "iPadOS", "18.1", "Safari", "18.1", 4},   {"tablet", "Android", "14", "Chrome", "130.0", 2},
+    {"desktop", "Windows", "11", "Chrome", "131.0", 26},
+    {"desktop", "Windows", "11", "Edge", "131.0", 8},
+    {"desktop", "Windows", "10", "Firefox", "133.0", 5},
+    {"desktop", "macOS", "15.1", "Safari", "18.1", 8},
+    {"desktop", "macOS", "15.1", "Chrome", "131.0", 6},
+    {"desktop", "Linux", "6.11", "Firefox", "133.0", 3},
+    {"mobile", "iOS", "18.1", "Safari", "18.1", 20},
+    {"mobile", "Android", "15", "Chrome", "131.0", 18},
+    {"tablet", "iPadOS", "18.1", "Safari", "18.1", 4},
+    {"tablet", "Android", "14", "Chrome", "130.0", 2},
 };
 
 /* ---- one event ---- */
@@ -273,7 +282,7 @@ static const part parts[] = {
 };
 
 static const char *const duckdb_types[] = {
-    [PART_TEXT] = "VARCHAR", [PART_CHARS] = "VARCHAR", [PART_INT] = "BIGINT",
+    [PART_TEXT] = "VARCHAR", [PART_CHARS] = "VARCHAR",    [PART_INT] = "BIGINT",
     [PART_BOOL] = "BOOLEAN", [PART_TIME] = "TIMESTAMPTZ",
 };
 

@@ -26,7 +26,8 @@ times *times_create(const generate_options *options, const uint8_t workday[24],
     t->hours = (size_t)options->days * 24;
     t->before = NEW_ARRAY(int64_t, t->hours + 1);
     for (size_t i = 0; i < t->hours; i++) {
-        int64_t weekday = (options->first_day + (int64_t)(i / 24) + 3) % 7; /* 1970 began on a Thursday */
+        int64_t weekday =
+            (options->first_day + (int64_t)(i / 24) + 3) % 7; /* 1970 began on a Thursday */
         bool free_day = weekday >= 5;
         t->before[i + 1] = t->before[i] + (free_day ? weekend : workday)[i % 24];
     }

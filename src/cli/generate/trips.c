@@ -44,15 +44,24 @@ typedef struct zone_weight {
 
 /* Zones of Manhattan and of the airports, with how busy they are. All others are quiet. */
 static const zone_weight busy_zones[] = {
-    {4, 6},    {12, 2},   {13, 14},  {24, 8},   {41, 8},   {42, 4},   {43, 28},  {45, 6},
-    {48, 56},  {50, 24},  {68, 52},  {74, 10},  {75, 20},  {79, 44},  {87, 16},  {88, 8},
-    {90, 34},  {100, 36}, {107, 44}, {113, 32}, {114, 28}, {116, 4},  {120, 1},  {125, 10},
-    {127, 2},  {128, 1},  {137, 26}, {140, 36}, {141, 44}, {142, 66}, {143, 24}, {144, 18},
-    {148, 20}, {151, 16}, {152, 2},  {153, 1},  {158, 16}, {161, 92}, {162, 72}, {163, 60},
-    {164, 44}, {166, 10}, {170, 62}, {186, 68}, {194, 1},  {202, 1},  {209, 4},  {211, 20},
-    {224, 6},  {229, 40}, {230, 64}, {231, 32}, {232, 6},  {233, 24}, {234, 60}, {236, 88},
-    {237, 96}, {238, 40}, {239, 52}, {243, 2},  {244, 4},  {246, 32}, {249, 44}, {261, 10},
-    {262, 28}, {263, 40}, {ZONE_JFK, 100},      {ZONE_LAGUARDIA, 68}, {ZONE_NEWARK, 2},
+    {4, 6},           {12, 2},   {13, 14},        {24, 8},
+    {41, 8},          {42, 4},   {43, 28},        {45, 6},
+    {48, 56},         {50, 24},  {68, 52},        {74, 10},
+    {75, 20},         {79, 44},  {87, 16},        {88, 8},
+    {90, 34},         {100, 36}, {107, 44},       {113, 32},
+    {114, 28},        {116, 4},  {120, 1},        {125, 10},
+    {127, 2},         {128, 1},  {137, 26},       {140, 36},
+    {141, 44},        {142, 66}, {143, 24},       {144, 18},
+    {148, 20},        {151, 16}, {152, 2},        {153, 1},
+    {158, 16},        {161, 92}, {162, 72},       {163, 60},
+    {164, 44},        {166, 10}, {170, 62},       {186, 68},
+    {194, 1},         {202, 1},  {209, 4},        {211, 20},
+    {224, 6},         {229, 40}, {230, 64},       {231, 32},
+    {232, 6},         {233, 24}, {234, 60},       {236, 88},
+    {237, 96},        {238, 40}, {239, 52},       {243, 2},
+    {244, 4},         {246, 32}, {249, 44},       {261, 10},
+    {262, 28},        {263, 40}, {ZONE_JFK, 100}, {ZONE_LAGUARDIA, 68},
+    {ZONE_NEWARK, 2},
 };
 
 static bool is_airport(int zone)
@@ -199,8 +208,8 @@ static void draw_payment(trips *t, trip *x)
         x->airport = 0;
         x->rate = 1;
     }
-    x->total = x->fare + x->extra + x->mta_tax + x->tip + x->tolls + x->improvement + x->congestion +
-               x->airport;
+    x->total = x->fare + x->extra + x->mta_tax + x->tip + x->tolls + x->improvement +
+               x->congestion + x->airport;
 }
 
 static void next(void *made, int64_t index)
@@ -222,7 +231,13 @@ static void next(void *made, int64_t index)
     uint64_t drawn = rng_below(&t->rng, 1000);
     x->vendor = drawn < 242 ? 1 : 2;
     drawn = rng_below(&t->rng, 1000);
-    x->passengers = drawn < 735 ? 1 : drawn < 885 ? 2 : drawn < 925 ? 3 : drawn < 950 ? 4 : drawn < 970 ? 5 : drawn < 988 ? 6 : 0;
+    x->passengers = drawn < 735   ? 1
+                    : drawn < 885 ? 2
+                    : drawn < 925 ? 3
+                    : drawn < 950 ? 4
+                    : drawn < 970 ? 5
+                    : drawn < 988 ? 6
+                                  : 0;
     x->stored = happens(t, 6);
 }
 
@@ -231,25 +246,25 @@ static void next(void *made, int64_t index)
 typedef enum trip_kind { TRIP_INT, TRIP_AMOUNT, TRIP_TIME, TRIP_FLAG } trip_kind;
 
 /*  name, kind, member, empty in rides by an app, DuckDB's type */
-#define TRIP_COLUMNS(X)                                                      \
-    X("VendorID", INT, vendor, false, "INTEGER")                             \
-    X("tpep_pickup_datetime", TIME, pickup_s, false, "TIMESTAMP")            \
-    X("tpep_dropoff_datetime", TIME, dropoff_s, false, "TIMESTAMP")          \
-    X("passenger_count", INT, passengers, true, "BIGINT")                    \
-    X("trip_distance", AMOUNT, distance, false, "DOUBLE")                    \
-    X("RatecodeID", INT, rate, true, "BIGINT")                               \
-    X("store_and_fwd_flag", FLAG, stored, true, "VARCHAR")                   \
-    X("PULocationID", INT, from, false, "INTEGER")                           \
-    X("DOLocationID", INT, to, false, "INTEGER")                             \
-    X("payment_type", INT, payment, false, "BIGINT")                         \
-    X("fare_amount", AMOUNT, fare, false, "DOUBLE")                          \
-    X("extra", AMOUNT, extra, false, "DOUBLE")                               \
-    X("mta_tax", AMOUNT, mta_tax, false, "DOUBLE")                           \
-    X("tip_amount", AMOUNT, tip, false, "DOUBLE")                            \
-    X("tolls_amount", AMOUNT, tolls, false, "DOUBLE")                        \
-    X("improvement_surcharge", AMOUNT, improvement, false, "DOUBLE")         \
-    X("total_amount", AMOUNT, total, false, "DOUBLE")                        \
-    X("congestion_surcharge", AMOUNT, congestion, true, "DOUBLE")            \
+#define TRIP_COLUMNS(X)                                              \
+    X("VendorID", INT, vendor, false, "INTEGER")                     \
+    X("tpep_pickup_datetime", TIME, pickup_s, false, "TIMESTAMP")    \
+    X("tpep_dropoff_datetime", TIME, dropoff_s, false, "TIMESTAMP")  \
+    X("passenger_count", INT, passengers, true, "BIGINT")            \
+    X("trip_distance", AMOUNT, distance, false, "DOUBLE")            \
+    X("RatecodeID", INT, rate, true, "BIGINT")                       \
+    X("store_and_fwd_flag", FLAG, stored, true, "VARCHAR")           \
+    X("PULocationID", INT, from, false, "INTEGER")                   \
+    X("DOLocationID", INT, to, false, "INTEGER")                     \
+    X("payment_type", INT, payment, false, "BIGINT")                 \
+    X("fare_amount", AMOUNT, fare, false, "DOUBLE")                  \
+    X("extra", AMOUNT, extra, false, "DOUBLE")                       \
+    X("mta_tax", AMOUNT, mta_tax, false, "DOUBLE")                   \
+    X("tip_amount", AMOUNT, tip, false, "DOUBLE")                    \
+    X("tolls_amount", AMOUNT, tolls, false, "DOUBLE")                \
+    X("improvement_surcharge", AMOUNT, improvement, false, "DOUBLE") \
+    X("total_amount", AMOUNT, total, false, "DOUBLE")                \
+    X("congestion_surcharge", AMOUNT, congestion, true, "DOUBLE")    \
     X("Airport_fee", AMOUNT, airport, true, "DOUBLE")
 
 static inline char *write_value(char *at, trip_kind kind, int64_t value, bool json)
@@ -268,7 +283,10 @@ static inline char *write_value(char *at, trip_kind kind, int64_t value, bool js
         *at++ = '"';
         return at;
     default:
-        return text_copy(at, json ? value != 0 ? "\"Y\"" : "\"N\"" : value != 0 ? "Y" : "N",
+        return text_copy(at,
+                         json         ? value != 0 ? "\"Y\"" : "\"N\""
+                         : value != 0 ? "Y"
+                                      : "N",
                          json ? 3 : 1);
     }
 }
@@ -282,10 +300,10 @@ static void row_csv(void *made, buf *out)
     if (start == NULL) {
         return; /* the buffer has failed, and says so */
     }
-#define X(name, kind, member, app, type)                             \
-    if (!(app) || !x->unknown) {                                     \
+#define X(name, kind, member, app, type)                              \
+    if (!(app) || !x->unknown) {                                      \
         at = write_value(at, TRIP_##kind, (int64_t)x->member, false); \
-    }                                                                \
+    }                                                                 \
     *at++ = ',';
     TRIP_COLUMNS(X)
 #undef X
@@ -302,13 +320,13 @@ static void row_json(void *made, buf *out)
         return;
     }
     *at++ = '{';
-#define X(name, kind, member, app, type)                                \
-    at = text_copy(at, "\"" name "\":", sizeof("\"" name "\":") - 1);   \
-    if (!(app) || !x->unknown) {                                        \
-        at = write_value(at, TRIP_##kind, (int64_t)x->member, true);    \
-    } else {                                                            \
-        at = text_copy(at, "null", 4);                                  \
-    }                                                                   \
+#define X(name, kind, member, app, type)                              \
+    at = text_copy(at, "\"" name "\":", sizeof("\"" name "\":") - 1); \
+    if (!(app) || !x->unknown) {                                      \
+        at = write_value(at, TRIP_##kind, (int64_t)x->member, true);  \
+    } else {                                                          \
+        at = text_copy(at, "null", 4);                                \
+    }                                                                 \
     *at++ = ',';
     TRIP_COLUMNS(X)
 #undef X

@@ -10,7 +10,8 @@
 #define TRIP_COLUMNS 19
 #define EVENT_COLUMNS 36
 
-static str generate(fixture *f, const generate_kind *kind, generate_format format, int64_t rows, uint64_t seed)
+static str generate(fixture *f, const generate_kind *kind, generate_format format, int64_t rows,
+                    uint64_t seed)
 {
     const generate_options options = {.rows = rows,
                                       .seed = seed,
@@ -20,8 +21,7 @@ static str generate(fixture *f, const generate_kind *kind, generate_format forma
     generator *g = generator_create(kind, &options);
     buf *text = buf_in(f->arena, 256 * LIMIT_MIB);
 
-    while (generator_next(g, 10000, text)) {
-    }
+    while (generator_next(g, 10000, text)) {}
     assert_int_equal(generator_done(g), rows);
     generator_free(g);
     return buf_str(text);
@@ -40,8 +40,10 @@ static void test_rows_are_the_same_on_every_machine(void **state)
 {
     fixture *f = *state;
 
-    EXPECT_STR(sha256(f, generate(f, &generate_trips, GENERATE_CSV, 1000, 42)), "e0762ed82fb9f2f79db95513491443caea14cb9ee0a6ebe08b6890477a1d6159");
-    EXPECT_STR(sha256(f, generate(f, &generate_events, GENERATE_NDJSON, 1000, 42)), "27f469b4b69ff5014ae5ceac5c55789416d2a4ed257a7b76dcfe1235749d5827");
+    EXPECT_STR(sha256(f, generate(f, &generate_trips, GENERATE_CSV, 1000, 42)),
+               "e0762ed82fb9f2f79db95513491443caea14cb9ee0a6ebe08b6890477a1d6159");
+    EXPECT_STR(sha256(f, generate(f, &generate_events, GENERATE_NDJSON, 1000, 42)),
+               "27f469b4b69ff5014ae5ceac5c55789416d2a4ed257a7b76dcfe1235749d5827");
 }
 
 static void test_another_seed_gives_other_rows(void **state)
@@ -154,7 +156,8 @@ static void test_events_nest_in_json_and_are_flat_in_csv(void **state)
         assert_int_equal(json_count(event), 6);
         assert_int_equal(json_count(doc), 5);
         assert_int_equal(json_kind_of(json_get(json_get(doc, "location"), "city")), JSON_STR);
-        assert_int_equal(json_kind_of(json_get(json_get(doc, "performance"), "page_load_time")), JSON_INT64);
+        assert_int_equal(json_kind_of(json_get(json_get(doc, "performance"), "page_load_time")),
+                         JSON_INT64);
         assert_true(str_ends_with(json_str_or(json_get(event, "timestamp"), STR("")), STR("Z")));
     }
     rest = generate(f, &generate_events, GENERATE_CSV, 1, 3);
@@ -168,11 +171,13 @@ static void test_json_is_one_array_even_of_nothing(void **state)
     fixture *f = *state;
     const json *list = NULL;
 
-    EXPECT_OK(json_parse(generate(f, &generate_trips, GENERATE_JSON, 25, 3), f->arena, &list, &f->err));
+    EXPECT_OK(
+        json_parse(generate(f, &generate_trips, GENERATE_JSON, 25, 3), f->arena, &list, &f->err));
     assert_int_equal(json_count(list), 25);
     assert_int_equal(json_count(json_at(list, 3)), TRIP_COLUMNS);
     EXPECT_STR(generate(f, &generate_trips, GENERATE_JSON, 0, 3), "[]\n");
-    assert_true(str_starts_with(generate(f, &generate_trips, GENERATE_CSV, 0, 3), STR("VendorID,")));
+    assert_true(
+        str_starts_with(generate(f, &generate_trips, GENERATE_CSV, 0, 3), STR("VendorID,")));
 }
 
 static void test_numbers_are_written_like_numbers(void **state)
@@ -183,7 +188,8 @@ static void test_numbers_are_written_like_numbers(void **state)
     EXPECT_STR(str_from(text, (size_t)(text_int(text, INT64_MIN) - text)), "-9223372036854775808");
     EXPECT_STR(str_from(text, (size_t)(text_fixed(text, 5, 2) - text)), "0.05");
     EXPECT_STR(str_from(text, (size_t)(text_fixed(text, -1234, 2) - text)), "-12.34");
-    EXPECT_STR(str_from(text, (size_t)(text_time(text, 951782399, 'T') - text)), "2000-02-28T23:59:59");
+    EXPECT_STR(str_from(text, (size_t)(text_time(text, 951782399, 'T') - text)),
+               "2000-02-28T23:59:59");
 }
 
 TESTS(test_rows_are_the_same_on_every_machine, test_another_seed_gives_other_rows,

@@ -67,8 +67,10 @@ static void test_usage_marks_what_repeats_and_what_may_be_left_out(void **state)
 {
     fixture *f = *state;
 
-    EXPECT_STR(command_usage(f->arena, command_find(STR("load"))), "tarn load TABLE SOURCE… [OPTIONS]");
-    EXPECT_STR(command_usage(f->arena, command_find(STR("table ls"))), "tarn table ls [NAMESPACE] [OPTIONS]");
+    EXPECT_STR(command_usage(f->arena, command_find(STR("load"))),
+               "tarn load TABLE SOURCE… [OPTIONS]");
+    EXPECT_STR(command_usage(f->arena, command_find(STR("table ls"))),
+               "tarn table ls [NAMESPACE] [OPTIONS]");
 }
 
 static void test_width_counts_columns_not_bytes(void **state)
@@ -79,7 +81,8 @@ static void test_width_counts_columns_not_bytes(void **state)
     assert_int_equal(text_width(STR("e\xcc\x81")), 1); /* e and an accent of its own */
     EXPECT_STR(text_fit(STR("日本語"), 5), "日本");
     EXPECT_STR(text_fit(STR("abc"), 9), "abc");
-    assert_int_equal(text_width(STR("\xff\xfe")), 2); /* no UTF-8: something, and no reading beyond */
+    assert_int_equal(text_width(STR("\xff\xfe")),
+                     2); /* no UTF-8: something, and no reading beyond */
 }
 
 TESTS(test_the_reference_names_every_command_and_option, test_every_shell_completes_every_command,

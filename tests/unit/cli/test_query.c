@@ -7,7 +7,8 @@
 
 /* ---- statements ---- */
 
-static void expect_statements(const char *script, const char *const *wanted, size_t count, bool ended)
+static void expect_statements(const char *script, const char *const *wanted, size_t count,
+                              bool ended)
 {
     str statement;
     bool complete = false;
@@ -22,8 +23,8 @@ static void expect_statements(const char *script, const char *const *wanted, siz
     assert_int_equal(complete, ended);
 }
 
-#define EXPECT_STATEMENTS(script, ended, ...)                         \
-    expect_statements((script), (const char *const[]){__VA_ARGS__},   \
+#define EXPECT_STATEMENTS(script, ended, ...)                       \
+    expect_statements((script), (const char *const[]){__VA_ARGS__}, \
                       COUNT_OF(((const char *const[]){__VA_ARGS__})), (ended))
 
 static void test_semicolons_end_statements(void **state)
@@ -38,7 +39,8 @@ static void test_semicolons_in_text_names_and_comments_are_none(void **state)
     (void)state;
     EXPECT_STATEMENTS("select 'a;''b', \"c;\"\"d\" -- e;\n, /* f; /* g; */ */ 1;", true,
                       "select 'a;''b', \"c;\"\"d\" -- e;\n, /* f; /* g; */ */ 1");
-    EXPECT_STATEMENTS("select $$a;b$$, $t$;$$;$t$, $1; x", false, "select $$a;b$$, $t$;$$;$t$, $1", "x");
+    EXPECT_STATEMENTS("select $$a;b$$, $t$;$$;$t$, $1; x", false, "select $$a;b$$, $t$;$$;$t$, $1",
+                      "x");
     EXPECT_STATEMENTS("select E'a\\';b'; select 'c\\';", true, "select E'a\\';b'", "select 'c\\'");
 }
 
@@ -100,7 +102,9 @@ static void test_answers_are_taken_apart_wherever_they_are_cut(void **state)
         const json *document = NULL;
 
         EXPECT_OK(rows_stream_feed(stream, answer, cut, &f->err));
-        EXPECT_OK(rows_stream_feed(stream, answer + cut, sizeof(answer) - 1 - (cut < sizeof(answer) - 1 ? cut : sizeof(answer) - 1), &f->err));
+        EXPECT_OK(rows_stream_feed(
+            stream, answer + cut,
+            sizeof(answer) - 1 - (cut < sizeof(answer) - 1 ? cut : sizeof(answer) - 1), &f->err));
         EXPECT_OK(rows_stream_end(stream, &document, &f->err));
         assert_int_equal(s.columns, 2);
         EXPECT_STR(buf_str(s.text), "1|\"]\\\"},[\"|\nnull|{\"rows\":[[2]]}|\n");
@@ -126,4 +130,5 @@ static void test_an_answer_that_breaks_off_is_an_error(void **state)
 
 TESTS(test_semicolons_end_statements, test_semicolons_in_text_names_and_comments_are_none,
       test_blanks_and_comments_are_no_statement, test_an_open_string_is_not_complete,
-      test_answers_are_taken_apart_wherever_they_are_cut, test_an_answer_that_breaks_off_is_an_error)
+      test_answers_are_taken_apart_wherever_they_are_cut,
+      test_an_answer_that_breaks_off_is_an_error)
