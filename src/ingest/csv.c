@@ -1,8 +1,8 @@
-/* CSV and TSV: dialect, names from the first line, types from the content.
+/* CSV and TSV: dialect, names from the first line, declared types.
  *
  * The dialect is settled here and not guessed by DuckDB, whose guess may skip lines it does not understand: the first
  * line names the columns, quotes are double, and a row that does not fit is an error with its line. DuckDB is asked for
- * types alone. */
+ * types alone (csv_types.c). */
 #include "internal.h"
 
 #include "tarn/base/limits.h"
@@ -75,140 +75,158 @@ static bool read_name(str text, char delimiter, size_t *at, buf *name)
     return i >= text.size || text.data[i] != delimiter;
 }
 
-static status refuse_repeated(const source *s, error *err)
+static status refuse_names(const source *s, str file, error *err)
 {
     map *seen = map_create(s->a);
 
     for (size_t i = 0; i < s->column_count; i++) {
-        str key = str_lower(s->a, s->columns[i].name);
+        str name = s->columns[i].name;
+        str key = str_lower(s->a, name);
         if (key.size == 0) {
-            return error_set(err, STATUS_BAD_DATA, "file \"%.*s\", line 1: column %zu has no name",
-                             STR_ARG(s->request->inputs[0].name), i + 1);
+            error_set(err, STATUS_BAD_DATA, "file \"%.*s\", line 1: column %zu has no name",
+                      STR_ARG(file), i + 1);
+            error_hint(err, "The first line names all columns; pandas leaves the index out with "
+                            "to_csv(index=False).");
+            return STATUS_BAD_DATA;
         }
         if (map_has(seen, key)) {
-            return error_set(err, STATUS_BAD_DATA,
-                             "file \"%.*s\", line 1: column \"%.*s\" occurs twice",
-                             STR_ARG(s->request->inputs[0].name), STR_ARG(s->columns[i].name));
+            error_set(err, STATUS_BAD_DATA, "file \"%.*s\", line 1: column \"%.*s\" occurs twice",
+                      STR_ARG(file), STR_ARG(name));
+            error_hint(err, "Columns differ by more than upper and lower case.");
+            return STATUS_BAD_DATA;
         }
         map_set(seen, key, s->columns);
     }
     return STATUS_OK;
 }
 
-/* The names in the first line of the first input; all columns as text until their types are known. */
-static status read_names(source *s, error *err)
+/* The first line of an input, without a byte order mark. */
+static status read_first_line(const source *s, size_t input, str *ret_line, error *err)
+{
+    const load_input *in = &s->request->inputs[input];
+    str text;
+    bool quoted = false;
+    size_t end = 0;
+
+    TRY(ingest__read_head(in->path, s->gzip, s->a, &text, err));
+    size_t head_bytes = text.size;
+    if (str_starts_with(text, STR("\xef\xbb\xbf"))) {
+        text = str_slice(text, 3, text.size);
+    }
+    while (end < text.size && (quoted || (text.data[end] != '\n' && text.data[end] != '\r'))) {
+        quoted = text.data[end] == '"' ? !quoted : quoted;
+        end++;
+    }
+    bool is_cut = end == text.size && head_bytes >= INGEST_HEAD_BYTES;
+    text = str_slice(text, 0, end);
+    if (is_cut) {
+        error_set(err, STATUS_BAD_DATA, "file \"%.*s\", line 1: the line is too long for names",
+                  STR_ARG(in->name));
+        error_hint(err, "The first line names the columns.");
+        return STATUS_BAD_DATA;
+    }
+    if (str_find_char(text, '\0') != STR_NPOS || !str_is_utf8(text)) {
+        error_set(err, STATUS_BAD_DATA, "file \"%.*s\", line 1: the text is not UTF-8",
+                  STR_ARG(in->name));
+        error_hint(err, INGEST_UTF8_HINT);
+        return STATUS_BAD_DATA;
+    }
+    *ret_line = text;
+    return STATUS_OK;
+}
+
+/* The names in the first line of an input; all columns as text until their types are known. */
+static status read_names(const source *s, size_t input, source_column **ret_columns,
+                         size_t *ret_count, error *err)
 {
     VEC(source_column) columns = {0};
     size_t at = 0;
     bool last = false;
     str text;
 
-    TRY(ingest__read_head(s->request->inputs[0].path, s->gzip, s->a, &text, err));
-    if (str_starts_with(text, STR("\xef\xbb\xbf"))) { /* byte order mark */
-        text = str_slice(text, 3, text.size);
-    }
+    TRY(read_first_line(s, input, &text, err));
     while (!last) {
         buf *name = buf_in(s->a, LIMIT_MIB);
         last = read_name(text, s->delimiter, &at, name);
         source_column column = {.name = str_trim(buf_str(name)), .type = STR("VARCHAR")};
         vec_push(s->a, &columns, column);
     }
-    s->columns = columns.items;
-    s->column_count = columns.count;
-    return refuse_repeated(s, err);
+    *ret_columns = columns.items;
+    *ret_count = columns.count;
+    return STATUS_OK;
+}
+
+/* Values are taken by their place, so every input has to have its columns where the first one has them. */
+static status compare_names(const source *s, size_t input, error *err)
+{
+    source_column *columns = NULL;
+    size_t count = 0;
+
+    TRY(read_names(s, input, &columns, &count, err));
+    for (size_t i = 0; i < s->column_count || i < count; i++) {
+        if (i < count && i < s->column_count &&
+            str_equal_nocase(columns[i].name, s->columns[i].name)) {
+            continue;
+        }
+        str file = s->request->inputs[input].name, first = s->request->inputs[0].name;
+        if (i >= count || i >= s->column_count) {
+            error_set(err, STATUS_BAD_DATA,
+                      "file \"%.*s\", line 1: %zu column%s where \"%.*s\" has %zu", STR_ARG(file),
+                      count, count == 1 ? "" : "s", STR_ARG(first), s->column_count);
+        } else {
+            error_set(err, STATUS_BAD_DATA,
+                      "file \"%.*s\", line 1: column %zu is \"%.*s\", but \"%.*s\" in \"%.*s\"",
+                      STR_ARG(file), i + 1, STR_ARG(columns[i].name), STR_ARG(s->columns[i].name),
+                      STR_ARG(first));
+        }
+        error_hint(err, "CSV files of one load have the same columns in the same order; load this "
+                        "one by itself.");
+        return STATUS_BAD_DATA;
+    }
+    return STATUS_OK;
 }
 
 /* ---- types ---- */
 
-#define CSV_SAMPLE_ROWS "20480"
-
-/* Types of the first input's columns, in order; fewer or more than there are names where the content does not fit. */
-static status sniff(source *s, bool whole, const json **ret_types, error *err)
+/* Declared types onto the columns of the same names. */
+static status take_declared(source *s, const source_column *declared, size_t count, error *err)
 {
-    buf *sql = buf_in(s->a, LIMIT_SQL_TEXT);
-
-    buf_printf(
-        sql,
-        "SELECT c.\"type\" FROM (SELECT unnest(Columns) AS c FROM sniff_csv(%.*s, sample_size = %s",
-        STR_ARG(s->first_file), whole ? "-1" : CSV_SAMPLE_ROWS);
-    ingest__csv_dialect(s, sql);
-    buf_add_c(sql, "))");
-    TRY(buf_check(sql, "statement", err));
-    return worker_rows(s->worker, buf_str(sql), s->cancel, s->a, ret_types, err);
-}
-
-/* Reads everything as text, strictly: what is wrong with the rows comes out with its line. */
-static status check_rows(const source *s, error *err)
-{
-    buf *sql = buf_in(s->a, LIMIT_SQL_TEXT);
-    const json *rows = NULL;
-
-    buf_add_c(sql, "SELECT count(*) FROM ");
-    ingest__source_sql(s, s->columns, s->column_count, sql);
-    TRY(buf_check(sql, "statement", err));
-    return worker_rows(s->worker, buf_str(sql), s->cancel, s->a, &rows, err);
-}
-
-static status find_types(source *s, bool whole, error *err)
-{
-    const json *types = NULL;
-    error unclear = ERROR_INIT;
-    status result = sniff(s, whole, &types, &unclear);
-
-    if (result == STATUS_CANCELLED || result == STATUS_TIMEOUT || result == STATUS_WORKER_DIED) {
-        *err = unclear;
-        return result;
-    }
-    if (result != STATUS_OK || json_count(types) != s->column_count) {
-        return check_rows(s, err); /* rows that are whole but of no clear type stay text */
-    }
-    for (size_t i = 0; i < s->column_count; i++) {
-        s->columns[i].type = json_str_or(json_at(json_at(types, i), 0), STR("VARCHAR"));
+    for (size_t d = 0; d < count; d++) {
+        str *names = ARENA_ARRAY(s->a, str, s->column_count);
+        bool found = false;
+        for (size_t i = 0; i < s->column_count; i++) {
+            names[i] = s->columns[i].name;
+            if (str_equal_nocase(names[i], declared[d].name)) {
+                s->columns[i].type = declared[d].type;
+                s->columns[i].declared = true;
+                found = true;
+            }
+        }
+        if (!found) {
+            error_set(err, STATUS_NO_COLUMN, "file \"%.*s\" has no column \"%.*s\"",
+                      STR_ARG(s->request->inputs[0].name), STR_ARG(declared[d].name));
+            str nearest = str_nearest(declared[d].name, names, s->column_count);
+            if (!str_is_null(nearest)) {
+                error_hint(err, "Did you mean \"%.*s\"?", STR_ARG(nearest));
+            }
+            return STATUS_NO_COLUMN;
+        }
     }
     return STATUS_OK;
 }
 
-static source_column *as_text(const source *s)
+status ingest__describe_csv(source *s, const source_column *declared, size_t declared_count,
+                            bool infer, bool whole, error *err)
 {
-    source_column *columns = ARENA_ARRAY(s->a, source_column, s->column_count);
-    for (size_t i = 0; i < s->column_count; i++) {
-        columns[i] = (source_column){.name = s->columns[i].name, .type = STR("VARCHAR")};
+    TRY(read_names(s, 0, &s->columns, &s->column_count, err));
+    TRY(refuse_names(s, s->request->inputs[0].name, err));
+    for (size_t i = 1; i < s->request->input_count; i++) {
+        TRY(compare_names(s, i, err));
     }
-    return columns;
-}
-
-/* A column that is empty in the sample says nothing about its type. */
-static status sample_has_empty_column(source *s, bool *ret_empty, error *err)
-{
-    buf *sql = buf_in(s->a, LIMIT_SQL_TEXT);
-    const json *rows = NULL;
-
-    buf_add_c(sql, "SELECT least(1");
-    for (size_t i = 0; i < s->column_count; i++) {
-        buf_add_c(sql, ", count(");
-        sql_quote_name(sql, s->columns[i].name);
-        buf_add_char(sql, ')');
+    TRY(take_declared(s, declared, declared_count, err));
+    if (infer && declared_count < s->column_count) {
+        TRY(ingest__csv_types(s, whole, err));
+        TRY(take_declared(s, declared, declared_count, err));
     }
-    buf_add_c(sql, ") FROM (FROM ");
-    ingest__source_sql(s, as_text(s), s->column_count, sql);
-    buf_add_c(sql, " LIMIT " CSV_SAMPLE_ROWS ")");
-    TRY(buf_check(sql, "statement", err));
-    TRY(worker_rows(s->worker, buf_str(sql), s->cancel, s->a, &rows, err));
-    *ret_empty = json_int64_or(json_at(json_at(rows, 0), 0), 0) == 0;
     return STATUS_OK;
-}
-
-status ingest__describe_csv(source *s, bool infer, bool whole, error *err)
-{
-    bool empty = false;
-
-    TRY(read_names(s, err));
-    if (!infer) {
-        return STATUS_OK;
-    }
-    if (!whole) {
-        TRY(sample_has_empty_column(s, &empty, err));
-    }
-    s->sampled = !whole && !empty;
-    return find_types(s, !s->sampled, err);
 }

@@ -15,6 +15,7 @@ struct ingest {
 typedef struct source_column {
     str name;
     str type; /* DuckDB's text */
+    bool declared;
 } source_column;
 
 /* Inputs of one format, linked into a worker's folder, and how DuckDB reads them. */
@@ -27,7 +28,7 @@ typedef struct source {
     bool gzip;
     char delimiter; /* CSV */
     str files;      /* SQL list of the links: ['…', '…'] */
-    str first_file; /* SQL text of the first one */
+    str *links;     /* SQL text of each */
     source_column *columns;
     size_t column_count;
     bool sampled; /* the types were taken from a sample */
@@ -39,12 +40,24 @@ status ingest__detect(const load_input *input, input_format *ret_format, bool *r
 /* Delimiter of CSV bytes by their first line: the one of , ; tab | that occurs most. */
 status ingest__detect_delimiter(const char *path, bool gzip, char *ret_delimiter, error *err);
 
-/* The beginning of an input (64 KiB), unpacked. */
+#define INGEST_HEAD_BYTES ((size_t)65536)
+#define INGEST_UTF8_HINT \
+    "Convert it first: iconv -f LATIN1 -t UTF-8 FILE (or from UTF-16, CP1252 …)."
+
+/* The beginning of an input, unpacked. */
 status ingest__read_head(const char *path, bool gzip, arena *a, str *ret_text, error *err);
 /* ", delim = …" and the rest of what read_csv and sniff_csv are told. */
 void ingest__csv_dialect(const source *s, buf *out);
-/* Names from the first line; types (with `infer`) from a sample where that is enough, or from the whole. */
-status ingest__describe_csv(source *s, bool infer, bool whole, error *err);
+/* Names from the first line, which is the same in all inputs; types as declared, the others (with `infer`) from the
+ * content. */
+status ingest__describe_csv(source *s, const source_column *declared, size_t declared_count,
+                            bool infer, bool whole, error *err);
+/* Types from a sample where that is enough (then s->sampled), or from the whole. */
+status ingest__csv_types(source *s, bool whole, error *err);
+/* Whether the column's type came from a sample and could change a value that was not in it. Such a column is read as
+ * text, and ingest__checked_value is its value, or an error that asks for types from the whole. */
+bool ingest__is_checked(const source *s, const source_column *column);
+void ingest__checked_value(const source_column *column, buf *out);
 
 /* Links the inputs, settles the format. INVALID where inputs are of different formats. */
 status ingest__source_open(source *s, error *err);

@@ -55,6 +55,7 @@ static status find_table(load *l, error *err)
     l->exists = found == STATUS_OK;
     if (found == STATUS_NO_TABLE && r->create) {
         TRY(catalog_resolve_new(l->in->catalog, parts, count, r->space, l->a, &l->name, err));
+        error_clear(err);
     } else if (found != STATUS_OK) {
         return found;
     }
@@ -160,7 +161,8 @@ static const source_column *reading_types(load *l, const source_column *const *m
             if (matches[f] == &s->columns[i]) {
                 buf *type = buf_in(l->a, LIMIT_SQL_TEXT);
                 engine_duckdb_type(schema->root->fields[f].type, type);
-                columns[i].type = buf_str(type);
+                columns[i].type =
+                    ingest__is_checked(s, &s->columns[i]) ? STR("VARCHAR") : buf_str(type);
             }
         }
     }
@@ -178,7 +180,9 @@ static status select_rows(load *l, str *ret_sql, error *err)
     for (size_t i = 0; i < schema->root->field_count; i++) {
         const ice_field *field = &schema->root->fields[i];
         buf_add_c(sql, i > 0 ? ", CAST(" : "CAST(");
-        if (matches[i] != NULL) {
+        if (matches[i] != NULL && ingest__is_checked(&l->source, matches[i])) {
+            ingest__checked_value(matches[i], sql);
+        } else if (matches[i] != NULL) {
             sql_quote_name(sql, matches[i]->name);
         } else {
             buf_add_c(sql, "NULL");
@@ -227,7 +231,9 @@ static status convert(load *l, engine_written *ret_written, error *err)
     report(l, "reading", 0, 0);
     TRY(ingest__source_describe(s, inferred, false, err));
     status result = write_files(l, ret_written, err);
-    if (inferred && s->sampled && (result == STATUS_BAD_DATA || result == STATUS_WRONG_TYPE)) {
+    if (inferred && s->sampled &&
+        (result == STATUS_BAD_DATA || result == STATUS_WRONG_TYPE || result == STATUS_INVALID)) {
+        error_clear(err);
         TRY(ingest__source_describe(s, true, true, err));
         result = write_files(l, ret_written, err);
     }

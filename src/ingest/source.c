@@ -9,8 +9,6 @@
 #include "tarn/base/vec.h"
 #include "tarn/codec/compress.h"
 
-#define HEAD_BYTES ((size_t)65536)
-
 static const struct {
     str name;
     input_format format;
@@ -40,8 +38,8 @@ static status read_raw_head(const char *path, arena *a, str *ret_head, error *er
     size_t size = 0;
 
     TRY(fs_open(path, O_RDONLY, 0, &fd, err));
-    char *bytes = arena_alloc(a, HEAD_BYTES);
-    status result = fs_read(fd, bytes, HEAD_BYTES, &size, err);
+    char *bytes = arena_alloc(a, INGEST_HEAD_BYTES);
+    status result = fs_read(fd, bytes, INGEST_HEAD_BYTES, &size, err);
     fs_close(fd);
     *ret_head = str_from(bytes, size);
     return result;
@@ -59,7 +57,7 @@ static str plain_head(str head, arena *a)
     if (!is_gzip(head)) {
         return head;
     }
-    buf *plain = buf_in(a, HEAD_BYTES);
+    buf *plain = buf_in(a, INGEST_HEAD_BYTES);
     error ignored =
         ERROR_INIT; /* a cut stream and a full buffer both leave what was unpacked so far */
     (void)decompress_bytes(COMPRESSION_GZIP, head, plain, &ignored);
@@ -137,6 +135,11 @@ static status settle_format(source *s, const load_input *input, bool first, erro
                              STR_ARG(input->name));
         }
         found = s->request->format;
+    } else if (found != INPUT_PARQUET &&
+               str_ends_with(str_lower(s->a, input->name), STR(".parquet"))) {
+        error_set(err, STATUS_CORRUPT, "file \"%.*s\" is not a Parquet file", STR_ARG(input->name));
+        error_hint(err, "Its name says so, its first bytes do not; --format names another one.");
+        return STATUS_CORRUPT;
     }
     if (!first && (found != s->format || gzip != s->gzip)) {
         error_set(err, STATUS_INVALID, "file \"%.*s\" is of another format than \"%.*s\"",
@@ -153,6 +156,7 @@ status ingest__source_open(source *s, error *err)
 {
     buf *list = buf_in(s->a, LIMIT_SQL_TEXT);
 
+    s->links = ARENA_ARRAY(s->a, str, s->request->input_count);
     buf_add_char(list, '[');
     for (size_t i = 0; i < s->request->input_count; i++) {
         const load_input *input = &s->request->inputs[i];
@@ -165,11 +169,8 @@ status ingest__source_open(source *s, error *err)
         TRY(fs_link(input->path, link, err));
         buf *quoted = buf_in(s->a, LIMIT_SQL_TEXT);
         sql_quote_text(quoted, str_c(link));
-        if (i == 0) {
-            s->first_file = buf_str(quoted);
-        } else {
-            buf_add_c(list, ", ");
-        }
+        s->links[i] = buf_str(quoted);
+        buf_add_c(list, i > 0 ? ", " : "");
         buf_add_str(list, buf_str(quoted));
     }
     buf_add_char(list, ']');
@@ -254,7 +255,8 @@ status ingest__describe(source *s, str select, error *err)
 }
 
 /* "a:bigint,b:decimal(10,2)" */
-static status declared_columns(source *s, error *err)
+static status declared_columns(const source *s, source_column **ret_columns, size_t *ret_count,
+                               error *err)
 {
     VEC(source_column) columns = {0};
     str text = s->request->columns;
@@ -281,8 +283,8 @@ static status declared_columns(source *s, error *err)
         vec_push(s->a, &columns, column);
         start = i + 1;
     }
-    s->columns = columns.items;
-    s->column_count = columns.count;
+    *ret_columns = columns.items;
+    *ret_count = columns.count;
     return STATUS_OK;
 }
 
@@ -321,12 +323,20 @@ static status describe_by_duckdb(source *s, error *err)
 
 status ingest__source_describe(source *s, bool infer, bool whole, error *err)
 {
+    source_column *declared = NULL;
+    size_t declared_count = 0;
+
     s->sampled = false;
     if (s->request->columns.size > 0) {
-        return declared_columns(s, err);
+        TRY(declared_columns(s, &declared, &declared_count, err));
     }
     if (s->format == INPUT_CSV || s->format == INPUT_TSV) {
-        return ingest__describe_csv(s, infer, whole, err);
+        return ingest__describe_csv(s, declared, declared_count, infer, whole, err);
+    }
+    if (declared_count > 0) {
+        s->columns = declared;
+        s->column_count = declared_count;
+        return STATUS_OK;
     }
     return describe_by_duckdb(s, err);
 }
@@ -347,6 +357,27 @@ static void replace_links(const source *s, char *text, size_t size, arena *a)
     }
 }
 
+/* Cures of what DuckDB says about the content. */
+static void add_hint(error *err)
+{
+    static const struct {
+        str words;
+        const char *hint;
+    } rows[] = {
+        {STR_INIT("the text is not UTF-8"), INGEST_UTF8_HINT},
+        {STR_INIT(" expected"),
+         "Each line has as many values as the first has names; a value with a "
+         "delimiter in it stands in double quotes."},
+        {STR_INIT("cannot hold infinity"), "Give it another type: --columns NAME:double."},
+    };
+
+    for (size_t i = 0; i < COUNT_OF(rows) && err->hint[0] == '\0'; i++) {
+        if (str_find(str_c(err->message), rows[i].words) != STR_NPOS) {
+            error_hint(err, "%s", rows[i].hint);
+        }
+    }
+}
+
 void ingest__translate_error(const source *s, error *err)
 {
     if (err == NULL) {
@@ -356,6 +387,7 @@ void ingest__translate_error(const source *s, error *err)
     replace_links(s, err->message, sizeof(err->message), a);
     replace_links(s, err->detail, sizeof(err->detail), a);
     replace_links(s, err->hint, sizeof(err->hint), a);
+    add_hint(err);
     err->position = ERROR_NO_POSITION; /* it would point into generated SQL */
     arena_free(a);
 }

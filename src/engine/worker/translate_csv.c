@@ -22,10 +22,19 @@ static str wrong_count(arena *a, str text)
     str expected = between(text, STR("Expected Number of Columns: "), STR(" Found: "));
     str found = str_trim(between(text, STR(" Found: "), STR("\n")));
 
-    return str_is_null(expected) || str_is_null(found)
-               ? STR_NULL
-               : str_printf(a, "%.*s column%s found where %.*s are expected", STR_ARG(found),
-                            str_equal(found, STR("1")) ? "" : "s", STR_ARG(expected));
+    int64_t wanted = 0, counted = 0;
+
+    if (str_to_int64(expected, &wanted, NULL) != STATUS_OK ||
+        str_to_int64(found, &counted, NULL) != STATUS_OK) {
+        return STR_NULL;
+    }
+    if (counted > wanted) { /* DuckDB counts no further than one too many */
+        return str_printf(a, "more than %.*s column%s found where %.*s %s expected",
+                          STR_ARG(expected), wanted == 1 ? "" : "s", STR_ARG(expected),
+                          wanted == 1 ? "is" : "are");
+    }
+    return str_printf(a, "%.*s column%s found where %.*s are expected", STR_ARG(found),
+                      counted == 1 ? "" : "s", STR_ARG(expected));
 }
 
 /* "Could not convert string "x" to 'BIGINT'" */
@@ -66,8 +75,9 @@ static str not_utf8(arena *a, str text)
 static str too_long(arena *a, str text)
 {
     (void)a;
-    return str_find(text, STR("Maximum line size")) == STR_NPOS ? STR_NULL
-                                                                : STR("the line is too long");
+    return str_find(text, STR("Maximum line size")) == STR_NPOS
+               ? STR_NULL
+               : STR("the line is longer than 2 MiB");
 }
 
 static str (*const causes[])(arena *a, str text) = {wrong_value, wrong_count, open_quote,
@@ -78,6 +88,8 @@ static str base_name(str path)
     size_t slash = str_find_last_char(path, '/');
     return slash == STR_NPOS ? path : str_slice(path, slash + 1, path.size);
 }
+
+#define LINE_SHOWN_BYTES ((size_t)200)
 
 bool worker__word_csv(arena *a, str text, str *ret_message, str *ret_detail)
 {
@@ -102,7 +114,12 @@ bool worker__word_csv(arena *a, str text, str *ret_message, str *ret_detail)
                str_starts_with(cause, STR("column \"")) ? "," : ":", STR_ARG(cause));
     *ret_message = buf_str(message);
     str original = between(text, STR("Original Line: "), STR("\n"));
-    *ret_detail =
-        original.size > 0 ? str_printf(a, "The line is: %.*s", STR_ARG(original)) : STR_NULL;
+    size_t shown = original.size < LINE_SHOWN_BYTES ? original.size : LINE_SHOWN_BYTES;
+    while (shown < original.size && ((unsigned char)original.data[shown] & 0xc0) == 0x80) {
+        shown--; /* whole characters */
+    }
+    *ret_detail = original.size > 0 ? str_printf(a, "The line is: %.*s%s", (int)shown,
+                                                 original.data, shown < original.size ? "…" : "")
+                                    : STR_NULL;
     return true;
 }

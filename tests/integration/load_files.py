@@ -1,0 +1,134 @@
+#!/usr/bin/env python3
+"""Files as people have them, into tables: odd CSV, several files of one load, types that show late, and what is
+refused, with which words."""
+# timeout: 120
+import gzip
+import os
+import sys
+import tempfile
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
+from tarn import check, contains, equal, main, shared, test  # noqa: E402
+
+FOLDER = tempfile.TemporaryDirectory(prefix="tarn-load-")
+SAMPLE = 20480  # rows that types are first taken from
+
+
+def write(name, content):
+    path = os.path.join(FOLDER.name, name)
+    with open(path, "wb") as out:
+        out.write(content if isinstance(content, bytes) else content.encode())
+    return path
+
+
+def late(first, last):
+    """One column whose type shows in the last row alone, far behind the sample."""
+    return "id,v\n" + "".join(f"{i},{first}\n" for i in range(SAMPLE + 5000)) + f"-1,{last}\n"
+
+
+def load(table, *arguments):
+    return shared().run("load", table, *arguments)
+
+
+def loaded(table, *arguments):
+    """Types of the columns, and the rows, of a table made by this load."""
+    code, _, words = load(table, *arguments)
+    equal(code, 0, words)
+    types = [row[1] for row in shared().rows(f"DESCRIBE {table}")]
+    rows = shared().rows(f"FROM {table} ORDER BY ALL LIMIT 10")
+    shared().query(f"DROP TABLE {table}")
+    return types, rows
+
+
+def refused(code, words, table, *arguments):
+    got, _, text = load(table, *arguments)
+    equal(got, code, text)
+    for word in words:
+        contains(text, word)
+    check(table not in shared().run("table", "ls")[1], "a refused load leaves no table")
+
+
+@test
+def dialects_are_found():
+    both = [[1, "a"], [2, "b"]]
+    cases = {"comma.csv": "id,name\n1,a\n2,b\n", "semicolon.csv": "id;name\n1;a\n2;b\n", "bar.csv": "id|name\n1|a\n2|b",
+             "crlf.csv": "id,name\r\n1,a\r\n2,b\r\n", "bom.csv": "\ufeffid,name\n1,a\n2,b\n",
+             "blank.csv": "id,name\n1,a\n\n2,b\n\n", "tab.tsv": "id\tname\n1\ta\n2\tb\n",
+             "quoted.csv": '"id","name"\n1,"a"\n2,"b"\n', "packed.csv.gz": gzip.compress(b"id,name\n1,a\n2,b\n")}
+    for name, content in cases.items():
+        equal(loaded("dialect", write(name, content)), (["BIGINT", "VARCHAR"], both), name)
+
+
+@test
+def quoted_values_keep_what_is_in_them():
+    content = 'id,v\n1,"a ""b"""\n2,"c\nd"\n3,"e, f"\n4,""\n5,\n'
+    equal(loaded("quotes", write("quotes.csv", content))[1],
+          [[1, 'a "b"'], [2, "c\nd"], [3, "e, f"], [4, ""], [5, None]])
+
+
+@test
+def types_show_behind_the_sample():
+    cases = [("1", "1.5", "DOUBLE", 1.5), ("1", "x", "VARCHAR", "x"),
+             ("2024-01-01", "2024-01-01 10:00:00", "TIMESTAMP", "2024-01-01T10:00:00"),
+             ("2024-01-01 10:00:00", "2024-01-01 10:00:00+02:00", "TIMESTAMP WITH TIME ZONE", "2024-01-01T08:00:00Z"),
+             ("12", "12345678901234567890", "DECIMAL(38,0)", "12345678901234567890"), ("", "7", "BIGINT", 7)]
+    for first, last, kind, value in cases:
+        types, rows = loaded("late", write("late.csv", late(first, last)))
+        equal((types[1], rows[0]), (kind, [-1, value]), f"{first} … {last}")
+
+
+@test
+def digits_of_long_numbers_stay():
+    content = "a,b,c\n9223372036854775807,9223372036854775808," + "9" * 40 + "\n1,2,3\n"
+    types, rows = loaded("digits", write("digits.csv", content))
+    equal(types, ["BIGINT", "DECIMAL(38,0)", "VARCHAR"])
+    equal(rows[1], ["9223372036854775807", "9223372036854775808", "9" * 40])
+
+
+@test
+def types_hold_the_values_of_all_files():
+    whole, fraction = write("whole.csv", "v,w\n1,\n"), write("fraction.csv", "V,w\n1.5,x\n")
+    equal(loaded("files", whole, fraction), (["DOUBLE", "VARCHAR"], [[1.0, None], [1.5, "x"]]))
+    empty, number = write("empty_column.csv", "v,w\n1,\n"), write("number.csv", "v,w\n2,7\n")
+    equal(loaded("files", empty, number), (["BIGINT", "BIGINT"], [[1, None], [2, 7]]))
+
+
+@test
+def files_with_other_columns_are_refused():
+    first = write("first.csv", "id,name\n1,a\n")
+    for name, content in (("turned.csv", "name,id\nb,2\n"), ("other.csv", "id,title\n2,b\n"),
+                          ("more.csv", "id,name,c\n2,b,c\n"), ("less.csv", "id\n2\n"), ("semi.csv", "id;name\n2;b\n")):
+        refused(1, [name, "line 1:", "hint:"], "refused_files", first,
+                write(name, content))
+
+
+@test
+def declared_types_go_to_the_columns_of_their_names():
+    path = write("declared.csv", "id,name\n1,a\n")
+    equal(loaded("declared", path, "--columns", "name:varchar,id:double"), (["DOUBLE", "VARCHAR"], [[1.0, "a"]]))
+    equal(loaded("declared", path, "--columns", "id:varchar"), (["VARCHAR", "VARCHAR"], [["1", "a"]]))
+    refused(1, ['no column "nam"', 'Did you mean "name"?'], "declared", path, "--columns", "nam:varchar")
+
+
+@test
+def what_cannot_be_loaded_is_refused_by_name():
+    cases = [("empty.csv", b"", 1, ["is empty"]), ("latin1.csv", "id,n\n1,M\u00fcller\n".encode("latin1"), 1,
+                                                   ["line 2", "not UTF-8", "iconv"]),
+             ("utf16.csv", "id,n\n1,a\n".encode("utf-16"), 1, ["line 1", "not UTF-8"]),
+             ("many.csv", "id,n\n1,a\n2,b,c,d\n", 1, ["line 3", "more than 2 columns", "2,b,c,d"]),
+             ("few.csv", "id,n\n1,a\n2\n", 1, ["line 3", "1 column found"]),
+             ("open.csv", 'id,n\n1,"a\n', 1, ["line 2", "quote is not closed"]),
+             ("noname.csv", "id,\n1,a\n", 1, ["column 2 has no name", "index=False"]),
+             ("twice.csv", "id,ID\n1,a\n", 1, ['"ID" occurs twice']),
+             ("text.parquet", "no Parquet at all", 8, ["is not a Parquet file"]),
+             ("cut.parquet", "PAR1abc", 8, ["cut.parquet"]),
+             ("bad.json", '{"id":1,\n{"id":2}', 1, ["malformed JSON", "bad.json"])]
+    for name, content, code, words in cases:
+        refused(code, words + ["tarn: "], "refused_input", write(name, content))
+    refused(3, ["could not open"], "refused_input", os.path.join(FOLDER.name, "missing.csv"))
+    long = load("refused_input", write("long.csv", "id,n\n1," + "x" * 5_000_000 + "\n"))[2]
+    contains(long, "longer than 2 MiB")
+    check(len(long) < 1000, "a long line is shown in part")
+
+
+main()
