@@ -12,6 +12,9 @@ static const char magic[] = {'O', 'b', 'j', 1};
 
 enum { METADATA_ENTRIES_MAX = 1000 };
 
+/* Of compression: manifests are small and repeat themselves; every commit waits for theirs. */
+enum { PACK_LEVEL = 1 };
+
 typedef struct codec_name {
     const char *name;
     compression codec;
@@ -382,7 +385,7 @@ status avro_writer_add_block(avro_writer *w, str records, int64_t record_count, 
     status kind;
 
     buf_init(&packed, w->out->size_max);
-    kind = compress_bytes(w->codec, 0, records, &packed, err);
+    kind = compress_bytes(w->codec, PACK_LEVEL, records, &packed, err);
     if (kind == STATUS_OK) {
         avro_put_long(w->out, record_count);
         avro_put_bytes(w->out, buf_str(&packed));
