@@ -180,13 +180,15 @@ def predicate(table, random, alias="", depth=0):
     if random.random() < 0.12:
         return f"{name} IS {random.choice(('', 'NOT '))}NULL"
     special = SPECIAL.get(column.name)
-    if special and random.random() < 0.45:
+    # Whole structs are not compared: DuckDB 1.5.6 answers that with "Out of buffer" over Parquet files of its own
+    # when another column has NULL in rows that are passed over.
+    if special and (random.random() < 0.45 or column.name == "s"):
         return random.choice(special).format(c=name, v=value(), w=value(), n=random.randint(-30, 30),
                                              y=random.randint(1900, 2050), word=a_word(random),
                                              like=text_literal(random.choice(("a%", "x%", "%e", "pre%cut", "ä%", "日本%",
                                                                               "a\\%b", "_pple", "%", "", "a_b"))))
     if not column.ordered:
-        return f"{name} {random.choice(('=', '<>', 'IS DISTINCT FROM'))} {value()}"
+        return f"{name} {random.choice(('=', '<>'))} {value()}"
     kind = random.randrange(9)
     if kind < 4:
         return f"{name} {random.choice(('=', '<>', '<', '<=', '>', '>='))} {value()}"
@@ -198,7 +200,8 @@ def predicate(table, random, alias="", depth=0):
             values.append("NULL")
         return f"{name} {random.choice(('', 'NOT '))}IN ({', '.join(values)})"
     if kind == 6:
-        return f"{name} IS {random.choice(('', 'NOT '))}DISTINCT FROM {random.choice((value(), 'NULL'))}"
+        # Not "IS DISTINCT FROM a value": in an OR, DuckDB 1.5.6 skips row groups of NULLs alone for it, wrongly.
+        return f"{name} IS {random.choice(('NOT DISTINCT FROM ' + value(), 'DISTINCT FROM NULL'))}"
     if kind == 7:
         return f"coalesce({name}, {value()}) {random.choice(('=', '<', '>='))} {value()}"
     return f"CAST({name} AS VARCHAR) {random.choice(('=', '<', 'LIKE'))} CAST({value()} AS VARCHAR)"
@@ -206,8 +209,8 @@ def predicate(table, random, alias="", depth=0):
 
 SPECIAL = {
     "flag": ["{c}", "NOT {c}", "{c} = ({n} > 0)", "{c} IS TRUE"],
-    "i": ["{c} + 1 > {n}", "abs({c}) < 1000", "{c} % 7 = 3", "{c} = {n}", "{c} < {n}.5", "{c}::BIGINT * 2 >= {n}",
-          "{c} > {v} - 1", "-{c} < {n}"],
+    "i": ["{c}::BIGINT + 1 > {n}", "abs({c}::BIGINT) < 1000", "{c} % 7 = 3", "{c} = {n}", "{c} < {n}.5", "{c}::BIGINT * 2 >= {n}",
+          "{c} > {v}::BIGINT - 1", "-({c}::BIGINT) < {n}"],
     "small": ["{c} + 1 > {n}", "{c} = {n}", "{c} IN (1, 2, 3, {n})", "{c} BETWEEN {n} AND {n} + 5", "{c} / 2 = {n}",
               "{c}::DOUBLE < {n}.25", "{c}::VARCHAR = '{n}'", "CASE WHEN {c} > 3 THEN {c} ELSE 0 END = {n}"],
     "l": ["{c} = {n}", "{c} > 9000000000000000000", "{c}::HUGEINT + 1 > {n}", "{c} <= {n}::SMALLINT"],
@@ -215,7 +218,7 @@ SPECIAL = {
     "d": ["isnan({c})", "NOT isnan({c})", "{c} > {n}", "{c} = 'NaN'::DOUBLE", "{c} >= 'Infinity'::DOUBLE",
           "{c} <= '-Infinity'::DOUBLE", "{c} = 0.0", "{c} BETWEEN -1 AND 1", "isfinite({c})"],
     "dec": ["{c} > {n}", "{c} = {n}.50", "{c} < {n}.123456", "round({c}) = {n}", "{c}::INTEGER = {n}"],
-    "dec18": ["{c} > {n}", "{c} * 2 < {n}"],
+    "dec18": ["{c} > {n}", "{c}::DOUBLE * 2 < {n}"],
     "dec38": ["{c} > {n}", "{c} < 0"],
     "day": ["year({c}) = {y}", "{c} >= DATE '{y}-06-15'", "date_trunc('month', {c}) = DATE '{y}-01-01'",
             "{c} < TIMESTAMP '{y}-03-01 12:00:00'", "{c}::TIMESTAMP >= TIMESTAMP '{y}-01-01'", "month({c}) = 2",
