@@ -1,7 +1,8 @@
 /* The reference page (Markdown) and the man page, made from the tables. */
-#include <stdio.h>
-
 #include "help.h"
+
+#include <string.h>
+
 #include "tarn/base/error.h"
 #include "tarn/version.h"
 
@@ -116,6 +117,9 @@ static void add_man(buf *out, const char *text)
     for (const char *at = text; *at != '\0'; at++) {
         if (*at == '\\') {
             buf_add_c(out, "\\e");
+        } else if (strncmp(at, "…", strlen("…")) == 0) {
+            buf_add_c(out, "...");
+            at += strlen("…") - 1;
         } else if (*at == '-') {
             buf_add_c(out, "\\-");
         } else if ((*at == '.' || *at == '\'') && (at == text || at[-1] == '\n')) {

@@ -112,7 +112,7 @@ expect_true "bash completes a command's options" bash -c '
     source "$1"; COMP_WORDS=(tarn load --par); COMP_CWORD=2; _tarn; [ "${COMPREPLY[*]}" = --partition-by ]' _ "$work/out"
 expect_true "bash completes the second word of a group" bash -c '
     source "$1"; COMP_WORDS=(tarn table hi); COMP_CWORD=2; _tarn; [ "${COMPREPLY[*]}" = history ]' _ "$work/out"
-run table ls --complete; expect_out_has "trips"
+run status; run table ls --complete; expect_out_has "trips"
 run table ls --complete --data "$work/none"; expect_code 0; expect_out ""
 expect_true "a Tab starts no server" test ! -e "$work/none"
 finish

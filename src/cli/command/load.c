@@ -84,7 +84,7 @@ static status open_source(cli *c, str name, source *ret_source, error *err)
     }
     if (S_ISDIR(about.st_mode)) {
         error_set(err, STATUS_INVALID, "\"%.*s\" is a folder, not a file", STR_ARG(name));
-        error_hint(err, "Name its files: %.*s/*.parquet", STR_ARG(name));
+        error_hint(err, "Name its files, as in %.*s/*.parquet.", STR_ARG(name));
         return STATUS_INVALID;
     }
     *ret_source = (source){

@@ -6,6 +6,11 @@
 #include "tarn/base/limits.h"
 #include "terminal.h"
 
+static void release_pending(void *context)
+{
+    buf_release(&((cli *)context)->pending);
+}
+
 /* What would be on stdout. */
 static cli *context_of(fixture *f, output_format format)
 {
@@ -13,7 +18,8 @@ static cli *context_of(fixture *f, output_format format)
 
     c->memory = c->lifetime = f->arena;
     c->format = format;
-    c->pending = *buf_in(f->arena, LIMIT_MIB);
+    buf_init(&c->pending, LIMIT_MIB);
+    arena_defer(f->arena, release_pending, c);
     return c;
 }
 
