@@ -48,6 +48,9 @@ static void find_scans(const json *value, scans *found)
         }
         return;
     }
+    if (json_kind_of(value) != JSON_OBJECT) {
+        return;
+    }
     const json *info = json_get(value, "extra_info");
     if (text_is(info, "Function", "READ_PARQUET")) {
         found->count++;

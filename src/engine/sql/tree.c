@@ -290,7 +290,9 @@ status tree_read(str text, arena *a, tree *ret_tree, error *err)
     if (json_count(statements) != 1) {
         return error_set(err, STATUS_SYNTAX, "one statement is expected here");
     }
-    error_clear(err);
+    if (err != NULL) {
+        error_clear(err); /* a position from earlier must not be taken for this text's */
+    }
     TRY(walk_value(&w, json_at(statements, 0), NULL));
     *ret_tree = found;
     return STATUS_OK;
