@@ -37,9 +37,12 @@ status catalog__stage_name(catalog *c, table_name name, str uuid, str metadata_l
 
 /* ---- recover ---- */
 
+#define LIST_CHUNK 1000
+
 typedef struct found_table {
     str metadata_location;
     int version;
+    int64_t modified_us; /* of the metadata file */
     str uuid, location;
     table_name name;
     bool named;
@@ -52,7 +55,9 @@ typedef struct recovery {
     map *names;  /* uuid -> table_name */
 } recovery;
 
-static void note_metadata_file(recovery *r, str location)
+/* The highest version counts. Of two with the same one the later: the earlier was staged by a commit that did not
+ * come to its end. */
+static void note_metadata_file(recovery *r, str location, int64_t modified_us)
 {
     size_t slash = str_find_last_char(location, '/');
     str folder = str_slice(location, 0, slash);
@@ -68,9 +73,34 @@ static void note_metadata_file(recovery *r, str location)
         t->version = -1;
         map_set(r->tables, folder, t);
     }
-    if (version > t->version) {
+    if (version > t->version || (version == t->version && modified_us > t->modified_us)) {
         t->version = version;
+        t->modified_us = modified_us;
         t->metadata_location = str_copy(r->a, location);
+    }
+}
+
+/* No blob tells of files in plain folders, and the record is as old as the table's name: the folder is looked into. */
+static void note_local_metadata(recovery *r, str metadata_location)
+{
+    size_t slash = str_find_last_char(metadata_location, '/');
+    str folder = str_slice(metadata_location, 0, slash + 1);
+    str after = STR_NULL;
+
+    for (size_t count = 1; count > 0;) {
+        store_object *objects = NULL;
+        error err = ERROR_INIT;
+        count = 0;
+        if (store_list(r->c->storage, folder, after, LIST_CHUNK, r->a, &objects, &count, &err) !=
+            STATUS_OK) {
+            error_context(&err, "folder \"%.*s\"", STR_ARG(folder));
+            log_failure("table not recovered", &err);
+            return;
+        }
+        for (size_t i = 0; i < count; i++) {
+            note_metadata_file(r, objects[i].location, objects[i].modified_us);
+        }
+        after = count > 0 ? objects[count - 1].location : after;
     }
 }
 
@@ -82,12 +112,16 @@ static status note_name_record(recovery *r, str location, error *err)
     TRY(store_read_all(r->c->storage, location, LIMIT_MIB, r->a, &bytes, err));
     TRY(json_parse(bytes, r->a, &record, err));
     table_name *name = ARENA_NEW(r->a, table_name);
+    str uuid = json_str_or(json_get(record, "uuid"), STR_NULL);
     name->space = json_str_or(json_get(record, "namespace"), STR_NULL);
     name->table = json_str_or(json_get(record, "table"), STR_NULL);
-    map_set(r->names, json_str_or(json_get(record, "uuid"), STR_NULL), name);
-    str folder = json_str_or(json_get(record, "metadata-location"), STR_NULL);
-    if (store_is_local(folder)) { /* no blob tells of it */
-        note_metadata_file(r, folder);
+    if (uuid.size == 0 || name->space.size == 0 || name->table.size == 0) {
+        return error_set(err, STATUS_CORRUPT, "the record lacks a name");
+    }
+    map_set(r->names, uuid, name);
+    str metadata_location = json_str_or(json_get(record, "metadata-location"), STR_NULL);
+    if (store_is_local(metadata_location)) {
+        note_local_metadata(r, metadata_location);
     }
     return STATUS_OK;
 }
@@ -101,12 +135,14 @@ static status scan_objects(recovery *r, error *err)
     for (;;) {
         store_object *objects = NULL;
         size_t count = 0;
-        TRY(store_list(r->c->storage, prefix, after, 1000, r->a, &objects, &count, err));
+        TRY(store_list(r->c->storage, prefix, after, LIST_CHUNK, r->a, &objects, &count, err));
         for (size_t i = 0; i < count; i++) {
-            if (str_starts_with(objects[i].location, names)) {
-                TRY(note_name_record(r, objects[i].location, err));
-            } else {
-                note_metadata_file(r, objects[i].location);
+            error one = ERROR_INIT;
+            if (!str_starts_with(objects[i].location, names)) {
+                note_metadata_file(r, objects[i].location, objects[i].modified_us);
+            } else if (note_name_record(r, objects[i].location, &one) != STATUS_OK) {
+                error_context(&one, "object \"%.*s\"", STR_ARG(objects[i].location));
+                log_failure("name of a table not recovered", &one);
             }
         }
         if (count == 0) {

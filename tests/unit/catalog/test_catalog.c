@@ -287,6 +287,38 @@ static void test_names_come_back_from_objects_alone(void **context)
     lake_close(&l);
 }
 
+/* No blob names the files of such a table, and it has gone on since its name was written down. */
+static void test_tables_in_plain_folders_come_back_with_their_last_commit(void **context)
+{
+    fixture *f = *context;
+    lake l = lake_open(f);
+    int64_t objects = 0;
+    int64_t tables = 0;
+    table_info before, after;
+    str location = str_printf(f->arena, "file://%s/lake/plain", f->dir);
+
+    EXPECT_OK(make_table(&l, "plain", location, &f->err));
+    for (int i = 0; i < 12; i++) {
+        str path = str_printf(f->arena, "%.*s/data/%d.parquet", STR_ARG(location), i);
+        EXPECT_OK(append_one(&l, "plain", path, &f->err));
+    }
+    ice_metadata_unref(load(&l, "plain", &before));
+    lake_close(&l);
+
+    EXPECT_OK(fs_remove(test_path(f, "tarn.db"), &f->err));
+    EXPECT_OK(fs_remove(test_path(f, "tarn.db-wal"), &f->err));
+    EXPECT_OK(fs_remove(test_path(f, "tarn.db-shm"), &f->err));
+    l = lake_open(f);
+    EXPECT_OK(store_recover(l.storage, &objects, &f->err));
+    EXPECT_OK(catalog_recover(l.catalog, &tables, &f->err));
+    assert_int_equal(tables, 1);
+    ice_metadata *m = load(&l, "plain", &after);
+    assert_int_equal(m->snapshot_count, 12);
+    EXPECT_STR(after.metadata_location, str_to_c(f->arena, before.metadata_location));
+    ice_metadata_unref(m);
+    lake_close(&l);
+}
+
 static void test_split_honours_quotes(void **context)
 {
     fixture *f = *context;
@@ -306,4 +338,5 @@ TESTS(test_first_start_has_namespace_main, test_namespaces_need_their_parent_and
       test_tables_that_exist_are_refused_and_leave_nothing,
       test_locations_outside_or_overlapping_are_refused,
       test_concurrent_appends_all_arrive_and_share_commits, test_dropped_tables_lose_their_files,
-      test_names_come_back_from_objects_alone, test_split_honours_quotes)
+      test_names_come_back_from_objects_alone,
+      test_tables_in_plain_folders_come_back_with_their_last_commit, test_split_honours_quotes)
