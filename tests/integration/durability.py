@@ -9,7 +9,9 @@ TARN_LONG=1 runs 220 cycles instead of what fits into half a minute."""
 import collections
 import http.client
 import os
+import shutil
 import sys
+import tempfile
 import threading
 import time
 
@@ -139,23 +141,23 @@ def start_armed(server, point, nth, seed_value):
         return False
 
 
-@test
-def kill_9_loses_nothing():
+def kill_cycles(settings, points, cycles, seconds):
+    """Dies again and again and compares after every second death. How often it died where."""
     random = seed()
     book, histogram, ended = Book(random), collections.Counter(), collections.Counter()
-    points = list(POINTS)
+    every, points = points, list(points)
     started = time.monotonic()
-    with Server() as server:
+    with Server(settings=settings) as server:
         server.query("CREATE TABLE d (batch BIGINT NOT NULL, v BIGINT)")
         cycle = 0
-        while cycle < CYCLES and (LONG or time.monotonic() - started < QUICK_S or cycle < 2 * len(points)):
+        while cycle < cycles and (LONG or time.monotonic() - started < seconds or cycle < 2 * len(every)):
             # One death from outside …
             work(server, book, 5, kill_after=random.uniform(0.05, 0.45))
             histogram["from outside"] += 1
             cycle += 1
             # … and one at a named point; the rows are compared after both.
             if not points:
-                points = list(POINTS)
+                points = list(every)
                 random.shuffle(points)
             point = points.pop()
             nth = random.randint(1, POINTS[point])
@@ -185,10 +187,26 @@ def kill_9_loses_nothing():
     reasons = collections.Counter(text[:110] for text in book.refused.values())
     for reason, count in reasons.most_common(6):
         print(f"  refused {count}: {reason}")
-    for point in POINTS:
+    for point in every:
         hit = histogram[point] + histogram[point + " (the worker)"] + histogram[point + " (at the start)"]
         check(hit > 0, f"no cycle died at {point}")
     check(ended["acknowledged"] > cycle, f"too little was acknowledged to prove anything: {dict(ended)}")
+
+
+@test
+def kill_9_loses_nothing():
+    kill_cycles({}, list(POINTS), CYCLES, QUICK_S)
+
+
+@test
+def kill_9_loses_nothing_of_tables_in_a_folder():
+    folder = tempfile.mkdtemp(prefix="tarn-lake-")
+    try:
+        kill_cycles({"warehouse.roots": folder, "warehouse.location": "file://" + folder},
+                    ["commit.data", "commit.metadata", "commit.done", "fs.sync", "state.applied"],
+                    60 if LONG else 14, 10)
+    finally:
+        shutil.rmtree(folder)
 
 
 def sync_fails(point, nth):
