@@ -11,6 +11,7 @@
  *     commit and never a statement in the middle of a group.
  *   - The log is not cut after a checkpoint but written over, which spares the file system a
  *     change of size per commit; beyond LOG_KEEP_BYTES it is cut. */
+#include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <sqlite3.h>
@@ -159,6 +160,16 @@ static void sqlite_close(db *d)
     mem_free(d);
 }
 
+/* The database is nobody else's business: made by SQLite, all could read it. The log gets the mode of the file.
+ * What fails here fails again when SQLite opens the file, and is told then. */
+static void make_file(const char *path)
+{
+    int fd = -1;
+
+    (void)fs_open(path, O_RDWR | O_CREAT, 0600, &fd, NULL);
+    fs_close(fd);
+}
+
 static status sqlite_open(const state_options *options, db_role role, db **ret_db, error *err)
 {
     int flags =
@@ -169,6 +180,9 @@ static status sqlite_open(const state_options *options, db_role role, db **ret_d
 
     d->role = role;
     d->statements = map_create(NULL);
+    if (role == DB_WRITER) {
+        make_file(options->path);
+    }
     if (sqlite3_open_v2(options->path, &d->handle, flags, state__vfs_name()) != SQLITE_OK) {
         opened = failed(d->handle, "open", err);
     } else {
@@ -442,6 +456,7 @@ static status sqlite_backup(db *d, const char *path, error *err)
     sqlite3 *target = NULL;
     status copied;
 
+    make_file(path);
     if (sqlite3_open_v2(path, &target,
                         SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE | SQLITE_OPEN_READWRITE |
                             SQLITE_OPEN_CREATE,

@@ -1,6 +1,7 @@
 /* Claims about state: groups, savepoints, hooks, readers, the schema's versions, copies, the
  * lock. Crashes and failing disks are in test_durability.c. */
 #include <stdio.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -562,6 +563,32 @@ static void test_the_lock_ends_with_its_process(void **context)
     data_lock_drop(lock);
 }
 
+static void expect_private(fixture *f, const char *name)
+{
+    struct stat info;
+
+    assert_int_equal(stat(test_path(f, name), &info), 0);
+    assert_int_equal(info.st_mode & 0777, 0600);
+}
+
+/* The folder may be open to others: the files are not. */
+static void test_nobody_else_can_read_the_files(void **context)
+{
+    fixture *f = *context;
+    mode_t before = umask(022);
+    state *s = open_state(f, false);
+    thing one = {.id = 1, .name = "one"};
+
+    EXPECT_OK(state_submit(s, insert_thing, &one, &f->err));
+    EXPECT_OK(state_backup(s, test_path(f, "copy.db"), &f->err));
+    (void)umask(before);
+    expect_private(f, "tarn.db");
+    expect_private(f, "tarn.db-wal");
+    expect_private(f, "tarn.db-shm");
+    expect_private(f, "copy.db");
+    state_close(s);
+}
+
 TESTS(test_submitted_rows_are_read_back, test_failed_submission_is_undone_whole,
       test_broken_uniqueness_is_exists_and_broken_checks_are_conflict, test_references_are_enforced,
       test_failure_in_a_group_leaves_the_others_alone, test_many_writers_share_syncs,
@@ -570,4 +597,4 @@ TESTS(test_submitted_rows_are_read_back, test_failed_submission_is_undone_whole,
       test_newer_schema_is_refused, test_missing_migrations_are_applied_together_or_not_at_all,
       test_what_is_no_database_is_corrupt, test_the_log_is_written_over_and_does_not_grow,
       test_backup_is_a_whole_database, test_second_lock_is_refused_and_names_the_holder,
-      test_the_lock_ends_with_its_process)
+      test_the_lock_ends_with_its_process, test_nobody_else_can_read_the_files)
