@@ -126,6 +126,9 @@ static status read_partition(const ice_metadata *m, const json *keys, arena *a,
         const json *value = map_value(keys, str_printf(a, "tarn_p%zu", i));
         if (json_kind_of(value) == JSON_NULL) {
             values[i] = (ice_value){.kind = type->kind, .is_null = true};
+        } else if (write_is_binary(&spec->fields[i], ice_metadata_schema(m))) {
+            values[i] = (ice_value){.kind = type->kind};
+            TRY(str_from_hex(a, json_str_or(value, STR("")), &values[i].bytes, err));
         } else {
             TRY(ice_value_parse_text(type, str_copy(a, json_str_or(value, STR(""))), a, &values[i],
                                      err));

@@ -26,6 +26,8 @@ typedef struct write_sql {
 } write_sql;
 #define WRITE_REQUIRED "tarn:required:"
 #define WRITE_INFINITE "tarn:infinite:"
+/* True for partition fields whose values are bytes: they travel as hex. */
+bool write_is_binary(const ice_partition_field *field, const ice_schema *schema);
 status write_make_sql(const write_request *request, const char *target, arena *a,
                       write_sql *ret_sql, error *err);
 

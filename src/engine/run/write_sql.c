@@ -216,6 +216,14 @@ static status partition_value(sql_maker *m, const ice_partition_field *field, st
     return STATUS_OK;
 }
 
+bool write_is_binary(const ice_partition_field *field, const ice_schema *schema)
+{
+    const ice_field *source = ice_schema_field(schema, field->source_id);
+    ice_transform_kind kind = field->transform.kind;
+    return source != NULL && (kind == ICE_IDENTITY || kind == ICE_TRUNCATE) &&
+           (source->type->kind == ICE_BINARY || source->type->kind == ICE_FIXED);
+}
+
 /* ---- options ---- */
 
 static void put_field_ids(buf *out, const ice_type *type, const char *separator)
@@ -349,6 +357,10 @@ status write_make_sql(const write_request *request, const char *target, arena *a
     for (size_t i = 0; i < spec->field_count; i++) {
         str value;
         TRY(partition_value(&m, &spec->fields[i], &value));
+        if (write_is_binary(&spec->fields[i], m.schema)) {
+            /* DuckDB reports partition values as texts, which bytes are not. */
+            value = str_printf(a, "hex(%.*s)", STR_ARG(value));
+        }
         buf_printf(m.out, ", %.*s AS tarn_p%zu", STR_ARG(value), i);
     }
     buf_add_c(m.out, " FROM (");
