@@ -17,6 +17,7 @@
 #include "tarn/base/clock.h"
 #include "tarn/base/fs.h"
 #include "tarn/base/limits.h"
+#include "tarn/net/uri.h"
 
 #define PATIENCE_MS 6000 /* for somebody else's server to end, or to answer */
 #define RETRY_MS 40
@@ -25,17 +26,29 @@
 
 /* ---- keys ---- */
 
+/* Names that cannot be another machine's: 127.0.0.1.evil.example can. */
 static bool is_near(str address)
 {
-    static const str near[] = {STR_INIT("unix:"), STR_INIT("http://127."),
-                               STR_INIT("http://localhost"), STR_INIT("http://[::1]")};
+    static const str names[] = {STR_INIT("localhost"), STR_INIT("::1")};
+    uri u;
 
-    for (size_t i = 0; i < COUNT_OF(near); i++) {
-        if (str_starts_with(address, near[i])) {
+    if (str_starts_with(address, STR("unix:"))) {
+        return true;
+    }
+    if (uri_parse(address, &u, NULL) != STATUS_OK) {
+        return false;
+    }
+    for (size_t i = 0; i < COUNT_OF(names); i++) {
+        if (str_equal_nocase(u.host, names[i])) {
             return true;
         }
     }
-    return false;
+    for (size_t i = 0; i < u.host.size; i++) {
+        if (u.host.data[i] != '.' && (u.host.data[i] < '0' || u.host.data[i] > '9')) {
+            return false;
+        }
+    }
+    return str_starts_with(u.host, STR("127."));
 }
 
 static status read_key(cli *c, const char *path, str *ret_key, error *err)
