@@ -28,7 +28,8 @@ typedef struct source {
     bool gzip;
     char delimiter; /* CSV */
     str files;      /* SQL list of the links: ['…', '…'] */
-    str *links;     /* SQL text of each */
+    str *names;     /* of the links in the worker's folder */
+    str *links;     /* SQL text of the path of each */
     source_column *columns;
     size_t column_count;
     bool sampled; /* the types were taken from a sample */

@@ -68,6 +68,20 @@ static status find_table(load *l, error *err)
                      : STATUS_OK;
 }
 
+/* Tables of format version 2 have no nanoseconds. Most programs that write them count microseconds: those fit, and
+ * others are refused when they come (fine_time). */
+static str table_type(const load *l, str type)
+{
+    bool is_newer = false;
+
+    for (size_t i = 0; i < l->request->property_count; i++) {
+        const ice_property *property = &l->request->properties[i];
+        is_newer = is_newer || (str_equal(property->key, STR("format-version")) &&
+                                str_equal(property->value, STR("3")));
+    }
+    return str_equal(type, STR("TIMESTAMP_NS")) && !is_newer ? STR("TIMESTAMP") : type;
+}
+
 /* Metadata as the new table will have it, so that its first files are written with its field ids. */
 static status draft_table(load *l, error *err)
 {
@@ -77,8 +91,8 @@ static status draft_table(load *l, error *err)
 
     for (size_t i = 0; i < s->column_count; i++) {
         fields[i].name = s->columns[i].name;
-        TRY(engine_iceberg_type(s->columns[i].type, s->columns[i].name, l->a, &fields[i].type,
-                                err));
+        TRY(engine_iceberg_type(table_type(l, s->columns[i].type), s->columns[i].name, l->a,
+                                &fields[i].type, err));
     }
     *root = (ice_type){.kind = ICE_STRUCT, .fields = fields, .field_count = s->column_count};
     if (l->location.size == 0) {
@@ -169,6 +183,20 @@ static const source_column *reading_types(load *l, const source_column *const *m
     return columns;
 }
 
+/* The value, or an error where microseconds cannot hold it. */
+static void fine_time(str name, arena *a, buf *sql)
+{
+    buf_add_c(sql, "CASE WHEN epoch_ns(");
+    sql_quote_name(sql, name);
+    buf_add_c(sql, ") % 1000 <> 0 THEN error(");
+    sql_quote_text(
+        sql, str_printf(a, "column \"%.*s\" has times finer than the microseconds of its type",
+                        STR_ARG(name)));
+    buf_add_c(sql, ") ELSE ");
+    sql_quote_name(sql, name);
+    buf_add_c(sql, " END");
+}
+
 static status select_rows(load *l, str *ret_sql, error *err)
 {
     const ice_schema *schema = ice_metadata_schema(l->metadata);
@@ -182,6 +210,9 @@ static status select_rows(load *l, str *ret_sql, error *err)
         buf_add_c(sql, i > 0 ? ", CAST(" : "CAST(");
         if (matches[i] != NULL && ingest__is_checked(&l->source, matches[i])) {
             ingest__checked_value(matches[i], sql);
+        } else if (matches[i] != NULL && field->type->kind == ICE_TIMESTAMP &&
+                   str_equal(matches[i]->type, STR("TIMESTAMP_NS"))) {
+            fine_time(matches[i]->name, l->a, sql);
         } else if (matches[i] != NULL) {
             sql_quote_name(sql, matches[i]->name);
         } else {

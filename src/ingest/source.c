@@ -156,6 +156,7 @@ status ingest__source_open(source *s, error *err)
 {
     buf *list = buf_in(s->a, LIMIT_SQL_TEXT);
 
+    s->names = ARENA_ARRAY(s->a, str, s->request->input_count);
     s->links = ARENA_ARRAY(s->a, str, s->request->input_count);
     buf_add_char(list, '[');
     for (size_t i = 0; i < s->request->input_count; i++) {
@@ -164,8 +165,10 @@ status ingest__source_open(source *s, error *err)
             return error_set(err, STATUS_BAD_DATA, "file \"%.*s\" is empty", STR_ARG(input->name));
         }
         TRY(settle_format(s, input, i == 0, err));
-        char *link =
-            arena_printf(s->a, "%s/input-%zu.%s", worker_in(s->worker), i, link_suffix(s->format));
+        /* A fresh name: DuckDB remembers what it knows of a file under its path. */
+        s->names[i] = str_printf(s->a, "input-%s.%s", worker_fresh_name(s->worker, s->a),
+                                 link_suffix(s->format));
+        char *link = arena_printf(s->a, "%s/%.*s", worker_in(s->worker), STR_ARG(s->names[i]));
         TRY(fs_link(input->path, link, err));
         buf *quoted = buf_in(s->a, LIMIT_SQL_TEXT);
         sql_quote_text(quoted, str_c(link));
@@ -310,6 +313,30 @@ static status refuse_shapeless(const source *s, error *err)
     return STATUS_BAD_DATA;
 }
 
+/* DuckDB reads decimals of more digits than it has as DOUBLE, and wrongly. */
+static status refuse_long_decimals(const source *s, error *err)
+{
+    const json *rows = NULL;
+    str sql =
+        str_printf(s->a,
+                   "SELECT name, precision, parse_filename(file_name) FROM parquet_schema(%.*s)"
+                   " WHERE precision > 38 LIMIT 1",
+                   STR_ARG(s->files));
+
+    TRY(worker_rows(s->worker, sql, s->cancel, s->a, &rows, err));
+    if (json_count(rows) == 0) {
+        return STATUS_OK;
+    }
+    const json *row = json_at(rows, 0);
+    error_set(err, STATUS_UNSUPPORTED,
+              "file \"%.*s\": column \"%.*s\" is a decimal of %lld digits; at most 38 fit",
+              STR_ARG(json_str_or(json_at(row, 2), STR(""))),
+              STR_ARG(json_str_or(json_at(row, 0), STR(""))),
+              (long long)json_int64_or(json_at(row, 1), 0));
+    error_hint(err, "Write the file with DECIMAL(38, s), or with text.");
+    return STATUS_UNSUPPORTED;
+}
+
 static status describe_by_duckdb(source *s, error *err)
 {
     buf *sql = buf_in(s->a, LIMIT_SQL_TEXT);
@@ -318,7 +345,7 @@ static status describe_by_duckdb(source *s, error *err)
     ingest__source_sql(s, NULL, 0, sql);
     TRY(buf_check(sql, "statement", err));
     TRY(ingest__describe(s, buf_str(sql), err));
-    return s->format == INPUT_PARQUET ? STATUS_OK : refuse_shapeless(s, err);
+    return s->format == INPUT_PARQUET ? refuse_long_decimals(s, err) : refuse_shapeless(s, err);
 }
 
 status ingest__source_describe(source *s, bool infer, bool whole, error *err)
@@ -345,10 +372,9 @@ status ingest__source_describe(source *s, bool infer, bool whole, error *err)
 
 static void replace_links(const source *s, char *text, size_t size, arena *a)
 {
-    for (size_t i = 0; i < s->request->input_count; i++) {
-        str link = str_printf(a, "input-%zu.%s", i, link_suffix(s->format));
-        str whole = str_c(text);
-        size_t at = str_find(whole, link);
+    for (size_t i = 0; s->names != NULL && i < s->request->input_count; i++) {
+        str link = s->names[i];
+        size_t at = str_is_null(link) ? STR_NPOS : str_find(str_c(text), link);
         if (at != STR_NPOS) {
             str replaced = str_printf(a, "%.*s%.*s%s", (int)at, text,
                                       STR_ARG(s->request->inputs[i].name), text + at + link.size);
@@ -368,6 +394,8 @@ static void add_hint(error *err)
         {STR_INIT(" expected"),
          "Each line has as many values as the first has names; a value with a "
          "delimiter in it stands in double quotes."},
+        {STR_INIT("has times finer than"), "Make the table first, with TIMESTAMP_NS and WITH "
+                                           "('format-version' = '3')."},
         {STR_INIT("cannot hold infinity"), "Give it another type: --columns NAME:double."},
     };
 

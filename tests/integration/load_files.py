@@ -111,6 +111,28 @@ def declared_types_go_to_the_columns_of_their_names():
 
 
 @test
+def parquet_files_one_after_another_are_each_read_anew():
+    for value, kind, shown in (("1::BIGINT", "BIGINT", 1), ("1.5::DOUBLE", "DOUBLE", 1.5),
+                               ("TIME '01:02:03'", "TIME", "01:02:03"), ("2::BIGINT", "BIGINT", 2),
+                               ("TIMESTAMP '2024-01-01'", "TIMESTAMP", "2024-01-01T00:00:00")):
+        answer = shared().request("POST", "/api/v1/query",
+                                  {"sql": f"SELECT {value} AS v", "format": "parquet"}).ok()
+        equal(loaded("parquet", write("value.parquet", answer.body)), ([kind], [[shown]]))
+
+
+@test
+def nanoseconds_come_in_where_microseconds_hold_them():
+    for value, works in (("2024-01-01 00:00:00.000001", True), ("2024-01-01 00:00:00.000000001", False)):
+        answer = shared().request("POST", "/api/v1/query", {"sql": f"SELECT TIMESTAMP_NS '{value}' AS v",
+                                                            "format": "parquet"}).ok()
+        path = write("nanoseconds.parquet", answer.body)
+        if works:
+            equal(loaded("nanoseconds", path), (["TIMESTAMP"], [["2024-01-01T00:00:00.000001"]]))
+        else:
+            refused(1, ['column "v"', "microseconds", "TIMESTAMP_NS"], "nanoseconds", path)
+
+
+@test
 def what_cannot_be_loaded_is_refused_by_name():
     cases = [("empty.csv", b"", 1, ["is empty"]), ("latin1.csv", "id,n\n1,M\u00fcller\n".encode("latin1"), 1,
                                                    ["line 2", "not UTF-8", "iconv"]),
