@@ -1,5 +1,8 @@
 /* The route table: every address of the HTTP door, the right it needs, and who answers. Docs, the OpenAPI document and
- * the access test are made from it. */
+ * the access test are made from it.
+ *
+ * Where the table is named in the body or as "ns.table" the right is asked for here without it, so that nobody who
+ * may not write makes the server take a body, and again with it by whoever knows it. */
 #include "app.h"
 
 #include "handlers.h"
@@ -34,11 +37,11 @@ const route server__routes[] = {
     {{HTTP_GET,    TABLE "/files"},              ACTION_TABLE_READ,       files_get,        false, "data files of the current snapshot"},
     {{HTTP_GET,    TABLE "/preview"},            ACTION_TABLE_READ,       preview_get,      false, "the first rows; ?limit="},
 
-    {{HTTP_POST,   "/api/v1/loads"},             ACTION_QUERY_RUN,        loads_post,       false, "begin a load of files"},
-    {{HTTP_PUT,    "/api/v1/loads/{id}/files/{number}"}, ACTION_QUERY_RUN, load_file_put,   false, "send one file of a load; ?name="},
-    {{HTTP_POST,   "/api/v1/loads/{id}/commit"}, ACTION_QUERY_RUN,        load_commit,      false, "load the files into a table, as one commit"},
-    {{HTTP_DELETE, "/api/v1/loads/{id}"},        ACTION_QUERY_RUN,        load_delete,      false, "forget a load"},
-    {{HTTP_POST,   "/api/v1/tables/{name}/rows"}, ACTION_QUERY_RUN,       rows_post,        false, "rows or a file into a table"},
+    {{HTTP_POST,   "/api/v1/loads"},             ACTION_TABLE_WRITE,      loads_post,       false, "begin a load of files"},
+    {{HTTP_PUT,    "/api/v1/loads/{id}/files/{number}"}, ACTION_TABLE_WRITE, load_file_put,   false, "send one file of a load; ?name="},
+    {{HTTP_POST,   "/api/v1/loads/{id}/commit"}, ACTION_TABLE_WRITE,      load_commit,      false, "load the files into a table, as one commit"},
+    {{HTTP_DELETE, "/api/v1/loads/{id}"},        ACTION_TABLE_WRITE,      load_delete,      false, "forget a load"},
+    {{HTTP_POST,   "/api/v1/tables/{name}/rows"}, ACTION_TABLE_WRITE,     rows_post,        false, "rows or a file into a table"},
     {{HTTP_POST,   "/api/v1/convert"},           ACTION_QUERY_RUN,        convert_post,     false, "a file into another format; ?from=csv&to=parquet&columns=name:type,…"},
     {{HTTP_POST,   "/api/v1/backup"},            ACTION_SERVER_ADMIN,     backup_post,      false, "online copy of the data directory: {\"target\"}"},
     {{HTTP_POST,   "/api/v1/scrub"},             ACTION_SERVER_ADMIN,     scrub_post,       false, "verify every object now"},
@@ -48,10 +51,10 @@ const route server__routes[] = {
 
     {{HTTP_GET,    "/query"},                    ACTION_QUERY_RUN,        small_query_get,  false, "run a reading statement: ?sql="},
     {{HTTP_POST,   "/query"},                    ACTION_QUERY_RUN,        small_query_post, false, "run SQL: {\"sql\"}; an array of objects"},
-    {{HTTP_POST,   "/ingest"},                   ACTION_QUERY_RUN,        small_ingest_form, false, "a form with table, file, format, mode, partition"},
-    {{HTTP_POST,   "/ingest/{name}"},            ACTION_QUERY_RUN,        small_ingest_post, false, "a CSV or Parquet file or JSON rows into a table"},
+    {{HTTP_POST,   "/ingest"},                   ACTION_TABLE_WRITE,      small_ingest_form, false, "a form with table, file, format, mode, partition"},
+    {{HTTP_POST,   "/ingest/{name}"},            ACTION_TABLE_WRITE,      small_ingest_post, false, "a CSV or Parquet file or JSON rows into a table"},
     {{HTTP_GET,    "/schema/{name}"},            ACTION_QUERY_RUN,        small_schema_get, false, "columns of a table"},
-    {{HTTP_DELETE, "/tables/{name}"},            ACTION_QUERY_RUN,        small_table_delete, false, "drop a table"},
+    {{HTTP_DELETE, "/tables/{name}"},            ACTION_TABLE_DROP,       small_table_delete, false, "drop a table"},
 };
 /* clang-format on */
 

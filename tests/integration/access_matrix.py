@@ -13,9 +13,6 @@ READER_MAY = {"none", "status.read", "metrics.read", "namespace.list", "namespac
               "query.run", "query.read", "query.cancel"}
 READER_MAY_NOT = {"namespace.create", "namespace.drop", "table.create", "table.write", "table.alter", "table.drop",
                   "query.any", "access.admin", "server.admin"}
-# Routes whose own right is query.run and whose handler then asks for more: writing and dropping.
-WRITES = {("post", "/api/v1/loads/{id}/commit"), ("post", "/api/v1/tables/{name}/rows"), ("post", "/ingest"),
-          ("post", "/ingest/{name}"), ("delete", "/tables/{name}")}
 SEGMENTS = {"ns": "main", "table": "matrix_none", "name": "matrix_none", "id": "5d9b4e1e-0000-4000-8000-000000000000",
             "number": "0"}
 BODIES = {
@@ -92,8 +89,6 @@ def a_reader_may_what_readers_may():
         if action not in READER_MAY:
             equal((answer.status, answer.error["code"]), (403, "denied"), where)
             contains(answer.error["message"], "matrix_reader", where)
-        elif (method, path) in WRITES:
-            check(answer.status in (400, 403, 404, 415), where)
         else:
             check(answer.status not in (401, 403) and answer.status < 500, where)
 
@@ -130,11 +125,11 @@ def a_reader_changes_nothing_by_any_door():
     refuse("DELETE", "/tables/kept")
     refuse("DELETE", "/api/v1/namespaces/main/tables/kept")
     refuse("POST", "/api/v1/namespaces/main/tables/kept/rename", {"to": "mine"})
-    load = server.request("POST", "/api/v1/loads", {}, key=key)
-    if load.status == 201:
-        load_path = f"/api/v1/loads/{load.json['id']}"
-        server.request("PUT", load_path + "/files/0?name=a.csv", b"a\n5\n", None, key)
-        refuse("POST", load_path + "/commit", {"table": "kept"})
+    refuse("POST", "/api/v1/loads", {})
+    load = "/api/v1/loads/" + server.request("POST", "/api/v1/loads", {}).ok().json["id"]
+    refuse("PUT", load + "/files/0?name=a.csv", b"a\n5\n")
+    refuse("POST", load + "/commit", {"table": "kept"})
+    refuse("DELETE", load)
     equal(server.rows("SELECT a FROM kept", key=key), [[1]])
     fails("table_not_found", server.query, "SELECT * FROM mine")
 
@@ -151,7 +146,8 @@ def one_does_not_see_or_end_what_others_run():
     equal(server.request("GET", f"/api/v1/queries/{mine}", key=one).status, 200)
     check(mine in json.dumps(server.request("GET", "/api/v1/queries").json), "root sees everybody's")
     load = server.request("POST", "/api/v1/loads", {}).ok().json["id"]
-    equal(server.request("PUT", f"/api/v1/loads/{load}/files/0", b"a\n1\n", None, one).status, 404)
+    other = server.make_principal("other_root", "root")
+    equal(server.request("PUT", f"/api/v1/loads/{load}/files/0", b"a\n1\n", None, other).status, 404)
 
 
 @test
