@@ -114,14 +114,15 @@ static status pass_on(void *context, const void *bytes, size_t size_bytes, error
     return out_write(s->c, bytes, size_bytes, err);
 }
 
-/* An answer that broke off after its first bytes: the list of queries knows the reason. */
-static void find_reason(query_run_state *s, error *err)
+/* An answer that broke off after its first bytes: the list of queries knows the reason. Returns
+ * `otherwise` where it does not. */
+static status find_reason(query_run_state *s, status otherwise, error *err)
 {
     const json *document = NULL;
     const json *list;
 
     if (api_json(s->c, HTTP_GET, "/api/v1/queries", STR(""), &document, NULL) != STATUS_OK) {
-        return;
+        return otherwise;
     }
     list = json_get(document, "queries");
     for (size_t i = 0; i < json_count(list); i++) {
@@ -129,11 +130,11 @@ static void find_reason(query_run_state *s, error *err)
         str sql = json_str_or(json_get(query, "sql"), STR(""));
         str reason = json_str_or(json_get(query, "error"), STR(""));
         if (reason.size > 0 && str_starts_with(s->job->source.text, sql)) {
-            error_set(err, STATUS_UNAVAILABLE, "the query failed after its first rows: %.*s",
-                      STR_ARG(reason));
-            return;
+            return error_set(err, STATUS_INVALID, "the query failed after its first rows: %.*s",
+                             STR_ARG(reason));
         }
     }
+    return otherwise;
 }
 
 static status send(query_run_state *s, const http_call *call, error *err)
@@ -142,7 +143,7 @@ static status send(query_run_state *s, const http_call *call, error *err)
     status result = api_send(s->c, call, &answer, err);
 
     if (result == STATUS_UNAVAILABLE && (s->got_bytes || s->has_columns)) {
-        find_reason(s, err);
+        result = find_reason(s, result, err);
     }
     return result;
 }

@@ -42,6 +42,12 @@ run sql --cmmand x; expect_code 2; expect_err_has 'Did you mean "--command"'
 run --server http://127.0.0.1:1 status; expect_code 7; expect_err_has "nobody answers"
 run --key-file /nonexistent/key status; expect_code 3
 
+late="select cast(case when a = 3000000 then 'x' else '1' end as int) as v from range(4000000) t(a)"
+for format in csv table; do
+    run sql -c "$late" -o "$format" && true; out=""
+    expect_code 1; expect_err_has "failed after its first rows"; expect_err_has "'x'"
+done
+
 # ---- loads ----
 printf 'a,b\n1,2\n3,4\n' >one.csv
 printf 'a,b\n5,6\n' >two.csv
