@@ -49,7 +49,8 @@ typedef struct worker_options {
  * library or Landlock is missing comes from the first acquire, so that a server without SQL
  * still serves the rest. */
 status worker_pool_open(const worker_options *options, worker_pool **ret_pool, error *err);
-void worker_pool_close(worker_pool *p); /* kills what runs */
+/* Kills what runs; waits a while for borrowers to give their workers back. NULL is fine. */
+void worker_pool_close(worker_pool *p);
 /* Starts the spare in the background. */
 void worker_pool_warm(worker_pool *p);
 
@@ -96,7 +97,7 @@ typedef enum result_format {
     RESULT_PARQUET, /* written to `out`, then sent whole */
     RESULT_NONE,    /* rows are counted and dropped */
 } result_format;
-/* "json", "jsonl", "csv", "tsv", "arrow", "parquet" */
+/* "json", "objects", "jsonl", "csv", "tsv", "arrow", "parquet" */
 bool result_format_from(str name, result_format *ret_format);
 const char *result_format_media_type(result_format format);
 
@@ -124,6 +125,7 @@ typedef struct worker_query_result {
     int64_t bytes;
     int64_t rows_scanned; /* as DuckDB counts them; -1 unknown */
 } worker_query_result;
+/* One statement. `sink` NULL: rows are dropped. The position of an error points into options->sql. */
 status worker_query(worker *w, const worker_query_options *options, const result_sink *sink,
                     const worker_cancel *cancel, worker_query_result *ret_result, error *err);
 
