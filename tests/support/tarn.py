@@ -231,13 +231,26 @@ class Server:
         return self.start(**options)
 
     def close(self):
+        """Ends it and removes its folder. What a sanitizer had to say of it, or an empty text."""
         if self in RUNNING:
             RUNNING.remove(self)
         self.kill_quietly()
+        report = self.sanitizer_report()
         if self.keep:
             print("kept:", self.work)
         else:
             shutil.rmtree(self.work, ignore_errors=True)
+        return report
+
+    def sanitizer_report(self):
+        if not SANITIZED:
+            return ""
+        lines = self.log_text().splitlines()
+        for number, text in enumerate(lines):
+            if any(word in text for word in ("ERROR: AddressSanitizer", "ERROR: LeakSanitizer", "runtime error: ",
+                                             "WARNING: ThreadSanitizer")):
+                return "\n".join(lines[number:number + 30])
+        return ""
 
     def kill_quietly(self):
         if self.process is not None and self.process.poll() is None:
@@ -252,7 +265,9 @@ class Server:
     def __exit__(self, kind, *_):
         if kind is not None and kind is not Skipped:
             print(f"--- log of the {self.name}\n{self.log_tail()}\n---", flush=True)
-        self.close()
+        report = self.close()
+        if report and kind is None:
+            raise Failed(report)
 
     def log_text(self):
         try:
@@ -495,7 +510,10 @@ def main():
             for server in RUNNING:
                 print(f"--- log of the {server.name}\n{server.log_tail()}\n---", flush=True)
     for server in list(RUNNING):
-        server.close()
+        report = server.close()
+        if report:
+            failed += 1
+            print(f"not ok: the {server.name} under a sanitizer:\n{report}", flush=True)
     print(f"{passed} passed, {failed} failed, {len(skipped)} skipped", flush=True)
     if failed or not (passed or skipped):
         sys.exit(1)
