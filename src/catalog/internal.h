@@ -44,8 +44,11 @@ ice_metadata *catalog__cache_get(catalog *c, str key, str location);
 void catalog__cache_put(catalog *c, str key, str location, const ice_metadata *metadata);
 void catalog__cache_drop(catalog *c, str key);
 
-/* Writes the row of a new table. In a transaction. EXISTS, NO_NAMESPACE, DENIED on overlapping locations. */
-status catalog__insert_table(catalog *c, state_txn *txn, table_name name, str uuid, str location,
+/* Where a table or a namespace is to lie, in the one spelling: in the warehouse, or in one of the folders of
+ * warehouse.roots. DENIED elsewhere, INVALID for what cannot be a location. */
+status catalog__settle_location(catalog *c, str asked, arena *a, str *ret_location, error *err);
+/* Writes the row of a new table. In a transaction. EXISTS, NO_NAMESPACE, INVALID on overlapping locations. */
+status catalog__insert_table(state_txn *txn, table_name name, str uuid, str location,
                              str metadata_location, error *err);
 /* Deletes the table's row and notes what must be purged. In a transaction. */
 status catalog__delete_table(state_txn *txn, str space_key, str name_key, bool *ret_dropped,

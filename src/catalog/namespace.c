@@ -156,11 +156,7 @@ status catalog_create_namespace(catalog *c, str name, const catalog_property *pr
 
     for (size_t i = 0; i < count && result == STATUS_OK; i++) {
         if (str_equal(properties[i].key, STR("location"))) {
-            create.location = properties[i].value;
-            while (str_ends_with(create.location, STR("/"))) {
-                create.location.size--;
-            }
-            result = store_check_location(c->storage, create.location, err);
+            result = catalog__settle_location(c, properties[i].value, a, &create.location, err);
         }
     }
     if (result == STATUS_OK) {

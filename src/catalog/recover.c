@@ -177,18 +177,11 @@ static status read_found(recovery *r, found_table *t, error *err)
     return result;
 }
 
-typedef struct table_restore {
-    catalog *c;
-    const found_table *table;
-} table_restore;
-
 static status restore_table(void *context, state_txn *txn, error *err)
 {
-    const table_restore *restore = context;
-    const found_table *t = restore->table;
+    const found_table *t = context;
 
-    return catalog__insert_table(restore->c, txn, t->name, t->uuid, t->location,
-                                 t->metadata_location, err);
+    return catalog__insert_table(txn, t->name, t->uuid, t->location, t->metadata_location, err);
 }
 
 /* All levels of a namespace, outermost first. */
@@ -207,14 +200,12 @@ static status restore_namespaces(catalog *c, str name, error *err)
 
 static status restore(recovery *r, found_table *t, error *err)
 {
-    table_restore change = {.c = r->c, .table = t};
-
     TRY(read_found(r, t, err));
     if (!t->named) {
         t->name = (table_name){.space = STR("recovered"), .table = t->uuid};
     }
     TRY(restore_namespaces(r->c, t->name.space, err));
-    return state_submit(r->c->state, restore_table, &change, err);
+    return state_submit(r->c->state, restore_table, t, err);
 }
 
 status catalog_recover(catalog *c, int64_t *ret_tables, error *err)

@@ -150,33 +150,41 @@ status catalog_list_tables(catalog *c, str space, arena *a, table_info **ret_lis
 
 /* ---- create ---- */
 
-/* Two tables must not share files: neither location may lie in the other. */
+static status refuse_overlapping(state_rows *rows, str location, error *err)
+{
+    bool found = false;
+
+    TRY(state_next(rows, &found, err));
+    if (found) {
+        str space = state_text(rows, 0, NULL);
+        str table = state_text(rows, 1, NULL);
+        error_set(err, STATUS_INVALID, "location \"%.*s\" overlaps that of table \"%.*s.%.*s\"",
+                  STR_ARG(location), STR_ARG(space), STR_ARG(table));
+    }
+    state_finish(rows);
+    return found ? STATUS_INVALID : STATUS_OK;
+}
+
+/* Two tables must not share files: neither location may lie in the other. "0" follows "/". */
 static status refuse_overlap(state_txn *txn, str location, error *err)
 {
     arena *a = state_txn_arena(txn);
-    str inside = str_concat(a, location, STR("/"));
     state_rows *rows = NULL;
-    bool more = false;
-    status result = STATUS_OK;
 
-    TRY(state_query(txn, "SELECT location, space, name FROM tables", NULL, 0, &rows, err));
-    while (result == STATUS_OK) {
-        TRY(state_next(rows, &more, err));
-        if (!more) {
-            break;
+    TRY(STATE_QUERY(txn,
+                    "SELECT space, name FROM tables WHERE location > ?1 AND location < ?2 LIMIT 1",
+                    &rows, err, SV_TEXT(str_concat(a, location, STR("/"))),
+                    SV_TEXT(str_concat(a, location, STR("0")))));
+    TRY(refuse_overlapping(rows, location, err));
+    for (size_t end = location.size; end > 0; end--) {
+        if (end < location.size && location.data[end] != '/') {
+            continue;
         }
-        str other = state_text(rows, 0, a);
-        if (str_equal(other, location) || str_starts_with(other, inside) ||
-            str_starts_with(location, str_concat(a, other, STR("/")))) {
-            str space = state_text(rows, 1, a);
-            str table = state_text(rows, 2, a);
-            result = error_set(err, STATUS_INVALID,
-                               "location \"%.*s\" overlaps that of table \"%.*s.%.*s\"",
-                               STR_ARG(location), STR_ARG(space), STR_ARG(table));
-        }
+        TRY(STATE_QUERY(txn, "SELECT space, name FROM tables WHERE location = ?1", &rows, err,
+                        SV_TEXT(str_slice(location, 0, end))));
+        TRY(refuse_overlapping(rows, location, err));
     }
-    state_finish(rows);
-    return result;
+    return STATUS_OK;
 }
 
 static status refuse_existing(state_txn *txn, table_name name, str space_key, str table_key,
@@ -204,20 +212,16 @@ static status refuse_existing(state_txn *txn, table_name name, str space_key, st
     return STATUS_OK;
 }
 
-status catalog__insert_table(catalog *c, state_txn *txn, table_name name, str uuid, str location,
+status catalog__insert_table(state_txn *txn, table_name name, str uuid, str location,
                              str metadata_location, error *err)
 {
     arena *a = state_txn_arena(txn);
     str space_key = catalog__fold(a, name.space);
     str table_key = catalog__fold(a, name.table);
     int64_t now_us = clock_now_us();
-    table_name chosen;
 
     TRY(refuse_existing(txn, name, space_key, table_key, err));
-    /* A location that the catalog chose carries the table's own uuid: it cannot overlap another. */
-    if (!catalog__names_of_location(c, location, a, &chosen)) {
-        TRY(refuse_overlap(txn, location, err));
-    }
+    TRY(refuse_overlap(txn, location, err));
     return STATE_EXEC(
         txn,
         "INSERT INTO tables (space_key, table_key, space, name, uuid, location, metadata_location,"
@@ -246,7 +250,7 @@ static status publish_creation(void *context, state_txn *txn, error *err)
 {
     creation *new = context;
 
-    TRY(catalog__insert_table(new->c, txn, new->name, new->metadata->uuid, new->location,
+    TRY(catalog__insert_table(txn, new->name, new->metadata->uuid, new->location,
                               new->metadata_location, err));
     if (new->extra != NULL) {
         status result = new->extra(new->extra_context, txn, err);
@@ -344,10 +348,9 @@ static status create_empty(creation *new, arena *a, error *err)
 }
 
 /* One table, one spelling: other programs read "a/../b" and "a//b" as the folder of another table. */
-static status check_canonical(str location, error *err)
+static status check_canonical(str location, str below, error *err)
 {
-    for (str rest = str_slice(location, str_find(location, STR("://")) + 3, location.size);
-         !str_is_null(rest);) {
+    for (str rest = below; !str_is_null(rest);) {
         str segment = str_cut(rest, '/', &rest);
         if (segment.size == 0 || str_equal(segment, STR(".")) || str_equal(segment, STR(".."))) {
             return error_set(err, STATUS_INVALID,
@@ -358,33 +361,62 @@ static status check_canonical(str location, error *err)
     return STATUS_OK;
 }
 
-status catalog_plan_location(catalog *c, table_name name, str asked, arena *a, str *ret_location,
-                             error *err)
+/* "file:/a" and "file://localhost/a" are "file:///a". */
+static str spell_local(str location, arena *a)
 {
-    if (asked.size == 0) {
-        char uuid[37];
-        random_uuid(uuid);
-        return catalog__choose_location(c, name, str_c(uuid), a, ret_location, err);
+    static const str starts[] = {STR_INIT("file://localhost/"), STR_INIT("file:///"),
+                                 STR_INIT("file:/")};
+
+    for (size_t i = 0; i < COUNT_OF(starts); i++) {
+        if (str_starts_with(location, starts[i])) {
+            return str_concat(a, STR("file:///"),
+                              str_slice(location, starts[i].size, location.size));
+        }
     }
-    while (str_ends_with(asked, STR("/"))) {
-        asked.size--;
+    return location;
+}
+
+status catalog__settle_location(catalog *c, str asked, arena *a, str *ret_location, error *err)
+{
+    str location = store_is_local(asked) ? spell_local(asked, a) : asked;
+    str below;
+
+    while (str_ends_with(location, STR("/"))) {
+        location.size--;
     }
-    TRY(store_check_location(c->storage, asked, err));
-    str inside = str_printf(a, "%.*s/", STR_ARG(c->warehouse_location));
-    if (!store_is_local(asked) && !str_starts_with(asked, inside)) {
+    TRY(store_check_location(c->storage, location, err));
+    below = str_starts_with(location, c->warehouse_location)
+                ? str_slice(location, c->warehouse_location.size, location.size)
+                : STR("");
+    if (!store_is_local(location) && !str_starts_with(below, STR("/"))) {
         error_set(err, STATUS_DENIED, "location \"%.*s\" lies outside the warehouse",
-                  STR_ARG(asked));
+                  STR_ARG(location));
         error_hint(err,
                    "Choose a location below %.*s/, or a file: location below one of "
                    "warehouse.roots.",
                    STR_ARG(c->warehouse_location));
         return STATUS_DENIED;
     }
-    if (!store_is_local(asked)) {
-        TRY(check_canonical(asked, err));
+    if (str_equal(below, STR("/.tarn")) || str_starts_with(below, STR("/.tarn/"))) {
+        return error_set(err, STATUS_DENIED, "location \"%.*s\" is the catalog's own",
+                         STR_ARG(location));
     }
-    *ret_location = asked;
+    size_t from = str_find(location, STR("://")) + (store_is_local(location) ? 4 : 3);
+    TRY(check_canonical(location, str_slice(location, from, location.size), err));
+    *ret_location = location;
     return STATUS_OK;
+}
+
+status catalog_plan_location(catalog *c, table_name name, str asked, arena *a, str *ret_location,
+                             error *err)
+{
+    char uuid[37];
+
+    if (asked.size > 0) {
+        return catalog__settle_location(c, asked, a, ret_location, err);
+    }
+    random_uuid(uuid);
+    return catalog__choose_location(c, name, str_c(uuid), a, ret_location, err);
 }
 
 static status find_table(catalog *c, table_name name, bool *ret_found, error *err)
@@ -477,6 +509,7 @@ typedef struct rename_change {
     catalog *c;
     table_name from, to;
     str from_space_key, from_table_key, to_space_key, to_table_key;
+    str uuid; /* of the table that the record speaks of: another may have its name by now */
     store_staged *record;
     bool published;
 } rename_change;
@@ -492,10 +525,10 @@ static status apply_rename(void *context, state_txn *txn, error *err)
     TRY(STATE_EXEC(
         txn,
         "UPDATE tables SET space_key = ?1, table_key = ?2, space = ?3, name = ?4, updated_us = ?7"
-        " WHERE space_key = ?5 AND table_key = ?6",
+        " WHERE space_key = ?5 AND table_key = ?6 AND uuid = ?8",
         &changed, err, SV_TEXT(change->to_space_key), SV_TEXT(change->to_table_key),
         SV_TEXT(change->to.space), SV_TEXT(change->to.table), SV_TEXT(change->from_space_key),
-        SV_TEXT(change->from_table_key), SV_INT(clock_now_us())));
+        SV_TEXT(change->from_table_key), SV_INT(clock_now_us()), SV_TEXT(change->uuid)));
     if (changed == 0) {
         return error_set(err, STATUS_NO_TABLE, "table \"%.*s.%.*s\" does not exist",
                          STR_ARG(change->from.space), STR_ARG(change->from.table));
@@ -519,6 +552,7 @@ static status rename_table(catalog *c, table_name from, table_name to, arena *a,
         .from_table_key = catalog__fold(a, from.table),
         .to_space_key = catalog__fold(a, to.space),
         .to_table_key = catalog__fold(a, to.table),
+        .uuid = info.uuid,
     };
     TRY(catalog__stage_name(c, to, info.uuid, info.metadata_location, &change.record, err));
     status result = state_submit(c->state, apply_rename, &change, err);

@@ -181,9 +181,50 @@ static void test_locations_outside_or_overlapping_are_refused(void **context)
     EXPECT_OK(make_table(&l, "a", inside, &l.f->err));
     EXPECT_STATUS(INVALID, make_table(&l, "b", inside, &l.f->err));
     EXPECT_STATUS(INVALID, make_table(&l, "b", str_concat(a, inside, STR("/data")), &l.f->err));
+    str other = str_printf(a, "file:%s/a", test_path(l.f, "lake"));
+    EXPECT_STATUS(INVALID, make_table(&l, "b", other, &l.f->err));
+    EXPECT_STATUS(INVALID, make_table(&l, "b", str_concat(a, inside, STR("//b")), &l.f->err));
+    EXPECT_STATUS(DENIED, make_table(&l, "b", STR("s3://warehouse/.tarn/names/b"), &l.f->err));
     ice_metadata *m = load(&l, "a", &info);
     EXPECT_STR(m->location, str_to_c(a, inside));
     ice_metadata_unref(m);
+    lake_close(&l);
+}
+
+/* The folder of a namespace cannot become that of one table, whichever comes first. */
+static void test_a_table_does_not_hold_the_others(void **context)
+{
+    lake l = lake_open(*context);
+
+    EXPECT_OK(make_table(&l, "first", STR_NULL, &l.f->err));
+    EXPECT_STATUS(INVALID, make_table(&l, "all", STR("s3://warehouse/main"), &l.f->err));
+    EXPECT_OK(catalog_create_namespace(l.catalog, STR("empty"), NULL, 0, &l.f->err));
+    EXPECT_OK(make_table(&l, "all", STR("s3://warehouse/empty/"), &l.f->err));
+    bool created = false;
+    const catalog_create inner = {.name = {.space = STR("empty"), .table = STR("inner")},
+                                  .table = {.root = two_columns()}};
+    EXPECT_STATUS(INVALID, catalog_create_table(l.catalog, &inner, &created, &l.f->err));
+    lake_close(&l);
+}
+
+static void test_namespaces_lie_where_tables_may(void **context)
+{
+    lake l = lake_open(*context);
+    static const struct {
+        const char *location;
+        status expected;
+    } cases[] = {
+        {"s3://elsewhere/x", STATUS_DENIED},      {"s3://warehouse/../x", STATUS_INVALID},
+        {"s3://warehouse/.tarn", STATUS_DENIED},  {"file:///etc", STATUS_DENIED},
+        {"s3://warehouse/a//b/", STATUS_INVALID}, {"s3://warehouse/a/b/", STATUS_OK},
+    };
+
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        const catalog_property p = {.key = STR("location"), .value = str_c(cases[i].location)};
+        error err = ERROR_INIT;
+        assert_int_equal(catalog_create_namespace(l.catalog, STR("n"), &p, 1, &err),
+                         cases[i].expected);
+    }
     lake_close(&l);
 }
 
@@ -336,7 +377,7 @@ static void test_split_honours_quotes(void **context)
 TESTS(test_first_start_has_namespace_main, test_namespaces_need_their_parent_and_keep_their_case,
       test_missing_tables_offer_the_nearest_name, test_names_resolve_with_the_warehouse_tried_last,
       test_tables_that_exist_are_refused_and_leave_nothing,
-      test_locations_outside_or_overlapping_are_refused,
-      test_concurrent_appends_all_arrive_and_share_commits, test_dropped_tables_lose_their_files,
-      test_names_come_back_from_objects_alone,
+      test_locations_outside_or_overlapping_are_refused, test_a_table_does_not_hold_the_others,
+      test_namespaces_lie_where_tables_may, test_concurrent_appends_all_arrive_and_share_commits,
+      test_dropped_tables_lose_their_files, test_names_come_back_from_objects_alone,
       test_tables_in_plain_folders_come_back_with_their_last_commit, test_split_honours_quotes)
