@@ -80,13 +80,13 @@ static void test_nan_lies_above_every_bound(void **given)
     range.may_nan = true;
     assert_true(may(range, "identity", ICE_DOUBLE, ICE_GT, real(5)));
     assert_true(may(range, "identity", ICE_DOUBLE, ICE_GE, real(INFINITY)));
-    assert_true(may(range, "identity", ICE_DOUBLE, ICE_EQ, real(NAN)));
+    assert_true(may(range, "identity", ICE_DOUBLE, ICE_EQ, real((double)NAN)));
     assert_false(may(range, "identity", ICE_DOUBLE, ICE_LT, real(1)));
-    assert_false(may(range, "identity", ICE_DOUBLE, ICE_GT, real(NAN)));
+    assert_false(may(range, "identity", ICE_DOUBLE, ICE_GT, real((double)NAN)));
     range.may_nan = false;
     assert_false(may(range, "identity", ICE_DOUBLE, ICE_GT, real(5)));
-    assert_false(may(range, "identity", ICE_DOUBLE, ICE_EQ, real(NAN)));
-    assert_true(may(range, "identity", ICE_DOUBLE, ICE_LT, real(NAN)));
+    assert_false(may(range, "identity", ICE_DOUBLE, ICE_EQ, real((double)NAN)));
+    assert_true(may(range, "identity", ICE_DOUBLE, ICE_LT, real((double)NAN)));
 }
 
 static void test_both_zeros_are_one_to_a_filter(void **given)
@@ -185,7 +185,8 @@ static ice_value random_value(rng *r, size_t column, arena *a)
                                         "\xf4\x8f\xbf\xbf",
                                         "aardvark of great length",
                                         "aardvark of great luck"};
-    static const double reals[] = {-INFINITY, -1.5, -0.0, 0.0, 1.5, 2.5, INFINITY, NAN};
+    static const double reals[] = {-(double)INFINITY, -1.5,       -0.0, 0.0, 1.5, 2.5,
+                                   (double)INFINITY,  (double)NAN};
     static const int64_t edges[] = {INT32_MIN, INT32_MAX, INT32_MIN + 3};
     ice_value v = {.kind = columns[column].kind};
     int64_t small = (int64_t)rng_below(r, 60) - 30;

@@ -157,8 +157,9 @@ static ice_value real(double value)
 
 static void test_doubles_are_ordered_with_zero_signs_and_nan_last(void **given)
 {
-    const ice_value order[] = {real(-INFINITY), real(-1), real(-0.0),     real(0.0),
-                               real(1e-300),    real(1),  real(INFINITY), real(NAN)};
+    const ice_value order[] = {
+        real(-(double)INFINITY), real(-1),         real(-0.0), real(0.0), real(1e-300), real(1),
+        real((double)INFINITY),  real((double)NAN)};
     int same;
 
     (void)given;
