@@ -64,6 +64,8 @@ static status find_table(load *l, error *err)
                      .table = l->name.table};
     TRY(access_check(l->in->access, &r->who, l->exists ? ACTION_TABLE_WRITE : ACTION_TABLE_CREATE,
                      &what, err));
+    ice_metadata_unref(l->metadata);
+    l->metadata = NULL;
     return l->exists ? catalog_load_table(l->in->catalog, l->name, l->a, &l->metadata, &info, err)
                      : STATUS_OK;
 }
@@ -306,6 +308,12 @@ static status commit(load *l, const engine_written *written, error *err)
     return catalog_create_table(l->in->catalog, &create, &l->result.created, err);
 }
 
+static status convert_and_commit(load *l, engine_written *ret_written, error *err)
+{
+    TRY(convert(l, ret_written, err));
+    return commit(l, ret_written, err);
+}
+
 /* The snapshot that a table came into being with. */
 static status read_first_snapshot(load *l, error *err)
 {
@@ -329,8 +337,13 @@ static status run_load(load *l, error *err)
         (source){.request = l->request, .worker = l->worker, .cancel = &l->cancel, .a = l->a};
     TRY(ingest__source_open(&l->source, err));
     TRY(FAULT(FAULT_INGEST_RECEIVED, err));
-    TRY(convert(l, &written, err));
-    TRY(commit(l, &written, err));
+    status result = convert_and_commit(l, &written, err);
+    if (result == STATUS_EXISTS && !l->exists) { /* another load has made the table meanwhile */
+        error_clear(err);
+        TRY(find_table(l, err));
+        result = convert_and_commit(l, &written, err);
+    }
+    TRY(result);
     if (l->result.created) {
         TRY(read_first_snapshot(l, err));
     }

@@ -123,6 +123,20 @@ def openapi_lists_every_route():
 # ---- SQL ----
 
 @test
+def first_loads_of_one_table_at_once_all_arrive():
+    answers = []
+    threads = [threading.Thread(target=lambda n=n: answers.append(ask("POST", "/ingest/rush", [{"n": n}])))
+               for n in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    equal([a.status for a in answers], [200] * 8, str([a.body[:200] for a in answers if a.status != 200]))
+    equal(sum(a.json["created"] for a in answers), 1, "one of them made the table")
+    equal(shared().rows("SELECT n FROM rush ORDER BY n"), [[n] for n in range(8)])
+
+
+@test
 def query_answers_the_documented_shape():
     server = trips()
     got = ok("POST", API + "/query", {"sql": "SELECT id, city, fare, seen FROM trips ORDER BY id"})
