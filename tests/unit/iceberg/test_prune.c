@@ -79,7 +79,7 @@ static void test_nan_lies_above_every_bound(void **given)
     (void)given;
     range.may_nan = true;
     assert_true(may(range, "identity", ICE_DOUBLE, ICE_GT, real(5)));
-    assert_true(may(range, "identity", ICE_DOUBLE, ICE_GE, real(INFINITY)));
+    assert_true(may(range, "identity", ICE_DOUBLE, ICE_GE, real((double)INFINITY)));
     assert_true(may(range, "identity", ICE_DOUBLE, ICE_EQ, real((double)NAN)));
     assert_false(may(range, "identity", ICE_DOUBLE, ICE_LT, real(1)));
     assert_false(may(range, "identity", ICE_DOUBLE, ICE_GT, real((double)NAN)));
