@@ -12,7 +12,8 @@ void uploads_free(upload_table *u); /* NULL is fine */
 
 /* A new upload's id (uuid) in `a`. BUSY beyond 1 000 at once. */
 status uploads_begin(upload_table *u, const principal *who, arena *a, str *ret_id, error *err);
-/* Path for file `number`, to be written by the caller; then uploads_file_done. NOT_FOUND for another's upload. */
+/* Path for file `number`, to be written by the caller; then uploads_file_done, with size -1 where it broke off (then it
+ * may be sent again). NOT_FOUND for another's upload. EXISTS for a file that is there or on its way. */
 status uploads_file(upload_table *u, const principal *who, str id, int64_t number, arena *a,
                     char **ret_path, error *err);
 status uploads_file_done(upload_table *u, const principal *who, str id, int64_t number, str name,

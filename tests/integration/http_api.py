@@ -609,6 +609,23 @@ def loads_take_several_files_in_one_commit():
 
 
 @test
+def a_file_that_broke_off_can_be_sent_again():
+    server = shared()
+    load = ok("POST", API + "/loads", {}, status=201)["id"]
+    path = f"{API}/loads/{load}/files/0"
+    host, port = server.address.split(":")
+    with socket.create_connection((host, int(port))) as connection:
+        connection.sendall(b"PUT %s?name=cut.csv HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer %s\r\n"
+                           b"Content-Length: 1000\r\n\r\nn,s\n1,cut\n" % (path.encode(), server.key.encode()))
+        time.sleep(0.5)
+        refused("already_exists", 409, "PUT", path, "n,s\n9,other\n")
+    refused("invalid", 400, "POST", f"{API}/loads/{load}/commit", {"table": "mended"})
+    eventually(lambda: ask("PUT", path + "?name=whole.csv", "n,s\n1,whole\n").status == 204, "it is taken again")
+    equal(ok("POST", f"{API}/loads/{load}/commit", {"table": "mended"})["rows_written"], 1)
+    equal(shared().rows("SELECT n, s FROM mended"), [[1, "whole"]])
+
+
+@test
 def convert_makes_parquet():
     answer = ask("POST", API + "/convert?from=csv&to=parquet&columns=a:bigint,b:varchar", b"a,b\n1,x\n2,y\n",
                  {"Content-Type": "text/csv"})

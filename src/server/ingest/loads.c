@@ -145,9 +145,13 @@ status load_file_put(call *c, error *err)
 
     TRY(str_to_int64(http_request_segment(c->x, "number"), &number, err));
     TRY(uploads_file(c->app->uploads, &c->who, id, number, c->a, &path, err));
-    TRY(body_to_file(c, path, &size, err));
+    status arrived = body_to_file(c, path, &size, err);
     if (str_is_null(name)) {
         name = str_printf(c->a, "file %lld", (long long)number);
+    }
+    if (arrived != STATUS_OK) {
+        (void)uploads_file_done(c->app->uploads, &c->who, id, number, name, -1, NULL);
+        return arrived;
     }
     TRY(uploads_file_done(c->app->uploads, &c->who, id, number, name, size, err));
     answer_empty(c);

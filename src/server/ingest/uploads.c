@@ -18,6 +18,7 @@ typedef struct upload_file {
     char *path; /* NULL: not begun */
     str name;
     int64_t size_bytes; /* -1: not finished */
+    bool arriving;
 } upload_file;
 
 typedef struct upload {
@@ -69,6 +70,16 @@ void uploads_free(upload_table *u)
     mem_free(u);
 }
 
+static bool is_arriving(const upload *one)
+{
+    for (size_t i = 0; i < one->files.count; i++) {
+        if (one->files.items[i].arriving) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* With the lock held. */
 static void forget_idle(upload_table *u)
 {
@@ -77,7 +88,7 @@ static void forget_idle(upload_table *u)
 
     for (size_t at = 0; map_next(u->uploads, &at, &entry);) {
         const upload *one = entry.value;
-        if (now_ms - one->touched_ms > UPLOAD_IDLE_MS) {
+        if (now_ms - one->touched_ms > UPLOAD_IDLE_MS && !is_arriving(one)) {
             upload_free(map_remove(u->uploads, entry.key));
             at = 0;
         }
@@ -130,12 +141,15 @@ static status begin_file(upload_table *u, upload *one, int64_t number, arena *a,
         vec_push(one->memory, &one->files, ((upload_file){.size_bytes = -1}));
     }
     upload_file *file = &one->files.items[number];
-    if (file->path != NULL) {
+    if (file->arriving || file->size_bytes >= 0) {
         return error_set(err, STATUS_EXISTS, "file %lld of this load was sent already",
                          (long long)number);
     }
-    TRY(store_staging_path(u->storage, one->memory, &file->path, err));
-    arena_defer(one->memory, remove_file, file->path);
+    if (file->path == NULL) { /* else it broke off, and is sent again */
+        TRY(store_staging_path(u->storage, one->memory, &file->path, err));
+        arena_defer(one->memory, remove_file, file->path);
+    }
+    file->arriving = true;
     *ret_path = arena_strndup(a, file->path, strlen(file->path));
     return STATUS_OK;
 }
@@ -157,6 +171,7 @@ status uploads_file_done(upload_table *u, const principal *who, str id, int64_t 
     upload *one = find(u, who, id, err);
     if (one != NULL) {
         upload_file *file = &one->files.items[number];
+        file->arriving = false;
         file->name = str_copy(one->memory, name);
         file->size_bytes = size_bytes;
     }
