@@ -36,8 +36,14 @@ def run_all(server, queries, suffix):
         return [outcome(client, randomtables.place(sql, names)) for sql, _ in queries]
 
 
+def around(a, b):
+    """Both texts from shortly before their first difference on."""
+    at = next((n for n, (x, y) in enumerate(zip(a, b)) if x != y), min(len(a), len(b)))
+    return f"{a[max(0, at - 80):at + 120]}\n      {b[max(0, at - 80):at + 120]}"
+
+
 def differences(queries, one, two):
-    return [f"{sql}\n      {a[:300]}\n      {b[:300]}" for (sql, _), a, b in zip(queries, one, two) if a != b]
+    return [f"{sql}\n      {around(a, b)}" for (sql, _), a, b in zip(queries, one, two) if a != b]
 
 
 @test
