@@ -261,7 +261,6 @@ static status take_message(call *c, wire_head head, bool *ret_is_last, error *er
         *ret_is_last = true;
         if (c->counts != NULL) {
             c->counts->row_count = (int64_t)wire_get_u64(&r);
-            c->counts->rows_scanned = (int64_t)wire_get_u64(&r);
         }
     } else if (head.type == WIRE_FAILED) {
         *ret_is_last = true;
@@ -378,7 +377,7 @@ status worker_scalar(worker *w, str sql, const str *params, size_t param_count,
 status worker_query(worker *w, const worker_query_options *options, const result_sink *sink,
                     const worker_cancel *cancel, worker_query_result *ret_result, error *err)
 {
-    worker_query_result counts = {.rows_scanned = -1};
+    worker_query_result counts = {.row_count = 0};
     call c = {
 
         .worker = w,

@@ -345,6 +345,7 @@ void query_count(const query *q)
         result->stats.files_total += scan->total_files;
         result->stats.files_read += (int64_t)scan->file_count;
         result->stats.bytes_read += scan->kept_bytes;
+        result->stats.rows_scanned += scan->kept_rows;
     }
 }
 
@@ -373,7 +374,6 @@ static status run_rows(query *q, bool last, error *err)
     r->answered = r->answered || last;
     r->result.has_rows = true;
     r->result.row_count = rows.row_count;
-    r->result.stats.rows_scanned = rows.rows_scanned;
     if (q->tables.count == 1) {
         r->result.snapshot_id = q->tables.items[0].metadata->current_snapshot_id;
     }

@@ -117,10 +117,27 @@ static status make_stub(query *q, query_table *table, error *err)
     return STATUS_OK;
 }
 
+/* Where no row is ever compared with anything, no file can be left out. */
+static bool may_filter(const query *q)
+{
+    static const char *const words[] = {"where", "having", "qualify", "join"};
+    for (size_t i = q->range.from; i < q->range.to; i++) {
+        for (size_t word = 0; word < COUNT_OF(words); word++) {
+            if (token_is(&q->r->tokens, i, words[word])) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
 /* With at most one file a table has nothing to leave out that DuckDB would not find in the file
  * itself. */
 static bool is_worth_planning(const query *q)
 {
+    if (!may_filter(q)) {
+        return false;
+    }
     for (size_t i = 0; i < q->tables.count; i++) {
         const ice_snapshot *snapshot = ice_metadata_snapshot(q->tables.items[i].metadata);
         int64_t files = 2;

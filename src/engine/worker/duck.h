@@ -29,7 +29,6 @@ typedef struct duck_chunk duck_chunk;
 typedef struct duck_vector duck_vector;
 typedef struct duck_logical_type duck_logical_type;
 typedef struct duck_value duck_value;
-typedef struct duck_profile duck_profile;
 typedef struct duck_failure duck_failure; /* duckdb_error_data */
 typedef struct duck_arrow_options duck_arrow_options;
 typedef struct duck_scalar_function duck_scalar_function;
@@ -173,8 +172,6 @@ typedef void (*duck_scalar_call)(duck_function_info *info, duck_chunk *input, du
     X(duck_value *,        create_double,               (double value))                                          \
     X(duck_value *,        create_varchar_length,       (const char *text, duck_index size))                     \
     X(void,                destroy_value,               (duck_value **v))                                        \
-    X(duck_profile *,      get_profiling_info,          (duck_connection *c))                                    \
-    X(duck_value *,        profiling_info_get_value,    (duck_profile *p, const char *key))                      \
     X(char *,              get_varchar,                 (duck_value *v))                                         \
     X(int,                 get_type_id,                 (duck_logical_type *t))                                  \
     X(char *,              logical_type_get_alias,      (duck_logical_type *t))                                  \

@@ -84,7 +84,7 @@ static status start(int parent_pid, arena *a, session_options *options, session 
     TRY(read_setup(WORKER_FD, a, options, err));
     TRY(lock_in(options, parent_pid, err));
     TRY(session_open(options, s, err));
-    return wire_send(WORKER_FD, WIRE_DONE, STR("\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"), err);
+    return wire_send(WORKER_FD, WIRE_DONE, STR("\0\0\0\0\0\0\0\0"), err);
 }
 
 int worker_main(int argc, char **argv)

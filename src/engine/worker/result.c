@@ -2,8 +2,6 @@
  * stops producing when its stream is not read. */
 #include "worker/result.h"
 
-#include <stdlib.h>
-
 #include "protocol.h"
 #include "tarn/base/limits.h"
 #include "worker/format.h"
@@ -159,25 +157,6 @@ static status count_rows(cursor *c, int64_t rows_max, int64_t *ret_rows, error *
     return STATUS_OK;
 }
 
-static int64_t rows_scanned(session *s)
-{
-    duck_profile *profile = duck.get_profiling_info(s->connection);
-    duck_value *value =
-        profile != NULL ? duck.profiling_info_get_value(profile, "CUMULATIVE_ROWS_SCANNED") : NULL;
-    int64_t rows = -1;
-
-    if (value != NULL) {
-        char *text = duck.get_varchar(value);
-
-        if (text != NULL && str_to_int64(str_c(text), &rows, NULL) != STATUS_OK) {
-            rows = -1;
-        }
-        duck.free(text);
-        duck.destroy_value(&value);
-    }
-    return rows;
-}
-
 static status send_rows(cursor *c, const result_request *request, outlet *o, arena *a,
                         int64_t *ret_rows, error *err)
 {
@@ -192,30 +171,29 @@ static status send_rows(cursor *c, const result_request *request, outlet *o, are
     }
 }
 
-status result_send(session *s, const result_request *request, int fd, result_counts *ret_counts,
+status result_send(session *s, const result_request *request, int fd, int64_t *ret_rows,
                    bool *is_fatal, error *err)
 {
     arena *a = arena_create();
-    result_counts counts = {.rows_scanned = -1};
+    int64_t rows = 0;
     outlet o;
     status result;
 
     outlet_init(&o, fd);
     if (request->format == RESULT_PARQUET) {
-        result = result_send_parquet(s, request, &o, a, &counts.rows, is_fatal, err);
+        result = result_send_parquet(s, request, &o, a, &rows, is_fatal, err);
     } else {
         cursor c;
 
         result = cursor_open(s, &request->statement, a, &c, err);
         if (result == STATUS_OK) {
-            result = send_rows(&c, request, &o, a, &counts.rows, err);
+            result = send_rows(&c, request, &o, a, &rows, err);
         }
         *is_fatal = c.is_fatal;
         cursor_close(&c);
     }
     if (result == STATUS_OK) {
-        counts.rows_scanned = rows_scanned(s);
-        *ret_counts = counts;
+        *ret_rows = rows;
     }
     outlet_release(&o);
     arena_free(a);

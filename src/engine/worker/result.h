@@ -24,13 +24,8 @@ typedef struct result_request {
     int64_t rows_max; /* -1: all */
 } result_request;
 
-typedef struct result_counts {
-    int64_t rows;
-    int64_t rows_scanned; /* -1: unknown */
-} result_counts;
-
 /* Sends COLUMNS and DATA. */
-status result_send(session *s, const result_request *request, int fd, result_counts *ret_counts,
+status result_send(session *s, const result_request *request, int fd, int64_t *ret_rows,
                    bool *is_fatal, error *err);
 
 /* The parts of it. */

@@ -16,6 +16,7 @@
 #include "worker/result.h"
 
 #define INTERRUPT_REPEAT_MS 20
+#define TRIM_AFTER_MS 500 /* without a request: memory that is free goes back to the system */
 
 typedef struct server {
     session *session;
@@ -58,9 +59,21 @@ static void repeat_interrupt(server *s)
     mutex_unlock(&s->lock);
 }
 
+static void trim_at_rest(server *s, bool *is_trimmed)
+{
+    mutex_lock(&s->lock);
+    bool at_rest = !s->is_running && !*is_trimmed;
+    mutex_unlock(&s->lock);
+    if (at_rest) {
+        (void)malloc_trim(0);
+        *is_trimmed = true;
+    }
+}
+
 static void read_messages(void *context)
 {
     server *s = context;
+    bool is_trimmed = false;
     buf payload;
 
     buf_init(&payload, LIMIT_WORKER_MESSAGE);
@@ -70,9 +83,14 @@ static void read_messages(void *context)
         bool is_end;
 
         repeat_interrupt(s);
-        if (poll(&wait, 1, atomic_load(&s->session->interrupted) ? INTERRUPT_REPEAT_MS : -1) <= 0) {
+        int wait_ms = atomic_load(&s->session->interrupted) ? INTERRUPT_REPEAT_MS
+                      : is_trimmed                          ? -1
+                                                            : TRIM_AFTER_MS;
+        if (poll(&wait, 1, wait_ms) <= 0) {
+            trim_at_rest(s, &is_trimmed);
             continue;
         }
+        is_trimmed = false;
         if (wire_receive(s->fd, &type, &payload, &is_end, NULL) != STATUS_OK || is_end) {
             _exit(0); /* the server is gone, or wants this worker gone */
         }
@@ -83,14 +101,17 @@ static void read_messages(void *context)
 /* --- requests --- */
 
 typedef struct reply {
-    result_counts counts;
+    int64_t rows;
     bool is_fatal;
 } reply;
 
 static status run_exec(server *s, wire_reader *r, reply *out, error *err)
 {
     arena *a = arena_create();
-    status result = session_exec(s->session, str_copy(a, wire_get_str(r)), &out->is_fatal, err);
+    str sql = str_copy(a, wire_get_str(r));
+
+    session_note(s->session, sql);
+    status result = session_exec(s->session, sql, &out->is_fatal, err);
 
     arena_free(a);
     return result;
@@ -163,6 +184,7 @@ static status run_scalar(server *s, wire_reader *r, reply *out, error *err)
     const json *params;
     status result = read_params(wire_get_str(r), a, &params, err);
 
+    session_note(s->session, sql);
     if (result == STATUS_OK) {
         result = send_value(s, sql, params, out, a, err);
     }
@@ -179,8 +201,9 @@ static status run_query(server *s, wire_reader *r, reply *out, error *err)
 
     request.statement.for_arrow = request.format == RESULT_ARROW;
     request.statement.sql = str_copy(a, wire_get_str(r));
+    session_note(s->session, request.statement.sql);
     if (result == STATUS_OK) {
-        result = result_send(s->session, &request, s->fd, &out->counts, &out->is_fatal, err);
+        result = result_send(s->session, &request, s->fd, &out->rows, &out->is_fatal, err);
     }
     arena_free(a);
     return result;
@@ -192,7 +215,6 @@ static status run_reset(server *s, wire_reader *r, reply *out, error *err)
 
     (void)r;
     out->is_fatal = result != STATUS_OK;
-    (void)malloc_trim(0);
     return result;
 }
 
@@ -232,8 +254,7 @@ static status send_reply(server *s, status result, const reply *out, const error
 
     buf_init(&payload, LIMIT_WORKER_MESSAGE);
     if (result == STATUS_OK) {
-        buf_add_u64le(&payload, (uint64_t)out->counts.rows);
-        buf_add_u64le(&payload, (uint64_t)out->counts.rows_scanned);
+        buf_add_u64le(&payload, (uint64_t)out->rows);
     } else {
         wire_put_error(&payload, failure, out->is_fatal);
     }
@@ -261,7 +282,7 @@ status serve(session *served, int fd, error *err)
     buf_init(&s.request, LIMIT_WORKER_MESSAGE);
     TRY(thread_start(&reader, "tarn-requests", read_messages, &s, err));
     for (;;) {
-        reply out = {.counts = {.rows_scanned = -1}};
+        reply out = {.rows = 0};
         error failure = ERROR_INIT;
         status result;
 

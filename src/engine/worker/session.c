@@ -15,7 +15,6 @@ static const char *const open_settings[] = {
     "threads",
     "search_path",
     "schema",
-    "enable_profiling",
     "partitioned_write_max_open_files",
     "explain_output",
     "errors_as_json",
@@ -32,7 +31,10 @@ static const char *const global_settings[] = {
     "partitioned_write_flush_threshold",
     "explain_output",
     "parquet_metadata_cache",
+    "memory_limit",
+    "threads",
 };
+_Static_assert(COUNT_OF(global_settings) <= 32, "session.named has a bit for each");
 
 static status option_failed(error *err, const char *name)
 {
@@ -100,7 +102,7 @@ static str settings_sql(const session_options *options, arena *a)
     buf *sql = buf_in(a, LIMIT_MIB);
     str spill = str_concat(a, options->out, STR("/spill"));
 
-    buf_add_c(sql, "SET enable_profiling = 'no_output'; SET allowed_directories = ");
+    buf_add_c(sql, "SET allowed_directories = ");
     put_text_list(sql, options);
     buf_add_c(sql, "; SET temp_directory = ");
     sql_quote_text(sql, spill);
@@ -109,8 +111,7 @@ static str settings_sql(const session_options *options, arena *a)
     }
     buf_add_c(sql, "; SET allow_persistent_secrets = false; SET secret_directory = ");
     sql_quote_text(sql, spill);
-    buf_add_c(sql, "; SET enable_external_access = false; SET custom_profiling_settings = "
-                   "'{\"CUMULATIVE_ROWS_SCANNED\": \"true\"}'; SET allowed_configs = ");
+    buf_add_c(sql, "; SET enable_external_access = false; SET allowed_configs = ");
     put_open_settings(sql);
     buf_add_c(sql, "; SET lock_configuration = true");
     return buf_str(sql);
@@ -133,10 +134,7 @@ static status connect_again(session *s, error *err)
     if (old != NULL) {
         duck.disconnect(&old);
     }
-    return session_exec(
-        s,
-        STR("SET errors_as_json = true; SET enable_profiling = 'no_output'; SET TimeZone = 'UTC'"),
-        &is_fatal, err);
+    return session_exec(s, STR("SET errors_as_json = true; SET TimeZone = 'UTC'"), &is_fatal, err);
 }
 
 static status fresh_catalog(session *s, error *err)
@@ -194,16 +192,39 @@ status session_open(const session_options *options, session *s, error *err)
 
 /* --- reset --- */
 
+void session_note(session *s, str sql)
+{
+    arena *a = arena_create();
+    str lower = str_lower(a, sql);
+
+    for (size_t i = 0; i < COUNT_OF(global_settings); i++) {
+        if (str_find(lower, str_c(global_settings[i])) != STR_NPOS) {
+            s->named |= UINT32_C(1) << i;
+        }
+    }
+    arena_free(a);
+}
+
+/* Settings that no statement has named are what they were: putting each back takes as long as a short query. */
 static str reset_sql(const session *s, arena *a)
 {
     buf *sql = buf_in(a, LIMIT_MIB);
 
     buf_add_c(sql, "USE memory; DETACH tarn");
     for (size_t i = 0; i < COUNT_OF(global_settings); i++) {
-        buf_printf(sql, "; RESET %s", global_settings[i]);
+        str name = str_c(global_settings[i]);
+
+        if ((s->named & UINT32_C(1) << i) == 0) {
+            continue;
+        }
+        if (str_equal(name, STR("memory_limit"))) {
+            buf_printf(sql, "; SET memory_limit = '%lldB'", (long long)s->options->memory_bytes);
+        } else if (str_equal(name, STR("threads"))) {
+            buf_printf(sql, "; SET threads = %d", s->options->threads);
+        } else {
+            buf_printf(sql, "; RESET %s", global_settings[i]);
+        }
     }
-    buf_printf(sql, "; SET memory_limit = '%lldB'; SET threads = %d",
-               (long long)s->options->memory_bytes, s->options->threads);
     return buf_str(sql);
 }
 
@@ -252,6 +273,7 @@ status session_reset(session *s, error *err)
     if (result == STATUS_OK) {
         result = fresh_catalog(s, err);
     }
+    s->named = 0;
     arena_free(a);
     return result;
 }

@@ -42,6 +42,7 @@ typedef struct query_request {
 } query_request;
 
 typedef struct query_stats {
+    /* rows_scanned: rows of the files that were read, whatever DuckDB left out inside them */
     int64_t files_total, files_read, bytes_read, rows_scanned, elapsed_ms;
 } query_stats;
 

@@ -123,7 +123,6 @@ typedef struct worker_query_options {
 typedef struct worker_query_result {
     int64_t row_count;
     int64_t bytes;
-    int64_t rows_scanned; /* as DuckDB counts them; -1 unknown */
 } worker_query_result;
 /* One statement. `sink` NULL: rows are dropped. The position of an error points into options->sql. */
 status worker_query(worker *w, const worker_query_options *options, const result_sink *sink,
