@@ -25,7 +25,7 @@ class Bench:
         self.root, self.out = root, os.path.abspath(options.out)
         self.pairs = options.pairs or (3 if self.quick else 9)
         self.rows = options.rows or (1_000_000 if self.quick else 10_000_000)
-        self.load_rows = min(self.rows, 300_000 if self.quick else 2_000_000)
+        self.load_rows = min(self.rows, 300_000 if self.quick else 1_000_000)
         self.threads = os.cpu_count()
         self.figures, self.servers = [], {}
         self.started = time.strftime("%Y-%m-%d")

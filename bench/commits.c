@@ -153,10 +153,9 @@ static status database_failed(const chain *c, error *err)
 
 static status chain_open(chain *c, const char *folder, error *err)
 {
-    static const char setup[] =
-        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
-        "CREATE TABLE pointers (id INTEGER PRIMARY KEY, location TEXT);"
-        "INSERT INTO pointers VALUES (1, '')";
+    static const char setup[] = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
+                                "CREATE TABLE pointers (id INTEGER PRIMARY KEY, location TEXT);"
+                                "INSERT INTO pointers VALUES (1, '')";
 
     c->folder = fs_join(c->memory, folder, "files");
     TRY(fs_make_dirs(c->folder, 0700, err));
@@ -189,7 +188,7 @@ static void sync_one(void *context, size_t index)
     chain *c = context;
 
     c->results[index] =
-        index < c->count ? fs_sync(c->fds[index], NULL) : fs_sync_dir(c->folder, NULL);
+        index < c->count ? fs_sync_full(c->fds[index], NULL) : fs_sync_dir(c->folder, NULL);
 }
 
 static status chain_one(chain *c, str bytes, error *err)
