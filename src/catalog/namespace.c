@@ -275,6 +275,7 @@ static status refuse_inner(state_txn *txn, const space_drop *drop, error *err)
             error_set(err, STATUS_NOT_EMPTY,
                       "namespace \"%.*s\" is not empty: it holds namespace \"%.*s\"",
                       STR_ARG(drop->name), STR_ARG(inner));
+            error_hint(err, "Drop that one first.");
             state_finish(rows);
             return STATUS_NOT_EMPTY;
         }

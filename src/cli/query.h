@@ -26,4 +26,7 @@ status query_run(cli *c, const query_job *job, query_outcome *ret_outcome, error
  * quoted names, dollar quotes and comments are understood. */
 bool query_next_statement(str script, size_t *at, str *ret_statement, bool *ret_complete);
 
+/* The name in a USE statement, for those that follow; STR_NULL for every other statement. */
+str query_used_namespace(str statement);
+
 #endif

@@ -144,6 +144,10 @@ static void run_statement(shell *s, str statement)
     interrupt_forget();
     status result = query_run(c, &job, &outcome, &err);
     (void)out_flush(c, NULL);
+    str used = query_used_namespace(statement);
+    if (result == STATUS_OK && !str_is_null(used)) {
+        s->shared.space = str_copy(c->lifetime, used);
+    }
     if (result == STATUS_OK) {
         tell_outcome(s, &outcome);
     } else if (interrupt_signal != 0) {

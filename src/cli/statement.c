@@ -154,3 +154,21 @@ bool query_next_statement(str script, size_t *at, str *ret_statement, bool *ret_
     *ret_complete = false;
     return true;
 }
+
+str query_used_namespace(str statement)
+{
+    size_t at = 3;
+
+    if (!str_starts_with_nocase(statement, STR("use")) || statement.size == at ||
+        is_name_char(statement.data[at])) {
+        return STR_NULL;
+    }
+    while (at < statement.size && skip_nothing(statement, at) != at) {
+        at = skip_nothing(statement, at);
+    }
+    size_t end = at;
+    while (end < statement.size && skip_nothing(statement, end) == end) {
+        end = skip_token(statement, end);
+    }
+    return str_slice(statement, at, end);
+}

@@ -77,13 +77,20 @@ static status open_http(server *app, error *err)
     return result;
 }
 
+static char *run_file(const server *app, const char *name)
+{
+    return arena_printf(app->memory, "%.*s/run/%s", STR_ARG(app->settings->data_path), name);
+}
+
 static status open_private(server *app, const char *socket_path, error *err)
 {
     const http_service service = {
         .handle = server__handle, .is_inline = server__is_inline, .context = app};
     char address[128];
 
-    (void)unlink(socket_path); /* a leftover: the data lock proves that nobody serves on it */
+    /* Leftovers of servers that were killed: the data lock proves that nobody serves on them. */
+    (void)unlink(socket_path);
+    (void)unlink(run_file(app, "server.json"));
     return http_server_listen(app->http, str_printf(app->memory, "unix:%s", socket_path), &service,
                               address, err);
 }
@@ -105,11 +112,6 @@ static status open_doors(server *app, const server_options *options, error *err)
 }
 
 /* ---- telling the world ---- */
-
-static char *run_file(const server *app, const char *name)
-{
-    return arena_printf(app->memory, "%.*s/run/%s", STR_ARG(app->settings->data_path), name);
-}
 
 static status write_server_json(const server *app, error *err)
 {
@@ -163,7 +165,8 @@ static bool private_is_lonely(const server *app, int64_t *lonely_since_ms, int64
         *clients_seen = stats.connections_total;
         *lonely_since_ms = now_ms;
     }
-    return now_ms - *lonely_since_ms > (*clients_seen > 0 ? PRIVATE_LINGER_MS : PRIVATE_PATIENCE_MS);
+    return now_ms - *lonely_since_ms >
+           (*clients_seen > 0 ? PRIVATE_LINGER_MS : PRIVATE_PATIENCE_MS);
 }
 
 static void wait_for_end(const server *app, const sigset_t *signals, bool private)

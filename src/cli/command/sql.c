@@ -141,7 +141,7 @@ static status run_statement(cli *c, const query_job *job, error *err)
     return result;
 }
 
-static status run_script(cli *c, const query_job *shared, str script, str name, error *err)
+static status run_script(cli *c, query_job *shared, str script, str name, error *err)
 {
     str statement;
     bool complete;
@@ -152,6 +152,8 @@ static status run_script(cli *c, const query_job *shared, str script, str name, 
         job.source =
             (source_text){.text = statement, .name = name, .first_line = line_at(script, start)};
         TRY(run_statement(c, &job, err));
+        str used = query_used_namespace(statement);
+        shared->space = str_is_null(used) ? shared->space : used;
     }
     return STATUS_OK;
 }
@@ -182,7 +184,7 @@ static status read_stdin(cli *c, str *ret_text, error *err)
     }
 }
 
-static status run_file(cli *c, const query_job *shared, str path, error *err)
+static status run_file(cli *c, query_job *shared, str path, error *err)
 {
     str script;
 
@@ -195,7 +197,7 @@ static status run_file(cli *c, const query_job *shared, str path, error *err)
 }
 
 /* -c and -f in the order in which they were given. */
-static status run_given(cli *c, const query_job *shared, bool *ret_any, error *err)
+static status run_given(cli *c, query_job *shared, bool *ret_any, error *err)
 {
     *ret_any = false;
     for (size_t i = 0; i < c->in.options.count; i++) {

@@ -73,7 +73,9 @@ status allow_function(str name, allow_use use, error *err)
             result = error_set(err, STATUS_DENIED, "function \"%.*s\" is not allowed: it %s",
                                STR_ARG(lower), group_texts[refusal->group]);
             if (refusal->group == ALLOW_FILES) {
-                error_hint(err, "Files go in with tarn load and out with tarn export.");
+                error_hint(
+                    err,
+                    "Files go in with tarn load; results come out with tarn sql -o csv, or parquet.");
             }
         } else {
             result = error_set(err, STATUS_NO_FUNCTION, "there is no %sfunction \"%.*s\"",

@@ -154,7 +154,7 @@ static status expect_end(const parser *p)
     "It is planned; until then write the rows you want into a new table with CREATE TABLE … AS SELECT."
 #define HINT_TRANSACTION "Each statement is its own transaction; leave BEGIN and COMMIT out."
 #define HINT_SETTING "Settings belong to the server: see tarn config show."
-#define HINT_FILES "Files go in with tarn load and out with tarn export."
+#define HINT_FILES "Files go in with tarn load; results come out with tarn sql -o csv, or parquet."
 
 /* Up to two words; the first row that fits decides. DENIED is what would reach out of the
  * sandbox, UNSUPPORTED what tarn does not do. */
@@ -221,8 +221,10 @@ static const struct {
     {"execute", NULL, STATUS_UNSUPPORTED,
      "Give parameters with the statement: tarn sql --param name=value."},
     {"deallocate", NULL, STATUS_UNSUPPORTED, ""},
-    {"grant", NULL, STATUS_UNSUPPORTED, "tarn grant gives rights."},
-    {"revoke", NULL, STATUS_UNSUPPORTED, "tarn grant gives rights."},
+    {"grant", NULL, STATUS_UNSUPPORTED,
+     "Rights come with a principal's role: tarn user create --role."},
+    {"revoke", NULL, STATUS_UNSUPPORTED,
+     "Rights come with a principal's role: tarn user create --role."},
 };
 
 static status refuse(const parser *p, size_t row)
