@@ -12,7 +12,7 @@ import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
-from tarn import LONG, Server, check, equal, eventually, main, memory_kib, test  # noqa: E402
+from tarn import LONG, Server, TarnError, check, equal, eventually, main, memory_kib, test  # noqa: E402
 
 MIB = 1 << 20
 ROWS = 10_000_000
@@ -132,8 +132,19 @@ def a_large_load_stays_within_the_budget():
 
 
 @test
+def texts_that_duckdb_does_not_count_are_bounded():
+    with Server(settings={"engine.memory": "256MiB", "engine.workers": "1"}) as server:
+        failed = None
+        try:
+            server.query("SELECT length(repeat('x', 1900000000))")
+        except TarnError as error:
+            failed = error
+        check(failed is not None and failed.code == "out_of_memory", str(failed))
+        equal(server.rows("SELECT 1"), [[1]])
+
+
+@test
 def a_query_beyond_the_budget_fails_alone():
-    from tarn import TarnError
     with Server(settings={"engine.memory": "256MiB", "engine.temp": "64MiB"}) as server:
         sql = "SELECT count(*), max(len(s)) FROM (SELECT list(md5(range::VARCHAR)) AS s FROM range(30000000))"
         try:

@@ -8,6 +8,7 @@
 #include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -53,6 +54,30 @@ static status read_setup(int fd, arena *a, session_options *ret_options, error *
     return STATUS_OK;
 }
 
+/* What DuckDB does not count against its own limit (long texts, most of all) may not take the machine either: an
+ * allocation beyond this fails, and the query with it. Room for the program, its threads and what DuckDB rounds up. */
+#define UNCOUNTED_BYTES ((rlim_t)1024 * LIMIT_MIB)
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define IS_SANITIZED
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define IS_SANITIZED
+#endif
+#endif
+
+static void limit_memory(int64_t memory_bytes)
+{
+#ifndef IS_SANITIZED
+    rlim_t most = (rlim_t)memory_bytes * 2 + UNCOUNTED_BYTES;
+    struct rlimit limit = {.rlim_cur = most, .rlim_max = most};
+
+    (void)setrlimit(RLIMIT_DATA, &limit);
+#else
+    (void)memory_bytes; /* sanitizers reserve more than any machine has */
+#endif
+}
+
 /* A few arenas for many threads: each one keeps memory that the others cannot use. */
 #define ALLOCATOR_ARENAS 4
 
@@ -66,6 +91,7 @@ static status lock_in(const session_options *options, int parent_pid, error *err
     TRY(fault_arm_from_environment(err));
     TRY(FAULT(FAULT_WORKER_START, err));
     TRY(sandbox_limit_process(parent_pid, options->temp_bytes, err));
+    limit_memory(options->memory_bytes);
     tzset(); /* reads a file, where TZ names one */
     (void)mallopt(M_ARENA_MAX, ALLOCATOR_ARENAS);
     if (chdir(options->out.data) != 0) {
