@@ -361,9 +361,13 @@ static status check_canonical(str location, str below, error *err)
     return STATUS_OK;
 }
 
-/* "file:/a" and "file://localhost/a" are "file:///a". */
+/* "file:/a", "file://localhost/a" and "/a" are "file:///a". */
 static str spell_local(str location, arena *a)
 {
+    if (str_starts_with(location, STR("/"))) {
+        return str_concat(a, STR("file://"), location);
+    }
+
     static const str starts[] = {STR_INIT("file://localhost/"), STR_INIT("file:///"),
                                  STR_INIT("file:/")};
 
@@ -403,6 +407,11 @@ status catalog__settle_location(catalog *c, str asked, arena *a, str *ret_locati
     }
     size_t from = str_find(location, STR("://")) + (store_is_local(location) ? 4 : 3);
     TRY(check_canonical(location, str_slice(location, from, location.size), err));
+    if (store_is_local(location)) { /* symbolic links are other names of one folder, too */
+        char *path = NULL;
+        TRY(store_local_path(c->storage, location, a, &path, err));
+        location = str_concat(a, STR("file://"), str_c(path));
+    }
     *ret_location = location;
     return STATUS_OK;
 }
