@@ -50,6 +50,19 @@ static status open_state(server *app, error *err)
     return state_open(&options, all.items, all.count, &app->state, err);
 }
 
+/* They have to be there before the first worker starts: its sandbox opens folders that exist. */
+static status make_roots(const server *app, const setting_value *roots, error *err)
+{
+    for (size_t i = 0; i < roots->list_count; i++) {
+        status made = fs_make_dirs_synced(str_to_c(app->memory, roots->list[i]), 0755, err);
+        if (made != STATUS_OK) {
+            error_context(err, "setting \"warehouse.roots\"");
+            return made;
+        }
+    }
+    return STATUS_OK;
+}
+
 static status open_storage(server *app, error *err)
 {
     const setting_value *roots = &app->settings->values[SETTING_WAREHOUSE_ROOTS];
@@ -61,6 +74,7 @@ static status open_storage(server *app, error *err)
         .scrub_bytes_per_second = setting_number(app->settings, SETTING_STORE_SCRUB_RATE),
         .unsafe = is_unsafe(app),
     };
+    TRY(make_roots(app, roots, err));
     return storage_open(&options, &app->storage, err);
 }
 
