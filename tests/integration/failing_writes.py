@@ -49,7 +49,12 @@ def exercise(server, point, nth, batches):
             break
     if server.process.poll() is not None:
         raise Failed(f"{point}@{nth}: the server ended with {server.process.returncode}")
-    equal(totals(server), [10 * batches, 45 * batches], f"{point}@{nth}: rows")
+    try:
+        got = totals(server)
+    except TarnError:  # the links of a query's files are writes, too
+        failures += 1
+        got = totals(server)
+    equal(got, [10 * batches, 45 * batches], f"{point}@{nth}: rows")
     made = [t["name"] for t in server.request("GET", "/api/v1/namespaces/main/tables").ok().json["tables"]]
     check(set(made) <= {"t", "made"}, f"{point}@{nth}: {made}")
     for again in (lambda: server.query("DROP TABLE IF EXISTS made"), lambda: insert(server)):
