@@ -52,6 +52,7 @@ enum {
     RAW_WINDOW = -15,
     GZIP_WINDOW = 15 + 16,
     DEFLATE_MEMORY = 8,
+    SPARED_BITS_MAX = 4,
     /* Python's Avro writers cut the header off a zlib stream, but leave (parts of) its checksum
      * behind raw deflate data: so many bytes may follow its end. */
     ADLER_BYTES = 4,
@@ -63,19 +64,34 @@ static uInt zlib_size(size_t size)
     return size < UINT32_MAX ? (uInt)size : UINT32_MAX;
 }
 
+/* How many bits smaller than the largest the window may be: what is small, as most manifests are, needs no more than
+ * itself, and zlib clears a quarter of a megabyte otherwise. Any reader takes a smaller window. */
+static int spared_bits(size_t size)
+{
+    int bits = 0;
+
+    while (bits < SPARED_BITS_MAX && size <= (size_t)1 << (MAX_WBITS - bits - 1)) {
+        bits++;
+    }
+    return bits;
+}
+
 static status zlib_pack(int window, int level, str plain, buf *out, error *err)
 {
     z_stream z = {.next_in = (Bytef *)(uintptr_t)plain.data};
     size_t left = plain.size;
+    int spared = spared_bits(plain.size);
     int result;
 
-    if (deflateInit2(&z, level != 0 ? level : Z_DEFAULT_COMPRESSION, Z_DEFLATED, window,
-                     DEFLATE_MEMORY, Z_DEFAULT_STRATEGY) != Z_OK) {
+    if (deflateInit2(&z, level != 0 ? level : Z_DEFAULT_COMPRESSION, Z_DEFLATED,
+                     window < 0 ? window + spared : window - spared, DEFLATE_MEMORY - spared,
+                     Z_DEFAULT_STRATEGY) != Z_OK) {
         return no_memory(err);
     }
     do {
         uInt given = zlib_size(left);
-        uInt room = (uInt)STEP_BYTES;
+        uLong bound = deflateBound(&z, given);
+        uInt room = bound < STEP_BYTES ? (uInt)bound : (uInt)STEP_BYTES;
         char *at = buf_reserve(out, room);
 
         if (at == NULL) {
