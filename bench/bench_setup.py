@@ -138,5 +138,5 @@ def data_files(data):
 def program(bench, name):
     """A C program of bench/, built where the measured tarn was built."""
     build = os.path.dirname(os.path.realpath(tarn.BIN))
-    subprocess.run(["cmake", "--build", build, "--target", "bench"], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(["cmake", "--build", build, "--target", "bench"], check=True, capture_output=True)
     return os.path.join(build, "bench", name)
