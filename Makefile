@@ -76,9 +76,14 @@ docs: build ## rewrite generated pages: layer diagram, command and settings refe
 	@tools/gen-layers
 	@TARN_BIN=$(CURDIR)/build/tarn tools/gen-docs
 
+.PHONY: man
+man: build ## build/tarn.1, the man page, made from the table of commands
+	@build/tarn help --man >build/tarn.1
+
 .PHONY: install
-install: build ## install the program and the DuckDB library (PREFIX, DESTDIR)
+install: man ## install the program, the DuckDB library and the man page (PREFIX, DESTDIR)
 	cmake --install build/release --prefix $(PREFIX)
+	install -D -m 644 build/tarn.1 $(DESTDIR)$(PREFIX)/share/man/man1/tarn.1
 
 .PHONY: dist
 dist: ## dist/tarn-VERSION.tar.gz of the last commit
