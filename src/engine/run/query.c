@@ -389,6 +389,8 @@ status run_read(run *r, const statement *st, bool last, arena *a, error *err)
     if (result == STATUS_OK) {
         result = run_rows(&q, last, err);
     }
-    query_close(&q);
+    if (!last || result != STATUS_OK) { /* else the worker's reset ends the transaction */
+        query_close(&q);
+    }
     return result;
 }

@@ -202,6 +202,7 @@ void session_note(session *s, str sql)
             s->named |= UINT32_C(1) << i;
         }
     }
+    s->may_have_attached = s->may_have_attached || str_find(lower, STR("attach")) != STR_NPOS;
     arena_free(a);
 }
 
@@ -267,13 +268,14 @@ status session_reset(session *s, error *err)
     if (result == STATUS_OK) {
         result = session_exec(s, reset_sql(s, a), &is_fatal, err);
     }
-    if (result == STATUS_OK) {
+    if (result == STATUS_OK && s->may_have_attached) {
         result = check_clean(s, err);
     }
     if (result == STATUS_OK) {
         result = fresh_catalog(s, err);
     }
     s->named = 0;
+    s->may_have_attached = false;
     arena_free(a);
     return result;
 }

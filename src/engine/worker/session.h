@@ -36,6 +36,7 @@ typedef struct session {
     duck_connection *connection;
     atomic_bool interrupted; /* the running statement is to end */
     uint32_t named;          /* settings of the database that statements named since the reset */
+    bool may_have_attached;  /* a statement had the word in it */
 } session;
 
 /* After duck_load and the sandbox; starts threads. */
@@ -43,7 +44,7 @@ status session_open(const session_options *options, session *s, error *err);
 /* A fresh connection to a fresh catalog, settings back to what session_open made them. After an error the worker is
  * of no further use. */
 status session_reset(session *s, error *err);
-/* Remembers which settings a statement names, and so may change: of every text that comes from the server. */
+/* Remembers what a statement names, and so may change: of every text that comes from the server. */
 void session_note(session *s, str sql);
 /* From any thread. */
 void session_interrupt(session *s);
