@@ -27,6 +27,14 @@ void answer_empty(call *c)
     http_respond(c->x, 204, NULL, STR(""));
 }
 
+/* Wherever the disk was full, the cure is the same. */
+static const char *hint_of(const error *err)
+{
+    return err->kind == STATUS_NO_SPACE && err->hint[0] == '\0'
+               ? "Free space on the disk of the data directory; tarn status tells how much there is."
+               : err->hint;
+}
+
 void error_format_json(const error *err, str request_id, json_writer *w)
 {
     const status_info *info = status_describe(err->kind);
@@ -36,7 +44,7 @@ void error_format_json(const error *err, str request_id, json_writer *w)
     json_member_c(w, "type", info->iceberg_type);
     json_member_c(w, "message", err->message);
     json_member_c(w, "detail", err->detail);
-    json_member_c(w, "hint", err->hint);
+    json_member_c(w, "hint", hint_of(err));
     if (err->position >= 0) {
         json_member_int(w, "position", err->position);
     }
