@@ -57,6 +57,8 @@ status catalog__delete_table(state_txn *txn, str space_key, str name_key, bool *
 void catalog__purge_soon(catalog *c);
 void catalog__purge_pending(catalog *c);
 
+/* Where the object lies that tells a table's name, if it has one. */
+str catalog__name_location(const catalog *c, str uuid, arena *a);
 /* Stages the object that tells a table's name where its location does not (renamed, or a location of its own). */
 status catalog__stage_name(catalog *c, table_name name, str uuid, str metadata_location,
                            store_staged **ret_staged, error *err);

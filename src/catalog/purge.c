@@ -214,6 +214,7 @@ static status purge_table(purge *p, error *err)
                    .inside = str_printf(a, "%.*s/", STR_ARG(p->location))};
     status result = reach_all(&r, p->metadata_location, err);
 
+    vec_push(a, &r.found, catalog__name_location(p->c, p->uuid, a));
     for (size_t at = 0; result == STATUS_OK && at < r.found.count; at += PURGE_CHUNK) {
         p->chunk = r.found.items + at;
         p->chunk_count = r.found.count - at < PURGE_CHUNK ? r.found.count - at : PURGE_CHUNK;

@@ -13,6 +13,12 @@ static str names_prefix(const catalog *c, arena *a)
     return str_printf(a, "%.*s/.tarn/names/", STR_ARG(c->warehouse_location));
 }
 
+str catalog__name_location(const catalog *c, str uuid, arena *a)
+{
+    str prefix = names_prefix(c, a);
+    return str_printf(a, "%.*s%.*s.json", STR_ARG(prefix), STR_ARG(uuid));
+}
+
 status catalog__stage_name(catalog *c, table_name name, str uuid, str metadata_location,
                            store_staged **ret_staged, error *err)
 {
@@ -27,8 +33,7 @@ status catalog__stage_name(catalog *c, table_name name, str uuid, str metadata_l
     json_member_str(&w, "uuid", uuid);
     json_member_str(&w, "metadata-location", metadata_location);
     json_end_object(&w);
-    str prefix = names_prefix(c, a);
-    str location = str_printf(a, "%.*s%.*s.json", STR_ARG(prefix), STR_ARG(uuid));
+    str location = catalog__name_location(c, uuid, a);
     status result = store_stage_bytes(c->storage, location, STR("application/json"), buf_str(text),
                                       ret_staged, err);
     arena_free(a);

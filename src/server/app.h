@@ -57,7 +57,8 @@ void server__handle(void *context, http_exchange *x);
 bool server__is_inline(void *context, http_exchange *x);
 
 /* open.c */
-status server__open(const settings *settings, server **ret_app, error *err);
+/* `recovering`: a missing database over existing blobs is no reason to refuse (CORRUPT). */
+status server__open(const settings *config, bool recovering, server **ret_app, error *err);
 void server__close(server *app);
 
 #endif

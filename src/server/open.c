@@ -1,6 +1,10 @@
 /* Opening the modules in their order, and closing them in the other. */
 #include "app.h"
 
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "tarn/base/clock.h"
@@ -50,6 +54,32 @@ static status open_state(server *app, error *err)
     return state_open(&options, all.items, all.count, &app->state, err);
 }
 
+static bool lies_in(arena *a, const char *path, const char *folder)
+{
+    str inside = str_printf(a, "%s%s", folder, str_equal(str_c(folder), STR("/")) ? "" : "/");
+    return strcmp(path, folder) == 0 || str_starts_with(str_c(path), inside);
+}
+
+/* Workers may read the roots: secrets and other principals' files must not lie in one. */
+static status refuse_shared_root(const server *app, str root, error *err)
+{
+    char data[PATH_MAX], folder[PATH_MAX];
+
+    if (realpath(app->settings->data_path.data, data) == NULL ||
+        realpath(str_to_c(app->memory, root), folder) == NULL) {
+        return error_errno(err, STATUS_IO, errno, "cannot resolve \"%.*s\"", STR_ARG(root));
+    }
+    if (lies_in(app->memory, data, folder) || lies_in(app->memory, folder, data)) {
+        error_set(
+            err, STATUS_USAGE,
+            "setting \"warehouse.roots\": folder \"%.*s\" and the data directory \"%s\" lie in one another",
+            STR_ARG(root), data);
+        error_hint(err, "Name a folder of its own.");
+        return STATUS_USAGE;
+    }
+    return STATUS_OK;
+}
+
 /* They have to be there before the first worker starts: its sandbox opens folders that exist. */
 static status make_roots(const server *app, const setting_value *roots, error *err)
 {
@@ -59,6 +89,7 @@ static status make_roots(const server *app, const setting_value *roots, error *e
             error_context(err, "setting \"warehouse.roots\"");
             return made;
         }
+        TRY(refuse_shared_root(app, roots->list[i], err));
     }
     return STATUS_OK;
 }
@@ -159,10 +190,25 @@ static status open_engine(server *app, error *err)
     return ingest_open(app->engine, app->catalog, app->access, app->storage, &app->ingest, err);
 }
 
-static status open_modules(server *app, error *err)
+/* An empty database over blobs would look like an empty lake, and take writes. */
+static status refuse_lost_database(server *app, error *err)
+{
+    if (!fs_exists(below(app, "tarn.db")) && fs_exists(below(app, "blobs/ID"))) {
+        error_set(err, STATUS_CORRUPT, "data directory \"%.*s\" has blobs but no tarn.db",
+                  STR_ARG(app->settings->data_path));
+        error_hint(err, "Put tarn.db back, or rebuild it from the blobs with tarn recover.");
+        return STATUS_CORRUPT;
+    }
+    return STATUS_OK;
+}
+
+static status open_modules(server *app, bool recovering, error *err)
 {
     TRY(make_folders(app, err));
     TRY(data_lock_take(app->settings->data_path.data, "tarn serve", &app->lock, err));
+    if (!recovering) {
+        TRY(refuse_lost_database(app, err));
+    }
     TRY(open_state(app, err));
     TRY(open_storage(app, err));
     TRY(open_access(app, err));
@@ -174,13 +220,13 @@ static status open_modules(server *app, error *err)
     return STATUS_OK;
 }
 
-status server__open(const settings *config, server **ret_app, error *err)
+status server__open(const settings *config, bool recovering, server **ret_app, error *err)
 {
     server *new = NEW(server);
     new->settings = config;
     new->memory = arena_create();
     new->started_us = clock_now_us();
-    status result = open_modules(new, err);
+    status result = open_modules(new, recovering, err);
 
     if (result != STATUS_OK) {
         server__close(new);

@@ -42,7 +42,7 @@ const route server__routes[] = {
     {{HTTP_POST,   "/api/v1/loads/{id}/commit"}, ACTION_TABLE_WRITE,      load_commit,      false, "load the files into a table, as one commit"},
     {{HTTP_DELETE, "/api/v1/loads/{id}"},        ACTION_TABLE_WRITE,      load_delete,      false, "forget a load"},
     {{HTTP_POST,   "/api/v1/tables/{name}/rows"}, ACTION_TABLE_WRITE,     rows_post,        false, "rows or a file into a table"},
-    {{HTTP_POST,   "/api/v1/convert"},           ACTION_QUERY_RUN,        convert_post,     false, "a file into another format; ?from=csv&to=parquet&columns=name:type,…"},
+    {{HTTP_POST,   "/api/v1/convert"},           ACTION_TABLE_WRITE,      convert_post,     false, "a file into another format; ?from=csv&to=parquet&columns=name:type,…"},
     {{HTTP_POST,   "/api/v1/backup"},            ACTION_SERVER_ADMIN,     backup_post,      false, "online copy of the data directory: {\"target\"}"},
     {{HTTP_POST,   "/api/v1/scrub"},             ACTION_SERVER_ADMIN,     scrub_post,       false, "verify every object now"},
     {{HTTP_GET,    "/api/v1/principals"},        ACTION_ACCESS_ADMIN,     principals_get,   false, "principals"},

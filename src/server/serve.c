@@ -50,17 +50,32 @@ static status refuse_open_mode(const server *app, str address, error *err)
     return STATUS_OK;
 }
 
-static status open_http(server *app, error *err)
+/* The names that requests may use: the settings' own, and the address that is listened on. */
+static const str *door_hosts(const server *app, str address, size_t *ret_count)
 {
     const setting_value *hosts = &app->settings->values[SETTING_HTTP_HOSTS];
+    str *all = ARENA_ARRAY(app->memory, str, hosts->list_count + 1);
+
+    for (size_t i = 0; i < hosts->list_count; i++) {
+        all[i] = hosts->list[i];
+    }
+    all[hosts->list_count] = str_slice(address, 0, str_find_last_char(address, ':'));
+    *ret_count = hosts->list_count + 1;
+    return all;
+}
+
+static status open_http(server *app, error *err)
+{
     str address = setting_text(app->settings, SETTING_HTTP_LISTEN);
+    size_t host_count = 0;
+    const str *hosts = door_hosts(app, address, &host_count);
     const http_service service = {
         .handle = server__handle,
         .is_inline = server__is_inline,
         .context = app,
         .check_host = true,
-        .hosts = hosts->list,
-        .host_count = hosts->list_count,
+        .hosts = hosts,
+        .host_count = host_count,
     };
 
     if (str_equal(address, STR("none"))) {
@@ -230,7 +245,7 @@ status server_run(const server_options *options, error *err)
     sigaddset(&signals, SIGINT);
     pthread_sigmask(SIG_BLOCK, &signals, NULL);
     configure_log(options->settings);
-    TRY(server__open(options->settings, &app, err));
+    TRY(server__open(options->settings, false, &app, err));
     status result = serve(app, options, &signals, err);
     server__close(app);
     return result;

@@ -257,9 +257,11 @@ static status load_form(call *c, load_options *options, error *err)
 {
     form f = {0};
     load_request request;
+    str named = options->table; /* by the path, which the form does not overrule */
 
     TRY(form_read(c, &f, err));
     TRY(form_options(&f, options, err));
+    options->table = named.size > 0 ? named : options->table;
     if (!f.has_file) {
         return error_set(err, STATUS_INVALID, "the form has no part named \"file\"");
     }

@@ -91,7 +91,7 @@ status maintenance_restore(const settings *config, const char *source, int64_t *
 
     arena_free(a);
     TRY(result);
-    *ret_objects = objects;
+    *ret_objects = objects - 1; /* blobs/ID is none */
     return STATUS_OK;
 }
 
@@ -147,7 +147,7 @@ static status recover(const settings *config, bool overwrite, recover_result *re
     TRY(refuse_without_blobs(config, a, err));
     TRY(refuse_running(config, err));
     TRY(set_database_aside(config, overwrite, a, err));
-    TRY(server__open(config, &app, err));
+    TRY(server__open(config, true, &app, err));
     status result = store_recover(app->storage, &ret_result->objects, err);
     if (result == STATUS_OK) {
         result = catalog_recover(app->catalog, &ret_result->tables, err);
