@@ -92,9 +92,8 @@ static int run(worker *w, const char *sql, const char *format, int64_t deadline_
         result = worker_query(w, &options, &sink, &cancel, &counts, &err);
     }
     (void)fflush(stdout);
-    fprintf(stderr, "\n-- %lld rows, %lld bytes, %.1f ms\n",
-            (long long)counts.row_count, (long long)counts.bytes,
-            ms_since(start_ns));
+    fprintf(stderr, "\n-- %lld rows, %lld bytes, %.1f ms\n", (long long)counts.row_count,
+            (long long)counts.bytes, ms_since(start_ns));
     return result == STATUS_OK ? 0 : show_error(&err);
 }
 

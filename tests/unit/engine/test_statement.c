@@ -149,7 +149,8 @@ static void test_refusals_name_the_statement_and_the_cure(void **given)
     assert_int_equal(f->err.position, 0);
     EXPECT_STATUS(DENIED, parse(f, "copy t to 'x'", &st));
     EXPECT_MESSAGE(f, "COPY is not allowed");
-    EXPECT_HINT(f, "Files go in with tarn load; results come out with tarn sql -o csv, or parquet.");
+    EXPECT_HINT(f,
+                "Files go in with tarn load; results come out with tarn sql -o csv, or parquet.");
     EXPECT_STATUS(UNSUPPORTED, parse(f, "create or replace table t (a int)", &st));
     EXPECT_MESSAGE(f, "CREATE OR REPLACE is not supported");
     EXPECT_STATUS(UNSUPPORTED, parse(f, "drop view v", &st));
