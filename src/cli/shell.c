@@ -147,8 +147,8 @@ static void run_statement(shell *s, str statement)
     str used = query_used_namespace(statement);
     if (result == STATUS_OK && !str_is_null(used)) {
         s->shared.space = str_copy(c->lifetime, used);
-    }
-    if (result == STATUS_OK) {
+        message_note(c, "namespace %.*s", STR_ARG(used));
+    } else if (result == STATUS_OK) {
         tell_outcome(s, &outcome);
     } else if (interrupt_signal != 0) {
         message_note(c, "cancelled");
