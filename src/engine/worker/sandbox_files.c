@@ -187,19 +187,22 @@ static status no_landlock(error *err)
     return STATUS_UNAVAILABLE;
 }
 
-/* Threads that already run would stay outside. */
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer) && !defined(__SANITIZE_THREAD__)
+#define __SANITIZE_THREAD__ 1 /* as gcc says it */
+#endif
+#endif
+
+/* Threads that already run would stay outside. ThreadSanitizer runs one of its own. */
+#if defined(__SANITIZE_THREAD__)
 static status check_single_thread(error *err)
 {
-#if defined(__SANITIZE_THREAD__)
-    (void)err; /* ThreadSanitizer runs one of its own */
-    return STATUS_OK;
-#else
-#if defined(__has_feature)
-#if __has_feature(thread_sanitizer)
     (void)err;
     return STATUS_OK;
-#endif
-#endif
+}
+#else
+static status check_single_thread(error *err)
+{
     DIR *tasks = opendir("/proc/self/task");
     int count = 0;
 
@@ -214,8 +217,8 @@ static status check_single_thread(error *err)
         return error_set(err, STATUS_UNAVAILABLE, "a thread runs before the sandbox is closed");
     }
     return STATUS_OK;
-#endif
 }
+#endif
 
 status sandbox_close_files(const sandbox_paths *paths, error *err)
 {
