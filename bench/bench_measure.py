@@ -78,9 +78,9 @@ class Figure:
 
     @property
     def verdict(self):
-        if self.goal is None:
-            return "for information"
-        told = "met" if self.goal.met(self.value) else "missed"
+        told = "for information"
+        if self.goal is not None:
+            told = "met" if self.goal.met(self.value) else "missed"
         return told if self.is_reliable else told + ", unreliable"
 
     def as_json(self):
