@@ -1,8 +1,9 @@
 /* Types of CSV columns from their content, over all inputs.
  *
- * A sample is enough for most files, and then the load itself looks at every value once more: one that the sample's
- * type would change (a fraction in whole numbers, a time in dates, a zone in timestamps) stops it, and the types are
- * found again from everything. Not here: dialect and names (csv.c). */
+ * A sample is enough for most files, and then the load itself looks at every value once more: one that the
+ * sample's type would change (a fraction in whole numbers, a time in dates, a zone in timestamps) stops it,
+ * and the types are found again from everything. Where the type is given, a value that it would change is
+ * refused. Not here: dialect and names (csv.c). */
 #include "internal.h"
 
 #include "tarn/base/limits.h"
@@ -10,33 +11,45 @@
 #define CSV_SAMPLE_ROWS "20480"
 #define DECIMAL_DIGITS_MAX 38
 
-/* ---- values that a sample's type would change ---- */
+/* ---- values that a cast would change ---- */
 
-/* Conditions over a text, written $. What DuckDB refuses to cast by itself needs none. */
+/* Conditions over a text, written $. What DuckDB refuses to cast by itself needs none. `sampled`: the type is a guess,
+ * and such a value speaks for another one. `given`: the type is the table's or declared, and such a value does not fit;
+ * NULL where every value that casts is taken. */
 static const struct {
-    str type, lossy;
+    str type;
+    const char *sampled, *given;
 } lossy_rows[] = {
-    {STR_INIT("BIGINT"), STR_INIT("contains($, '.') OR contains($, 'e') OR contains($, 'E')")},
-    {STR_INIT("BOOLEAN"), STR_INIT("$ IN ('0', '1')")},
-    {STR_INIT("DATE"), STR_INIT("length($) > 10")},
-    {STR_INIT("TIME"), STR_INIT("length($) > 15 OR contains($, '+') OR contains($, '-')")},
-    {STR_INIT("TIMESTAMP"),
-     STR_INIT("contains($, '+') OR contains($, 'Z') OR contains(substr($, 12), '-')")},
+    {STR_INIT("BIGINT"), "contains($, '.') OR contains($, 'e') OR contains($, 'E')",
+     "contains($, '.') AND NOT regexp_full_match($, '\\s*[+-]?\\d+\\.0*\\s*')"},
+    {STR_INIT("INTEGER"), "contains($, '.') OR contains($, 'e') OR contains($, 'E')",
+     "contains($, '.') AND NOT regexp_full_match($, '\\s*[+-]?\\d+\\.0*\\s*')"},
+    {STR_INIT("BOOLEAN"), "$ IN ('0', '1')", NULL},
+    {STR_INIT("DATE"), "length($) > 10", "length($) > 10 AND length(trim($)) > 10"},
+    {STR_INIT("TIME"), "length($) > 15 OR contains($, '+') OR contains($, '-')", NULL},
+    {STR_INIT("TIMESTAMP"), "contains($, '+') OR contains($, 'Z') OR contains(substr($, 12), '-')",
+     NULL},
 };
 
-static str lossy_condition(str type)
+static bool is_guess(const source *s, const source_column *column)
+{
+    return s->sampled && !column->declared;
+}
+
+static str lossy_condition(str type, bool guess)
 {
     for (size_t i = 0; i < COUNT_OF(lossy_rows); i++) {
         if (str_equal(type, lossy_rows[i].type)) {
-            return lossy_rows[i].lossy;
+            return str_c(guess ? lossy_rows[i].sampled : lossy_rows[i].given);
         }
     }
     return STR_NULL;
 }
 
-bool ingest__is_checked(const source *s, const source_column *column)
+bool ingest__is_checked(const source *s, const source_column *column, str type)
 {
-    return s->sampled && !column->declared && !str_is_null(lossy_condition(column->type));
+    bool is_text = s->format == INPUT_CSV || s->format == INPUT_TSV;
+    return is_text && !s->unchecked && !str_is_null(lossy_condition(type, is_guess(s, column)));
 }
 
 /* The template with the quoted name for each $. */
@@ -51,11 +64,21 @@ static void add_template(str template, str name, buf *out)
     }
 }
 
-void ingest__checked_value(const source_column *column, buf *out)
+void ingest__checked_value(const source *s, const source_column *column, str type, buf *out)
 {
     buf_add_c(out, "CASE WHEN ");
-    add_template(lossy_condition(column->type), column->name, out);
-    add_template(STR(" THEN error('a value beyond the sample') ELSE $ END"), column->name, out);
+    add_template(lossy_condition(type, is_guess(s, column)), column->name, out);
+    buf_add_c(out, " THEN error(");
+    if (is_guess(s, column)) {
+        buf_add_c(out, "'a value beyond the sample'");
+    } else {
+        str before = str_printf(s->a, "column \"%.*s\": \"", STR_ARG(column->name));
+        str after = str_printf(s->a, "\" is no %.*s", STR_ARG(type));
+        sql_quote_text(out, before);
+        add_template(STR(" || $ || "), column->name, out);
+        sql_quote_text(out, after);
+    }
+    add_template(STR(") ELSE $ END"), column->name, out);
 }
 
 /* ---- asking DuckDB ---- */
@@ -255,7 +278,7 @@ static status keep_zones(source *s, error *err)
     buf *aggregate = buf_in(s->a, LIMIT_SQL_TEXT);
 
     buf_printf(aggregate, "CAST(bool_or(%.*s) AS INTEGER)",
-               STR_ARG(lossy_condition(STR("TIMESTAMP"))));
+               STR_ARG(lossy_condition(STR("TIMESTAMP"), true)));
     TRY(ask_columns(s, STR("TIMESTAMP"), buf_str(aggregate), true, &row, err));
     for (size_t i = 0; i < s->column_count; i++) {
         if (json_int64_or(json_at(row, i), 0) > 0) {

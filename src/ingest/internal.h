@@ -33,6 +33,8 @@ typedef struct source {
     source_column *columns;
     size_t column_count;
     bool sampled; /* the types were taken from a sample */
+    bool
+        unchecked; /* values are read as their types at once, for the reader's own errors, which know the line */
 } source;
 
 /* Format of an input by its first bytes, then by its name. IO. */
@@ -55,10 +57,11 @@ status ingest__describe_csv(source *s, const source_column *declared, size_t dec
                             bool infer, bool whole, error *err);
 /* Types from a sample where that is enough (then s->sampled), or from the whole. */
 status ingest__csv_types(source *s, bool whole, error *err);
-/* Whether the column's type came from a sample and could change a value that was not in it. Such a column is read as
- * text, and ingest__checked_value is its value, or an error that asks for types from the whole. */
-bool ingest__is_checked(const source *s, const source_column *column);
-void ingest__checked_value(const source_column *column, buf *out);
+/* Whether reading the column as `type` (DuckDB's text) could change a value. Such a column is read as text, and
+ * ingest__checked_value is its value, or an error: one that asks for types from the whole where the type came from a
+ * sample, one that names column and value where it was given. */
+bool ingest__is_checked(const source *s, const source_column *column, str type);
+void ingest__checked_value(const source *s, const source_column *column, str type, buf *out);
 
 /* Links the inputs, settles the format. INVALID where inputs are of different formats. */
 status ingest__source_open(source *s, error *err);

@@ -177,8 +177,8 @@ static const source_column *reading_types(load *l, const source_column *const *m
             if (matches[f] == &s->columns[i]) {
                 buf *type = buf_in(l->a, LIMIT_SQL_TEXT);
                 engine_duckdb_type(schema->root->fields[f].type, type);
-                columns[i].type =
-                    ingest__is_checked(s, &s->columns[i]) ? STR("VARCHAR") : buf_str(type);
+                bool checked = ingest__is_checked(s, &s->columns[i], buf_str(type));
+                columns[i].type = checked ? STR("VARCHAR") : buf_str(type);
             }
         }
     }
@@ -209,9 +209,11 @@ static status select_rows(load *l, str *ret_sql, error *err)
     buf_add_c(sql, "SELECT ");
     for (size_t i = 0; i < schema->root->field_count; i++) {
         const ice_field *field = &schema->root->fields[i];
+        buf *type = buf_in(l->a, LIMIT_SQL_TEXT);
+        engine_duckdb_type(field->type, type);
         buf_add_c(sql, i > 0 ? ", CAST(" : "CAST(");
-        if (matches[i] != NULL && ingest__is_checked(&l->source, matches[i])) {
-            ingest__checked_value(matches[i], sql);
+        if (matches[i] != NULL && ingest__is_checked(&l->source, matches[i], buf_str(type))) {
+            ingest__checked_value(&l->source, matches[i], buf_str(type), sql);
         } else if (matches[i] != NULL && field->type->kind == ICE_TIMESTAMP &&
                    str_equal(matches[i]->type, STR("TIMESTAMP_NS"))) {
             fine_time(matches[i]->name, l->a, sql);
@@ -221,7 +223,7 @@ static status select_rows(load *l, str *ret_sql, error *err)
             buf_add_c(sql, "NULL");
         }
         buf_add_c(sql, " AS ");
-        engine_duckdb_type(field->type, sql);
+        buf_add_str(sql, buf_str(type));
         buf_add_c(sql, ") AS ");
         sql_quote_name(sql, field->name);
     }
@@ -255,6 +257,21 @@ static status write_files(load *l, engine_written *ret_written, error *err)
                              ret_written, err);
 }
 
+/* The reader's own error knows the line of a value that does not cast; a value that only a check refused has none. */
+static status find_line(load *l, status result, error *err)
+{
+    engine_written ignored = {0};
+    error located = ERROR_INIT;
+
+    l->source.unchecked = true;
+    status again = write_files(l, &ignored, &located);
+    if (again == STATUS_BAD_DATA || again == STATUS_WRONG_TYPE) {
+        *err = located;
+        return again;
+    }
+    return result;
+}
+
 /* With types from a sample first; when a row does not fit them, with types from the whole input. */
 static status convert(load *l, engine_written *ret_written, error *err)
 {
@@ -270,7 +287,8 @@ static status convert(load *l, engine_written *ret_written, error *err)
         TRY(ingest__source_describe(s, true, true, err));
         result = write_files(l, ret_written, err);
     }
-    return result;
+    bool is_text = s->format == INPUT_CSV || s->format == INPUT_TSV;
+    return is_text && result == STATUS_BAD_DATA ? find_line(l, result, err) : result;
 }
 
 static status commit(load *l, const engine_written *written, error *err)
