@@ -153,4 +153,18 @@ def what_cannot_be_loaded_is_refused_by_name():
     check(len(long) < 1000, "a long line is shown in part")
 
 
+@test
+def a_value_that_the_tables_type_would_change_is_refused():
+    shared().query("CREATE TABLE given (id BIGINT, d DATE, n INTEGER)")
+    cases = [("1.5,2024-01-01,1", ['column "id"', '"1.5" is no BIGINT']),
+             ("1,2024-01-01,2.25", ['column "n"', '"2.25" is no INTEGER']),
+             ("1,2024-01-01 10:00:00,1", ['column "d"', "is no DATE"]),
+             ("foo,2024-01-01,1", ["line 2", 'column "id"', '"foo" is no BIGINT'])]
+    for row, words in cases:
+        refused(1, words, "given", write("given.csv", f"id,d,n\n{row}\n"))
+    equal(load("given", write("whole.csv", "id,d,n\n1.0, 2024-01-01 ,2.00\n"))[0], 0)
+    equal(shared().rows("FROM given"), [[1, "2024-01-01", 2]])
+    shared().query("DROP TABLE given")
+
+
 main()
