@@ -161,7 +161,10 @@ def a_value_that_the_tables_type_would_change_is_refused():
              ("1,2024-01-01 10:00:00,1", ['column "d"', "is no DATE"]),
              ("foo,2024-01-01,1", ["line 2", 'column "id"', '"foo" is no BIGINT'])]
     for row, words in cases:
-        refused(1, words, "given", write("given.csv", f"id,d,n\n{row}\n"))
+        code, _, text = load("given", write("given.csv", f"id,d,n\n{row}\n"))
+        equal(code, 1, text)
+        for word in words:
+            contains(text, word)
     equal(load("given", write("whole.csv", "id,d,n\n1.0, 2024-01-01 ,2.00\n"))[0], 0)
     equal(shared().rows("FROM given"), [[1, "2024-01-01", 2]])
     shared().query("DROP TABLE given")
