@@ -81,7 +81,11 @@ static status find_table(query *q, table_name name, size_t *ret_index, error *er
     TRY(run_check_access(q->r, ACTION_TABLE_READ, name.space, name.table, err));
     TRY(catalog_load_table(q->r->e->options.catalog, name, q->a, &metadata, &info, err));
     arena_defer(q->a, unref_metadata, metadata);
-    vec_push(q->a, &q->tables, ((query_table){.name = name, .metadata = metadata}));
+    query_table found = {.name = name,
+                         .metadata = metadata,
+                         .snapshot = ice_metadata_snapshot(metadata),
+                         .schema = ice_metadata_schema(metadata)};
+    vec_push(q->a, &q->tables, found);
     *ret_index = q->tables.count - 1;
     return STATUS_OK;
 }
@@ -375,7 +379,8 @@ static status run_rows(query *q, bool last, error *err)
     r->result.has_rows = true;
     r->result.row_count = rows.row_count;
     if (q->tables.count == 1) {
-        r->result.snapshot_id = q->tables.items[0].metadata->current_snapshot_id;
+        const ice_snapshot *snapshot = q->tables.items[0].snapshot;
+        r->result.snapshot_id = snapshot != NULL ? snapshot->id : ICE_NO_SNAPSHOT;
     }
     query_count(q);
     return STATUS_OK;

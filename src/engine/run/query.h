@@ -23,8 +23,10 @@
 typedef struct query_table {
     table_name name;
     const ice_metadata *metadata;
-    str stub;               /* path of its zero-row file; STR_NULL until made */
-    const ice_expr *filter; /* NULL: everything */
+    const ice_snapshot *snapshot; /* that is read; NULL: none */
+    const ice_schema *schema;     /* that it is read with */
+    str stub;                     /* path of its zero-row file; STR_NULL until made */
+    const ice_expr *filter;       /* NULL: everything */
     ice_scan scan;
 } query_table;
 

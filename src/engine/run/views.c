@@ -52,8 +52,8 @@ static void put_columns(buf *out, const ice_schema *schema)
 
 static void put_stub_scan(buf *out, const query_table *table, arena *a)
 {
-    const ice_schema *schema = ice_metadata_schema(table->metadata);
-    const ice_snapshot *snapshot = ice_metadata_snapshot(table->metadata);
+    const ice_schema *schema = table->schema;
+    const ice_snapshot *snapshot = table->snapshot;
     int64_t rows = 1;
     if (snapshot != NULL) {
         (void)str_to_int64(ice_snapshot_summary(snapshot, "total-records"), &rows, NULL);
@@ -139,7 +139,7 @@ static bool is_worth_planning(const query *q)
         return false;
     }
     for (size_t i = 0; i < q->tables.count; i++) {
-        const ice_snapshot *snapshot = ice_metadata_snapshot(q->tables.items[i].metadata);
+        const ice_snapshot *snapshot = q->tables.items[i].snapshot;
         int64_t files = 2;
         if (snapshot != NULL) {
             (void)str_to_int64(ice_snapshot_summary(snapshot, "total-data-files"), &files, NULL);
@@ -168,7 +168,7 @@ static status give_up_plan(query *q, status result, error *err)
  * too. */
 static status plan_by_explain(query *q, bool *ret_usable, error *err)
 {
-    const ice_schema *schema = ice_metadata_schema(q->tables.items[0].metadata);
+    const ice_schema *schema = q->tables.items[0].schema;
     const json *rows;
     str explain = str_concat(q->a, STR(EXPLAIN_JSON), q->text.text), filters, parsed;
     status result = worker_rows(q->r->w, explain, &q->r->cancel, q->a, &rows, err);
@@ -196,8 +196,8 @@ static status plan_with_stubs(query *q, error *err)
     put_schemas(sql, q);
     for (size_t i = 0; i < q->tables.count; i++) {
         TRY(make_stub(q, &q->tables.items[i], err));
-        tables[i] = (plan_table){.stub = q->tables.items[i].stub,
-                                 .schema = ice_metadata_schema(q->tables.items[i].metadata)};
+        tables[i] =
+            (plan_table){.stub = q->tables.items[i].stub, .schema = q->tables.items[i].schema};
     }
     for (size_t i = 0; i < q->views.count; i++) {
         put_view(sql, &q->views.items[i]);
@@ -231,7 +231,7 @@ static status choose_files(query *q, query_table *table, error *err)
     engine *e = q->r->e;
     ice_scan_options options = {
         .metadata = table->metadata,
-        .snapshot_id = ICE_NO_SNAPSHOT,
+        .snapshot_id = table->snapshot != NULL ? table->snapshot->id : ICE_NO_SNAPSHOT,
         .filter = table->filter,
         .no_pruning = !e->options.pruning,
     };
@@ -326,7 +326,7 @@ static str partition_text(const ice_metadata *m, const ice_file *file, const ice
 static status add_to_group(query *q, const query_table *table, const ice_file *file,
                            group_list *groups, error *err)
 {
-    const ice_schema *schema = ice_metadata_schema(table->metadata);
+    const ice_schema *schema = table->schema;
     size_t columns = schema->root->field_count;
     const char *path;
     const shape *look;
@@ -385,7 +385,7 @@ static status put_group(buf *out, const query *q, const file_group *group, const
 
 static status put_real_scan(buf *out, query *q, query_table *table, error *err)
 {
-    const ice_schema *schema = ice_metadata_schema(table->metadata);
+    const ice_schema *schema = table->schema;
     group_list groups = {0};
     for (size_t i = 0; i < table->scan.file_count; i++) {
         TRY(add_to_group(q, table, &table->scan.files[i], &groups, err));
