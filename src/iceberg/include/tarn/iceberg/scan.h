@@ -66,12 +66,21 @@ typedef struct ice_scan_file {
     str reason_column; /* name of the column or partition field that decided; STR_NULL else */
 } ice_scan_file;
 
+/* Which deletes of the scan apply to one data file: indexes into `deletes`. */
+typedef struct ice_file_deletes {
+    int32_t vector;            /* a deletion vector, which stands for all positions; -1: none */
+    const uint32_t *positions; /* position delete files */
+    size_t position_count;
+    const uint32_t *equalities; /* equality delete files */
+    size_t equality_count;
+} ice_file_deletes;
+
 typedef struct ice_scan {
     const ice_file *files; /* data files to read, in list order */
     size_t file_count;
-    /* delete files that may apply; with any, this version of the engine refuses */
-    const ice_file *deletes;
+    const ice_file *deletes; /* delete files that apply to at least one of them */
     size_t delete_count;
+    const ice_file_deletes *applied; /* one per data file; NULL where there are no deletes */
     /* with keep_skipped; files of skipped manifests are counted, not listed */
     const ice_scan_file *skipped;
     size_t skipped_count;
