@@ -1,0 +1,15 @@
+/* groups.h: the files of one table as SQL: a SELECT of the table's columns over all of them. */
+#ifndef TARN_ENGINE_RUN_GROUPS_H
+#define TARN_ENGINE_RUN_GROUPS_H
+
+#include "run/query.h"
+
+/* A path in a list of files: characters that a pattern would have are taken for themselves. */
+void groups_put_path(buf *out, str path, arena *a);
+/* The schema's columns by name, joined by commas. */
+void groups_put_columns(buf *out, const ice_schema *schema);
+/* table->scan's files, at least one, linked into the worker's folder; those of one shape are read
+ * by one scan. CORRUPT or UNSUPPORTED naming the file or column. */
+status groups_put_scan(buf *out, query *q, query_table *table, error *err);
+
+#endif
