@@ -139,6 +139,11 @@ void ice__cache_put_list(str path, const ice_manifest *manifests, size_t count);
 /* Types of the partition fields of `spec`, sources looked for in every schema of the table. */
 const ice_type *ice__spec_types(const ice_metadata *m, const ice_spec *spec, arena *a);
 
+/* A deletion vector: a bitmap in a Puffin file. */
+bool ice__is_vector(const ice_file *f);
+/* Equal for files of one partition of one spec. */
+str ice__partition_key(const ice_file *f, arena *a);
+
 /* ---- writing ---- */
 #define ICE__UNASSIGNED INT64_C(-1) /* sequence number that the commit will give */
 /* Bytes of the metadata file and where it belongs. */

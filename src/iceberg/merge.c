@@ -104,7 +104,7 @@ static status take_entries(const merger *x, const ice_manifest *manifest, ice_en
 static status merge_group(merger *x, const group *g, const ice_manifest *const *members, error *err)
 {
     ice__change *c = x->change;
-    ice__new_manifest made;
+    ice__new_manifest made = {0};
     ice_entry *entries;
     size_t count = 0;
     size_t count_max = 0;
@@ -121,6 +121,8 @@ static status merge_group(merger *x, const group *g, const ice_manifest *const *
                             bytes, &made.manifest, err));
     made.manifest.path = ice__metadata_object(c->base, "", "-m1.avro", c->memory);
     made.bytes = buf_str(bytes);
+    made.entries = entries;
+    made.entry_count = count;
     vec_push(c->memory, &c->merged, made);
     vec_push(c->memory, &c->manifests, made.manifest);
     return STATUS_OK;
