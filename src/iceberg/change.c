@@ -4,9 +4,7 @@
 #include "tarn/base/limits.h"
 #include "tarn/base/rng.h"
 
-#include "change.h"
-
-enum { DEFAULT_VERSIONS_MAX = 10 };
+#include "builder.h"
 
 str ice__metadata_object(const ice_metadata *m, const char *prefix, const char *suffix, arena *a)
 {
@@ -107,40 +105,6 @@ static void assign_numbers(ice__change *c)
     }
 }
 
-/* --- metadata --- */
-
-static bool is_true(const ice_metadata *m, const char *key)
-{
-    return !str_equal_nocase(ice_metadata_property(m, key, "true"), STR("false"));
-}
-
-/* The metadata file that is replaced joins the log; what falls out of the log is deleted with it. */
-static void log_metadata(ice__change *c)
-{
-    const ice_metadata *base = c->base;
-    size_t versions_max = (size_t)ice_metadata_property_int(
-        base, "write.metadata.previous-versions-max", DEFAULT_VERSIONS_MAX);
-    size_t count = base->metadata_log_count;
-    ice_log_entry *log = ARENA_ARRAY(c->memory, ice_log_entry, count + 1);
-    bool deletes =
-        is_true(base, "write.metadata.delete-after-commit.enabled") && is_true(base, "gc.enabled");
-    size_t start;
-
-    for (size_t i = 0; i < count; i++) {
-        log[i] = base->metadata_log[i];
-    }
-    log[count++] = (ice_log_entry){.timestamp_ms = base->last_updated_ms,
-                                   .snapshot_id = ICE_NO_SNAPSHOT,
-                                   .metadata_file = c->base_location};
-    versions_max = versions_max < 1 ? 1 : versions_max;
-    start = count > versions_max ? count - versions_max : 0;
-    for (size_t i = 0; deletes && i < start; i++) {
-        vec_push(c->memory, &c->obsolete, log[i].metadata_file);
-    }
-    c->next.metadata_log = log + start;
-    c->next.metadata_log_count = count - start;
-}
-
 /* --- the branch that moves --- */
 
 const ice_ref *ice__find_ref(const ice_metadata *m, str name)
@@ -153,15 +117,9 @@ const ice_ref *ice__find_ref(const ice_metadata *m, str name)
     return NULL;
 }
 
-static bool is_main(str branch)
-{
-    return str_equal(branch, STR("main"));
-}
-
-static void log_snapshot(ice__change *c, str branch)
+static void add_snapshot(ice__change *c)
 {
     const ice_metadata *base = c->base;
-    ice_log_entry *log = ARENA_ARRAY(c->memory, ice_log_entry, base->snapshot_log_count + 1);
     ice_snapshot *snapshots = ARENA_ARRAY(c->memory, ice_snapshot, base->snapshot_count + 1);
 
     for (size_t i = 0; i < base->snapshot_count; i++) {
@@ -170,40 +128,23 @@ static void log_snapshot(ice__change *c, str branch)
     snapshots[base->snapshot_count] = c->snapshot;
     c->next.snapshots = snapshots;
     c->next.snapshot_count = base->snapshot_count + 1;
-    if (!is_main(branch)) {
-        return; /* the log tells what was current when */
-    }
-    for (size_t i = 0; i < base->snapshot_log_count; i++) {
-        log[i] = base->snapshot_log[i];
-    }
-    log[base->snapshot_log_count] = (ice_log_entry){.timestamp_ms = c->snapshot.timestamp_ms,
-                                                    .snapshot_id = c->snapshot.id,
-                                                    .metadata_file = STR_NULL};
-    c->next.snapshot_log = log;
-    c->next.snapshot_log_count = base->snapshot_log_count + 1;
 }
 
 static void move_branch(ice__change *c, str branch)
 {
-    const ice_metadata *base = c->base;
-    ice_ref *refs = ARENA_ARRAY(c->memory, ice_ref, base->ref_count + 1);
-    size_t at = base->ref_count;
+    const ice_ref *before = ice__find_ref(c->base, branch);
+    ice_ref ref = {.name = branch,
+                   .max_ref_age_ms = -1,
+                   .max_snapshot_age_ms = -1,
+                   .min_snapshots_to_keep = -1};
 
-    for (size_t i = 0; i < base->ref_count; i++) {
-        refs[i] = base->refs[i];
-        at = str_equal(refs[i].name, branch) ? i : at;
+    if (before != NULL) {
+        ref = *before;
     }
-    if (at == base->ref_count) {
-        refs[at] = (ice_ref){.name = branch,
-                             .max_ref_age_ms = -1,
-                             .max_snapshot_age_ms = -1,
-                             .min_snapshots_to_keep = -1};
-        c->next.ref_count = base->ref_count + 1;
-    }
-    refs[at].snapshot_id = c->snapshot.id;
-    c->next.refs = refs;
-    if (is_main(branch)) {
-        c->next.current_snapshot_id = c->snapshot.id;
+    ref.snapshot_id = c->snapshot.id;
+    ice__put_ref(&c->next, &ref, c->memory);
+    if (str_equal(branch, STR("main"))) { /* the log tells what was current when */
+        ice__log_snapshot(&c->next, c->snapshot.id, c->snapshot.timestamp_ms, c->memory);
     }
 }
 
@@ -236,9 +177,9 @@ void ice__change_snapshot(ice__change *c, const ice__snapshot_plan *plan)
     ice__summarize(c, plan);
     c->next.last_sequence_number = c->snapshot.sequence_number;
     c->next.last_updated_ms = c->snapshot.timestamp_ms;
-    log_snapshot(c, plan->branch);
+    add_snapshot(c);
     move_branch(c, plan->branch);
-    log_metadata(c);
+    ice__log_metadata(&c->next, c->base, c->base_location, c->memory, &c->obsolete);
     ice__expire_snapshots(c);
 }
 

@@ -8,7 +8,7 @@
  * The reasons are in docs/design/0005-small-metadata.md. */
 #include "tarn/base/map.h"
 
-#include "change.h"
+#include "builder.h"
 
 enum {
     DEFAULT_SNAPSHOTS_MAX = 100,
@@ -99,6 +99,17 @@ static void trim_log(const expiry *x)
     }
     m->snapshot_log += start;
     m->snapshot_log_count -= start;
+}
+
+static void drop_statistics(const expiry *x)
+{
+    ice__change *c = x->change;
+    int64_t *ids = ARENA_ARRAY(c->memory, int64_t, x->expired_count);
+
+    for (size_t i = 0; i < x->expired_count; i++) {
+        ids[i] = x->expired[i].id;
+    }
+    ice__drop_statistics(&c->next, ids, x->expired_count, c->memory, &c->obsolete);
 }
 
 /* --- what goes with them --- */
@@ -316,5 +327,6 @@ void ice__expire_snapshots(ice__change *c)
     m->snapshots = x.retained;
     m->snapshot_count = x.retained_count;
     trim_log(&x);
+    drop_statistics(&x);
     collect_obsolete(&x);
 }

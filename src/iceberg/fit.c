@@ -2,21 +2,6 @@
  * readable, nothing required missing, partition specs known. */
 #include "change.h"
 
-static bool can_widen(const ice_type *from, const ice_type *to)
-{
-    switch (to->kind) {
-    case ICE_LONG:
-        return from->kind == ICE_INT;
-    case ICE_DOUBLE:
-        return from->kind == ICE_FLOAT;
-    case ICE_DECIMAL:
-        return from->kind == ICE_DECIMAL && from->scale == to->scale &&
-               from->precision <= to->precision;
-    default:
-        return from->kind == ICE_UNKNOWN;
-    }
-}
-
 /* Rows written with `written` can be read as `current`: by field id, with nothing required missing. */
 static status check_types(const ice_type *written, const ice_type *current, error *err)
 {
@@ -42,7 +27,8 @@ static status check_types(const ice_type *written, const ice_type *current, erro
         }
         if (ice_kind_is_nested(now->type->kind) && now->type->kind == then->type->kind) {
             TRY(check_types(then->type, now->type, err));
-        } else if (!ice_type_equal(now->type, then->type) && !can_widen(then->type, now->type)) {
+        } else if (!ice_type_equal(now->type, then->type) &&
+                   !ice__can_widen(then->type, now->type)) {
             return error_set(err, STATUS_CONFLICT,
                              "column \"%.*s\" changed its type since the rows were written",
                              STR_ARG(now->name));

@@ -69,6 +69,10 @@ status ice__json_int32s(const json *array, const char *key, arena *a, const int3
 /* ---- schemas (schema.c, copy.c) ---- */
 /* The field in the current schema, else in the newest one that has it; NULL where none has. */
 const ice_field *ice__metadata_field(const ice_metadata *m, int32_t id);
+/* A column of type `from` may become one of type `to`, and values of `from` be read as `to` (evolve_schema.c). */
+bool ice__can_widen(const ice_type *from, const ice_type *to);
+/* `value` is a default that a column of this type may have; the message says what is wrong (evolve_default.c). */
+status ice__default_check(const ice_type *type, const json *value, error *err);
 const ice_type *ice__type_copy(const ice_type *type, arena *a);
 ice_schema ice__schema_copy(const ice_schema *schema, arena *a);
 str ice__copy(arena *a, str s); /* str_copy that keeps STR_NULL and emptiness apart */

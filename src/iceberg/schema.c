@@ -277,6 +277,33 @@ static str path_of(const check *c, const ice_field *field)
 
 static status check_type(check *c, const ice_type *type, error *err);
 
+static status check_default(const check *c, const ice_field *field, error *err)
+{
+    const json *defaults[] = {field->initial_default, field->write_default};
+
+    for (size_t i = 0; i < COUNT_OF(defaults); i++) {
+        status s;
+
+        if (defaults[i] == NULL) {
+            continue;
+        }
+        if (c->format_version < 3) {
+            error_set(
+                err, STATUS_INVALID,
+                "column \"%.*s\" has a default, which a table of format version %d cannot hold",
+                STR_ARG(path_of(c, field)), c->format_version);
+            error_hint(err, "Set the table property \"format-version\" to 3.");
+            return STATUS_INVALID;
+        }
+        s = ice__default_check(field->type, defaults[i], err);
+        if (s != STATUS_OK) {
+            error_context(err, "column \"%.*s\"", STR_ARG(path_of(c, field)));
+            return s;
+        }
+    }
+    return STATUS_OK;
+}
+
 static status check_field(check *c, const ice_field *field, error *err)
 {
     static char seen;
@@ -297,12 +324,7 @@ static status check_field(check *c, const ice_field *field, error *err)
                    first_versions[field->type->kind]);
         return STATUS_INVALID;
     }
-    if (field->initial_default != NULL && c->format_version < 3) {
-        return error_set(err, STATUS_INVALID,
-                         "column \"%.*s\" has a default, which a table of format version %d cannot "
-                         "hold",
-                         STR_ARG(path_of(c, field)), c->format_version);
-    }
+    TRY(check_default(c, field, err));
     if (field->type->kind == ICE_UNKNOWN && field->required) {
         return error_set(err, STATUS_INVALID, "column \"%.*s\" of type unknown must be optional",
                          STR_ARG(path_of(c, field)));
@@ -323,7 +345,8 @@ static status check_type(check *c, const ice_type *type, error *err)
     }
     names = map_create(c->memory);
     for (size_t i = 0; i < type->field_count; i++) {
-        if (map_set(names, type->fields[i].name, &seen) != NULL) {
+        /* Iceberg tells "a" from "A"; SQL does not, and neither do most who read tables. */
+        if (map_set(names, str_lower(c->memory, type->fields[i].name), &seen) != NULL) {
             return error_set(err, STATUS_INVALID, "column \"%.*s\" occurs twice",
                              STR_ARG(type->fields[i].name));
         }

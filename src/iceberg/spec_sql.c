@@ -3,22 +3,13 @@
  * A field is a column, or a transform of one: year, month, day, hour (also in the plural), bucket, truncate
  * (trunc), identity. The number of bucket and truncate may stand before or behind the column. Names are plain,
  * "quoted" or `quoted`, and dotted for fields of structs. */
+#include "spec_sql.h"
+
 #include "tarn/base/vec.h"
-#include "tarn/iceberg/partition.h"
 
-#include "internal.h"
-
-typedef struct reader {
-    str text;
-    size_t at;
-    const ice_schema *schema;
-    arena *memory;
-    error *err;
-} reader;
-
-static status fail_at(reader *r, size_t at, status kind, const char *message)
+status ice__sql_fail(ice__sql_reader *r, size_t at, status kind, const char *message)
 {
-    (void)error_set(r->err, kind, "partitioning \"%.*s\": %s", STR_ARG(r->text), message);
+    (void)error_set(r->err, kind, "%s \"%.*s\": %s", r->what, STR_ARG(r->text), message);
     if (r->err != NULL) {
         r->err->position = (int)at;
     }
@@ -36,7 +27,7 @@ static bool is_word(char c)
            c == '$' || (uint8_t)c >= 0x80;
 }
 
-static char peek(reader *r)
+char ice__sql_peek(ice__sql_reader *r)
 {
     while (r->at < r->text.size && is_space(r->text.data[r->at])) {
         r->at++;
@@ -44,19 +35,35 @@ static char peek(reader *r)
     return r->at < r->text.size ? r->text.data[r->at] : '\0';
 }
 
-static bool take(reader *r, char c)
+bool ice__sql_take(ice__sql_reader *r, char c)
 {
-    if (peek(r) != c) {
+    if (ice__sql_peek(r) != c) {
         return false;
     }
     r->at++;
     return true;
 }
 
-/* One part of a name. `*ret_quoted` tells that it cannot be a function. */
-static status take_name(reader *r, str *ret_name, bool *ret_quoted)
+bool ice__sql_take_word(ice__sql_reader *r, const char *word)
 {
-    char quote = peek(r);
+    size_t end;
+
+    (void)ice__sql_peek(r);
+    end = r->at;
+    while (end < r->text.size && is_word(r->text.data[end])) {
+        end++;
+    }
+    if (!str_equal_nocase(str_slice(r->text, r->at, end), str_c(word))) {
+        return false;
+    }
+    r->at = end;
+    return true;
+}
+
+/* One part of a name. `*ret_quoted` tells that it cannot be a function. */
+status ice__sql_take_name(ice__sql_reader *r, str *ret_name, bool *ret_quoted)
+{
+    char quote = ice__sql_peek(r);
     size_t start = r->at;
 
     *ret_quoted = quote == '"' || quote == '`';
@@ -70,26 +77,26 @@ static status take_name(reader *r, str *ret_name, bool *ret_quoted)
                     r->at++;
                     *ret_name = str_from(name, size);
                     return size > 0 ? STATUS_OK
-                                    : fail_at(r, start, STATUS_SYNTAX, "a name is empty");
+                                    : ice__sql_fail(r, start, STATUS_SYNTAX, "a name is empty");
                 }
                 r->at++;
             }
             name[size++] = r->text.data[r->at];
         }
-        return fail_at(r, start, STATUS_SYNTAX, "a quoted name is not closed");
+        return ice__sql_fail(r, start, STATUS_SYNTAX, "a quoted name is not closed");
     }
     while (r->at < r->text.size && is_word(r->text.data[r->at])) {
         r->at++;
     }
     if (r->at == start) {
-        return fail_at(r, start, STATUS_SYNTAX, "a column or a transform is expected here");
+        return ice__sql_fail(r, start, STATUS_SYNTAX, "a column or a transform is expected here");
     }
     *ret_name = str_slice(r->text, start, r->at);
     return STATUS_OK;
 }
 
 /* A column by its (dotted) name, below structs only. */
-static status resolve(reader *r, size_t start, const str *parts, size_t count,
+static status resolve(ice__sql_reader *r, size_t start, const str *parts, size_t count,
                       const ice_field **ret_field, str *ret_path)
 {
     const ice_type *type = r->schema->root;
@@ -107,7 +114,7 @@ static status resolve(reader *r, size_t start, const str *parts, size_t count,
                 names[k] = type->fields[k].name;
             }
             nearest = str_nearest(parts[i], names, type->field_count);
-            (void)fail_at(
+            (void)ice__sql_fail(
                 r, start, STATUS_NO_COLUMN,
                 arena_printf(r->memory, "there is no column \"%.*s\"", STR_ARG(parts[i])));
             if (!str_is_null(nearest)) {
@@ -125,18 +132,18 @@ static status resolve(reader *r, size_t start, const str *parts, size_t count,
 enum { PARTS_MAX = 32 };
 
 /* The rest of a dotted name that began with `first`. */
-static status take_column(reader *r, size_t start, str first, const ice_field **ret_field,
+static status take_column(ice__sql_reader *r, size_t start, str first, const ice_field **ret_field,
                           str *ret_path)
 {
     str parts[PARTS_MAX] = {first};
     size_t count = 1;
     bool quoted;
 
-    while (take(r, '.')) {
+    while (ice__sql_take(r, '.')) {
         if (count == PARTS_MAX) {
-            return fail_at(r, start, STATUS_SYNTAX, "a name has too many parts");
+            return ice__sql_fail(r, start, STATUS_SYNTAX, "a name has too many parts");
         }
-        TRY(take_name(r, &parts[count], &quoted));
+        TRY(ice__sql_take_name(r, &parts[count], &quoted));
         count++;
     }
     return resolve(r, start, parts, count, ret_field, ret_path);
@@ -164,7 +171,7 @@ static const struct {
     {"identity", ICE_IDENTITY, false, "", "identity"},
 };
 
-static status take_number(reader *r, int32_t *ret_number)
+static status take_number(ice__sql_reader *r, int32_t *ret_number)
 {
     size_t start = r->at;
     int64_t value;
@@ -175,22 +182,22 @@ static status take_number(reader *r, int32_t *ret_number)
     }
     digits = str_slice(r->text, start, r->at);
     if (str_to_int64(digits, &value, NULL) != STATUS_OK || value < 1 || value > INT32_MAX) {
-        return fail_at(r, start, STATUS_INVALID, "a number from 1 to 2147483647 is expected");
+        return ice__sql_fail(r, start, STATUS_INVALID, "a number from 1 to 2147483647 is expected");
     }
     *ret_number = (int32_t)value;
     return STATUS_OK;
 }
 
 /* What stands in the brackets of a transform. */
-static status take_arguments(reader *r, size_t function, const ice_field **ret_field, str *ret_path,
-                             int32_t *ret_number)
+static status take_arguments(ice__sql_reader *r, size_t function, const ice_field **ret_field,
+                             str *ret_path, int32_t *ret_number)
 {
     bool wants_number = functions[function].has_parameter;
     bool has_number = false;
     bool has_column = false;
 
     do {
-        char c = peek(r);
+        char c = ice__sql_peek(r);
         size_t start = r->at;
         str name;
         bool quoted;
@@ -199,20 +206,20 @@ static status take_arguments(reader *r, size_t function, const ice_field **ret_f
             TRY(take_number(r, ret_number));
             has_number = true;
         } else if (!has_column) {
-            TRY(take_name(r, &name, &quoted));
+            TRY(ice__sql_take_name(r, &name, &quoted));
             TRY(take_column(r, start, name, ret_field, ret_path));
             has_column = true;
         } else {
-            return fail_at(r, start, STATUS_SYNTAX, "the transform has too many arguments");
+            return ice__sql_fail(r, start, STATUS_SYNTAX, "the transform has too many arguments");
         }
-    } while (take(r, ','));
-    if (!take(r, ')')) {
-        return fail_at(r, r->at, STATUS_SYNTAX, "\")\" is expected here");
+    } while (ice__sql_take(r, ','));
+    if (!ice__sql_take(r, ')')) {
+        return ice__sql_fail(r, r->at, STATUS_SYNTAX, "\")\" is expected here");
     }
     if (!has_column || has_number != wants_number) {
-        return fail_at(r, r->at, STATUS_SYNTAX,
-                       wants_number ? "the transform needs a number and a column"
-                                    : "the transform needs a column");
+        return ice__sql_fail(r, r->at, STATUS_SYNTAX,
+                             wants_number ? "the transform needs a number and a column"
+                                          : "the transform needs a column");
     }
     return STATUS_OK;
 }
@@ -227,7 +234,7 @@ static size_t find_function(str name)
     return i;
 }
 
-static const char *unknown_function(reader *r, str name)
+static const char *unknown_function(ice__sql_reader *r, str name)
 {
     str names[COUNT_OF(functions)];
     str nearest;
@@ -241,45 +248,58 @@ static const char *unknown_function(reader *r, str name)
                         nearest.size > 0 ? "\")" : "");
 }
 
-static status take_field(reader *r, ice_partition_field *ret_field)
+status ice__sql_take_term(ice__sql_reader *r, ice__sql_term *ret_term)
 {
-    ice_partition_field field = {.transform = *ice__identity()};
-    const ice_field *source = NULL;
+    ice__sql_term term = {.suffix = "", .path = STR_NULL, .transform = *ice__identity()};
     const ice_type *result;
-    const char *suffix = "";
-    str path = STR_NULL;
     str name;
     bool quoted;
     size_t start;
 
-    (void)peek(r);
+    (void)ice__sql_peek(r);
     start = r->at;
-    TRY(take_name(r, &name, &quoted));
-    if (!quoted && take(r, '(')) {
+    TRY(ice__sql_take_name(r, &name, &quoted));
+    if (!quoted && ice__sql_take(r, '(')) {
         size_t function = find_function(name);
 
         if (function == COUNT_OF(functions)) {
-            return fail_at(r, start, STATUS_NO_FUNCTION, unknown_function(r, name));
+            return ice__sql_fail(r, start, STATUS_NO_FUNCTION, unknown_function(r, name));
         }
-        suffix = functions[function].suffix;
-        field.transform.kind = functions[function].kind;
-        TRY(take_arguments(r, function, &source, &path, &field.transform.parameter));
-        field.transform.text = str_c(functions[function].text);
+        term.suffix = functions[function].suffix;
+        term.transform.kind = functions[function].kind;
+        TRY(take_arguments(r, function, &term.source, &term.path, &term.transform.parameter));
+        term.transform.text = str_c(functions[function].text);
         if (functions[function].has_parameter) {
-            field.transform.text = str_printf(r->memory, "%s[%d]", functions[function].text,
-                                              (int)field.transform.parameter);
+            term.transform.text = str_printf(r->memory, "%s[%d]", functions[function].text,
+                                             (int)term.transform.parameter);
         }
     } else {
-        TRY(take_column(r, start, name, &source, &path));
+        TRY(take_column(r, start, name, &term.source, &term.path));
     }
-    if (ice_transform_result(&field.transform, source->type, &result, r->err) != STATUS_OK) {
-        error_context(r->err, "partitioning \"%.*s\": column \"%.*s\"", STR_ARG(r->text),
-                      STR_ARG(path));
+    if (ice_transform_result(&term.transform, term.source->type, &result, r->err) != STATUS_OK) {
+        error_context(r->err, "%s \"%.*s\": column \"%.*s\"", r->what, STR_ARG(r->text),
+                      STR_ARG(term.path));
         return STATUS_INVALID;
     }
-    field.source_id = source->id;
-    field.name = str_concat(r->memory, path, str_c(suffix));
-    *ret_field = field;
+    *ret_term = term;
+    return STATUS_OK;
+}
+
+/* A term, and AS with a name of its own. */
+static status take_field(ice__sql_reader *r, ice_partition_field *ret_field)
+{
+    ice__sql_term term;
+    bool quoted;
+    str name;
+
+    TRY(ice__sql_take_term(r, &term));
+    name = str_concat(r->memory, term.path, str_c(term.suffix));
+    if (ice__sql_take_word(r, "as")) {
+        (void)ice__sql_peek(r);
+        TRY(ice__sql_take_name(r, &name, &quoted));
+    }
+    *ret_field = (ice_partition_field){
+        .source_id = term.source->id, .name = name, .transform = term.transform};
     return STATUS_OK;
 }
 
@@ -288,55 +308,72 @@ static bool is_time(ice_transform_kind kind)
     return kind >= ICE_YEAR && kind <= ICE_HOUR;
 }
 
-/* Two fields that say the same, or a field that takes another column's name. */
-static status check_field(reader *r, size_t start, const ice_partition_field *fields, size_t count,
-                          const ice_partition_field *field)
+status ice__spec_check_field(const ice_partition_field *fields, size_t count,
+                             const ice_partition_field *field, const ice_schema *schema, error *err)
 {
-    const ice_field *column = ice_schema_column(r->schema, field->name);
+    const ice_field *column = ice_schema_column(schema, field->name);
+    bool is_identity = field->transform.kind == ICE_IDENTITY;
 
     for (size_t i = 0; i < count; i++) {
         bool same_kind = fields[i].transform.kind == field->transform.kind ||
                          (is_time(fields[i].transform.kind) && is_time(field->transform.kind));
 
+        if (fields[i].transform.kind == ICE_VOID) {
+            continue;
+        }
         if (fields[i].source_id == field->source_id && same_kind) {
-            return fail_at(r, start, STATUS_INVALID,
-                           arena_printf(r->memory, "\"%.*s\" repeats \"%.*s\"",
-                                        STR_ARG(field->name), STR_ARG(fields[i].name)));
+            return error_set(err, STATUS_INVALID, "\"%.*s\" repeats \"%.*s\"", STR_ARG(field->name),
+                             STR_ARG(fields[i].name));
         }
         if (str_equal(fields[i].name, field->name)) {
-            return fail_at(r, start, STATUS_INVALID,
-                           arena_printf(r->memory, "two fields would be named \"%.*s\"",
-                                        STR_ARG(field->name)));
+            return error_set(err, STATUS_INVALID, "two fields would be named \"%.*s\"",
+                             STR_ARG(field->name));
         }
     }
-    if (column != NULL && str_equal(column->name, field->name) && column->id != field->source_id) {
-        return fail_at(r, start, STATUS_INVALID,
-                       arena_printf(r->memory, "the field would have the name of column \"%.*s\"",
-                                    STR_ARG(field->name)));
+    if (column != NULL && str_equal(column->name, field->name) &&
+        (column->id != field->source_id || !is_identity)) {
+        return error_set(err, STATUS_INVALID, "the field would have the name of column \"%.*s\"",
+                         STR_ARG(field->name));
     }
     return STATUS_OK;
+}
+
+/* Its message, as one about this text. */
+static status check_field(ice__sql_reader *r, size_t start, const ice_partition_field *fields,
+                          size_t count, const ice_partition_field *field)
+{
+    error found = ERROR_INIT;
+    status s = ice__spec_check_field(fields, count, field, r->schema, &found);
+
+    return s == STATUS_OK
+               ? s
+               : ice__sql_fail(r, start, s, arena_printf(r->memory, "%s", found.message));
 }
 
 status ice_spec_parse_sql(str text, const ice_schema *schema, int32_t *next_field_id, arena *a,
                           ice_spec *ret_spec, error *err)
 {
-    reader r = {.text = str_copy(a, text), .schema = schema, .memory = a, .err = err};
+    ice__sql_reader r = {.what = "partitioning",
+                         .text = str_copy(a, text),
+                         .schema = schema,
+                         .memory = a,
+                         .err = err};
     VEC(ice_partition_field) fields = {0};
 
-    if (peek(&r) != '\0') {
+    if (ice__sql_peek(&r) != '\0') {
         do {
             ice_partition_field field;
             size_t start;
 
-            (void)peek(&r);
+            (void)ice__sql_peek(&r);
             start = r.at;
             TRY(take_field(&r, &field));
             TRY(check_field(&r, start, fields.items, fields.count, &field));
             field.field_id = *next_field_id + (int32_t)fields.count;
             vec_push(a, &fields, field);
-        } while (take(&r, ','));
-        if (peek(&r) != '\0') {
-            return fail_at(&r, r.at, STATUS_SYNTAX, "\",\" or the end is expected here");
+        } while (ice__sql_take(&r, ','));
+        if (ice__sql_peek(&r) != '\0') {
+            return ice__sql_fail(&r, r.at, STATUS_SYNTAX, "\",\" or the end is expected here");
         }
     }
     *next_field_id += (int32_t)fields.count;

@@ -1,0 +1,96 @@
+/* evolve_default.c: values that columns take where a writer gave none. Source: Iceberg specification, "Default
+ * values", "Appendix D: Single-value serialization". */
+#include "builder.h"
+
+#include "tarn/base/limits.h"
+
+static status wrong(const ice_type *type, const json *value, error *err)
+{
+    buf text;
+    buf name;
+
+    buf_init(&text, LIMIT_JSON_BODY);
+    buf_init(&name, LIMIT_JSON_BODY);
+    json_format(value, &text);
+    ice_type_format(type, &name);
+    error_set(err, STATUS_INVALID, "default %.*s is no value of type %.*s", STR_ARG(buf_str(&text)),
+              STR_ARG(buf_str(&name)));
+    buf_release(&text);
+    buf_release(&name);
+    return STATUS_INVALID;
+}
+
+static status check_nested(const ice_type *type, const json *value, error *err)
+{
+    const json *keys = json_get(value, "keys");
+    const json *values = json_get(value, "values");
+
+    if (type->kind == ICE_STRUCT) { /* its fields have defaults of their own */
+        return json_kind_of(value) == JSON_OBJECT && json_count(value) == 0
+                   ? STATUS_OK
+                   : wrong(type, value, err);
+    }
+    if (type->kind == ICE_LIST) {
+        if (json_kind_of(value) != JSON_ARRAY) {
+            return wrong(type, value, err);
+        }
+        for (size_t i = 0; i < json_count(value); i++) {
+            TRY(ice__default_check(type->fields[0].type, json_at(value, i), err));
+        }
+        return STATUS_OK;
+    }
+    if (json_kind_of(keys) != JSON_ARRAY || json_kind_of(values) != JSON_ARRAY ||
+        json_count(keys) != json_count(values)) {
+        return wrong(type, value, err);
+    }
+    for (size_t i = 0; i < json_count(keys); i++) {
+        TRY(ice__default_check(type->fields[0].type, json_at(keys, i), err));
+        TRY(ice__default_check(type->fields[1].type, json_at(values, i), err));
+    }
+    return STATUS_OK;
+}
+
+status ice__default_check(const ice_type *type, const json *value, error *err)
+{
+    arena *scratch;
+    ice_value ignored;
+    status s;
+
+    if (type->kind == ICE_UNKNOWN || type->kind == ICE_VARIANT || type->kind == ICE_GEOMETRY ||
+        type->kind == ICE_GEOGRAPHY) {
+        return error_set(err, STATUS_INVALID, "type %s can have no default but null",
+                         ice_kind_name(type->kind));
+    }
+    if (ice_kind_is_nested(type->kind)) {
+        return check_nested(type, value, err);
+    }
+    if (json_kind_of(value) == JSON_NULL) {
+        return wrong(type, value, err);
+    }
+    scratch = arena_create();
+    s = ice_value_parse_json(type, value, scratch, &ignored, NULL);
+    arena_free(scratch);
+    return s == STATUS_OK ? STATUS_OK : wrong(type, value, err);
+}
+
+const json *ice__default_widen(const json *value, const ice_type *from, const ice_type *to,
+                               arena *a)
+{
+    int64_t units_per_day = INT64_C(86400) * (to->kind == ICE_TIMESTAMP_NS ? 1000000000 : 1000000);
+    const json *made = NULL;
+    buf *text = buf_in(a, LIMIT_JSON_BODY);
+    ice_value v;
+    json_writer w;
+
+    if (value == NULL || from->kind != ICE_DATE || to->kind == ICE_DATE) {
+        return value;
+    }
+    if (ice_value_parse_json(from, value, a, &v, NULL) != STATUS_OK ||
+        __builtin_mul_overflow(v.integer, units_per_day, &v.integer)) {
+        return NULL;
+    }
+    v.kind = to->kind;
+    json_writer_init(&w, text);
+    ice_value_format_json(to, &v, &w);
+    return json_parse(buf_str(text), a, &made, NULL) == STATUS_OK ? made : NULL;
+}
