@@ -119,6 +119,26 @@ bool ice__manifest_may_match(const ice__filter *filter, const ice_manifest *mani
                              ice__verdict *ret_verdict);
 bool ice__file_may_match(const ice__filter *filter, const ice_file *file,
                          ice__verdict *ret_verdict);
+bool ice__partition_may_match(const ice__filter *filter, const ice_file *file);
+/* A column that the filter speaks of; NULL where it can tell nothing. */
+typedef struct ice__filter_field {
+    const ice_field *field;
+    bool top_level; /* a column without a value count has as many values as the file has rows */
+} ice__filter_field;
+const ice__filter_field *ice__filter_column(const ice__filter *f, int32_t id);
+const ice_expr *ice__filter_expr(const ice__filter *f);
+const ice_spec *ice__filter_spec(const ice__filter *f, int32_t id); /* NULL where unknown */
+/* The count of a column; -1 where it is not told. The arrays are sorted by field id. */
+int64_t ice__find_count(const avro_int_long *items, size_t count, int32_t id);
+str ice__find_bound(const avro_int_bytes *items, size_t count, int32_t id);
+/* The constant in the column's own type, as transforms need it; false where it has no such form. */
+bool ice__fit_constant(const ice_value *v, const ice_type *source, ice_value *ret_value);
+
+/* ---- the strict projection (match.c) ---- */
+/* True only where every row of the file satisfies the filter. */
+bool ice__file_must_match(const ice__filter *filter, const ice_file *file);
+/* The same by the partition alone, for delete files. */
+bool ice__partition_must_match(const ice__filter *filter, const ice_file *file);
 
 /* ---- manifests in memory (cache.c) ---- */
 typedef struct ice__manifest_list {

@@ -233,8 +233,7 @@ static bool is_integer(ice_kind kind)
     return kind == ICE_INT || kind == ICE_LONG;
 }
 
-/* The constant in the column's own type, as transforms need it; false where it has no such form. */
-static bool fit(const ice_value *v, const ice_type *source, ice_value *ret_value)
+bool ice__fit_constant(const ice_value *v, const ice_type *source, ice_value *ret_value)
 {
     bool good = v->kind == source->kind;
 
@@ -254,7 +253,7 @@ static bool value_may_match(const ice__range *r, const ice_transform *t, const i
     if (t->kind == ICE_IDENTITY) {
         return identity_may_match(r, kind, v);
     }
-    if (!fit(v, source, &own)) {
+    if (!ice__fit_constant(v, source, &own)) {
         return true;
     }
     switch (t->kind) {

@@ -45,11 +45,7 @@ bool ice__expr_may_match(const ice_expr *e,
 
 /* --- filters --- */
 
-/* A column that the filter speaks of. */
-typedef struct column {
-    const ice_field *field;
-    bool top_level; /* a column without a value count has as many values as the file has rows */
-} column;
+typedef ice__filter_field column;
 
 /* One spec's partition types, and where they come from. */
 typedef struct spec_types {
@@ -71,7 +67,7 @@ static bool is_leaf(const ice_expr *e)
     return e->kind >= ICE_EQ;
 }
 
-static const column *find_column(const ice__filter *f, int32_t id)
+const ice__filter_field *ice__filter_column(const ice__filter *f, int32_t id)
 {
     for (size_t i = 0; i < f->columns.count; i++) {
         if (f->columns.items[i].field->id == id) {
@@ -89,7 +85,7 @@ static void collect_columns(ice__filter *f, const ice_expr *e)
     for (size_t i = 0; !is_leaf(e) && i < e->child_count; i++) {
         collect_columns(f, e->children[i]);
     }
-    if (!is_leaf(e) || find_column(f, e->field_id) != NULL) {
+    if (!is_leaf(e) || ice__filter_column(f, e->field_id) != NULL) {
         return;
     }
     c.field = ice__metadata_field(f->m, e->field_id);
@@ -152,7 +148,7 @@ static ice__range summary_range(const ice_field_summary *s, const ice_type *type
 static bool manifest_leaf(void *context, const ice_expr *leaf, ice__verdict *ret_verdict)
 {
     const manifest_check *c = context;
-    const column *col = find_column(c->filter, leaf->field_id);
+    const column *col = ice__filter_column(c->filter, leaf->field_id);
     const ice_spec *spec = c->spec->spec;
 
     for (size_t i = 0; col != NULL && i < spec->field_count && i < c->manifest->partition_count;
@@ -228,7 +224,7 @@ static bool partition_may_match(const file_check *c, const column *col, const ic
 }
 
 /* The count of a column; -1 where it is not told. The arrays are sorted by field id. */
-static int64_t find_count(const avro_int_long *items, size_t count, int32_t id)
+int64_t ice__find_count(const avro_int_long *items, size_t count, int32_t id)
 {
     size_t low = 0;
 
@@ -247,7 +243,7 @@ static int64_t find_count(const avro_int_long *items, size_t count, int32_t id)
     return -1;
 }
 
-static str find_bound(const avro_int_bytes *items, size_t count, int32_t id)
+str ice__find_bound(const avro_int_bytes *items, size_t count, int32_t id)
 {
     size_t low = 0;
 
@@ -270,11 +266,11 @@ static ice__range column_range(const ice_file *f, const column *col)
 {
     const ice_type *type = col->field->type;
     int32_t id = col->field->id;
-    int64_t values = find_count(f->value_counts, f->value_count_count, id);
-    int64_t nulls = find_count(f->null_counts, f->null_count_count, id);
-    int64_t nans = find_count(f->nan_counts, f->nan_count_count, id);
-    str lower = find_bound(f->lower_bounds, f->lower_bound_count, id);
-    str upper = find_bound(f->upper_bounds, f->upper_bound_count, id);
+    int64_t values = ice__find_count(f->value_counts, f->value_count_count, id);
+    int64_t nulls = ice__find_count(f->null_counts, f->null_count_count, id);
+    int64_t nans = ice__find_count(f->nan_counts, f->nan_count_count, id);
+    str lower = ice__find_bound(f->lower_bounds, f->lower_bound_count, id);
+    str upper = ice__find_bound(f->upper_bounds, f->upper_bound_count, id);
     bool real = type->kind == ICE_FLOAT || type->kind == ICE_DOUBLE;
     /* Writers disagree whether a null struct counts for the fields in it. */
     ice__range r = {.may_null = nulls != 0 || !col->top_level, .may_nan = real && nans != 0};
@@ -310,7 +306,7 @@ static bool bounds_may_match(const file_check *c, const column *col, const ice_e
 static bool file_leaf(void *context, const ice_expr *leaf, ice__verdict *ret_verdict)
 {
     const file_check *c = context;
-    const column *col = find_column(c->filter, leaf->field_id);
+    const column *col = ice__filter_column(c->filter, leaf->field_id);
 
     return col == NULL || (partition_may_match(c, col, leaf, ret_verdict) &&
                            bounds_may_match(c, col, leaf, ret_verdict));
@@ -325,6 +321,31 @@ bool ice__file_may_match(const ice__filter *filter, const ice_file *file, ice__v
         return false;
     }
     return ice__expr_may_match(filter->expr, file_leaf, &c, ret_verdict);
+}
+
+const ice_expr *ice__filter_expr(const ice__filter *f)
+{
+    return f->expr;
+}
+
+const ice_spec *ice__filter_spec(const ice__filter *f, int32_t id)
+{
+    const spec_types *found = find_spec(f, id);
+
+    return found != NULL ? found->spec : NULL;
+}
+
+/* Delete files have no bounds of the table's columns: their partition alone can rule them out. */
+bool ice__partition_may_match(const ice__filter *filter, const ice_file *file)
+{
+    ice_file bare = {.path = file->path,
+                     .partition = file->partition,
+                     .partition_count = file->partition_count,
+                     .spec_id = file->spec_id,
+                     .record_count = 1};
+    ice__verdict verdict;
+
+    return ice__file_may_match(filter, &bare, &verdict);
 }
 
 bool ice_file_may_match(const ice_file *file, const ice_metadata *m, const ice_expr *filter,

@@ -1,11 +1,12 @@
 /* Claims about pruning: what a filter says about partitions and bounds. The second half tries random rows against
- * random filters: a file that holds a matching row is never skipped. */
+ * random filters: a file that holds a matching row is never skipped, and one that holds a row that does not match is
+ * never said to match wholly. */
 #include <math.h>
 
 #include "support/test.h"
 #include "tarn/base/rng.h"
 #include "tarn/base/vec.h"
-#include "tarn/iceberg/scan.h"
+#include "tarn/iceberg/overwrite.h"
 
 #include "internal.h"
 
@@ -529,8 +530,165 @@ static void test_flipped_bounds_would_be_noticed(void **given)
     assert_true(count_losses(true, &skipped) > 100);
 }
 
+/* --- the strict projection --- */
+
+static bool every_row_matches(const sample *x, const ice_expr *filter)
+{
+    for (size_t i = 0; i < x->count; i++) {
+        if (eval(filter, x->rows[i]) != TRUE) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Writers that rounded times before 1970 towards zero. */
+static void round_like_old_writers(const ice_metadata *m, sample *x, arena *a)
+{
+    const ice_spec *spec = ice_metadata_spec(m);
+    ice_value *partition = ARENA_ARRAY(a, ice_value, COLUMNS);
+
+    for (size_t i = 0; i < spec->field_count; i++) {
+        ice_transform_kind kind = spec->fields[i].transform.kind;
+
+        partition[i] = x->file.partition[i];
+        if (kind >= ICE_YEAR && kind <= ICE_HOUR && !partition[i].is_null &&
+            partition[i].integer < 0) {
+            partition[i].integer++;
+        }
+    }
+    x->file.partition = partition;
+}
+
+typedef struct strictness {
+    int proven, possible, wrong;
+} strictness;
+
+static strictness try_strictness(bool flip, bool without_metrics)
+{
+    strictness result = {0};
+    rng r;
+
+    rng_seed(&r, 20261122);
+    for (int round = 0; round < 4 * ROUNDS; round++) {
+        arena *a = arena_create();
+        ice_metadata m = random_table(&r, a);
+        const ice_expr *filter = random_expr(&r, round % 2, a);
+        sample x;
+        bool must;
+
+        fill_rows(&r, &m, &x, a);
+        if (rng_below(&r, 2) == 0) { /* files of few values: metrics can prove something */
+            for (size_t i = 1; i < x.count; i++) {
+                memcpy(x.rows[i], x.rows[0], sizeof(x.rows[0]));
+            }
+        }
+        if (!without_metrics) {
+            fill_metrics(&r, &x, a);
+        }
+        if (rng_below(&r, 4) == 0) {
+            round_like_old_writers(&m, &x, a);
+        }
+        if (flip) {
+            const avro_int_bytes *lower = x.file.lower_bounds;
+
+            x.file.lower_bounds = x.file.upper_bounds;
+            x.file.upper_bounds = lower;
+        }
+        must = ice_file_must_match(&x.file, &m, filter);
+        result.proven += must;
+        result.possible += every_row_matches(&x, filter);
+        result.wrong += must && !every_row_matches(&x, filter);
+        arena_free(a);
+    }
+    return result;
+}
+
+static void test_what_is_said_to_match_wholly_does(void **given)
+{
+    strictness all = try_strictness(false, false);
+    strictness partitions = try_strictness(false, true);
+
+    (void)given;
+    print_message("proven %d of %d; by partitions alone %d of %d\n", all.proven, all.possible,
+                  partitions.proven, partitions.possible);
+    assert_int_equal(all.wrong, 0);
+    assert_int_equal(partitions.wrong, 0);
+    assert_true(all.proven > all.possible / 3); /* else nothing was tried */
+    assert_true(partitions.proven > partitions.possible / 20);
+    assert_true(try_strictness(true, false).wrong > 20); /* bounds that lie would be noticed */
+}
+
+/* A file of the column `s` in one partition; no metrics but those given. */
+static bool must(ice_kind kind, const char *transform, ice_value partition, ice_expr_kind how,
+                 ice_value constant)
+{
+    ice_field field = {.id = 1, .name = STR("c"), .type = ice_type_primitive(kind)};
+    ice_type root = {.kind = ICE_STRUCT, .fields = &field, .field_count = 1};
+    ice_schema schema = {.root = &root};
+    ice_partition_field part = {.source_id = 1, .field_id = 1000, .name = STR("p")};
+    ice_spec spec = {.fields = &part, .field_count = 1};
+    ice_metadata m = {.format_version = 2,
+                      .schemas = &schema,
+                      .schema_count = 1,
+                      .specs = &spec,
+                      .spec_count = 1};
+    ice_file file = {
+        .path = STR("f"), .partition = &partition, .partition_count = 1, .record_count = 3};
+    ice_expr leaf = {.kind = how, .field_id = 1, .values = &constant, .value_count = 1};
+
+    (void)ice_transform_parse(str_c(transform), &part.transform, NULL);
+    return ice_file_must_match(&file, &m, &leaf);
+}
+
+static void test_a_partition_proves_what_its_transform_keeps(void **given)
+{
+    ice_value year = integer(ICE_INT, 50); /* 2020 */
+    ice_value null = {.kind = ICE_INT, .is_null = true};
+
+    (void)given;
+    assert_true(must(ICE_INT, "identity", integer(ICE_INT, 5), ICE_EQ, integer(ICE_INT, 5)));
+    assert_true(must(ICE_INT, "identity", null, ICE_IS_NULL, null));
+    assert_false(must(ICE_INT, "identity", null, ICE_NE, integer(ICE_INT, 5)));
+    assert_false(must(ICE_INT, "void", null, ICE_IS_NULL, null));
+    assert_false(must(ICE_INT, "bucket[4]", integer(ICE_INT, 1), ICE_EQ, integer(ICE_INT, 5)));
+    assert_true(must(ICE_INT, "truncate[10]", integer(ICE_INT, 20), ICE_LT, integer(ICE_INT, 30)));
+    assert_false(must(ICE_INT, "truncate[10]", integer(ICE_INT, 20), ICE_LT, integer(ICE_INT, 29)));
+    assert_true(must(ICE_INT, "truncate[10]", integer(ICE_INT, 20), ICE_LE, integer(ICE_INT, 29)));
+    assert_true(must(ICE_STRING, "truncate[2]", text("ab"), ICE_STARTS_WITH, text("a")));
+    assert_false(must(ICE_STRING, "truncate[2]", text("ab"), ICE_EQ, text("ab")));
+    assert_true(must(ICE_STRING, "truncate[2]", text("a"), ICE_EQ, text("a")));
+    assert_false(must(ICE_STRING, "truncate[2]", text("ab"), ICE_LT, text("abc")));
+    assert_true(must(ICE_DATE, "year", year, ICE_GE, integer(ICE_DATE, 18262))); /* 2020-01-01 */
+    assert_false(must(ICE_DATE, "year", year, ICE_GE, integer(ICE_DATE, 18263)));
+    assert_true(must(ICE_DATE, "year", year, ICE_LT, integer(ICE_DATE, 18628))); /* 2021-01-01 */
+    assert_false(must(ICE_DATE, "year", year, ICE_LT, integer(ICE_DATE, 18627)));
+    assert_true(must(ICE_DATE, "day", integer(ICE_DATE, 9), ICE_EQ, integer(ICE_DATE, 9)));
+    assert_false(must(ICE_DATE, "day", integer(ICE_DATE, -9), ICE_EQ, integer(ICE_DATE, -9)));
+}
+
+static void test_what_is_not_understood_proves_nothing(void **given)
+{
+    ice_metadata m;
+    ice_expr nothing = {.kind = ICE_AND};
+    sample x;
+    rng r;
+    arena *a = arena_create();
+
+    (void)given;
+    rng_seed(&r, 1);
+    m = random_table(&r, a);
+    fill_rows(&r, &m, &x, a);
+    assert_false(ice_file_must_match(&x.file, &m, ice_expr_true()));
+    assert_false(ice_file_must_match(&x.file, &m, &nothing));
+    assert_true(ice_file_must_match(&x.file, &m, NULL)); /* no filter is everything */
+    arena_free(a);
+}
+
 TESTS(test_bounds_rule_out_what_lies_beyond_them, test_unequal_rules_out_only_an_exact_single_value,
       test_nan_lies_above_every_bound, test_both_zeros_are_one_to_a_filter,
       test_prefixes_are_compared_as_far_as_bounds_go,
       test_times_below_zero_are_widened_for_old_writers, test_what_is_not_understood_is_kept,
-      test_no_file_with_a_matching_row_is_skipped, test_flipped_bounds_would_be_noticed)
+      test_no_file_with_a_matching_row_is_skipped, test_flipped_bounds_would_be_noticed,
+      test_what_is_said_to_match_wholly_does, test_a_partition_proves_what_its_transform_keeps,
+      test_what_is_not_understood_proves_nothing)
