@@ -45,10 +45,13 @@ struct worker {
     char *out;
     uint64_t names;   /* handed out by worker_fresh_name */
     int64_t since_ns; /* of the state */
-    bool is_broken;   /* not to be used again */
-    bool was_killed;  /* by the pool */
-    bool is_dead;     /* reaped */
-    int exit_signal;  /* 0: it ended by itself */
+    map *footers;     /* paths whose footers DuckDB may have kept; NULL: none yet. The borrower's */
+    int64_t footer_bytes;
+    bool is_worn;    /* full of footers: ends at its release */
+    bool is_broken;  /* not to be used again */
+    bool was_killed; /* by the pool */
+    bool is_dead;    /* reaped */
+    int exit_signal; /* 0: it ended by itself */
 };
 
 typedef struct waiter {

@@ -425,15 +425,23 @@ static status open_object(storage *st, str location, arena *a, store_source *ret
 static status link_object(storage *st, str location, const char *folder, const char *name, arena *a,
                           char **ret_path, error *err)
 {
-    char *path = fs_join(a, folder, name);
     blob_id before = {.text = ""};
 
     for (;;) {
         store_source source;
         status linked;
 
+        char *path;
+
         TRY(find(st, location, false, a, &source, err));
+        path = fs_join(a, folder, name != NULL ? name : source.id.text);
         linked = fs_link(store__blob_path(st, a, source.id), path, err);
+        if (linked == STATUS_EXISTS && name == NULL) { /* a blob's bytes never change */
+            if (err != NULL) {
+                error_clear(err);
+            }
+            linked = STATUS_OK;
+        }
         if (linked == STATUS_OK) {
             *ret_path = path;
             return STATUS_OK;

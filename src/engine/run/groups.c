@@ -56,11 +56,10 @@ static status link_file(query *q, const ice_file *file, const char **ret_path, e
     run *r = q->r;
     char *path = map_get(r->links, file->path);
     if (path == NULL) {
-        char *name = arena_printf(q->a, "%s.parquet", worker_fresh_name(r->w, q->a));
         if (r->e->options.verify_files) {
             TRY(verify_file(q, file, err));
         }
-        TRY(store_link(r->e->options.storage, file->path, worker_in(r->w), name, r->a, &path, err));
+        TRY(store_link(r->e->options.storage, file->path, worker_in(r->w), NULL, r->a, &path, err));
         map_set(r->links, file->path, path);
     }
     *ret_path = path;

@@ -17,12 +17,14 @@ void shape_cache_init(shape_cache *c)
     c->memory = arena_create();
     c->by_location = map_create(NULL);
     c->by_text = map_create(NULL);
+    c->footers = map_create(NULL);
 }
 
 void shape_cache_release(shape_cache *c)
 {
     map_free(c->by_location);
     map_free(c->by_text);
+    map_free(c->footers);
     arena_free(c->memory);
     mutex_release(&c->lock);
 }
@@ -201,9 +203,12 @@ static const shape *intern(shape_cache *c, str location, const parquet_footer *f
     }
     if (map_count(c->by_location) >= CACHE_FILES_MAX) {
         map_free(c->by_location);
+        map_free(c->footers);
         c->by_location = map_create(NULL);
+        c->footers = map_create(NULL);
     }
     map_set(c->by_location, location, found);
+    map_set(c->footers, location, (void *)(uintptr_t)footer->footer_bytes);
     mutex_unlock(&c->lock);
     arena_free(scratch);
     return found;
@@ -234,4 +239,12 @@ status shape_of(shape_cache *c, str location, const char *path, const shape **re
     }
     *ret_shape = found;
     return STATUS_OK;
+}
+
+int64_t shape_footer_bytes(shape_cache *c, str location)
+{
+    mutex_lock(&c->lock);
+    uintptr_t bytes = (uintptr_t)map_get(c->footers, location);
+    mutex_unlock(&c->lock);
+    return bytes > 0 ? (int64_t)bytes : INT64_MAX;
 }

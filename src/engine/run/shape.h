@@ -18,6 +18,7 @@ typedef struct shape_cache {
     mutex lock;
     map *by_location; /* shape * */
     map *by_text;     /* shape *: equal shapes are one */
+    map *footers;     /* by location: bytes, as a pointer */
     arena *memory;
 } shape_cache;
 
@@ -28,6 +29,10 @@ void shape_cache_release(shape_cache *c);
  * location. */
 status shape_of(shape_cache *c, str location, const char *path, const shape **ret_shape,
                 error *err);
+
+/* How long the footer of a file is whose shape was asked for; where that was forgotten since, more
+ * than any limit. */
+int64_t shape_footer_bytes(shape_cache *c, str location);
 
 /* True where every column can be read under its own name, without a cast: then the columns' list
  * is all it takes. */

@@ -2,6 +2,7 @@
  * tells the filters; then over the files that survive them. */
 #include <fcntl.h>
 
+#include "run/footers.h"
 #include "run/groups.h"
 #include "run/query.h"
 #include "sql/plan.h"
@@ -239,6 +240,7 @@ static status choose_files(query *q, query_table *table, error *err)
 static status open_real(query *q, error *err)
 {
     buf *sql = buf_in(q->a, LIMIT_WORKER_MESSAGE);
+    buf *views = buf_in(q->a, LIMIT_WORKER_MESSAGE);
     bool planning = q->is_open;
 
     buf_add_c(sql, planning ? PLANNER_ON : "BEGIN TRANSACTION;");
@@ -257,12 +259,15 @@ static status open_real(query *q, error *err)
         }
         for (size_t view = 0; view < q->views.count; view++) {
             if (q->views.items[view].table == i) {
-                put_view(sql, &q->views.items[view]);
-                buf_add_str(sql, buf_str(scan));
-                buf_add_char(sql, ';');
+                put_view(views, &q->views.items[view]);
+                buf_add_str(views, buf_str(scan));
+                buf_add_char(views, ';');
             }
         }
     }
+    footers_put_setting(sql, q);
+    buf_add_str(sql, buf_str(views));
+    sql->failed = sql->failed || views->failed;
     TRY(buf_check(sql, "the list of files", err));
     q->is_open = true;
     return worker_exec(q->r->w, buf_str(sql), &q->r->cancel, err);

@@ -12,6 +12,17 @@ static const shape *look_at(fixture *f, shape_cache *cache, const char *file)
     return found;
 }
 
+static void test_the_length_of_a_footer_is_remembered(void **given)
+{
+    fixture *f = *given;
+    shape_cache cache;
+    (void)look_at(f, &cache, "engine/with_ids.parquet");
+    int64_t bytes = shape_footer_bytes(&cache, STR("engine/with_ids.parquet"));
+    assert_in_range(bytes, 12, 100000);
+    assert_true(shape_footer_bytes(&cache, STR("engine/never_seen.parquet")) == INT64_MAX);
+    shape_cache_release(&cache);
+}
+
 static const ice_type *simple(ice_kind kind)
 {
     return ice_type_primitive(kind);
@@ -158,7 +169,8 @@ static void test_a_broken_file_is_named_by_its_location(void **given)
     shape_cache_release(&cache);
 }
 
-TESTS(test_columns_of_the_same_look_are_read_plain, test_a_renamed_column_is_found_by_its_id,
-      test_types_are_widened_by_a_cast, test_a_renamed_member_is_packed_anew,
-      test_lists_and_maps_are_rebuilt_element_by_element, test_a_file_without_ids_is_read_by_name,
-      test_equal_files_share_one_shape, test_a_broken_file_is_named_by_its_location)
+TESTS(test_the_length_of_a_footer_is_remembered, test_columns_of_the_same_look_are_read_plain,
+      test_a_renamed_column_is_found_by_its_id, test_types_are_widened_by_a_cast,
+      test_a_renamed_member_is_packed_anew, test_lists_and_maps_are_rebuilt_element_by_element,
+      test_a_file_without_ids_is_read_by_name, test_equal_files_share_one_shape,
+      test_a_broken_file_is_named_by_its_location)

@@ -112,6 +112,25 @@ static void test_replacing_removes_the_old_bytes_after_their_last_reader(void **
     assert_int_equal(blob_count(f, NULL), 1);
 }
 
+static void test_a_link_without_a_name_never_stands_for_other_bytes(void **context)
+{
+    fixture *f = *context;
+    world w = world_open(f);
+    char *first, *again, *other;
+
+    EXPECT_OK(fs_make_dirs(test_path(f, "worker"), 0700, &f->err));
+    EXPECT_OK(put(&w, KEY, STR("hello"), &f->err));
+    EXPECT_OK(store_link(w.storage, KEY, test_path(f, "worker"), NULL, f->arena, &first, &f->err));
+    EXPECT_OK(store_link(w.storage, KEY, test_path(f, "worker"), NULL, f->arena, &again, &f->err));
+    assert_string_equal(again, first);
+    EXPECT_OK(delete_one(&w, KEY, &f->err));
+    EXPECT_OK(put(&w, KEY, STR("other"), &f->err));
+    EXPECT_OK(store_link(w.storage, KEY, test_path(f, "worker"), NULL, f->arena, &other, &f->err));
+    assert_string_not_equal(other, first);
+    EXPECT_STATUS(EXISTS, store_link(w.storage, KEY, f->dir, "worker", f->arena, &other, &f->err));
+    world_close(&w);
+}
+
 static void test_a_deleted_object_is_gone_with_its_bytes_but_links_keep_them(void **context)
 {
     fixture *f = *context;
@@ -401,6 +420,7 @@ TESTS(test_a_stored_object_is_read_back_with_its_md5, test_sizes_around_blocks_c
       test_nothing_is_seen_before_publishing,
       test_a_rollback_removes_the_bytes_and_keeps_the_old_object,
       test_replacing_removes_the_old_bytes_after_their_last_reader,
+      test_a_link_without_a_name_never_stands_for_other_bytes,
       test_a_deleted_object_is_gone_with_its_bytes_but_links_keep_them,
       test_bad_locations_are_refused, test_lists_are_in_byte_order_by_prefix_and_go_on_after_a_key,
       test_many_objects_are_staged_all_or_none,

@@ -150,7 +150,8 @@ status store_read_all(storage *st, str location, size_t size_max_bytes, arena *a
 
 /* Gives an object a second name in a folder of the same file system, for a worker: a hard link
  * (built-in), the plain path (local; then *ret_path is that path, and nothing is made). The
- * bytes stay until the link is removed. */
+ * bytes stay until the link is removed. `name` NULL: one of the store's, which never stands for
+ * other bytes; it may be there already. */
 status store_link(storage *st, str location, const char *folder, const char *name, arena *a,
                   char **ret_path, error *err);
 
