@@ -19,9 +19,9 @@
 #include "tarn/base/limits.h"
 #include "tarn/net/uri.h"
 
-#define PATIENCE_MS 6000 /* for somebody else's server to end, or to answer */
+#define PATIENCE_MS 15000 /* for somebody else's server to end, or to answer */
 #define RETRY_MS 40
-#define PROBE_TIMEOUT_MS 2000
+#define PROBE_TIMEOUT_MS 5000
 #define IDLE_MS 20000 /* a server that was not heard of for so long is asked first */
 
 /* ---- keys ---- */

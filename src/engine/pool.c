@@ -433,7 +433,7 @@ status worker_acquire(worker_pool *p, str principal_id, worker_profile profile,
 void worker_release(worker *w)
 {
     worker_pool *p = w->pool;
-    bool is_usable = !w->is_broken && !w->is_worn && pool_clear_folders(w, NULL) == STATUS_OK &&
+    bool is_usable = !w->is_broken && pool_clear_folders(w, NULL) == STATUS_OK &&
                      wire_send(w->fd, WIRE_RESET, STR(""), NULL) == STATUS_OK;
 
     mutex_lock(&p->lock);
@@ -471,6 +471,7 @@ void worker_pool_read_stats(worker_pool *p, worker_pool_stats *ret_stats)
     *ret_stats = p->stats;
     ret_stats->alive = (int64_t)pool_alive(p);
     ret_stats->busy = (int64_t)count_state(p, WORKER_BUSY);
+    ret_stats->spare = (int64_t)count_state(p, WORKER_SPARE);
     ret_stats->waiting = (int64_t)p->waiting;
     mutex_unlock(&p->lock);
 }

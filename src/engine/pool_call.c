@@ -2,7 +2,7 @@
  *
  * While a request runs, its caller reads the socket and looks at the cancel several times a second. A request that is
  * to end is interrupted first, then what the worker still sends is read and dropped; a worker that does not answer
- * within KILL_AFTER_NS is killed. Memory does not depend on the result's size: bytes go from one block to the sink. */
+ * within KILL_AFTER_MS is killed. Memory does not depend on the result's size: bytes go from one block to the sink. */
 #include "pool_internal.h"
 
 #include <errno.h>
@@ -17,9 +17,9 @@
 #include "tarn/base/mem.h"
 
 #define NS_PER_MS INT64_C(1000000)
-#define KILL_AFTER_NS (700 * NS_PER_MS)
+#define KILL_AFTER_MS 700
 #define LOOK_NS (40 * NS_PER_MS)
-#define DEATH_LIMIT_NS (2000 * NS_PER_MS)
+#define DEATH_LIMIT_NS (10000 * NS_PER_MS)
 #define BLOCK_BYTES (256 * LIMIT_KIB)
 #define COLUMNS_MAX (64 * LIMIT_MIB)
 
@@ -79,11 +79,13 @@ static status died(worker *w, error *err)
 
 static void stop(call *c, const error *why)
 {
+    int64_t after_ms = c->worker->pool->options.kill_after_ms;
+
     if (c->stop.kind != STATUS_OK) {
         return;
     }
     c->stop = *why;
-    c->kill_at_ns = clock_mono_ns() + KILL_AFTER_NS;
+    c->kill_at_ns = clock_mono_ns() + (after_ms > 0 ? after_ms : KILL_AFTER_MS) * NS_PER_MS;
     (void)wire_send(c->worker->fd, WIRE_INTERRUPT, STR(""), NULL);
 }
 

@@ -22,7 +22,7 @@
 
 #define NS_PER_MS INT64_C(1000000)
 #define START_LIMIT_NS (30000 * NS_PER_MS)
-#define RESET_LIMIT_NS (5000 * NS_PER_MS)
+#define RESET_LIMIT_NS (15000 * NS_PER_MS)
 #define START_PAUSE_NS (10000 * NS_PER_MS)     /* after a failed start, before the next spare */
 #define GIVE_BACK_LIMIT_NS (10000 * NS_PER_MS) /* while the pool closes */
 #define LOOK_MS 1000

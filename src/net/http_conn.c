@@ -77,6 +77,9 @@ void http__conn_close(http_conn *c, bool reset)
         return;
     }
     c->state = CONN_CLOSED;
+    /* Closing alone does not end the watch while another process has a copy of the socket: a child between fork and
+     * exec does, and the next event would name a connection that is gone. */
+    (void)epoll_ctl(loop->epoll, EPOLL_CTL_DEL, c->io.fd, NULL);
     c->io.ops->close(&c->io, reset);
     if (c->previous != NULL) {
         c->previous->next = c->next;

@@ -18,7 +18,7 @@ clean_up() {
         [ -z "$pid" ] || kill "$pid" 2>/dev/null || true
     done
     # private servers end by themselves once nobody is connected; their folder goes when they are gone
-    for _ in $(seq 100); do
+    for _ in $(seq 600); do
         [ -z "$(ls "$work"/*/run/tarn.sock 2>/dev/null)" ] && break
         sleep 0.1
     done
@@ -45,6 +45,27 @@ expect_err_has() { checks=$((checks + 1)); case "$err" in *"$1"*) ;; *) fail "er
 expect_silent() { checks=$((checks + 1)); [ -z "$err" ] || fail "nothing expected on stderr"; }
 expect_true() { checks=$((checks + 1)); "${@:2}" || fail "$1"; }
 
+# until_running DIR: waits until a query runs in the folder's server
+until_running() {
+    for _ in $(seq 600); do
+        run --data "$1" query ls -o jsonl
+        case "$out" in *'"state":"running"'*) return 0 ;; esac
+        sleep 0.1
+    done
+    return 1
+}
+# hold DIR: a query that keeps the folder's server busy, private or not, until let_go
+hold() {
+    "$tarn" --data "$1" sql -c "select count(*) from range(1000000000000) t(a) where a * a % 7 = 99" >held.out 2>held.err &
+    held=$!
+    started+=("$held")
+    expect_true "the query of $1 runs" until_running "$1"
+}
+let_go() { # sets code, out, err
+    kill -INT "$held"
+    wait "$held"; code=$? last="interrupted query" out=$(cat held.out) err=$(cat held.err)
+}
+
 # serve DIR ARGS…: a server on a free port; sets server_pid and address
 serve() {
     local data=$1
@@ -52,7 +73,7 @@ serve() {
     "$tarn" serve --data "$data" --http.listen 127.0.0.1:0 "$@" 2>"$data.log" &
     server_pid=$!
     started+=("$server_pid")
-    for _ in $(seq 150); do
+    for _ in $(seq 1200); do
         grep -q '^READY' "$data.log" && break
         sleep 0.1
     done

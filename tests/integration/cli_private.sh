@@ -6,8 +6,8 @@
 . "$TARN_SOURCE/tests/integration/cli_lib.bash" || exit 1
 cd "$work" || exit 1
 
-private_is_gone() { # within a few seconds
-    for _ in $(seq 80); do
+private_is_gone() { # within a few seconds, on an idle machine
+    for _ in $(seq 600); do
         [ -e "$1/run/tarn.sock" ] || return 0
         sleep 0.1
     done
@@ -17,11 +17,13 @@ holder() { sed -n 's/^\([0-9]*\) .*/\1/p' "$1/lock"; }
 
 # ---- start, join, end ----
 run sql -c "select 1 as a" -o csv; expect_code 0; expect_out $'a\n1\n'
+hold "$TARN_DATA"
 first=$(holder "$TARN_DATA")
 run sql -c "select 2 as a" -o csv; expect_code 0
 expect_true "the second command joins the first one's server" test "$(holder "$TARN_DATA")" = "$first"
+let_go; expect_code 130
 expect_true "the private server ends by itself" private_is_gone "$TARN_DATA"
-expect_true "its process is gone" bash -c "for i in \$(seq 50); do kill -0 $first 2>/dev/null || exit 0; sleep 0.1; done; exit 1"
+expect_true "its process is gone" bash -c "for i in \$(seq 600); do kill -0 $first 2>/dev/null || exit 0; sleep 0.1; done; exit 1"
 
 # ---- many at once, on a fresh directory ----
 pids=()
@@ -55,13 +57,10 @@ expect_code 0; expect_out $'a\n5\n'
 expect_true "a named server needs no data directory" test ! -e "$work/nothing"
 
 # ---- Ctrl-C ends a query, on both sides ----
-"$tarn" sql -c "select count(*) from range(1000000000000) t(a) where a * a % 7 = 99" >cancel.out 2>cancel.err &
-query=$!
-sleep 1.5
-kill -INT "$query"
-wait "$query"; code=$? last="interrupted query" out=$(cat cancel.out) err=$(cat cancel.err)
+hold "$TARN_DATA"
+let_go
 expect_code 130
-for _ in $(seq 30); do
+for _ in $(seq 600); do
     run query ls -o jsonl
     case "$out" in *'"state":"running"'*) sleep 0.1 ;; *) break ;; esac
 done
@@ -77,9 +76,11 @@ run sql -c "select a from t" -o csv; expect_code 0; expect_out $'a\n5\n'
 # ---- a path longer than a socket address ----
 long=$work/$(printf 'long%.0s' $(seq 30))/data
 run --data "$long" sql -c "select 6 as a" -o csv; expect_code 0; expect_out $'a\n6\n'
+hold "$long"
 pid=$(holder "$long")
 run --data "$long" sql -c "select 7 as a" -o csv; expect_code 0
 expect_true "joined by its long path too" test "$(holder "$long")" = "$pid"
+let_go; expect_code 130
 
 # ---- what stands in the way reaches the user ----
 run --data "$work/nolib" --engine.duckdb_library /nonexistent.so sql -c "select 1"

@@ -16,7 +16,7 @@ import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
-from tarn import LONG, SANITIZED, Failed, Server, TarnError, check, contains, equal, main, seed, test  # noqa: E402
+from tarn import LONG, SANITIZED, Failed, Server, TarnError, at_most, check, contains, equal, main, seed, test  # noqa: E402
 
 CYCLES = 220 if LONG else 56
 QUICK_S = 75 if SANITIZED else 25
@@ -80,7 +80,7 @@ WRITERS = (insert, insert_values, ingest, ingest, load, create)
 def write(server, book, kind, until):
     """One writer, until the server is gone or the time is up."""
     try:
-        with server.client(timeout=30) as client:
+        with server.client() as client:
             while time.monotonic() < until:
                 batch, count = book.new(kind.__name__)
                 try:
@@ -93,16 +93,20 @@ def write(server, book, kind, until):
 
 
 def work(server, book, seconds, kill_after=None):
-    """All writers at once; the server is killed from outside after so many seconds, if at all."""
-    until = time.monotonic() + seconds
+    """All writers at once, until the server is gone or the time is up; it is killed from outside after so many seconds,
+    if at all, but not before something was acknowledged."""
+    until = time.monotonic() + at_most(seconds)
+    before = len(book.acknowledged)
     threads = [threading.Thread(target=write, args=(server, book, kind, until)) for kind in WRITERS]
     for thread in threads:
         thread.start()
     if kill_after is not None:
         time.sleep(kill_after)
+        while len(book.acknowledged) == before and time.monotonic() < until and server.process.poll() is None:
+            time.sleep(0.005)
         server.kill()
     for thread in threads:
-        thread.join(60)
+        thread.join(at_most(60))
         check(not thread.is_alive(), "a writer hangs")
 
 
@@ -226,7 +230,7 @@ def sync_fails(point, nth):
 
         def one(kind):
             try:
-                with server.client(timeout=30) as client:
+                with server.client() as client:
                     while time.monotonic() < until:
                         batch, count = book.new(kind.__name__)
                         begun = time.monotonic()
@@ -239,12 +243,12 @@ def sync_fails(point, nth):
             except LOST:
                 pass
 
-        until = time.monotonic() + 6
+        until = time.monotonic() + at_most(6)
         threads = [threading.Thread(target=one, args=(kind,)) for kind in WRITERS]
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join(60)
+            thread.join(at_most(60))
         if not failures and server.process.poll() is None:
             raise Failed(f"{point}@{nth} never failed")
         # What was asked after somebody had been told of a failure may not be promised any more.
@@ -253,7 +257,7 @@ def sync_fails(point, nth):
             late = [begun for begun in acks if begun > first]
             check(not late, f"{point}@{nth}: {len(late)} acknowledgements after the failure was answered")
             check(all(error.status >= 500 for _, error in failures), str([str(e) for _, e in failures][:3]))
-        code = server.process.wait(20)
+        code = server.process.wait(at_most(20))
         check(code not in (0, -11, -6), f"{point}@{nth}: the server ended with {code}")
         contains(server.log_text(), "sync")
         # A failed sync says nothing about what is on the disk: what was refused may be there or not, but whole.

@@ -12,7 +12,7 @@ import time
 import urllib.parse
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
-from tarn import (NO_KEY, Failed, TarnError, check, contains, equal, eventually, fails, main, multipart,  # noqa: E402
+from tarn import (NO_KEY, Failed, TarnError, at_most, check, contains, equal, eventually, fails, main, multipart,  # noqa: E402
                   shared, test)
 
 API = "/api/v1"
@@ -336,7 +336,7 @@ def limits_hold():
     started = time.monotonic()
     fails("timed_out", server.query, "SELECT count(*) FROM range(1000000000) a, range(1000000) b",
           limits={"seconds": 0.3}, status=408)
-    check(time.monotonic() - started < 5, "a time limit of 0.3 s took longer than 5 s")
+    check(time.monotonic() - started < at_most(1), "a time limit of 0.3 s ended nothing")
     fails("invalid", server.query, "SELECT 1", limits={"rows": -5})
 
 
@@ -365,13 +365,13 @@ def queries_are_listed_and_cancelled():
         equal(ok("GET", path)["state"], "running")
         started = time.monotonic()
         ok("DELETE", path, status=204)
-        thread.join(20)
+        thread.join(at_most(5))
         took = time.monotonic() - started
     finally:
-        thread.join(60)
+        thread.join(at_most(5))
     check(outcome and isinstance(outcome[0], TarnError), str(outcome))
     equal((outcome[0].code, outcome[0].status), ("cancelled", 499))
-    check(took < 1.5, f"cancelling took {took:.2f} s")
+    check(took < at_most(1), f"cancelling took {took:.2f} s")
     equal(ok("GET", path)["state"], "cancelled")
     refused("not_found", 404, "GET", API + "/queries/5d9b4e1e-0000-4000-8000-000000000000")
     refused("not_found", 404, "DELETE", API + "/queries/nonsense")
@@ -388,10 +388,8 @@ def a_client_that_goes_ends_its_query():
                            + body)
         eventually(lambda: [q for q in ok("GET", API + "/queries")["queries"]
                             if "gone" in q["sql"] and q["state"] == "running"], "the query runs")
-    started = time.monotonic()
     eventually(lambda: [q for q in ok("GET", API + "/queries")["queries"]
-                        if "gone" in q["sql"] and q["state"] == "cancelled"], "the query is cancelled")
-    check(time.monotonic() - started < 1.5, "a query outlived its client by more than 1.5 s")
+                        if "gone" in q["sql"] and q["state"] == "cancelled"], "the query is cancelled", at_most(1))
 
 
 # ---- namespaces and tables ----
@@ -616,8 +614,10 @@ def a_file_that_broke_off_can_be_sent_again():
     host, port = server.address.split(":")
     with socket.create_connection((host, int(port))) as connection:
         connection.sendall(b"PUT %s?name=cut.csv HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer %s\r\n"
-                           b"Content-Length: 1000\r\n\r\nn,s\n1,cut\n" % (path.encode(), server.key.encode()))
-        time.sleep(0.5)
+                           b"Expect: 100-continue\r\nContent-Length: 1000\r\n\r\n"
+                           % (path.encode(), server.key.encode()))
+        equal(connection.recv(100)[:12], b"HTTP/1.1 100", "the server wants this file's bytes")
+        connection.sendall(b"n,s\n1,cut\n")
         refused("already_exists", 409, "PUT", path, "n,s\n9,other\n")
     refused("invalid", 400, "POST", f"{API}/loads/{load}/commit", {"table": "mended"})
     eventually(lambda: ask("PUT", path + "?name=whole.csv", "n,s\n1,whole\n").status == 204, "it is taken again")
@@ -725,7 +725,7 @@ def malformed_requests_are_refused_and_the_server_lives():
                  b"POST /query HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
                  b"GET /livez HTTP/1.1\r\nHost: localhost\r\nHost: localhost\r\n\r\n",
                  b"GET /livez%00 HTTP/1.1\r\nHost: localhost\r\n\r\n"):
-        with socket.create_connection((host, int(port)), timeout=10) as connection:
+        with socket.create_connection((host, int(port)), timeout=at_most(10)) as connection:
             connection.sendall(head)
             equal(connection.recv(65536)[:12], b"HTTP/1.1 400", repr(head[:30]))
     equal(ask("GET", "/livez").status, 200)

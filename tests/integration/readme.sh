@@ -11,7 +11,7 @@ server=""
 clean_up() {
     [ -z "$server" ] || kill "$server" 2>/dev/null || true
     [ -z "$server" ] || wait "$server" 2>/dev/null || true
-    for _ in $(seq 100); do # private servers end by themselves once nobody is connected
+    for _ in $(seq 600); do # private servers end by themselves once nobody is connected
         [ -e "$work/data/run/tarn.sock" ] || break
         sleep 0.1
     done
@@ -52,7 +52,7 @@ expect "2" "$(tarn sql -c 'select count(*) from mine')" "both files"
 # Over HTTP
 tarn serve --http.listen 127.0.0.1:0 2>serve.log &
 server=$!
-for _ in $(seq 200); do
+for _ in $(seq 1200); do
     grep -q '^READY' serve.log && break
     sleep 0.1
 done

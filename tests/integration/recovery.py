@@ -197,7 +197,7 @@ def a_flipped_bit_is_found():
 @test
 def one_data_directory_has_one_server():
     with Server() as server:
-        code, _, err = server.run("serve", "--http.listen", "127.0.0.1:0", timeout=20)
+        code, _, err = server.run("serve", "--http.listen", "127.0.0.1:0")
         equal(code, 7, err)
         contains(err, str(server.pid))
         equal(server.rows("SELECT 1"), [[1]])
@@ -210,7 +210,7 @@ def one_data_directory_has_one_server():
 @test
 def a_port_in_use_is_said():
     with Server() as server, Server(start=False, name="other") as other:
-        code, _, err = other.run("serve", "--http.listen", server.address, timeout=20)
+        code, _, err = other.run("serve", "--http.listen", server.address)
         equal(code, 7, err)
         contains(err, "http.listen")
 
@@ -236,7 +236,7 @@ def a_newer_version_s_directory_is_refused():
         database.close()
         check(changed, f"found no schema version to raise in {tables}")
         size = os.path.getsize(path)
-        code, _, err = server.run("serve", "--http.listen", "127.0.0.1:0", timeout=20)
+        code, _, err = server.run("serve", "--http.listen", "127.0.0.1:0")
         check(code not in (0, 139, 134), err)
         contains(err, "newer")
         equal(os.path.getsize(path), size)
@@ -248,7 +248,7 @@ def a_data_directory_one_may_not_write_is_refused():
         return  # root may everything; the next test says what is said
     with Server(start=False) as server:
         os.makedirs(server.data, mode=0o500)
-        code, _, err = server.run("serve", "--http.listen", "127.0.0.1:0", timeout=20)
+        code, _, err = server.run("serve", "--http.listen", "127.0.0.1:0")
         equal(code, 4, err)
 
 
@@ -257,7 +257,7 @@ def a_data_directory_that_is_a_file_is_refused():
     with Server(start=False) as server:
         with open(server.data, "w", encoding="utf-8") as file:
             file.write("no folder")
-        code, _, err = server.run("serve", "--http.listen", "127.0.0.1:0", timeout=20)
+        code, _, err = server.run("serve", "--http.listen", "127.0.0.1:0")
         check(code not in (0, 139, 134), err)
         contains(err, server.data)
         with open(server.data, encoding="utf-8") as file:

@@ -52,7 +52,7 @@ def a_query_opens_only_files_that_can_match():
         trace = os.path.join(server.work, "trace")
         server.settings = {"warehouse.roots": folder, "warehouse.location": "file://" + folder}
         server.wrap = syscalls.command(trace, CALLS, 400)
-        server.start(timeout=60)
+        server.start()
         fill(server, "p")
         files = server.request("GET", "/api/v1/namespaces/main/tables/p/files").ok().json["files"]
         equal(len(files), 10)
@@ -63,7 +63,7 @@ def a_query_opens_only_files_that_can_match():
             spans.append((begun, time.time()))
             expected = 2 * len(parts) if " JOIN " in sql else len(parts)
             check(stats["files_read"] in (len(parts), expected), f"{sql}: {stats}")
-        equal(server.stop(60), 0)
+        equal(server.stop(), 0)
         by_part = {f["partition"]["part"]: os.path.normpath(urllib.parse.unquote(f["path"].removeprefix("file://")))
                    for f in files}
         data_files = set(by_part.values())
@@ -77,7 +77,7 @@ def a_query_of_the_built_in_store_opens_only_its_links():
     with Server(start=False) as server:
         trace = os.path.join(server.work, "trace")
         server.wrap = syscalls.command(trace, CALLS, 400)
-        server.start(timeout=60)
+        server.start()
         fill(server, "p")
         server.query("CREATE TABLE q AS SELECT 1 AS a")
         spans = []
@@ -86,7 +86,7 @@ def a_query_of_the_built_in_store_opens_only_its_links():
             server.query(sql)
             spans.append((begun, time.time()))
         workers = server.workers()
-        equal(server.stop(60), 0)
+        equal(server.stop(), 0)
         blobs, folders = os.path.join(server.data, "blobs"), os.path.join(server.data, "run/workers")
         calls = syscalls.read(trace)
         # A worker's files are links to blobs: name in the worker's folder -> blob.

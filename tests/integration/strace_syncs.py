@@ -12,7 +12,7 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
 import syscalls  # noqa: E402
-from tarn import Server, check, equal, main, test  # noqa: E402
+from tarn import Server, at_most, check, equal, main, test  # noqa: E402
 
 CALLS = ("fsync", "fdatasync", "sync_file_range", "write", "pwrite64", "writev", "pwritev", "sendto", "sendmsg",
          "link", "linkat", "rename", "renameat", "renameat2", "copy_file_range", "fsetxattr", "ftruncate")
@@ -25,12 +25,12 @@ def traced(work):
     with Server(start=False) as server:
         trace = os.path.join(server.work, "trace")
         server.wrap = syscalls.command(trace, CALLS)
-        server.start(timeout=60)
+        server.start()
         server.query("CREATE TABLE t (w BIGINT, n BIGINT)")
         server.query("INSERT INTO t VALUES (0, 0)")
         result = work(server)
         data, wal = server.data, os.path.join(server.data, "tarn.db-wal")
-        equal(server.stop(60), 0)
+        equal(server.stop(), 0)
         return syscalls.read(trace), result, data, wal
 
 
@@ -98,7 +98,7 @@ def thirty_two_writers_share_syncs():
             try:
                 with server.client() as client:
                     client.query("SELECT 1")
-                    barrier.wait(60)
+                    barrier.wait(at_most(60))
                     for n in range(each):
                         begun = time.time()
                         client.ingest("t", [{"w": 100 + writer, "n": n}])
@@ -110,7 +110,7 @@ def thirty_two_writers_share_syncs():
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join(100)
+            thread.join(at_most(100))
         check(not failures, str(failures[:3]))
         equal(int(server.value("SELECT count(*) FROM t WHERE w >= 100")), writers * each)
         equal(int(server.value("SELECT count(*) FROM (SELECT DISTINCT w, n FROM t WHERE w >= 100)")), writers * each)

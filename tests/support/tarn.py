@@ -29,7 +29,9 @@ import urllib.parse
 BIN = os.environ.get("TARN_BIN") or os.path.join(os.path.dirname(__file__), "../../build/tarn")
 SANITIZED = bool(os.environ.get("TARN_SANITIZE"))
 LONG = os.environ.get("TARN_LONG") == "1"
-START_TIMEOUT_S = 60 if SANITIZED else 20
+# How many times longer than an idle machine this one may need for what has to end by itself.
+TIME_FACTOR = (40 if SANITIZED else 10) * float(os.environ.get("TARN_TEST_TIME_FACTOR") or 1)
+START_TIMEOUT_S = 10 * TIME_FACTOR
 NO_KEY = object()
 
 
@@ -88,7 +90,7 @@ class Answer:
 class Client:
     """Requests over one connection that is kept open. Not for two threads at once."""
 
-    def __init__(self, address, key=None, timeout=120):
+    def __init__(self, address, key=None, timeout=60 * TIME_FACTOR):
         host, _, port = address.rpartition(":")
         self.connection = http.client.HTTPConnection(host, int(port), timeout=timeout)
         self.key = key
@@ -201,7 +203,7 @@ class Server:
         self.address, self.pid = told["http"], told["pid"]
         return True
 
-    def stop(self, timeout=30):
+    def stop(self, timeout=6 * TIME_FACTOR):
         """Ends it as a service manager would. The exit code."""
         if self.process is None:
             return None
@@ -255,7 +257,7 @@ class Server:
     def kill_quietly(self):
         if self.process is not None and self.process.poll() is None:
             try:
-                self.stop(10)
+                self.stop()
             except Failed:
                 pass
 
@@ -286,7 +288,7 @@ class Server:
         with open(os.path.join(self.data, "secrets/root.key"), encoding="utf-8") as file:
             return file.read().strip()
 
-    def client(self, key=None, timeout=120):
+    def client(self, key=None, timeout=60 * TIME_FACTOR):
         return Client(self.address, None if key is NO_KEY else key or self.key, timeout)
 
     def request(self, method, path, body=None, headers=None, key=None):
@@ -336,7 +338,7 @@ class Server:
                     found.append(int(entry))
         return found
 
-    def run(self, *arguments, env=None, stdin=None, timeout=120):
+    def run(self, *arguments, env=None, stdin=None, timeout=60 * TIME_FACTOR):
         """A command of the program on this data directory: code, stdout, stderr."""
         return run_tarn("--data", self.data, *arguments, env=env, stdin=stdin, timeout=timeout)
 
@@ -352,7 +354,7 @@ def environment(more):
     return env
 
 
-def run_tarn(*arguments, env=None, stdin=None, timeout=120):
+def run_tarn(*arguments, env=None, stdin=None, timeout=60 * TIME_FACTOR):
     done = subprocess.run([BIN, *arguments], input=stdin, stdin=None if stdin is not None else subprocess.DEVNULL,
                           capture_output=True, timeout=timeout, check=False, env=environment(env or {}))
     return done.returncode, done.stdout.decode("utf-8", "replace"), done.stderr.decode("utf-8", "replace")
@@ -445,8 +447,14 @@ def fails(code, function, *arguments, status=None, **named):
     raise Failed(f"expected the error {code}, got {cut(got)}")
 
 
-def eventually(condition, what, timeout=10):
-    deadline = time.monotonic() + (timeout * 3 if SANITIZED else timeout)
+def at_most(seconds):
+    """The bound, in seconds, of a claim "this ends by itself, and not by something that takes minutes": what an idle
+    machine keeps with room, times what a busy or instrumented one needs. Never a claim about speed."""
+    return seconds * TIME_FACTOR
+
+
+def eventually(condition, what, timeout=at_most(10)):
+    deadline = time.monotonic() + timeout
     while True:
         got = condition()
         if got:

@@ -154,6 +154,26 @@ void test_expect_str(str actual, const char *expected, const char *file, int lin
 
 /* --- files --- */
 
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+enum { TIME_FACTOR = 40 };
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+enum { TIME_FACTOR = 40 };
+#else
+enum { TIME_FACTOR = 10 };
+#endif
+#else
+enum { TIME_FACTOR = 10 };
+#endif
+
+int64_t test_at_most_ms(int64_t ms)
+{
+    const char *more = getenv("TARN_TEST_TIME_FACTOR");
+    long factor = more != NULL ? strtol(more, NULL, 10) : 1;
+
+    return ms * TIME_FACTOR * (factor > 0 ? factor : 1);
+}
+
 const char *test_path(fixture *f, const char *name)
 {
     return arena_printf(f->arena, "%s/%s", f->dir, name);

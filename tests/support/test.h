@@ -85,6 +85,12 @@ const char *test_write_file(fixture *f, const char *name, str content);
 /* The bytes of the file, terminated; the test fails where it cannot be read. */
 str test_read_file(fixture *f, const char *path);
 
+/* The bound of a claim "this ends by itself, and not by something that takes minutes": `ms`, as an idle machine keeps
+ * it with room, times 10, under a sanitizer times 40, and times the variable TARN_TEST_TIME_FACTOR where a machine
+ * needs still more. Never a claim about speed, and no time to sleep: a test that waits for another thread asks for what
+ * it waits for. */
+int64_t test_at_most_ms(int64_t ms);
+
 /* What the macros above call. */
 int test_main(int argc, char **argv, const char *names, void (*const *functions)(void **),
               size_t count);

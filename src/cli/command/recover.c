@@ -6,7 +6,7 @@
 #include "tarn/base/clock.h"
 #include "tarn/base/fs.h"
 
-#define PATIENCE_MS 4000 /* for a private server to end with its last client */
+#define PATIENCE_MS 15000 /* for a private server to end with its last client */
 #define RETRY_MS 100
 
 static status print_counts(cli *c, int64_t objects, int64_t tables, error *err)

@@ -8,7 +8,7 @@
 #include "tarn/base/clock.h"
 #include "tarn/base/fs.h"
 
-#define PATIENCE_MS 4000 /* for a private server to end with its last client */
+#define PATIENCE_MS 15000 /* for a private server to end with its last client */
 #define RETRY_MS 100
 
 static const option options[] = {

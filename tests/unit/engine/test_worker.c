@@ -113,7 +113,7 @@ static void test_the_server_dies_with_its_workers(void **state)
     clock_sleep_ms(50);
     assert_int_equal(kill(server, SIGKILL), 0);
     assert_int_equal(waitpid(server, NULL, 0), server);
-    deadline_ns = clock_mono_ns() + 5000 * MS;
+    deadline_ns = clock_mono_ns() + test_at_most_ms(5000) * MS;
     while (kill(worker_pid, 0) == 0 && clock_mono_ns() < deadline_ns) {
         char path[64];
         char text[256] = "";
@@ -229,11 +229,10 @@ static void test_idle_workers_end(void **state)
     options.idle_timeout_ms = 50;
     workers = open_pool(f, &options);
     worker_release(acquire(f, workers, "alice"));
-    for (int i = 0; i < 100 && stats.alive > 0; i++) {
-        clock_sleep_ms(50);
+    while (stats.alive > 0) { /* the test's time limit ends this where none ends */
+        clock_sleep_ms(10);
         worker_pool_read_stats(workers, &stats);
     }
-    assert_int_equal(stats.alive, 0);
     assert_int_equal(stats.died, 0);
 }
 
@@ -242,21 +241,26 @@ static void test_a_spare_is_kept_warm(void **state)
     fixture *f = *state;
     worker_options options = default_options(f);
     worker_pool *workers;
-    worker_pool_stats stats = {.alive = 0};
-    int64_t start_ns;
+    worker_pool_stats stats = {.spare = 0};
+    pid_t spare = 0, used = 0;
+    worker *w;
 
     options.spare = 1;
+    options.workers_max = 1;
     workers = open_pool(f, &options);
     worker_pool_warm(workers);
-    for (int i = 0; i < 200 && stats.alive == 0; i++) {
+    while (stats.spare == 0) { /* the test's time limit ends this where none starts */
         clock_sleep_ms(10);
         worker_pool_read_stats(workers, &stats);
     }
-    assert_int_equal(stats.alive, 1);
-    clock_sleep_ms(1000); /* it is ready by now */
-    start_ns = clock_mono_ns();
-    worker_release(acquire(f, workers, "alice"));
-    assert_true(clock_mono_ns() - start_ns < 30 * MS);
+    assert_int_equal(worker_pids(&spare, 1), 1);
+    w = acquire(f, workers, "alice"); /* it was there before anybody asked */
+    assert_int_equal(worker_pids(&used, 1), 1);
+    assert_int_equal(used, spare);
+    worker_pool_read_stats(workers, &stats);
+    assert_int_equal(stats.started, 1);
+    assert_int_equal(stats.spare, 0);
+    worker_release(w);
 }
 
 /* --- the queue --- */
@@ -287,11 +291,10 @@ static void wait_for_queue(worker_pool *workers, int64_t size)
 {
     worker_pool_stats stats = {.waiting = -1};
 
-    for (int i = 0; i < 500 && stats.waiting != size; i++) {
+    while (stats.waiting != size) { /* the test's time limit ends this where they never wait */
         clock_sleep_ms(5);
         worker_pool_read_stats(workers, &stats);
     }
-    assert_int_equal(stats.waiting, size);
 }
 
 static void test_a_principal_with_many_queries_does_not_starve_another(void **state)
@@ -340,7 +343,7 @@ static void test_waiting_ends_by_deadline_and_by_cancel(void **state)
     w = acquire(f, workers, "alice");
     EXPECT_STATUS(CANCELLED,
                   worker_acquire(workers, STR("bob"), WORKER_QUERY, &now, &other, &f->err));
-    soon.deadline_ns = clock_mono_ns() + 100 * MS;
+    soon.deadline_ns = clock_mono_ns() + 100 * MS; /* she keeps it: nothing else ends the wait */
     EXPECT_STATUS(TIMEOUT,
                   worker_acquire(workers, STR("bob"), WORKER_QUERY, &soon, &other, &f->err));
     EXPECT_STR(scalar(f, w, "SELECT 1"), "1");
@@ -349,17 +352,26 @@ static void test_waiting_ends_by_deadline_and_by_cancel(void **state)
 
 /* --- the end of queries --- */
 
+/* Workers that are to hear an interrupt get the time that a busy machine takes for it: else they would be killed. */
+static worker_options patient_options(fixture *f)
+{
+    worker_options options = default_options(f);
+
+    options.kill_after_ms = 2 * test_at_most_ms(1000);
+    return options;
+}
+
 static void test_a_deadline_ends_a_query_and_keeps_the_worker(void **state)
 {
     fixture *f = *state;
-    worker_options options = default_options(f);
+    worker_options options = patient_options(f);
     worker *w = acquire(f, open_pool(f, &options), "alice");
     int64_t start_ns = clock_mono_ns();
     worker_cancel cancel = {.deadline_ns = start_ns + 200 * MS};
 
     EXPECT_STATUS(TIMEOUT, worker_exec(w, str_c(endless_sql), &cancel, &f->err));
     assert_true(clock_mono_ns() - start_ns >= 200 * MS);
-    assert_true(clock_mono_ns() - start_ns < 1200 * MS);
+    assert_true(clock_mono_ns() - start_ns < test_at_most_ms(1000) * MS);
     EXPECT_MESSAGE(f, "the query reached its time limit");
     EXPECT_STR(scalar(f, w, "SELECT 1"), "1");
     worker_release(w);
@@ -374,18 +386,21 @@ static bool is_past(void *context)
     return clock_mono_ns() >= ((timer *)context)->at_ns;
 }
 
-static void test_cancel_ends_a_query_within_a_second(void **state)
+/* On an idle machine a cancelled query ends within a second: interrupted, or killed after 700 ms (next test). */
+static void test_cancel_interrupts_a_query_and_keeps_the_worker(void **state)
 {
     fixture *f = *state;
-    worker_options options = default_options(f);
+    worker_options options = patient_options(f);
     worker *w = acquire(f, open_pool(f, &options), "alice");
     const char *slow[] = {
         endless_sql,
         "SELECT i, j FROM range(1000000000) a(i), range(1000) b(j)",
         "SELECT count(DISTINCT i * 7) FROM range(1000000000) t(i)",
         "SELECT i FROM range(300000000) t(i) ORDER BY hash(i)",
-        "SELECT regexp_replace(repeat('a', 100000), '(a*)*b', 'x', 'g'), i FROM range(10000) t(i)",
     };
+    pid_t before = 0, after = 0;
+
+    assert_int_equal(worker_pids(&before, 1), 1);
 
     for (size_t i = 0; i < COUNT_OF(slow); i++) {
         timer t = {.at_ns = clock_mono_ns() + 150 * MS};
@@ -396,9 +411,41 @@ static void test_cancel_ends_a_query_within_a_second(void **state)
 
         EXPECT_STATUS(CANCELLED, worker_query(w, &query_options, NULL, &cancel, &counts, &f->err));
         print_message("%s: %d ms\n", slow[i], (int)((clock_mono_ns() - t.at_ns) / MS));
-        assert_true(clock_mono_ns() - t.at_ns < 1000 * MS);
+        assert_true(clock_mono_ns() - t.at_ns < test_at_most_ms(1000) * MS);
         EXPECT_STR(scalar(f, w, "SELECT 1"), "1");
     }
+    assert_int_equal(worker_pids(&after, 1), 1);
+    assert_int_equal(before, after);
+    worker_release(w);
+}
+
+/* DuckDB looks for an interrupt between chunks: a single call of a function goes on until it returns. Whether the
+ * worker hears or is killed, its caller gets CANCELLED, and the next query a worker. */
+static void test_cancel_ends_a_query_that_hears_nothing(void **state)
+{
+    fixture *f = *state;
+    worker_options options = default_options(f);
+    worker_pool *workers;
+    worker *w;
+
+    options.kill_after_ms = 100;
+    workers = open_pool(f, &options);
+    for (int i = 0; i < 2; i++) {
+        timer t = {.at_ns = clock_mono_ns() + 150 * MS};
+        worker_cancel cancel = {.is_cancelled = is_past, .context = &t};
+        worker_query_options query_options = {
+            .sql = STR("SELECT levenshtein(repeat('a', 300000), repeat('b', 300000))"),
+            .format = RESULT_CSV,
+            .rows_max = -1};
+        worker_query_result counts;
+
+        w = acquire(f, workers, "alice");
+        EXPECT_STATUS(CANCELLED, worker_query(w, &query_options, NULL, &cancel, &counts, &f->err));
+        assert_true(clock_mono_ns() - t.at_ns < test_at_most_ms(1000) * MS);
+        worker_release(w);
+    }
+    w = acquire(f, workers, "alice");
+    EXPECT_STR(scalar(f, w, "SELECT 1"), "1");
     worker_release(w);
 }
 
@@ -413,7 +460,7 @@ static status refuse(void *context, const void *bytes, size_t size, error *err)
 static void test_a_sink_that_fails_ends_the_query(void **state)
 {
     fixture *f = *state;
-    worker_options options = default_options(f);
+    worker_options options = patient_options(f);
     worker *w = acquire(f, open_pool(f, &options), "alice");
     gathered *g = gathered_create(f);
     result_sink sink = {.begin = gather_columns, .write = refuse, .context = g};
@@ -424,7 +471,7 @@ static void test_a_sink_that_fails_ends_the_query(void **state)
 
     EXPECT_STATUS(CANCELLED, worker_query(w, &query_options, &sink, NULL, &counts, &f->err));
     EXPECT_MESSAGE(f, "the client is gone");
-    assert_true(clock_mono_ns() - start_ns < 1500 * MS);
+    assert_true(clock_mono_ns() - start_ns < test_at_most_ms(1000) * MS);
     EXPECT_STR(scalar(f, w, "SELECT 1"), "1");
     worker_release(w);
 }
@@ -469,7 +516,7 @@ static void test_a_worker_that_does_not_answer_is_killed(void **state)
     assert_int_equal(worker_pids(&pid, 1), 1);
     assert_int_equal(kill(pid, SIGSTOP), 0);
     EXPECT_STATUS(TIMEOUT, worker_exec(w, STR("SELECT 1"), &cancel, &f->err));
-    assert_true(clock_mono_ns() - start_ns < 1200 * MS);
+    assert_true(clock_mono_ns() - start_ns < test_at_most_ms(1000) * MS);
     worker_release(w);
     w = acquire(f, workers, "alice");
     EXPECT_STR(scalar(f, w, "SELECT 1"), "1");
@@ -617,8 +664,10 @@ TESTS(test_close_leaves_no_process_and_no_folder, test_the_server_dies_with_its_
       test_release_resets_the_session, test_idle_workers_end, test_a_spare_is_kept_warm,
       test_a_principal_with_many_queries_does_not_starve_another,
       test_waiting_ends_by_deadline_and_by_cancel,
-      test_a_deadline_ends_a_query_and_keeps_the_worker, test_cancel_ends_a_query_within_a_second,
-      test_a_sink_that_fails_ends_the_query, test_a_killed_worker_fails_its_query_and_is_replaced,
+      test_a_deadline_ends_a_query_and_keeps_the_worker,
+      test_cancel_interrupts_a_query_and_keeps_the_worker,
+      test_cancel_ends_a_query_that_hears_nothing, test_a_sink_that_fails_ends_the_query,
+      test_a_killed_worker_fails_its_query_and_is_replaced,
       test_a_worker_that_does_not_answer_is_killed, test_memory_and_spill_have_limits,
       test_errors_are_worded_and_placed, test_messages_hide_the_folders,
       test_a_missing_library_is_named_with_the_cure, test_a_library_of_another_kind_is_refused,

@@ -85,16 +85,32 @@ static inline void raw_send(int fd, str bytes)
     }
 }
 
+/* How long a test waits for what has to come before it takes it for missing: only a failure takes so long. */
+enum { PATIENCE_MS = 60000 };
+
 typedef enum raw_end { RAW_CLOSED, RAW_RESET, RAW_SILENT } raw_end;
 
-/* Everything until the server closes or resets, or says nothing for `patience_ms`. */
-static inline str raw_read(fixture *f, int fd, int patience_ms, raw_end *ret_end)
+static inline size_t count_of(str text, const char *part)
+{
+    size_t count = 0;
+
+    for (size_t at = 0; (at = str_find(text, str_c(part))) != STR_NPOS; count++) {
+        text = str_slice(text, at + 1, text.size);
+    }
+    return count;
+}
+
+/* Everything until `mark` came `count` times (NULL: no such end), the server closes or resets, or says nothing any
+ * more. */
+static inline str raw_read_until(fixture *f, int fd, const char *mark, size_t count,
+                                 raw_end *ret_end)
 {
     buf *out = buf_in(f->arena, 1024 * 1024);
     struct pollfd wanted = {.fd = fd, .events = POLLIN};
 
     *ret_end = RAW_SILENT;
-    while (poll(&wanted, 1, patience_ms) > 0) {
+    while ((mark == NULL || count_of(buf_str(out), mark) < count) &&
+           poll(&wanted, 1, PATIENCE_MS) > 0) {
         ssize_t got = recv(fd, buf_reserve(out, 65536), 65536, 0);
         if (got <= 0) {
             *ret_end = got == 0 ? RAW_CLOSED : RAW_RESET;
@@ -105,6 +121,12 @@ static inline str raw_read(fixture *f, int fd, int patience_ms, raw_end *ret_end
     return buf_str(out);
 }
 
+/* Everything until the server closes or resets. */
+static inline str raw_read(fixture *f, int fd, raw_end *ret_end)
+{
+    return raw_read_until(f, fd, NULL, 0, ret_end);
+}
+
 /* Sends, and reads until the server closes: requests say "Connection: close". */
 static inline str raw_exchange(const site *s, str bytes)
 {
@@ -112,7 +134,7 @@ static inline str raw_exchange(const site *s, str bytes)
     raw_end end;
 
     raw_send(fd, bytes);
-    str answer = raw_read(s->f, fd, 5000, &end);
+    str answer = raw_read(s->f, fd, &end);
     (void)close(fd);
     assert_int_equal(end, RAW_CLOSED);
     return answer;
@@ -137,16 +159,6 @@ static inline void expect_start(str text, const char *part)
     }
 }
 
-static inline size_t count_of(str text, const char *part)
-{
-    size_t count = 0;
-
-    for (size_t at = 0; (at = str_find(text, str_c(part))) != STR_NPOS; count++) {
-        text = str_slice(text, at + 1, text.size);
-    }
-    return count;
-}
-
 static inline str body_of(str answer)
 {
     size_t at = str_find(answer, STR("\r\n\r\n"));
@@ -155,10 +167,10 @@ static inline str body_of(str answer)
     return str_slice(answer, at + 4, answer.size);
 }
 
-/* Waits for other threads to bring something about, at most 5 s. */
+/* Waits for other threads to bring something about. */
 #define WAIT_FOR(condition)                                     \
     do {                                                        \
-        int64_t wait_until_ = clock_mono_ms() + 5000;           \
+        int64_t wait_until_ = clock_mono_ms() + PATIENCE_MS;    \
         while (!(condition) && clock_mono_ms() < wait_until_) { \
             clock_sleep_ms(2);                                  \
         }                                                       \

@@ -49,7 +49,7 @@ static void broken(http_exchange *x)
 
 static void hang(http_exchange *x)
 {
-    for (int64_t until = clock_mono_ms() + 5000; clock_mono_ms() < until;) {
+    for (int64_t until = clock_mono_ms() + PATIENCE_MS; clock_mono_ms() < until;) {
         if (http_exchange_gone(x)) {
             saw_gone = true;
             return;
@@ -359,7 +359,7 @@ static void test_a_cancelled_call_ends_soon_and_the_server_hears_of_it(void **st
     saw_gone = false;
     EXPECT_OK(thread_start(&other, "canceller", cancel_soon, &c, &f->err));
     EXPECT_STATUS(CANCELLED, http_client_send(client, &call, f->arena, &answer, &f->err));
-    assert_true(clock_mono_ms() - began_ms < 1000);
+    assert_true(clock_mono_ms() - began_ms < test_at_most_ms(1000));
     WAIT_FOR(saw_gone);
     thread_join(&other);
     EXPECT_STATUS(CANCELLED,

@@ -43,6 +43,9 @@ typedef struct worker_options {
     sandbox_mode sandbox;
     int spare;               /* workers kept warm without an owner: 1 */
     int64_t idle_timeout_ms; /* an owned idle worker ends after this */
+    /* a worker that goes on for so long after an interrupt is killed; 0: 700, so that cancelling takes less than a
+     * second */
+    int64_t kill_after_ms;
 } worker_options;
 
 /* Does not start anything that can fail late: UNAVAILABLE naming the cure where the DuckDB
@@ -74,17 +77,6 @@ const char *worker_in(const worker *w); /* absolute path */
 const char *worker_out(const worker *w);
 /* A name never used before in this worker: "f12". */
 char *worker_fresh_name(worker *w, arena *a);
-
-/* A file that a statement is about to read, under a path that never means another file. */
-typedef struct worker_footer {
-    str path;
-    int64_t size_bytes; /* of the Parquet footer; INT64_MAX: not known */
-} worker_footer;
-/* With parquet_metadata_cache DuckDB keeps the footers of what it reads under their paths, outside
- * of what it can give up, for the worker's life. True where there is room for these, which are then
- * counted, and the statement may switch it on. Where the room was taken by other files the worker
- * ends when it is released, so that the next one begins afresh. */
-bool worker_keep_footers(worker *w, const worker_footer *footers, size_t count);
 
 /* Statement without result. Errors are DuckDB's, translated: kind, message without DuckDB's
  * prefix, position in the text. WORKER_DIED, CANCELLED, TIMEOUT, OUT_OF_MEMORY, NO_SPACE (spill
@@ -141,6 +133,7 @@ status worker_query(worker *w, const worker_query_options *options, const result
 
 typedef struct worker_pool_stats {
     int64_t started, died, killed, alive, busy, waiting;
+    int64_t spare; /* ready, without an owner */
 } worker_pool_stats;
 void worker_pool_read_stats(worker_pool *p, worker_pool_stats *ret_stats);
 
