@@ -433,7 +433,7 @@ status worker_acquire(worker_pool *p, str principal_id, worker_profile profile,
 void worker_release(worker *w)
 {
     worker_pool *p = w->pool;
-    bool is_usable = !w->is_broken && pool_clear_folders(w, NULL) == STATUS_OK &&
+    bool is_usable = !w->is_broken && !w->is_worn && pool_clear_folders(w, NULL) == STATUS_OK &&
                      wire_send(w->fd, WIRE_RESET, STR(""), NULL) == STATUS_OK;
 
     mutex_lock(&p->lock);

@@ -78,6 +78,17 @@ const char *worker_out(const worker *w);
 /* A name never used before in this worker: "f12". */
 char *worker_fresh_name(worker *w, arena *a);
 
+/* A file that a statement is about to read, under a path that never means another file. */
+typedef struct worker_footer {
+    str path;
+    int64_t size_bytes; /* of the Parquet footer; INT64_MAX: not known */
+} worker_footer;
+/* With parquet_metadata_cache DuckDB keeps the footers of what it reads under their paths, outside
+ * of what it can give up, for the worker's life. True where there is room for these, which are then
+ * counted, and the statement may switch it on. Where the room was taken by other files the worker
+ * ends when it is released, so that the next one begins afresh. */
+bool worker_keep_footers(worker *w, const worker_footer *footers, size_t count);
+
 /* Statement without result. Errors are DuckDB's, translated: kind, message without DuckDB's
  * prefix, position in the text. WORKER_DIED, CANCELLED, TIMEOUT, OUT_OF_MEMORY, NO_SPACE (spill
  * full). */
