@@ -140,6 +140,12 @@ bool ice__file_must_match(const ice__filter *filter, const ice_file *file);
 /* The same by the partition alone, for delete files. */
 bool ice__partition_must_match(const ice__filter *filter, const ice_file *file);
 
+/* ---- delete files (deletes.c) ---- */
+/* Which of the delete files `found` apply to which of the scan's data files: fills `deletes` and `applied`. CORRUPT
+ * where manifests contradict each other. */
+status ice__apply_deletes(const ice_metadata *m, const ice_file *found, size_t count, arena *a,
+                          ice_scan *scan, error *err);
+
 /* ---- manifests in memory (cache.c) ---- */
 typedef struct ice__manifest_list {
     const ice_manifest *manifests;

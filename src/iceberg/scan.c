@@ -3,9 +3,8 @@
  *   1. the manifest list: manifests whose summaries rule them out are counted and never read
  *   2. the other manifests, several at once, from the cache where they are there
  *   3. each live entry by its partition, its null counts, its bounds
- *   4. delete files that may concern a surviving data file
+ *   4. delete files, to the surviving data files that they apply to (deletes.c)
  * Nothing here depends on the order in which manifests were read: the result is in list order. */
-#include "tarn/base/map.h"
 #include "tarn/base/thread.h"
 #include "tarn/base/vec.h"
 
@@ -120,8 +119,11 @@ static void choose_parts(plan *p, const ice__manifest_list *list, ice_scan *scan
             (int64_t)manifest->added_files + manifest->existing_files == 0) {
             continue; /* it only tells what was deleted */
         }
-        if (!manifest->deletes && p->filter != NULL && is_counted(manifest) &&
+        if (p->filter != NULL && is_counted(manifest) &&
             !ice__manifest_may_match(p->filter, manifest, &verdict)) {
+            if (manifest->deletes) {
+                continue; /* it speaks of partitions of which no data file is left */
+            }
             int64_t files = (int64_t)manifest->added_files + manifest->existing_files;
 
             scan->total_files += files;
@@ -135,97 +137,6 @@ static void choose_parts(plan *p, const ice__manifest_list *list, ice_scan *scan
         arena_defer(p->memory, free_arena, p->parts[p->part_count].memory);
         p->part_count++;
     }
-}
-
-/* --- deletes --- */
-
-/* What is known of the surviving data files of one partition. */
-typedef struct partition_info {
-    int64_t oldest_sequence; /* the least data sequence number */
-} partition_info;
-
-static str partition_key(const ice_file *f, arena *a)
-{
-    buf *key = buf_in(a, 1024 * 1024);
-
-    buf_printf(key, "%d", (int)f->spec_id);
-    for (size_t i = 0; i < f->partition_count; i++) {
-        const ice_value *v = &f->partition[i];
-        ice_type type = {.kind = v->kind};
-        str bytes = v->is_null ? STR_NULL : ice_value_encode(&type, v, a);
-
-        buf_printf(key, v->is_null ? "|-" : "|%zu:", bytes.size);
-        buf_add_str(key, bytes);
-    }
-    return buf_str(key);
-}
-
-typedef struct data_info {
-    map *partitions; /* partition_info by partition_key */
-    map *paths;      /* of surviving files */
-    int64_t oldest_sequence;
-} data_info;
-
-static void note_file(data_info *info, const ice_file *f, arena *a)
-{
-    str key = partition_key(f, a);
-    partition_info *p = map_get(info->partitions, key);
-
-    if (p == NULL) {
-        p = ARENA_NEW(a, partition_info);
-        p->oldest_sequence = f->data_sequence;
-        (void)map_set(info->partitions, key, p);
-    }
-    if (f->data_sequence < p->oldest_sequence) {
-        p->oldest_sequence = f->data_sequence;
-    }
-    if (f->data_sequence < info->oldest_sequence) {
-        info->oldest_sequence = f->data_sequence;
-    }
-    (void)map_set(info->paths, f->path, p);
-}
-
-/* Specification, "Scan planning": positions apply from their own sequence number on, equality deletes to what is
- * strictly older; both within their partition, equality deletes of an unpartitioned spec everywhere. */
-static bool may_apply(const plan *p, const data_info *info, const ice_file *deletes, arena *a)
-{
-    const ice_spec *spec = ice_metadata_spec_by_id(p->m, deletes->spec_id);
-    const partition_info *partition;
-
-    if (deletes->content == ICE_EQUALITY_DELETES && spec != NULL && spec->field_count == 0) {
-        return info->oldest_sequence < deletes->data_sequence;
-    }
-    if (!str_is_null(deletes->referenced_data_file)) {
-        return map_has(info->paths, deletes->referenced_data_file);
-    }
-    partition = map_get(info->partitions, partition_key(deletes, a));
-    if (partition == NULL) {
-        return false;
-    }
-    return deletes->content == ICE_EQUALITY_DELETES
-               ? partition->oldest_sequence < deletes->data_sequence
-               : partition->oldest_sequence <= deletes->data_sequence;
-}
-
-static void take_deletes(const plan *p, const file_vec *candidates, ice_scan *scan)
-{
-    arena *scratch = arena_child(p->memory);
-    data_info info = {.partitions = map_create(scratch),
-                      .paths = map_create(scratch),
-                      .oldest_sequence = INT64_MAX};
-    file_vec kept = {0};
-
-    for (size_t i = 0; candidates->count > 0 && i < scan->file_count; i++) {
-        note_file(&info, &scan->files[i], scratch);
-    }
-    for (size_t i = 0; i < candidates->count; i++) {
-        if (may_apply(p, &info, &candidates->items[i], scratch)) {
-            vec_push(p->memory, &kept, candidates->items[i]);
-        }
-    }
-    arena_free(scratch);
-    scan->deletes = kept.items;
-    scan->delete_count = kept.count;
 }
 
 /* --- the whole --- */
@@ -274,8 +185,7 @@ static status collect(const plan *p, ice_scan *scan, error *err)
     scan->skipped = skipped.items;
     scan->skipped_count = skipped.count;
     scan->skipped_by[ICE_KEPT] = 0;
-    take_deletes(p, &deletes, scan);
-    return STATUS_OK;
+    return ice__apply_deletes(p->m, deletes.items, deletes.count, p->memory, scan, err);
 }
 
 /* Threads are for files that must be read: what lies in memory is done before one has started. */

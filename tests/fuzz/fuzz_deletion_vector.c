@@ -1,5 +1,5 @@
-/* Deletion vectors: the input as a bitmap (behind a frame with the right checksum, so that all of it is reached), then as
- * a whole blob. What was accepted must hold together: as many rows as counted, in order, found again, written again. */
+/* Deletion vectors: the input as a bitmap, then as a whole blob. What was accepted must hold together: as many rows as
+ * counted, in order, found again, written again. */
 #include "support/fuzz.h"
 
 #include "tarn/base/buf.h"

@@ -1,5 +1,5 @@
-/* Claims about sets of rows and deletion vectors. Goldens and who wrote them: tests/golden/codec/README.md; how many rows
- * are in them, and their sum, was printed by pyroaring 1.2. */
+/* Claims about sets of rows and deletion vectors. Goldens and who wrote them: tests/golden/codec/README.md; how many
+ * rows are in them, and their sum, was printed by pyroaring 1.2. */
 #include "support/test.h"
 #include "tarn/base/limits.h"
 #include "tarn/base/map.h"

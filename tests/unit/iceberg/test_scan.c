@@ -141,6 +141,8 @@ static void test_skipped_manifests_are_not_read(void **given)
 static ice_entry delete_file(ice_content content, const ice_value *partition, int64_t sequence,
                              const char *path)
 {
+    static const int32_t ids[] = {1};
+
     return (ice_entry){.status = ICE_EXISTING,
                        .file = {.content = content,
                                 .path = str_c(path),
@@ -149,6 +151,8 @@ static ice_entry delete_file(ice_content content, const ice_value *partition, in
                                 .partition_count = 1,
                                 .record_count = 1,
                                 .size_bytes = 1,
+                                .equality_ids = ids,
+                                .equality_id_count = content == ICE_EQUALITY_DELETES ? 1 : 0,
                                 .sort_order_id = -1,
                                 .first_row_id = ICE_NO_ROW_ID,
                                 .content_offset = -1,

@@ -94,6 +94,9 @@ typedef struct ice_scan {
 status ice_scan_plan(storage *st, const ice_scan_options *options, arena *a, ice_scan *ret_scan,
                      error *err);
 
+/* A text that is equal for files of one spec with equal partition values, and for no others. */
+str ice_file_partition_key(const ice_file *file, arena *a);
+
 /* True unless no row of the file can satisfy the filter. Exposed for tests. */
 bool ice_file_may_match(const ice_file *file, const ice_metadata *m, const ice_expr *filter,
                         ice_skip_reason *ret_reason, int32_t *ret_field_id);
