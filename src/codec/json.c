@@ -84,10 +84,17 @@ double json_double_or(const json *value, double fallback)
     case JSON_INT64:
         return (double)value->u.integer;
     case JSON_DOUBLE:
-        return value->u.number;
+        return value->u.number.value;
     default:
         return fallback;
     }
+}
+
+str json_wide_integer(const json *value)
+{
+    return json_kind_of(value) == JSON_DOUBLE && value->u.number.digits != NULL
+               ? str_c(value->u.number.digits)
+               : STR_NULL;
 }
 
 bool json_bool_or(const json *value, bool fallback)

@@ -1,7 +1,7 @@
 /* JSON text to a tree. jansson does the parsing and is seen in this file alone; its tree is
  * copied into the arena and freed. What jansson does differently from our contract is mended
- * here: integers beyond 64 bits become doubles, nesting has our limit, errors say line and column
- * of the text. */
+ * here: integers beyond 64 bits become doubles that know their digits, nesting has our limit,
+ * errors say line and column of the text. */
 
 /* Both libraries have enumerators of these names: jansson's get others while its header is read. */
 #define JSON_OBJECT JANSSON_OBJECT
@@ -71,6 +71,9 @@ static status jansson_failed(str text, const json_error_t *failure, size_t posit
 typedef struct widened {
     buf text;               /* the document with ".0" behind such integers */
     VEC(size_t) insertions; /* where, in `text` */
+    /* Digits of the reals that jansson will find, in the order of the text; NULL: no integer */
+    VEC(const char *) reals;
+    size_t taken; /* of `reals`, by convert() */
 } widened;
 
 static bool is_number_char(char c)
@@ -78,16 +81,31 @@ static bool is_number_char(char c)
     return (c >= '0' && c <= '9') || c == '-' || c == '+' || c == '.' || c == 'e' || c == 'E';
 }
 
-static bool is_wide_integer(str number)
+static bool is_integer(str number)
 {
-    int64_t value;
-
     for (size_t i = 0; i < number.size; i++) {
         if ((number.data[i] < '0' || number.data[i] > '9') && !(i == 0 && number.data[i] == '-')) {
             return false;
         }
     }
-    return str_to_int64(number, &value, NULL) != STATUS_OK;
+    return true;
+}
+
+static void widen_number(str number, arena *a, widened *w)
+{
+    int64_t value;
+
+    buf_add_str(&w->text, number);
+    if (number.data[0] != '-' && (number.data[0] < '0' || number.data[0] > '9')) {
+        return; /* the e of true */
+    }
+    if (!is_integer(number)) {
+        vec_push(a, &w->reals, (const char *)NULL);
+    } else if (str_to_int64(number, &value, NULL) != STATUS_OK) {
+        vec_push(a, &w->insertions, w->text.size);
+        vec_push(a, &w->reals, (const char *)arena_strndup(a, number.data, number.size));
+        buf_add_c(&w->text, ".0");
+    }
 }
 
 static size_t string_end(str text, size_t from)
@@ -114,11 +132,7 @@ static void widen(str text, arena *a, widened *w)
             while (end < text.size && is_number_char(text.data[end])) {
                 end++;
             }
-            buf_add(&w->text, text.data + at, end - at);
-            if (is_wide_integer(str_slice(text, at, end))) {
-                vec_push(a, &w->insertions, w->text.size);
-                buf_add_c(&w->text, ".0");
-            }
+            widen_number(str_slice(text, at, end), a, w);
         } else {
             buf_add_char(&w->text, text.data[at]);
         }
@@ -126,33 +140,31 @@ static void widen(str text, arena *a, widened *w)
     }
 }
 
-static status load_widened(str text, json_t **ret_value, error *err)
+/* `w` is filled, in the arena. */
+static status load_widened(str text, arena *a, widened *w, json_t **ret_value, error *err)
 {
-    arena *a = arena_create();
-    widened w = {.insertions = {0}};
     json_error_t failure;
     json_t *value = NULL;
     status kind;
 
-    buf_init(&w.text, text.size * 2 + 2);
-    widen(text, a, &w);
-    kind = buf_check(&w.text, "JSON document", err);
+    buf_init(&w->text, text.size * 2 + 2);
+    widen(text, a, w);
+    kind = buf_check(&w->text, "JSON document", err);
     if (kind == STATUS_OK) {
-        value = json_loadb(w.text.data, w.text.size,
+        value = json_loadb(w->text.data, w->text.size,
                            JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL, &failure);
         if (value == NULL) {
             size_t position = failure.position > 0 ? (size_t)failure.position : 0;
             size_t inserted = 0;
 
-            for (size_t i = 0; i < w.insertions.count && w.insertions.items[i] < position; i++) {
+            for (size_t i = 0; i < w->insertions.count && w->insertions.items[i] < position; i++) {
                 inserted += 2;
             }
             kind =
                 jansson_failed(text, &failure, position > inserted ? position - inserted : 0, err);
         }
     }
-    buf_release(&w.text);
-    arena_free(a);
+    buf_release(&w->text);
     if (kind == STATUS_OK) {
         *ret_value = value;
     }
@@ -161,15 +173,20 @@ static status load_widened(str text, json_t **ret_value, error *err)
 
 /* --- into our tree --- */
 
-static status convert(const json_t *from, int depth, arena *a, json *to, error *err);
+typedef struct conversion {
+    arena *a;
+    widened *wide; /* NULL: there are no such integers */
+} conversion;
 
-static status convert_array(const json_t *from, int depth, arena *a, json *to, error *err)
+static status convert(const json_t *from, int depth, conversion *c, json *to, error *err);
+
+static status convert_array(const json_t *from, int depth, conversion *c, json *to, error *err)
 {
     size_t count = json_array_size(from);
-    json *items = ARENA_ARRAY(a, json, count);
+    json *items = ARENA_ARRAY(c->a, json, count);
 
     for (size_t i = 0; i < count; i++) {
-        TRY(convert(json_array_get(from, i), depth + 1, a, &items[i], err));
+        TRY(convert(json_array_get(from, i), depth + 1, c, &items[i], err));
     }
     to->kind = JSON_ARRAY;
     to->u.array.items = items;
@@ -177,17 +194,18 @@ static status convert_array(const json_t *from, int depth, arena *a, json *to, e
     return STATUS_OK;
 }
 
-static status convert_object(json_t *from, int depth, arena *a, json *to, error *err)
+static status convert_object(json_t *from, int depth, conversion *c, json *to, error *err)
 {
-    json_member *members = ARENA_ARRAY(a, json_member, json_object_size(from));
+    json_member *members = ARENA_ARRAY(c->a, json_member, json_object_size(from));
     size_t count = 0;
 
     /* jansson iterates in the order of the text. */
     for (void *at = json_object_iter(from); at != NULL; at = json_object_iter_next(from, at)) {
         json_member *member = &members[count++];
 
-        member->key = str_copy(a, str_from(json_object_iter_key(at), json_object_iter_key_len(at)));
-        TRY(convert(json_object_iter_value(at), depth + 1, a, &member->value, err));
+        member->key =
+            str_copy(c->a, str_from(json_object_iter_key(at), json_object_iter_key_len(at)));
+        TRY(convert(json_object_iter_value(at), depth + 1, c, &member->value, err));
     }
     to->kind = JSON_OBJECT;
     to->u.object.members = members;
@@ -195,27 +213,38 @@ static status convert_object(json_t *from, int depth, arena *a, json *to, error 
     return STATUS_OK;
 }
 
-static status convert(const json_t *from, int depth, arena *a, json *to, error *err)
+static void convert_real(double value, conversion *c, json *to)
+{
+    to->kind = JSON_DOUBLE;
+    to->u.number.value = value;
+    to->u.number.digits = NULL;
+    if (c->wide != NULL && c->wide->taken < c->wide->reals.count) {
+        const char *digits = c->wide->reals.items[c->wide->taken++];
+
+        to->u.number.digits = digits != NULL ? arena_strndup(c->a, digits, strlen(digits)) : NULL;
+    }
+}
+
+static status convert(const json_t *from, int depth, conversion *c, json *to, error *err)
 {
     if (depth > LIMIT_JSON_DEPTH) {
         return too_deep(err);
     }
     switch (json_typeof(from)) {
     case JANSSON_OBJECT:
-        return convert_object((json_t *)(uintptr_t)from, depth, a, to, err);
+        return convert_object((json_t *)(uintptr_t)from, depth, c, to, err);
     case JANSSON_ARRAY:
-        return convert_array(from, depth, a, to, err);
+        return convert_array(from, depth, c, to, err);
     case JSON_STRING:
         to->kind = JSON_STR;
-        to->u.text = str_copy(a, str_from(json_string_value(from), json_string_length(from)));
+        to->u.text = str_copy(c->a, str_from(json_string_value(from), json_string_length(from)));
         break;
     case JSON_INTEGER:
         to->kind = JSON_INT64;
         to->u.integer = json_integer_value(from);
         break;
     case JSON_REAL:
-        to->kind = JSON_DOUBLE;
-        to->u.number = json_real_value(from);
+        convert_real(json_real_value(from), c, to);
         break;
     case JSON_TRUE:
     case JSON_FALSE:
@@ -239,25 +268,32 @@ static pthread_once_t seeded = PTHREAD_ONCE_INIT;
 
 status json_parse(str text, arena *a, const json **ret_value, error *err)
 {
+    conversion c = {.a = a};
+    arena *scratch = NULL;
     json_error_t failure;
     json_t *parsed;
     json *value;
-    status kind;
+    status kind = STATUS_OK;
 
     (void)pthread_once(&seeded, seed_jansson);
     parsed = json_loadb(text.size > 0 ? text.data : "", text.size,
                         JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL, &failure);
     if (parsed == NULL && json_error_code(&failure) == json_error_numeric_overflow) {
-        TRY(load_widened(text, &parsed, err));
+        scratch = arena_create();
+        c.wide = ARENA_NEW(scratch, widened);
+        kind = load_widened(text, scratch, c.wide, &parsed, err);
     } else if (parsed == NULL) {
         return jansson_failed(text, &failure, failure.position > 0 ? (size_t)failure.position : 0,
                               err);
     }
-    value = ARENA_NEW(a, json);
-    kind = convert(parsed, 0, a, value, err);
-    json_decref(parsed);
     if (kind == STATUS_OK) {
-        *ret_value = value;
+        value = ARENA_NEW(a, json);
+        kind = convert(parsed, 0, &c, value, err);
+        json_decref(parsed);
+        if (kind == STATUS_OK) {
+            *ret_value = value;
+        }
     }
+    arena_free(scratch);
     return kind;
 }

@@ -14,7 +14,10 @@ struct json {
     union {
         bool boolean;
         int64_t integer;
-        double number;
+        struct {
+            double value;
+            const char *digits; /* as the text wrote an integer beyond 64 bits; else NULL */
+        } number;
         str text;
         struct {
             const json *items;

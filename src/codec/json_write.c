@@ -316,7 +316,11 @@ void json_put_value(json_writer *w, const json *value)
         json_put_int(w, value->u.integer);
         break;
     case JSON_DOUBLE:
-        json_put_double(w, value->u.number);
+        if (value->u.number.digits != NULL) {
+            json_put_raw(w, str_c(value->u.number.digits));
+        } else {
+            json_put_double(w, value->u.number.value);
+        }
         break;
     case JSON_STR:
         json_put_str(w, value->u.text);

@@ -135,9 +135,9 @@ static bool parse_special_float(str text, json *to)
     bool is_signed = text.size > 0 && (text.data[0] == '-' || text.data[0] == '+');
 
     if (is_one_of(text, nans, COUNT_OF(nans))) {
-        to->u.number = (double)__builtin_nanf("");
+        to->u.number.value = (double)__builtin_nanf("");
     } else if (is_one_of(str_slice(text, is_signed, text.size), infinities, COUNT_OF(infinities))) {
-        to->u.number = text.data[0] == '-' ? -__builtin_inf() : __builtin_inf();
+        to->u.number.value = text.data[0] == '-' ? -__builtin_inf() : __builtin_inf();
     } else {
         return false;
     }
@@ -188,7 +188,7 @@ static bool parse_number(reader *r, str text, json *to)
     plain = str_printf(r->a, "%s0%.*s.%.*s0%.*s", negative ? "-" : "", STR_ARG(whole_digits),
                        STR_ARG(fraction), STR_ARG(exponent));
     to->kind = JSON_DOUBLE;
-    return str_to_double(plain, &to->u.number, NULL) == STATUS_OK;
+    return str_to_double(plain, &to->u.number.value, NULL) == STATUS_OK;
 }
 
 static void resolve_plain(reader *r, str text, json *to)
@@ -298,7 +298,7 @@ static status convert_scalar(reader *r, struct fy_node *node, json_kind wanted, 
     }
     resolve_plain(r, text, to);
     if (wanted == JSON_DOUBLE && to->kind == JSON_INT64) {
-        *to = (json){.kind = JSON_DOUBLE, .u.number = (double)to->u.integer};
+        *to = (json){.kind = JSON_DOUBLE, .u.number.value = (double)to->u.integer};
     }
     if (wanted != JSON_VALUE && wanted != to->kind) {
         return syntax_error(r, node, "the value is not what its tag says");

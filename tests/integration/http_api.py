@@ -338,6 +338,41 @@ def limits_hold():
           limits={"seconds": 0.3}, status=408)
     check(time.monotonic() - started < at_most(1), "a time limit of 0.3 s ended nothing")
     fails("invalid", server.query, "SELECT 1", limits={"rows": -5})
+    for sql in ("SELECT * FROM range(5)", "SHOW TABLES", "SELECT 1 LIMIT 3"):
+        got = server.query(sql, limits={"rows": 0})
+        equal((got["rows"], got["row_count"], len(got["columns"]) > 0), ([], 0, True), sql)
+    for form in ("csv", "jsonl", "arrow", "parquet"):
+        equal(ask("POST", API + "/query", {"sql": "SELECT 1 AS a", "format": form, "limits": {"rows": 0}}).status, 200)
+
+
+@test
+def a_memory_limit_has_a_least_value():
+    server = shared()
+    contains(fails("invalid", server.query, "SELECT 1", limits={"memory_bytes": 1}, status=400).message, "16777216")
+    server.query("SELECT count(DISTINCT i) FROM range(3000000) t(i)")
+    equal(server.value("SELECT 1", limits={"memory_bytes": 16777216}), 1)
+    equal(server.value("SELECT 1", limits={"memory_bytes": 0}), 1)
+    equal(server.value("SELECT 1", limits={"memory_bytes": 10**15}), 1)
+
+
+@test
+def parameters_are_what_they_say():
+    server = shared()
+    sql = "SELECT typeof(x), x::VARCHAR FROM (SELECT $1 AS x)"
+    for value, kind in ((1, "INTEGER"), (2**63 - 1, "BIGINT"), (2**63, "HUGEINT"), (-2**63 - 1, "HUGEINT"),
+                        (2**127 - 1, "HUGEINT"), (-2**127, "HUGEINT"), (1.5, "DOUBLE")):
+        equal(server.rows(sql, params=[value]), [[kind, str(value)]])
+    for value in (2**127, -2**127 - 1, 10**60):
+        contains(fails("invalid", server.query, sql, params=[value], status=400).message, "128 bits")
+    contains(fails("invalid", server.query, "SELECT $1, ?", params=[1, 2], status=400).message, "mixes")
+    contains(fails("invalid", server.query, "SELECT ?, $n", params={"n": 2}, status=400).message, "mixes")
+    equal(server.rows("SELECT 1 + ?; SELECT $2 - $1", params=[1, 3]), [[2]])
+    contains(fails("invalid", server.query, "SELECT ?", params=[1, 2, 3], status=400).message, "3 parameters were given")
+    contains(fails("invalid", server.query, "SELECT 1", params=[1], status=400).message, "1 parameter was given")
+    contains(fails("invalid", server.query, "SELECT $a", params={"a": 1, "bee": 2}, status=400).message, '"bee"')
+    equal(server.rows("SELECT $a", params={"a": 1}), [[1]])
+    equal(server.rows("SELECT 1", params=[]), [[1]])
+    equal(server.rows("SELECT 1", params={}), [[1]])
 
 
 @test

@@ -1,5 +1,6 @@
 /* The engine and the run of a script: statement by statement, the first error ends it, the
  * answer is the last one's. */
+#include "run/params.h"
 #include "run/run.h"
 #include "tarn/base/clock.h"
 #include "tarn/base/log.h"
@@ -87,6 +88,14 @@ static status limit_memory(run *r, error *err)
                : STATUS_OK;
 }
 
+int64_t run_rows_max(const run *r)
+{
+    int64_t own = r->request->rows_max;
+    int64_t most = r->e->options.rows_max > 0 ? r->e->options.rows_max : -1;
+
+    return own >= 0 && (most < 0 || own < most) ? own : most;
+}
+
 status run_worker(run *r, worker **ret_worker, error *err)
 {
     if (r->w == NULL) {
@@ -122,7 +131,8 @@ status run_constant_rows(run *r, str sql, bool last, error *err)
         return STATUS_OK;
     }
     TRY(run_worker(r, &w, err));
-    worker_query_options options = {.sql = sql, .format = r->request->format, .rows_max = -1};
+    worker_query_options options = {
+        .sql = sql, .format = r->request->format, .rows_max = run_rows_max(r)};
     TRY(worker_query(w, &options, r->sink, &r->cancel, &rows, err));
     r->answered = true;
     r->result.has_rows = true;
@@ -197,6 +207,7 @@ static status parse_script(run *r, statement **ret_statements, size_t *ret_count
             r->profile = WORKER_WRITER;
         }
     }
+    TRY(params_check(&r->tokens, ranges, count, r->request->params, r->a, err));
     *ret_statements = list;
     *ret_count = count;
     return STATUS_OK;

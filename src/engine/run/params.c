@@ -2,8 +2,12 @@
  * they stand. */
 #include "run/params.h"
 
+#include <string.h>
+
+#include "run/run.h"
 #include "tarn/base/buf.h"
 #include "tarn/base/limits.h"
+#include "tarn/base/map.h"
 #include "tarn/engine/worker.h"
 
 static status put_literal(const json *value, buf *out, error *err);
@@ -55,8 +59,34 @@ static status put_struct(const json *value, buf *out, error *err)
     return STATUS_OK;
 }
 
+/* HUGEINT is what 128 bits hold. Its least value has no literal: the digits without the sign are one too many. */
+static status put_wide_integer(str digits, buf *out, error *err)
+{
+    static const str most = STR_INIT("170141183460469231731687303715884105727");
+    static const str beyond = STR_INIT("170141183460469231731687303715884105728");
+    bool negative = digits.data[0] == '-';
+    str size = str_slice(digits, negative ? 1 : 0, digits.size);
+    bool is_least = negative && str_equal(size, beyond);
+    bool fits = is_least || size.size < most.size ||
+                (size.size == most.size && memcmp(size.data, most.data, most.size) <= 0);
+
+    if (!fits) {
+        error_set(err, STATUS_INVALID, "a parameter is an integer of more than 128 bits: %.*s",
+                  (int)(digits.size < 60 ? digits.size : 60), digits.data);
+        error_hint(err, "Give it as a text, and cast it in the statement.");
+        return STATUS_INVALID;
+    }
+    buf_printf(out, "CAST('%.*s' AS HUGEINT)", STR_ARG(digits));
+    return STATUS_OK;
+}
+
 static status put_literal(const json *value, buf *out, error *err)
 {
+    str wide = json_wide_integer(value);
+
+    if (!str_is_null(wide)) {
+        return put_wide_integer(wide, out, err);
+    }
     switch (json_kind_of(value)) {
     case JSON_BOOL:
         buf_add_c(out, json_bool_or(value, false) ? "true" : "false");
@@ -98,6 +128,78 @@ static const json *find_value(const json *params, str name)
     return json_at(params, (size_t)number - 1);
 }
 
+/* ---- all statements at once ---- */
+
+typedef struct use {
+    size_t marks; /* "?" of the statement that is looked at */
+    size_t named; /* "$1", "$name" of it */
+    size_t most;  /* the highest position that any statement asks for */
+} use;
+
+static status check_mark(const token_list *list, size_t at, map *names, use *u, error *err)
+{
+    str text = token_text(list, at);
+    str name = str_slice(text, 1, text.size);
+    int64_t number;
+
+    if (name.size == 0) {
+        u->marks++;
+        u->most = u->marks > u->most ? u->marks : u->most;
+    } else {
+        u->named++;
+        (void)map_set(names, name, (void *)1);
+        if (str_to_int64(name, &number, NULL) == STATUS_OK && number > (int64_t)u->most) {
+            u->most = (size_t)number;
+        }
+    }
+    if (u->marks > 0 && u->named > 0) {
+        error_set(err, STATUS_INVALID, "a statement mixes the parameters ? and %.*s",
+                  STR_ARG(name.size > 0 ? text : STR("$1 or $name")));
+        error_hint(err, "Write all of them as ?, or number all of them: $1, $2.");
+        return run_at(STATUS_INVALID, list->items[at].from, err);
+    }
+    return STATUS_OK;
+}
+
+static status check_surplus(const json *params, map *names, const use *u, error *err)
+{
+    str key;
+    const json *value;
+
+    for (size_t at = 0; json_next_member(params, &at, &key, &value);) {
+        if (map_get(names, key) == NULL) {
+            return error_set(err, STATUS_INVALID, "no statement has a parameter \"%.*s\"",
+                             STR_ARG(key));
+        }
+    }
+    if (json_kind_of(params) == JSON_ARRAY && json_count(params) > u->most) {
+        size_t given = json_count(params);
+
+        return error_set(err, STATUS_INVALID, "%zu parameter%s given, but the statement has %zu",
+                         given, given == 1 ? " was" : "s were", u->most);
+    }
+    return STATUS_OK;
+}
+
+status params_check(const token_list *list, const token_range *ranges, size_t count,
+                    const json *params, arena *a, error *err)
+{
+    map *names = map_create(a);
+    use u = {.most = 0};
+
+    for (size_t i = 0; i < count; i++) {
+        u.marks = u.named = 0;
+        for (size_t k = ranges[i].from; k < ranges[i].to; k++) {
+            if (list->items[k].kind == TOKEN_PARAMETER) {
+                TRY(check_mark(list, k, names, &u, err));
+            }
+        }
+    }
+    return check_surplus(params, names, &u, err);
+}
+
+/* ---- one statement ---- */
+
 status params_edit(const token_list *list, token_range range, const json *params, arena *a,
                    edit_list *edits, error *err)
 {
@@ -120,7 +222,7 @@ status params_edit(const token_list *list, token_range range, const json *params
             return STATUS_INVALID;
         }
         buf *out = buf_in(a, LIMIT_SQL_TEXT);
-        TRY(put_literal(value, out, err));
+        TRY(run_at(put_literal(value, out, err), list->items[i].from, err));
         TRY(buf_check(out, "a parameter", err));
         vec_push(
             a, edits,

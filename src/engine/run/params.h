@@ -8,6 +8,11 @@
 #include "sql/token.h"
 #include "tarn/codec/json.h"
 
+/* What can be said of all statements before the first one runs, INVALID: one that mixes "?" with numbers or names, values
+ * that no statement asks for. */
+status params_check(const token_list *list, const token_range *ranges, size_t count,
+                    const json *params, arena *a, error *err);
+
 /* Adds an edit for every parameter in the range: "?" counts from 1 in each statement, "$2" and
  * "?2" by position in an array, "$name" by name in an object. INVALID with position: no such
  * parameter; INVALID: values without a place. */

@@ -367,11 +367,10 @@ static status run_rows(query *q, bool last, error *err)
 {
     run *r = q->r;
     worker_query_result rows = {0};
-    int64_t limit = r->request->rows_max >= 0 ? r->request->rows_max : r->e->options.rows_max;
     worker_query_options options = {
         .sql = q->text.text,
         .format = last ? r->request->format : RESULT_NONE,
-        .rows_max = last && limit > 0 ? limit : -1,
+        .rows_max = last ? run_rows_max(r) : -1,
     };
     TRY(query_fail(q, worker_query(r->w, &options, last ? r->sink : NULL, &r->cancel, &rows, err),
                    0, err));

@@ -44,6 +44,8 @@ typedef struct run {
 
 /* The worker, acquired at the first call. */
 status run_worker(run *r, worker **ret_worker, error *err);
+/* How many rows the last statement may answer: the request's limit or the engine's, whichever is lower; -1: all. */
+int64_t run_rows_max(const run *r);
 /* DENIED, UNAUTHORIZED. `table` may be empty. */
 status run_check_access(const run *r, action act, str space, str table, error *err);
 /* Rows that tarn itself made: `sql` is a SELECT of constants. Goes to the sink when `last`. */

@@ -124,6 +124,12 @@ static status read_limits(const query_body *body, query_request *request, error 
     if (limits.rows < -1 || limits.seconds < 0 || limits.seconds > 1e9 || limits.memory_bytes < 0) {
         return error_set(err, STATUS_INVALID, "limits of a query cannot be negative");
     }
+    if (limits.memory_bytes > 0 && limits.memory_bytes < QUERY_MEMORY_LEAST_BYTES) {
+        error_set(err, STATUS_INVALID, "limit \"memory_bytes\" is %lld, and must be %lld at least",
+                  (long long)limits.memory_bytes, (long long)QUERY_MEMORY_LEAST_BYTES);
+        error_hint(err, "Leave it out, or give 0, for the worker's share of engine.memory.");
+        return STATUS_INVALID;
+    }
     request->rows_max = limits.rows;
     request->timeout_ms = (int64_t)(limits.seconds * 1000);
     if (limits.seconds > 0 && request->timeout_ms == 0) {
@@ -261,6 +267,7 @@ status small_query_post(call *c, error *err)
     TRY(json_read(object, body_fields, COUNT_OF(body_fields), &body, err));
     TRY(refuse_later_parts(&body, err));
     TRY(check_params(body.params, err));
+    TRY(read_limits(&body, &request, err));
     request.sql = body.sql;
     request.params = json_kind_of(body.params) == JSON_NULL ? NULL : body.params;
     request.space = body.space;

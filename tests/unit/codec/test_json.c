@@ -47,6 +47,25 @@ static void test_integers_beyond_64_bits_become_doubles(void **state)
     EXPECT_STR(json_str_or(json_get(v, "c"), STR_NULL), "18446744073709551616");
 }
 
+static void test_integers_beyond_64_bits_keep_their_digits(void **state)
+{
+    fixture *f = *state;
+    const char *text = "{'x':[1.5,true,18446744073709551615,'2e5',{'y':-1e2,'z':false},7,"
+                       "-170141183460469231731687303715884105728],'c':99999999999999999999}";
+    const json *v = parsed(f, text);
+    const json *list = json_get(v, "x");
+    buf *out = buf_in(f->arena, 1000);
+
+    assert_true(str_is_null(json_wide_integer(json_at(list, 0))));
+    EXPECT_STR(json_wide_integer(json_at(list, 2)), "18446744073709551615");
+    assert_true(str_is_null(json_wide_integer(json_get(json_at(list, 4), "y"))));
+    assert_true(str_is_null(json_wide_integer(json_at(list, 5))));
+    EXPECT_STR(json_wide_integer(json_at(list, 6)), "-170141183460469231731687303715884105728");
+    EXPECT_STR(json_wide_integer(json_get(v, "c")), "99999999999999999999");
+    json_format(json_at(list, 6), out);
+    EXPECT_STR(buf_str(out), "-170141183460469231731687303715884105728");
+}
+
 static void test_numbers_no_double_holds_are_refused(void **state)
 {
     fixture *f = *state;
@@ -324,10 +343,11 @@ static void test_absent_values_answer_with_the_fallback(void **state)
 }
 
 TESTS(test_integers_of_64_bits_keep_their_value, test_integers_beyond_64_bits_become_doubles,
-      test_numbers_no_double_holds_are_refused, test_members_keep_the_order_of_the_text,
-      test_errors_say_line_column_and_position, test_what_is_no_json_is_refused,
-      test_nesting_beyond_the_limit_is_too_large, test_strings_may_hold_nul,
-      test_field_tables_fill_structs_and_leave_defaults, test_field_tables_refuse_by_name,
-      test_unknown_members_are_named_with_the_nearest, test_writer_places_commas_and_escapes,
-      test_what_is_no_utf8_is_replaced, test_doubles_are_written_shortest,
-      test_every_double_reads_back, test_absent_values_answer_with_the_fallback)
+      test_integers_beyond_64_bits_keep_their_digits, test_numbers_no_double_holds_are_refused,
+      test_members_keep_the_order_of_the_text, test_errors_say_line_column_and_position,
+      test_what_is_no_json_is_refused, test_nesting_beyond_the_limit_is_too_large,
+      test_strings_may_hold_nul, test_field_tables_fill_structs_and_leave_defaults,
+      test_field_tables_refuse_by_name, test_unknown_members_are_named_with_the_nearest,
+      test_writer_places_commas_and_escapes, test_what_is_no_utf8_is_replaced,
+      test_doubles_are_written_shortest, test_every_double_reads_back,
+      test_absent_values_answer_with_the_fallback)

@@ -50,6 +50,8 @@ str json_str_or(const json *value, str fallback);
 int64_t json_int64_or(const json *value, int64_t fallback);
 double json_double_or(const json *value, double fallback); /* integers too */
 bool json_bool_or(const json *value, bool fallback);
+/* The digits of a JSON_DOUBLE that the text wrote as an integer beyond 64 bits; else STR_NULL. */
+str json_wide_integer(const json *value);
 
 enum { JSON_REQUIRED = 1 };
 

@@ -26,6 +26,9 @@ typedef struct engine_options {
 status engine_open(const engine_options *options, engine **ret_engine, error *err);
 void engine_close(engine *e);
 
+/* Below it DuckDB cannot even begin. */
+#define QUERY_MEMORY_LEAST_BYTES (INT64_C(16) * 1024 * 1024)
+
 typedef struct query_request {
     principal who;
     str id;             /* uuid chosen by the caller; empty: the engine makes one */
@@ -33,9 +36,9 @@ typedef struct query_request {
     const json *params; /* NULL: none */
     str space;          /* default namespace; empty: "main" */
     result_format format;
-    int64_t rows_max;     /* -1: the engine's limit */
+    int64_t rows_max;     /* -1: the engine's limit; 0: columns, but no rows */
     int64_t timeout_ms;   /* 0: the engine's limit */
-    int64_t memory_bytes; /* 0: the worker's share */
+    int64_t memory_bytes; /* 0: the worker's share; else at least QUERY_MEMORY_LEAST_BYTES */
     bool reading_only;    /* refuse changing statements: METHOD */
     bool (*is_cancelled)(void *context);
     void *cancel_context;
