@@ -17,6 +17,11 @@ const state_migration catalog_migrations[] = {
      " uuid TEXT NOT NULL UNIQUE, location TEXT NOT NULL UNIQUE, metadata_location TEXT NOT NULL,"
      " created_us BIGINT NOT NULL, updated_us BIGINT NOT NULL, PRIMARY KEY (space_key, table_key));"
      "CREATE TABLE purges (uuid TEXT NOT NULL PRIMARY KEY, location TEXT NOT NULL, metadata_location TEXT NOT NULL)"},
+    /* registered: others made the table, and its files stay when it is dropped. rebase: where its files lie that
+     * are called otherwise, as {"from": "to"}; NULL where they lie where they say. */
+    {"catalog", 2,
+     "ALTER TABLE tables ADD COLUMN registered BIGINT NOT NULL DEFAULT 0;"
+     "ALTER TABLE tables ADD COLUMN rebase TEXT"},
 };
 const size_t catalog_migration_count = COUNT_OF(catalog_migrations);
 

@@ -25,6 +25,15 @@ static status commit_load(void *context, arena *a, ice_metadata **ret_metadata, 
     table_info info;
 
     TRY(catalog_load_table(table->c, table->name, a, ret_metadata, &info, err));
+    if ((*ret_metadata)->rebase_count > 0) {
+        ice_metadata_unref(*ret_metadata);
+        error_set(
+            err, STATUS_UNSUPPORTED,
+            "table \"%.*s.%.*s\" can only be read: its files lie elsewhere than its metadata says",
+            STR_ARG(info.name.space), STR_ARG(info.name.table));
+        error_hint(err, "CREATE TABLE … AS SELECT copies it into a table that can be changed.");
+        return STATUS_UNSUPPORTED;
+    }
     *ret_location = info.metadata_location;
     return STATUS_OK;
 }

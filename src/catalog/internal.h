@@ -47,12 +47,25 @@ void catalog__cache_drop(catalog *c, str key);
 /* Where a table or a namespace is to lie, in the one spelling: in the warehouse, or in one of the folders of
  * warehouse.roots. DENIED elsewhere, INVALID for what cannot be a location. */
 status catalog__settle_location(catalog *c, str asked, arena *a, str *ret_location, error *err);
-/* Writes the row of a new table. In a transaction. EXISTS, NO_NAMESPACE, INVALID on overlapping locations. */
-status catalog__insert_table(state_txn *txn, table_name name, str uuid, str location,
-                             str metadata_location, error *err);
+/* A table's row. */
+typedef struct catalog__row {
+    table_name name;
+    str uuid, location, metadata_location;
+    bool registered;
+    str rebase; /* STR_NULL: none */
+} catalog__row;
+/* Writes the row of a new table. In a transaction. EXISTS (name, uuid), NO_NAMESPACE, INVALID on overlapping
+ * locations. */
+status catalog__insert_table(state_txn *txn, const catalog__row *row, error *err);
 /* Deletes the table's row and notes what must be purged. In a transaction. */
-status catalog__delete_table(state_txn *txn, str space_key, str name_key, bool *ret_dropped,
+status catalog__delete_table(catalog *c, state_txn *txn, str space_key, str name_key,
+                             bool *ret_dropped, error *err);
+/* "{from: to}" of a row; where it is damaged CORRUPT. Empty for STR_NULL. */
+status catalog__rebase_parse(str text, arena *a, ice_rebase **ret_rules, size_t *ret_count,
                              error *err);
+/* Parses the metadata file at `location`. */
+status catalog__read_metadata(catalog *c, str location, str rebase, ice_metadata **ret_metadata,
+                              error *err);
 /* Starts removing the files of dropped tables in the background. */
 void catalog__purge_soon(catalog *c);
 void catalog__purge_pending(catalog *c);
@@ -60,8 +73,8 @@ void catalog__purge_pending(catalog *c);
 /* Where the object lies that tells a table's name, if it has one. */
 str catalog__name_location(const catalog *c, str uuid, arena *a);
 /* Stages the object that tells a table's name where its location does not (renamed, or a location of its own). */
-status catalog__stage_name(catalog *c, table_name name, str uuid, str metadata_location,
-                           store_staged **ret_staged, error *err);
+status catalog__stage_name(catalog *c, const catalog__row *row, store_staged **ret_staged,
+                           error *err);
 
 /* Tells programs that look at a table's folder which metadata file is current (plain folders only). */
 #define CATALOG__HINT_NAME "version-hint.text"

@@ -253,7 +253,7 @@ static status drop_tables_of(state_txn *txn, const space_drop *drop, error *err)
     }
     for (size_t i = 0; i < tables.count; i++) {
         bool dropped = false;
-        TRY(catalog__delete_table(txn, drop->key, tables.items[i], &dropped, err));
+        TRY(catalog__delete_table(drop->c, txn, drop->key, tables.items[i], &dropped, err));
     }
     return STATUS_OK;
 }

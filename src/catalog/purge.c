@@ -8,15 +8,33 @@
 
 #define PURGE_CHUNK 500
 
-status catalog__delete_table(state_txn *txn, str space_key, str name_key, bool *ret_dropped,
-                             error *err)
+/* Nothing is left of a registered table but the record of its name: others made its files, and keep them. */
+static status forget_registered(catalog *c, state_txn *txn, str space_key, str name_key, error *err)
+{
+    state_rows *rows = NULL;
+    bool found = false;
+
+    TRY(STATE_QUERY(
+        txn, "SELECT uuid FROM tables WHERE space_key = ?1 AND table_key = ?2 AND registered <> 0",
+        &rows, err, SV_TEXT(space_key), SV_TEXT(name_key)));
+    TRY(state_next(rows, &found, err));
+    str record = found ? catalog__name_location(c, state_text(rows, 0, NULL), state_txn_arena(txn))
+                       : STR_NULL;
+    state_finish(rows);
+    return found ? store_delete(c->storage, txn, &record, 1, err) : STATUS_OK;
+}
+
+status catalog__delete_table(catalog *c, state_txn *txn, str space_key, str name_key,
+                             bool *ret_dropped, error *err)
 {
     int64_t deleted = 0;
 
+    TRY(forget_registered(c, txn, space_key, name_key, err));
     TRY(STATE_EXEC(
         txn,
         "INSERT INTO purges (uuid, location, metadata_location)"
-        " SELECT uuid, location, metadata_location FROM tables WHERE space_key = ?1 AND table_key = ?2",
+        " SELECT uuid, location, metadata_location FROM tables WHERE space_key = ?1 AND table_key = ?2"
+        " AND registered = 0",
         NULL, err, SV_TEXT(space_key), SV_TEXT(name_key)));
     TRY(STATE_EXEC(txn, "DELETE FROM tables WHERE space_key = ?1 AND table_key = ?2", &deleted, err,
                    SV_TEXT(space_key), SV_TEXT(name_key)));
@@ -25,6 +43,7 @@ status catalog__delete_table(state_txn *txn, str space_key, str name_key, bool *
 }
 
 typedef struct table_drop {
+    catalog *c;
     str space_key, table_key;
     bool dropped;
 } table_drop;
@@ -32,14 +51,16 @@ typedef struct table_drop {
 static status apply_drop(void *context, state_txn *txn, error *err)
 {
     table_drop *drop = context;
-    return catalog__delete_table(txn, drop->space_key, drop->table_key, &drop->dropped, err);
+    return catalog__delete_table(drop->c, txn, drop->space_key, drop->table_key, &drop->dropped,
+                                 err);
 }
 
 status catalog_drop_table(catalog *c, table_name name, bool if_exists, bool *ret_dropped,
                           error *err)
 {
     arena *a = arena_create();
-    table_drop drop = {.space_key = catalog__fold(a, name.space),
+    table_drop drop = {.c = c,
+                       .space_key = catalog__fold(a, name.space),
                        .table_key = catalog__fold(a, name.table)};
     status result = state_submit(c->state, apply_drop, &drop, err);
 

@@ -2,6 +2,8 @@
  *
  * A location that the catalog chose tells its table's names. For a table that was renamed or lies where its maker
  * wanted, a small object "<warehouse>/.tarn/names/<uuid>.json" tells them. */
+#include <limits.h>
+
 #include "internal.h"
 
 #include "tarn/base/limits.h"
@@ -19,8 +21,8 @@ str catalog__name_location(const catalog *c, str uuid, arena *a)
     return str_printf(a, "%.*s%.*s.json", STR_ARG(prefix), STR_ARG(uuid));
 }
 
-status catalog__stage_name(catalog *c, table_name name, str uuid, str metadata_location,
-                           store_staged **ret_staged, error *err)
+status catalog__stage_name(catalog *c, const catalog__row *row, store_staged **ret_staged,
+                           error *err)
 {
     arena *a = arena_create();
     buf *text = buf_in(a, LIMIT_JSON_BODY);
@@ -28,12 +30,19 @@ status catalog__stage_name(catalog *c, table_name name, str uuid, str metadata_l
 
     json_writer_init(&w, text);
     json_begin_object(&w);
-    json_member_str(&w, "namespace", name.space);
-    json_member_str(&w, "table", name.table);
-    json_member_str(&w, "uuid", uuid);
-    json_member_str(&w, "metadata-location", metadata_location);
+    json_member_str(&w, "namespace", row->name.space);
+    json_member_str(&w, "table", row->name.table);
+    json_member_str(&w, "uuid", row->uuid);
+    json_member_str(&w, "metadata-location", row->metadata_location);
+    if (row->registered) {
+        json_member_bool(&w, "registered", true);
+        json_member_str(&w, "location", row->location);
+    }
+    if (!str_is_null(row->rebase)) {
+        json_member_str(&w, "rebase", row->rebase);
+    }
     json_end_object(&w);
-    str location = catalog__name_location(c, uuid, a);
+    str location = catalog__name_location(c, row->uuid, a);
     status result = store_stage_bytes(c->storage, location, STR("application/json"), buf_str(text),
                                       ret_staged, err);
     arena_free(a);
@@ -44,6 +53,13 @@ status catalog__stage_name(catalog *c, table_name name, str uuid, str metadata_l
 
 #define LIST_CHUNK 1000
 
+/* What a record tells of a table. */
+typedef struct name_record {
+    table_name name;
+    bool registered;
+    str location, rebase; /* of registered tables; STR_NULL else */
+} name_record;
+
 typedef struct found_table {
     str metadata_location;
     int version;
@@ -51,13 +67,14 @@ typedef struct found_table {
     str uuid, location;
     table_name name;
     bool named;
+    const name_record *record; /* NULL: its location names it */
 } found_table;
 
 typedef struct recovery {
     catalog *c;
     arena *a;
     map *tables; /* folder of the metadata files -> found_table */
-    map *names;  /* uuid -> table_name */
+    map *names;  /* uuid -> name_record */
 } recovery;
 
 /* The highest version counts. Of two with the same one the later: the earlier was staged by a commit that did not
@@ -116,16 +133,26 @@ static status note_name_record(recovery *r, str location, error *err)
 
     TRY(store_read_all(r->c->storage, location, LIMIT_MIB, r->a, &bytes, err));
     TRY(json_parse(bytes, r->a, &record, err));
-    table_name *name = ARENA_NEW(r->a, table_name);
+    name_record *found = ARENA_NEW(r->a, name_record);
+    table_name *name = &found->name;
     str uuid = json_str_or(json_get(record, "uuid"), STR_NULL);
     name->space = json_str_or(json_get(record, "namespace"), STR_NULL);
     name->table = json_str_or(json_get(record, "table"), STR_NULL);
     if (uuid.size == 0 || name->space.size == 0 || name->table.size == 0) {
         return error_set(err, STATUS_CORRUPT, "the record lacks a name");
     }
-    map_set(r->names, uuid, name);
+    found->registered = json_bool_or(json_get(record, "registered"), false);
+    found->location = json_str_or(json_get(record, "location"), STR_NULL);
+    found->rebase = json_str_or(json_get(record, "rebase"), STR_NULL);
+    map_set(r->names, uuid, found);
     str metadata_location = json_str_or(json_get(record, "metadata-location"), STR_NULL);
-    if (store_is_local(metadata_location)) {
+    if (!str_is_null(found->rebase)) { /* only read, so that no later file is its own */
+        found_table *t = ARENA_NEW(r->a, found_table);
+        *t = (found_table){
+            .version = INT_MAX, .metadata_location = metadata_location, .record = found};
+        map_set(r->tables,
+                str_slice(metadata_location, 0, str_find_last_char(metadata_location, '/')), t);
+    } else if (store_is_local(metadata_location)) {
         note_local_metadata(r, metadata_location);
     }
     return STATUS_OK;
@@ -171,10 +198,12 @@ static status read_found(recovery *r, found_table *t, error *err)
     if (result == STATUS_OK) {
         t->uuid = str_copy(r->a, m->uuid);
         t->location = str_copy(r->a, m->location);
-        const table_name *record = map_get(r->names, t->uuid);
+        const name_record *record = t->record != NULL ? t->record : map_get(r->names, t->uuid);
+        t->record = record;
         t->named = record != NULL || catalog__names_of_location(r->c, t->location, r->a, &t->name);
         if (record != NULL) {
-            t->name = *record;
+            t->name = record->name;
+            t->location = record->registered ? record->location : t->location;
         }
     }
     ice_metadata_unref(m);
@@ -186,7 +215,14 @@ static status restore_table(void *context, state_txn *txn, error *err)
 {
     const found_table *t = context;
 
-    return catalog__insert_table(txn, t->name, t->uuid, t->location, t->metadata_location, err);
+    const catalog__row row = {.name = t->name,
+                              .uuid = t->uuid,
+                              .location = t->location,
+                              .metadata_location = t->metadata_location,
+                              .registered = t->record != NULL && t->record->registered,
+                              .rebase = t->record != NULL ? t->record->rebase : STR_NULL};
+
+    return catalog__insert_table(txn, &row, err);
 }
 
 /* All levels of a namespace, outermost first. */

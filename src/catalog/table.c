@@ -12,9 +12,12 @@ typedef struct table_query {
     str space_key, table_key;
     arena *a;
     bool found;
-    str location; /* of the table */
     table_info info;
 } table_query;
+
+#define ROW_COLUMNS                                                                     \
+    "space, name, uuid, metadata_location, created_us, updated_us, registered, rebase," \
+    " location"
 
 static void read_row(const state_rows *rows, arena *a, table_info *info)
 {
@@ -24,6 +27,9 @@ static void read_row(const state_rows *rows, arena *a, table_info *info)
     info->metadata_location = state_text(rows, 3, a);
     info->created_us = state_int(rows, 4);
     info->updated_us = state_int(rows, 5);
+    info->registered = state_int(rows, 6) != 0;
+    info->rebase = state_text(rows, 7, a);
+    info->location = state_text(rows, 8, a);
 }
 
 static status read_table(void *context, state_txn *txn, error *err)
@@ -31,28 +37,36 @@ static status read_table(void *context, state_txn *txn, error *err)
     table_query *q = context;
     state_rows *rows = NULL;
 
-    TRY(STATE_QUERY(
-        txn,
-        "SELECT space, name, uuid, metadata_location, created_us, updated_us, location FROM tables"
-        " WHERE space_key = ?1 AND table_key = ?2",
-        &rows, err, SV_TEXT(q->space_key), SV_TEXT(q->table_key)));
+    TRY(STATE_QUERY(txn,
+                    "SELECT " ROW_COLUMNS " FROM tables WHERE space_key = ?1 AND table_key = ?2",
+                    &rows, err, SV_TEXT(q->space_key), SV_TEXT(q->table_key)));
     TRY(state_next(rows, &q->found, err));
     if (q->found) {
         read_row(rows, q->a, &q->info);
-        q->location = state_text(rows, 6, q->a);
     }
     state_finish(rows);
     return STATUS_OK;
 }
 
-static status read_metadata(catalog *c, str location, ice_metadata **ret_metadata, error *err)
+status catalog__read_metadata(catalog *c, str location, str rebase, ice_metadata **ret_metadata,
+                              error *err)
 {
     arena *a = arena_create();
+    ice_metadata *metadata = NULL;
+    ice_rebase *rules = NULL;
+    size_t rule_count = 0;
     str bytes;
     status result = store_read_all(c->storage, location, LIMIT_METADATA_FILE, a, &bytes, err);
 
     if (result == STATUS_OK) {
-        result = ice_metadata_parse(bytes, ret_metadata, err);
+        result = catalog__rebase_parse(rebase, a, &rules, &rule_count, err);
+    }
+    if (result == STATUS_OK) {
+        result = ice_metadata_parse(bytes, &metadata, err);
+    }
+    if (result == STATUS_OK) {
+        ice_metadata_rebase(metadata, rules, rule_count);
+        *ret_metadata = metadata;
     }
     arena_free(a);
     if (result != STATUS_OK) {
@@ -80,7 +94,8 @@ status catalog_load_table(catalog *c, table_name name, arena *a, ice_metadata **
         }
         ice_metadata *metadata = catalog__cache_get(c, key, q.info.metadata_location);
         if (metadata == NULL) {
-            status result = read_metadata(c, q.info.metadata_location, &metadata, err);
+            status result =
+                catalog__read_metadata(c, q.info.metadata_location, q.info.rebase, &metadata, err);
             if (result == STATUS_NOT_FOUND && attempt < LOAD_ATTEMPTS) {
                 continue;
             }
@@ -114,11 +129,9 @@ static status list_tables(void *context, state_txn *txn, error *err)
     state_rows *rows = NULL;
     bool more = false;
 
-    TRY(STATE_QUERY(
-        txn,
-        "SELECT space, name, uuid, metadata_location, created_us, updated_us FROM tables"
-        " WHERE space_key = ?1 ORDER BY table_key",
-        &rows, err, SV_TEXT(list->space_key)));
+    TRY(STATE_QUERY(txn,
+                    "SELECT " ROW_COLUMNS " FROM tables WHERE space_key = ?1 ORDER BY table_key",
+                    &rows, err, SV_TEXT(list->space_key)));
     for (;;) {
         TRY(state_next(rows, &more, err));
         if (!more) {
@@ -212,22 +225,43 @@ static status refuse_existing(state_txn *txn, table_name name, str space_key, st
     return STATUS_OK;
 }
 
-status catalog__insert_table(state_txn *txn, table_name name, str uuid, str location,
-                             str metadata_location, error *err)
+/* Two names for one table would commit past each other. */
+static status refuse_same_table(state_txn *txn, str uuid, error *err)
+{
+    state_rows *rows = NULL;
+    bool found = false;
+
+    TRY(STATE_QUERY(txn, "SELECT space, name FROM tables WHERE uuid = ?1", &rows, err,
+                    SV_TEXT(uuid)));
+    TRY(state_next(rows, &found, err));
+    if (found) {
+        str space = state_text(rows, 0, NULL);
+        str table = state_text(rows, 1, NULL);
+        error_set(err, STATUS_EXISTS, "the table with uuid %.*s is in the catalog as \"%.*s.%.*s\"",
+                  STR_ARG(uuid), STR_ARG(space), STR_ARG(table));
+    }
+    state_finish(rows);
+    return found ? STATUS_EXISTS : STATUS_OK;
+}
+
+status catalog__insert_table(state_txn *txn, const catalog__row *row, error *err)
 {
     arena *a = state_txn_arena(txn);
-    str space_key = catalog__fold(a, name.space);
-    str table_key = catalog__fold(a, name.table);
-    int64_t now_us = clock_now_us();
+    str space_key = catalog__fold(a, row->name.space);
+    str table_key = catalog__fold(a, row->name.table);
 
-    TRY(refuse_existing(txn, name, space_key, table_key, err));
-    TRY(refuse_overlap(txn, location, err));
+    TRY(refuse_existing(txn, row->name, space_key, table_key, err));
+    TRY(refuse_same_table(txn, row->uuid, err));
+    TRY(refuse_overlap(txn, row->location, err));
     return STATE_EXEC(
         txn,
         "INSERT INTO tables (space_key, table_key, space, name, uuid, location, metadata_location,"
-        " created_us, updated_us) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8)",
-        NULL, err, SV_TEXT(space_key), SV_TEXT(table_key), SV_TEXT(name.space), SV_TEXT(name.table),
-        SV_TEXT(uuid), SV_TEXT(location), SV_TEXT(metadata_location), SV_INT(now_us));
+        " created_us, updated_us, registered, rebase)"
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8, ?9, ?10)",
+        NULL, err, SV_TEXT(space_key), SV_TEXT(table_key), SV_TEXT(row->name.space),
+        SV_TEXT(row->name.table), SV_TEXT(row->uuid), SV_TEXT(row->location),
+        SV_TEXT(row->metadata_location), SV_INT(clock_now_us()), SV_INT(row->registered ? 1 : 0),
+        str_is_null(row->rebase) ? SV_NULL : SV_TEXT(row->rebase));
 }
 
 /* A new table seen by the commit code: there is nothing before it, and committing it inserts its row. */
@@ -246,12 +280,22 @@ typedef struct creation {
     void *extra_context;
 } creation;
 
+static catalog__row creation_row(const creation *new)
+{
+    return (catalog__row){.name = new->name,
+                          .uuid = new->metadata->uuid,
+                          .location = new->location,
+                          .metadata_location = new->metadata_location,
+                          .rebase = STR_NULL};
+}
+
 static status publish_creation(void *context, state_txn *txn, error *err)
 {
     creation *new = context;
 
-    TRY(catalog__insert_table(txn, new->name, new->metadata->uuid, new->location,
-                              new->metadata_location, err));
+    const catalog__row row = creation_row(new);
+
+    TRY(catalog__insert_table(txn, &row, err));
     if (new->extra != NULL) {
         status result = new->extra(new->extra_context, txn, err);
         new->refused = result != STATUS_OK;
@@ -276,8 +320,8 @@ static status submit_creation(creation *new, error *err)
 
     if (!catalog__names_of_location(new->c, new->location, a, &derived) ||
         !str_equal(derived.space, new->name.space) || !str_equal(derived.table, new->name.table)) {
-        result = catalog__stage_name(new->c, new->name, new->metadata->uuid, new->metadata_location,
-                                     &new->name_record, err);
+        const catalog__row row = creation_row(new);
+        result = catalog__stage_name(new->c, &row, &new->name_record, err);
     }
     if (result == STATUS_OK) {
         result = state_submit(new->c->state, publish_creation, new, err);
@@ -563,7 +607,13 @@ static status rename_table(catalog *c, table_name from, table_name to, arena *a,
         .to_table_key = catalog__fold(a, to.table),
         .uuid = info.uuid,
     };
-    TRY(catalog__stage_name(c, to, info.uuid, info.metadata_location, &change.record, err));
+    const catalog__row row = {.name = to,
+                              .uuid = info.uuid,
+                              .location = info.location,
+                              .metadata_location = info.metadata_location,
+                              .registered = info.registered,
+                              .rebase = info.rebase};
+    TRY(catalog__stage_name(c, &row, &change.record, err));
     status result = state_submit(c->state, apply_rename, &change, err);
     if (!change.published) {
         store_discard(c->storage, change.record);

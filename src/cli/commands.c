@@ -11,6 +11,7 @@
     X(table_history)     \
     X(table_files)       \
     X(table_rename)      \
+    X(table_register)    \
     X(table_drop)        \
     X(namespace_ls)      \
     X(namespace_show)    \

@@ -124,6 +124,12 @@ static bool kind_fits(json_kind wanted, json_kind found)
     }
 }
 
+static bool is_unsigned(const json_field *field, const json *value)
+{
+    return (field->flags & JSON_UNSIGNED_TOO) != 0 && value->kind == JSON_DOUBLE &&
+           value->u.number >= 0x1p63 && value->u.number < 0x1p64;
+}
+
 /* The member is not null and of a kind that fits. */
 static status read_field(const json_field *field, const json *value, void *at, error *err)
 {
@@ -132,7 +138,8 @@ static status read_field(const json_field *field, const json *value, void *at, e
         *(bool *)at = value->u.boolean;
         break;
     case JSON_INT64:
-        *(int64_t *)at = value->u.integer;
+        *(int64_t *)at =
+            value->kind == JSON_DOUBLE ? (int64_t)(uint64_t)value->u.number : value->u.integer;
         break;
     case JSON_INT32:
         if (value->u.integer < INT32_MIN || value->u.integer > INT32_MAX) {
@@ -175,7 +182,7 @@ status json_read(const json *object, const json_field *fields, size_t count, voi
             }
             continue;
         }
-        if (!kind_fits(field->kind, value->kind)) {
+        if (!kind_fits(field->kind, value->kind) && !is_unsigned(field, value)) {
             return wrong_kind(field, value, err);
         }
         TRY(read_field(field, value, (char *)target + field->offset, err));

@@ -172,14 +172,15 @@ void ice_cache_clear(void)
 status ice__manifest_load(storage *st, const ice_metadata *m, const ice_manifest *manifest,
                           arena *a, ice__entries *ret_entries, error *err)
 {
-    entry *e = find(manifest->path, a);
+    str location = ice_locate(m, manifest->path, a);
+    entry *e = find(location, a);
     ice_entry *entries;
     str bytes;
     status s;
 
     if (e == NULL) {
-        e = entry_create(manifest->path);
-        s = store_read_all(st, manifest->path, LIMIT_MANIFEST_FILE, e->memory, &bytes, err);
+        e = entry_create(location);
+        s = store_read_all(st, location, LIMIT_MANIFEST_FILE, e->memory, &bytes, err);
         if (s == STATUS_OK) {
             s = ice_manifest_parse(bytes, manifest, m, true, e->memory, &entries, &e->entries.count,
                                    err);
@@ -215,21 +216,23 @@ static void inline_list(const ice_snapshot *snapshot, arena *a, ice__manifest_li
     *ret_list = (ice__manifest_list){.manifests = manifests, .count = snapshot->manifest_count};
 }
 
-status ice__list_load(storage *st, const ice_snapshot *snapshot, arena *a,
+status ice__list_load(storage *st, const ice_metadata *m, const ice_snapshot *snapshot, arena *a,
                       ice__manifest_list *ret_list, error *err)
 {
     entry *e;
     ice_manifest *manifests;
     str bytes;
+    str location;
     status s;
 
     if (str_is_null(snapshot->manifest_list)) {
         inline_list(snapshot, a, ret_list);
         return STATUS_OK;
     }
-    e = find(snapshot->manifest_list, a);
+    location = ice_locate(m, snapshot->manifest_list, a);
+    e = find(location, a);
     if (e == NULL) {
-        e = entry_create(snapshot->manifest_list);
+        e = entry_create(location);
         s = store_read_all(st, e->path, LIMIT_MANIFEST_FILE, e->memory, &bytes, err);
         if (s == STATUS_OK) {
             s = ice_manifest_list_parse(bytes, e->memory, &manifests, &e->list.count, err);

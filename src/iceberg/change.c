@@ -196,7 +196,7 @@ status ice__change_append(ice__change *c, const ice__added *added, int64_t snaps
     ice__manifest_list list = {.count = 0};
 
     if (plan.parent != NULL) {
-        TRY(ice__list_load(c->storage, plan.parent, c->memory, &list, err));
+        TRY(ice__list_load(c->storage, c->base, plan.parent, c->memory, &list, err));
     }
     TRY(ice__merge_manifests(c, &list, snapshot_id, err));
     ice__change_snapshot(c, &plan);

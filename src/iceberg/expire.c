@@ -123,7 +123,7 @@ static bool load(const expiry *x, const ice_snapshot *s, ice__manifest_list *ret
             (ice__manifest_list){.manifests = c->manifests.items, .count = c->manifests.count};
         return true;
     }
-    return ice__list_load(c->storage, s, c->memory, ret_list, NULL) == STATUS_OK;
+    return ice__list_load(c->storage, c->base, s, c->memory, ret_list, NULL) == STATUS_OK;
 }
 
 /* One line of descent, the expired at its beginning: a manifest that the oldest retained snapshot no longer has, no

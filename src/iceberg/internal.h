@@ -156,7 +156,7 @@ typedef struct ice__entries {
     size_t count;
 } ice__entries;
 /* From the cache, else read through `st`. They stay valid as long as `a`. */
-status ice__list_load(storage *st, const ice_snapshot *snapshot, arena *a,
+status ice__list_load(storage *st, const ice_metadata *m, const ice_snapshot *snapshot, arena *a,
                       ice__manifest_list *ret_list, error *err);
 status ice__manifest_load(storage *st, const ice_metadata *m, const ice_manifest *manifest,
                           arena *a, ice__entries *ret_entries, error *err);

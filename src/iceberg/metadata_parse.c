@@ -43,7 +43,7 @@ static const json_field document_members[] = {
     {"default-sort-order-id", JSON_INT32, 0, IN_METADATA(default_order_id)},
     {"sort-orders", JSON_ARRAY, 0, offsetof(document, orders)},
     {"properties", JSON_OBJECT, 0, offsetof(document, properties)},
-    {"current-snapshot-id", JSON_INT64, 0, IN_METADATA(current_snapshot_id)},
+    {"current-snapshot-id", JSON_INT64, JSON_UNSIGNED_TOO, IN_METADATA(current_snapshot_id)},
     {"refs", JSON_OBJECT, 0, offsetof(document, refs)},
     {"snapshots", JSON_ARRAY, 0, offsetof(document, snapshots)},
     {"snapshot-log", JSON_ARRAY, 0, offsetof(document, snapshot_log)},
@@ -85,8 +85,8 @@ typedef struct snapshot_text {
 #define IN_SNAPSHOT(member) (offsetof(snapshot_text, s) + offsetof(ice_snapshot, member))
 
 static const json_field snapshot_members[] = {
-    {"snapshot-id", JSON_INT64, JSON_REQUIRED, IN_SNAPSHOT(id)},
-    {"parent-snapshot-id", JSON_INT64, 0, IN_SNAPSHOT(parent_id)},
+    {"snapshot-id", JSON_INT64, JSON_REQUIRED | JSON_UNSIGNED_TOO, IN_SNAPSHOT(id)},
+    {"parent-snapshot-id", JSON_INT64, JSON_UNSIGNED_TOO, IN_SNAPSHOT(parent_id)},
     {"sequence-number", JSON_INT64, 0, IN_SNAPSHOT(sequence_number)},
     {"timestamp-ms", JSON_INT64, JSON_REQUIRED, IN_SNAPSHOT(timestamp_ms)},
     {"manifest-list", JSON_STR, 0, IN_SNAPSHOT(manifest_list)},
@@ -155,7 +155,8 @@ static status parse_snapshot(const json *value, int version, arena *a, ice_snaps
 
 static const json_field snapshot_log_members[] = {
     {"timestamp-ms", JSON_INT64, JSON_REQUIRED, offsetof(ice_log_entry, timestamp_ms)},
-    {"snapshot-id", JSON_INT64, JSON_REQUIRED, offsetof(ice_log_entry, snapshot_id)},
+    {"snapshot-id", JSON_INT64, JSON_REQUIRED | JSON_UNSIGNED_TOO,
+     offsetof(ice_log_entry, snapshot_id)},
 };
 static const json_field metadata_log_members[] = {
     {"timestamp-ms", JSON_INT64, JSON_REQUIRED, offsetof(ice_log_entry, timestamp_ms)},
@@ -184,7 +185,7 @@ typedef struct ref_text {
 } ref_text;
 
 static const json_field ref_members[] = {
-    {"snapshot-id", JSON_INT64, JSON_REQUIRED,
+    {"snapshot-id", JSON_INT64, JSON_REQUIRED | JSON_UNSIGNED_TOO,
      offsetof(ref_text, ref) + offsetof(ice_ref, snapshot_id)},
     {"type", JSON_STR, JSON_REQUIRED, offsetof(ref_text, type)},
     {"max-ref-age-ms", JSON_INT64, 0, offsetof(ref_text, ref) + offsetof(ice_ref, max_ref_age_ms)},
@@ -393,9 +394,6 @@ static status parse_head(const json *root, document *d, error *err)
     }
     if (m->format_version > 2 && json_get(root, "next-row-id") == NULL) {
         return missing("next-row-id", err);
-    }
-    if (m->current_snapshot_id < 0) {
-        m->current_snapshot_id = ICE_NO_SNAPSHOT;
     }
     return STATUS_OK;
 }

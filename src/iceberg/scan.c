@@ -196,7 +196,7 @@ static int reader_count(const plan *p)
 
     threads_max = threads_max > READERS_MAX ? READERS_MAX : threads_max;
     for (size_t i = 0; i < p->part_count && missing < threads_max; i++) {
-        missing += ice__cache_has(p->parts[i].manifest->path) ? 0 : 1;
+        missing += ice__cache_has(ice_locate(p->m, p->parts[i].manifest->path, p->memory)) ? 0 : 1;
     }
     return missing > 1 ? missing : 1;
 }
@@ -234,7 +234,7 @@ status ice_scan_plan(storage *st, const ice_scan_options *options, arena *a, ice
     if (!options->no_pruning && options->filter != NULL) {
         p.filter = ice__filter_create(p.m, options->filter, a);
     }
-    TRY(ice__list_load(st, snapshot, a, &list, err));
+    TRY(ice__list_load(st, p.m, snapshot, a, &list, err));
     choose_parts(&p, &list, &scan);
     parallel_for(p.part_count, reader_count(&p), run_part, &p);
     TRY(collect(&p, &scan, err));

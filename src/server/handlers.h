@@ -33,6 +33,7 @@ status tables_get(call *c, error *err);
 status table_get(call *c, error *err);
 status table_delete(call *c, error *err);
 status table_rename(call *c, error *err);
+status table_register(call *c, error *err);
 status snapshots_get(call *c, error *err);
 status files_get(call *c, error *err);
 status preview_get(call *c, error *err);

@@ -29,6 +29,7 @@ const route server__routes[] = {
     {{HTTP_POST,   NS},                          ACTION_NAMESPACE_CREATE, namespaces_post,  false, "make a namespace: {\"name\", \"properties\"}"},
     {{HTTP_GET,    NS "/{ns}"},                  ACTION_NAMESPACE_READ,   namespace_get,    false, "one namespace"},
     {{HTTP_DELETE, NS "/{ns}"},                  ACTION_NAMESPACE_DROP,   namespace_delete, false, "drop a namespace; ?cascade=true drops its tables too"},
+    {{HTTP_POST,   NS "/{ns}/register"},         ACTION_TABLE_CREATE,     table_register,   false, "name a table that others made: {\"name\", \"location\", \"rebase\": {old: new}}"},
     {{HTTP_GET,    NS "/{ns}/tables"},           ACTION_TABLE_LIST,       tables_get,       false, "tables of a namespace"},
     {{HTTP_GET,    TABLE},                       ACTION_TABLE_READ,       table_get,        false, "schema, partitioning, properties, statistics"},
     {{HTTP_DELETE, TABLE},                       ACTION_TABLE_DROP,       table_delete,     false, "drop a table"},

@@ -12,13 +12,14 @@ from tarn import NO_KEY, Failed, check, contains, equal, fails, main, shared, te
 READER_MAY = {"none", "status.read", "metrics.read", "namespace.list", "namespace.read", "table.list", "table.read",
               "query.run", "query.read", "query.cancel"}
 READER_MAY_NOT = {"namespace.create", "namespace.drop", "table.create", "table.write", "table.alter", "table.drop",
-                  "query.any", "access.admin", "server.admin"}
+                  "location.read", "query.any", "access.admin", "server.admin"}
 SEGMENTS = {"ns": "main", "table": "matrix_none", "name": "matrix_none", "id": "5d9b4e1e-0000-4000-8000-000000000000",
             "number": "0"}
 BODIES = {
     "/api/v1/query": {"sql": "SELECT 1"}, "/query": {"sql": "SELECT 1"},
     "/api/v1/namespaces": {"name": "matrix_made"},
     "/api/v1/namespaces/{ns}/tables/{table}/rename": {"to": "matrix_other"},
+    "/api/v1/namespaces/{ns}/register": {"name": "matrix_registered", "location": "s3://warehouse/matrix_none"},
     "/api/v1/principals": {"name": "matrix", "role": "reader"},
     "/api/v1/backup": {"target": "not absolute"}, "/ingest/{name}": [{"a": 1}],
     "/api/v1/tables/{name}/rows": [{"a": 1}], "/api/v1/loads/{id}/commit": {"table": "t"},

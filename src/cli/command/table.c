@@ -1,4 +1,7 @@
-/* tarn table ls, show, history, files, rename, drop. */
+/* tarn table ls, show, history, files, rename, register, drop. */
+#include <limits.h>
+#include <unistd.h>
+
 #include "connect.h"
 #include "output.h"
 #include "tarn/base/limits.h"
@@ -224,6 +227,66 @@ static status run_rename(cli *c, error *err)
     return STATUS_OK;
 }
 
+/* OLD=NEW as members of an object. */
+static status put_rebase(cli *c, json_writer *w, error *err)
+{
+    str rule;
+
+    json_key(w, "rebase");
+    json_begin_object(w);
+    for (size_t at = 0; invocation_next(&c->in, "rebase", &at, &rule);) {
+        size_t equals = str_find_char(rule, '=');
+        if (equals == STR_NPOS || equals == 0 || equals + 1 == rule.size) {
+            return error_set(err, STATUS_USAGE, "--rebase \"%.*s\" is not OLD=NEW", STR_ARG(rule));
+        }
+        json_key_str(w, str_slice(rule, 0, equals));
+        json_put_str(w, str_slice(rule, equals + 1, rule.size));
+    }
+    json_end_object(w);
+    return STATUS_OK;
+}
+
+/* A path of this machine is one of the server's too, or the server refuses it: it must be absolute there. */
+static str absolute_location(cli *c, str location)
+{
+    char folder[PATH_MAX];
+
+    if (str_find_char(location, ':') != STR_NPOS || str_starts_with(location, STR("/")) ||
+        getcwd(folder, sizeof(folder)) == NULL) {
+        return location;
+    }
+    while (str_starts_with(location, STR("./"))) {
+        location = str_slice(location, 2, location.size);
+    }
+    return str_equal(location, STR("."))
+               ? str_copy(c->memory, str_c(folder))
+               : str_printf(c->memory, "%s/%.*s", folder, STR_ARG(location));
+}
+
+static status run_register(cli *c, error *err)
+{
+    const json *answer = NULL;
+    str segments[2];
+    buf *body = buf_in(c->memory, LIMIT_MIB);
+    json_writer w;
+
+    TRY(split_name(c, c->in.arguments.items[0], segments, err));
+    json_writer_init(&w, body);
+    json_begin_object(&w);
+    json_member_str(&w, "name", segments[1]);
+    json_member_str(&w, "location", absolute_location(c, c->in.arguments.items[1]));
+    TRY(put_rebase(c, &w, err));
+    json_end_object(&w);
+    TRY(api_json(c, HTTP_POST, api_path(c->memory, "/api/v1/namespaces/%/register", segments, 1),
+                 buf_str(body), &answer, err));
+    message_note(c, "table %.*s registered, %lld rows%s", STR_ARG(c->in.arguments.items[0]),
+                 (long long)json_int64_or(json_get(answer, "rows"), 0),
+                 json_get(answer, "rebase") != NULL
+                     ? "; it was moved since it was written, so it can only be read"
+                     : "");
+    return STATUS_OK;
+}
+
 static status run_drop(cli *c, error *err)
 {
     str name = c->in.arguments.items[0];
@@ -276,5 +339,30 @@ const command command_table_rename = {.name = "table rename",
                                       .summary = "give a table another name",
                                       ARGUMENTS(rename_arguments),
                                       .run = run_rename};
+static const argument register_arguments[] = {
+    {.name = "TABLE", .help = "name, or namespace.name", .kind = ARGUMENT_TEXT},
+    {.name = "LOCATION",
+     .help = "its folder, or its metadata file; below one of warehouse.roots",
+     .kind = ARGUMENT_FILE}};
+static const option register_options[] = {
+    {.name = "rebase",
+     .value = "OLD=NEW",
+     .help = "files that the table calls OLD… lie at NEW…; the longest prefix wins",
+     .repeats = true}};
+static const example register_examples[] = {
+    {"tarn table register sales.orders /lake/orders", "the newest metadata in the folder"},
+    {"tarn table register orders /lake/orders/metadata/v3.metadata.json", "this version"},
+    {"tarn table register orders /lake/orders --rebase s3://old/orders=/lake/orders",
+     "files that lie elsewhere than the table says"}};
+const command command_table_register = {
+    .name = "table register",
+    .summary = "give a table that another program made a name",
+    .details = "A table whose metadata says that it lives elsewhere was moved: what lies below its "
+               "old location is looked for below its folder, and it can only be read. Dropping a "
+               "registered table forgets its name; its files stay.",
+    ARGUMENTS(register_arguments),
+    OPTIONS(register_options),
+    EXAMPLES(register_examples),
+    .run = run_register};
 const command command_table_drop = {
     .name = "table drop", .summary = "drop a table", ARGUMENTS(table_argument), .run = run_drop};

@@ -14,7 +14,7 @@ static bool may_keep(query *q)
     for (size_t i = 0; i < q->tables.count; i++) {
         const ice_scan *scan = &q->tables.items[i].scan;
         for (size_t k = 0; k < scan->file_count; k++) {
-            str location = scan->files[k].path;
+            str location = ice_locate(q->tables.items[i].metadata, scan->files[k].path, q->a);
             const char *path = map_get(q->r->links, location);
             if (path == NULL || !str_starts_with(str_c(path), folder)) {
                 return false;

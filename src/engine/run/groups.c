@@ -33,13 +33,13 @@ void groups_put_columns(buf *out, const ice_schema *schema)
 #define VERIFY_PIECE_BYTES ((size_t)1048576)
 
 /* Reads all of a data file once since the server started: the store compares its checksums. */
-static status verify_file(const query *q, const ice_file *file, error *err)
+static status verify_file(const query *q, str location, error *err)
 {
     store_reader *reader = NULL;
     status result = STATUS_OK;
     size_t size = 1;
 
-    TRY(store_open_reader(q->r->e->options.storage, file->path, &reader, err));
+    TRY(store_open_reader(q->r->e->options.storage, location, &reader, err));
     if (!store_reader_verified(reader)) {
         char *piece = mem_alloc(VERIFY_PIECE_BYTES);
         for (int64_t at = 0; result == STATUS_OK && size > 0; at += (int64_t)size) {
@@ -51,16 +51,16 @@ static status verify_file(const query *q, const ice_file *file, error *err)
     return result;
 }
 
-static status link_file(query *q, const ice_file *file, const char **ret_path, error *err)
+static status link_file(query *q, str location, const char **ret_path, error *err)
 {
     run *r = q->r;
-    char *path = map_get(r->links, file->path);
+    char *path = map_get(r->links, location);
     if (path == NULL) {
         if (r->e->options.verify_files) {
-            TRY(verify_file(q, file, err));
+            TRY(verify_file(q, location, err));
         }
-        TRY(store_link(r->e->options.storage, file->path, worker_in(r->w), NULL, r->a, &path, err));
-        map_set(r->links, file->path, path);
+        TRY(store_link(r->e->options.storage, location, worker_in(r->w), NULL, r->a, &path, err));
+        map_set(r->links, location, path);
     }
     *ret_path = path;
     return STATUS_OK;
@@ -103,8 +103,9 @@ static status add_to_group(query *q, const query_table *table, const ice_file *f
     size_t columns = schema->root->field_count;
     const char *path;
     const shape *look;
-    TRY(link_file(q, file, &path, err));
-    TRY(shape_of(&q->r->e->shapes, file->path, path, &look, err));
+    str location = ice_locate(table->metadata, file->path, q->a);
+    TRY(link_file(q, location, &path, err));
+    TRY(shape_of(&q->r->e->shapes, location, path, &look, err));
 
     buf *key = buf_in(q->a, LIMIT_MIB);
     str *values = NULL;

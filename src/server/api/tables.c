@@ -149,17 +149,23 @@ static void format_properties(const ice_metadata *m, json_writer *w)
     json_end_object(w);
 }
 
-status table_get(call *c, error *err)
+static status answer_table(call *c, int status_code, table_name name, error *err)
 {
     table_info info;
     ice_metadata *m = NULL;
 
-    TRY(load_table(c, &info, &m, err));
+    TRY(catalog_load_table(c->app->catalog, name, c->a, &m, &info, err));
+    arena_defer(c->a, unref_metadata, m);
     json_writer w = answer_begin(c);
     json_begin_object(&w);
     format_table_head(&info, m, &w);
     json_member_int(&w, "format_version", m->format_version);
     json_member_str(&w, "location", m->location);
+    json_member_bool(&w, "registered", info.registered);
+    if (!str_is_null(info.rebase)) {
+        json_key(&w, "rebase");
+        json_put_raw(&w, info.rebase);
+    }
     json_key(&w, "columns");
     format_columns(c, ice_metadata_schema(m), &w);
     json_key(&w, "schema");
@@ -171,7 +177,15 @@ status table_get(call *c, error *err)
     member_id(&w, "current_snapshot_id", m->current_snapshot_id);
     json_member_int(&w, "snapshots", (int64_t)m->snapshot_count);
     json_end_object(&w);
-    return answer_send(c, 200, &w, err);
+    return answer_send(c, status_code, &w, err);
+}
+
+status table_get(call *c, error *err)
+{
+    table_name name;
+
+    TRY(path_table(c, &name, err));
+    return answer_table(c, 200, name, err);
 }
 
 status table_delete(call *c, error *err)
@@ -212,6 +226,52 @@ status table_rename(call *c, error *err)
     TRY(catalog_rename_table(c->app->catalog, from, to, err));
     answer_empty(c);
     return STATUS_OK;
+}
+
+typedef struct register_body {
+    str name, location;
+    const json *rebase;
+} register_body;
+
+static const json_field register_fields[] = {
+    {"name", JSON_STR, JSON_REQUIRED, offsetof(register_body, name)},
+    {"location", JSON_STR, JSON_REQUIRED, offsetof(register_body, location)},
+    {"rebase", JSON_OBJECT, 0, offsetof(register_body, rebase)},
+};
+
+/* Prefixes of locations and what stands for them. */
+static status read_rebase(call *c, const json *object, catalog_foreign *foreign, error *err)
+{
+    ice_rebase *rules = ARENA_ARRAY(c->a, ice_rebase, json_count(object) + 1);
+    const json *to;
+    str from;
+
+    for (size_t at = 0; object != NULL && json_next_member(object, &at, &from, &to);) {
+        if (json_kind_of(to) != JSON_STR) {
+            return error_set(err, STATUS_INVALID, "\"rebase\" maps text to text");
+        }
+        rules[foreign->rebase_count++] = (ice_rebase){.from = from, .to = json_str_or(to, STR(""))};
+    }
+    foreign->rebase = rules;
+    return STATUS_OK;
+}
+
+status table_register(call *c, error *err)
+{
+    const json *object = NULL;
+    register_body body = {0};
+    catalog_foreign foreign = {.version = STR("")};
+
+    TRY(request_json(c, &object, err));
+    TRY(json_reject_unknown(object, register_fields, COUNT_OF(register_fields), err));
+    TRY(json_read(object, register_fields, COUNT_OF(register_fields), &body, err));
+    TRY(read_rebase(c, body.rebase, &foreign, err));
+    foreign.location = body.location;
+    const table_name name = {.space = http_request_segment(c->x, "ns"), .table = body.name};
+    const resource all = {.warehouse = catalog_warehouse(c->app->catalog)};
+    TRY(access_check(c->app->access, &c->who, ACTION_LOCATION_READ, &all, err));
+    TRY(catalog_register_table(c->app->catalog, name, &foreign, err));
+    return answer_table(c, 201, name, err);
 }
 
 /* ---- history and files ---- */

@@ -34,7 +34,8 @@ static size_t manifest_count(fixture *f, test_table *t)
 {
     ice__manifest_list list;
 
-    EXPECT_OK(ice__list_load(t->st, ice_metadata_snapshot(t->latest), f->arena, &list, &f->err));
+    EXPECT_OK(ice__list_load(t->st, t->latest, ice_metadata_snapshot(t->latest), f->arena, &list,
+                             &f->err));
     return list.count;
 }
 
@@ -77,7 +78,7 @@ static void expect_no_orphans(fixture *f, test_table *t)
         ice__manifest_list list;
 
         (void)map_set(known, s->manifest_list, t);
-        EXPECT_OK(ice__list_load(t->st, s, f->arena, &list, &f->err));
+        EXPECT_OK(ice__list_load(t->st, t->latest, s, f->arena, &list, &f->err));
         for (size_t k = 0; k < list.count; k++) {
             (void)map_set(known, list.manifests[k].path, t);
         }
@@ -322,7 +323,8 @@ static void test_manifests_named_in_place_are_read_and_carried_on(void **given)
     ice_metadata m;
 
     append_rows(f, t, 0, 1);
-    EXPECT_OK(ice__list_load(t->st, ice_metadata_snapshot(t->latest), f->arena, &list, &f->err));
+    EXPECT_OK(ice__list_load(t->st, t->latest, ice_metadata_snapshot(t->latest), f->arena, &list,
+                             &f->err));
     old = *ice_metadata_snapshot(t->latest);
     old.manifest_list = STR_NULL; /* as the first writers of the format did */
     old.manifests = &list.manifests[0].path;
@@ -336,7 +338,8 @@ static void test_manifests_named_in_place_are_read_and_carried_on(void **given)
     assert_int_equal(planned(f, t, ICE_NO_SNAPSHOT).file_count, 1);
     append_rows(f, t, 1, 1);
     assert_int_equal(planned(f, t, ICE_NO_SNAPSHOT).file_count, 2);
-    EXPECT_OK(ice__list_load(t->st, ice_metadata_snapshot(t->latest), f->arena, &list, &f->err));
+    EXPECT_OK(ice__list_load(t->st, t->latest, ice_metadata_snapshot(t->latest), f->arena, &list,
+                             &f->err));
     assert_int_equal(list.manifests[1].added_files, 1); /* counted on the way */
     assert_true(list.manifests[1].length_bytes > 0);
 }

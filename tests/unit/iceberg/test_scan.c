@@ -120,7 +120,8 @@ static void test_skipped_manifests_are_not_read(void **given)
     ice__manifest_list list;
     ice_scan scan;
 
-    EXPECT_OK(ice__list_load(t->st, ice_metadata_snapshot(t->latest), f->arena, &list, &f->err));
+    EXPECT_OK(ice__list_load(t->st, t->latest, ice_metadata_snapshot(t->latest), f->arena, &list,
+                             &f->err));
     for (size_t i = 0; i < list.count; i++) {
         if (!str_equal(list.manifests[i].partitions[0].lower, STR("apple"))) {
             others.locations[others.count++] = list.manifests[i].path;
@@ -182,7 +183,7 @@ static ice_metadata *with_deletes(fixture *f, test_table *t, const ice_entry *en
     ice__manifest_list list;
 
     memcpy(m, t->latest, sizeof(*m));
-    EXPECT_OK(ice__list_load(t->st, ice_metadata_snapshot(m), f->arena, &list, &f->err));
+    EXPECT_OK(ice__list_load(t->st, m, ice_metadata_snapshot(m), f->arena, &list, &f->err));
     memcpy(manifests, list.manifests, list.count * sizeof(*manifests));
     EXPECT_OK(ice_manifest_format(m, 0, true, 1, entries, count, f->arena, bytes,
                                   &manifests[list.count], &f->err));

@@ -79,7 +79,10 @@ typedef struct table_info {
     table_name name;
     str uuid;
     str metadata_location;
+    str location; /* of its files: where it lies, whatever its metadata calls it */
     int64_t created_us, updated_us;
+    bool registered; /* others made it: its files stay when it is dropped */
+    str rebase; /* where its files lie that are called otherwise: {"from": "to"}; STR_NULL: nowhere else */
 } table_info;
 
 typedef struct catalog_create {
@@ -102,6 +105,22 @@ status catalog_create_table(catalog *c, const catalog_create *options, bool *ret
 /* Current metadata, one reference for the caller. NO_TABLE with the nearest name. */
 status catalog_load_table(catalog *c, table_name name, arena *a, ice_metadata **ret_metadata,
                           table_info *ret_info, error *err);
+/* ---- tables that others made (register.c) ---- */
+typedef struct catalog_foreign {
+    str location; /* its metadata file, or its folder: then version-hint.text decides, else the newest version */
+    str version; /* of the metadata in that folder: "3", "00003-…"; empty: as above */
+    const ice_rebase *rebase;
+    size_t rebase_count;
+} catalog_foreign;
+/* Gives a table that lies in the warehouse or below a warehouse root a name. Where its metadata says it lives
+ * elsewhere, it was moved: a rule from there to here is added to those given, and such a table can only be read.
+ * EXISTS (the name, or the table under another one), NO_NAMESPACE, DENIED (location), NOT_FOUND, CORRUPT. */
+status catalog_register_table(catalog *c, table_name name, const catalog_foreign *foreign,
+                              error *err);
+/* The metadata of such a table without giving it a name; one reference. *ret_location: the metadata file. */
+status catalog_open_foreign(catalog *c, const catalog_foreign *foreign, arena *a,
+                            ice_metadata **ret_metadata, str *ret_location, error *err);
+
 status catalog_list_tables(catalog *c, str space, arena *a, table_info **ret_list,
                            size_t *ret_count, error *err);
 /* Row first; files go by reachability, after the last reader. */

@@ -53,7 +53,12 @@ bool json_bool_or(const json *value, bool fallback);
 /* The digits of a JSON_DOUBLE that the text wrote as an integer beyond 64 bits; else STR_NULL. */
 str json_wide_integer(const json *value);
 
-enum { JSON_REQUIRED = 1 };
+enum {
+    JSON_REQUIRED = 1,
+    /* JSON_INT64 alone: a number from 2^63 to below 2^64 is taken for the negative one of the same bits, with the
+     * precision of a double: for ids that some programs write without a sign */
+    JSON_UNSIGNED_TOO = 2,
+};
 
 typedef struct json_field {
     const char *key;

@@ -60,6 +60,12 @@ typedef struct ice_ref {
     int32_t min_snapshots_to_keep;               /* -1 where absent */
 } ice_ref;
 
+/* Of a table that was moved: what its files call `from`, or a path below it, lies at `to`. Prefixes end
+ * at a "/"; the longest that fits wins. */
+typedef struct ice_rebase {
+    str from, to;
+} ice_rebase;
+
 typedef struct ice_metadata {
     int format_version;
     str uuid;
@@ -93,6 +99,9 @@ typedef struct ice_metadata {
     const ice_property *unknown;
     size_t unknown_count;
     arena *memory; /* owns all of it */
+    /* no part of the file: whoever loads it knows; such a table can only be read */
+    const ice_rebase *rebase;
+    size_t rebase_count;
     _Atomic int references;
 } ice_metadata;
 
@@ -102,6 +111,14 @@ status ice_metadata_parse(str text, ice_metadata **ret_metadata, error *err);
 ice_metadata *ice_metadata_ref(const ice_metadata *m);
 void ice_metadata_unref(const ice_metadata *m);            /* NULL is fine */
 void ice_metadata_format(const ice_metadata *m, buf *out); /* JSON */
+
+/* Where the file lies that the table's metadata, manifests and delete files call `location`: everything
+ * that opens a file of a table asks here; comparing and showing names needs the name as it is. May be
+ * `location` itself, else in the arena. */
+str ice_locate(const ice_metadata *m, str location, arena *a);
+str ice_rebase_location(const ice_rebase *rules, size_t count, str location, arena *a);
+/* Copies the rules; before the metadata is shared. */
+void ice_metadata_rebase(ice_metadata *m, const ice_rebase *rules, size_t count);
 
 const ice_schema *ice_metadata_schema(const ice_metadata *m); /* current */
 /* NULL where absent */
