@@ -13,6 +13,7 @@
 # `# without: sanitizers` keeps a script out of builds in which it cannot work.
 # Unit tests of the modules below get the label threaded: CI runs those under ThreadSanitizer.
 set(TARN_THREADED base net state store engine)
+# die_after_fork=0: idle helpers of parallel_for (base) are alive where a test forks.
 set(TARN_TEST_TIMEOUT_S 60)
 set(TARN_TEST_ENV
     TARN_BIN=${CMAKE_BINARY_DIR}/tarn
@@ -22,7 +23,7 @@ set(TARN_TEST_ENV
     PYTHONDONTWRITEBYTECODE=1
     ASAN_OPTIONS=detect_leaks=1:abort_on_error=0:detect_stack_use_after_return=1:strict_string_checks=1
     UBSAN_OPTIONS=print_stacktrace=1:abort_on_error=1
-    TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1)
+    TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1:die_after_fork=0)
 
 # The timeout that the file asks for, or the usual one.
 function(tarn_timeout file ret_seconds)

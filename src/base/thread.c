@@ -1,10 +1,9 @@
-/* Threads, locks, and parallel_for. The pool is in pool.c. */
+/* Threads and locks. The pool is in pool.c, parallel_for in parallel.c. */
 #include "tarn/base/thread.h"
 
 #include <errno.h>
 #include <sched.h>
 #include <signal.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <time.h>
 
@@ -158,53 +157,6 @@ bool cond_wait_until(cond *c, mutex *m, int64_t deadline_ns)
     failed = pthread_cond_timedwait(&c->handle, &m->handle, &until);
     ASSERT(failed == 0 || failed == ETIMEDOUT);
     return failed == 0;
-}
-
-typedef struct loop {
-    void (*run)(void *context, size_t index);
-    void *context;
-    size_t count;
-    atomic_size_t next;
-} loop;
-
-static void run_loop(void *context)
-{
-    loop *l = context;
-
-    for (;;) {
-        size_t index = atomic_fetch_add(&l->next, 1);
-
-        if (index >= l->count) {
-            return;
-        }
-        l->run(l->context, index);
-    }
-}
-
-void parallel_for(size_t count, int threads, void (*run)(void *context, size_t index),
-                  void *context)
-{
-    loop l = {.run = run, .context = context, .count = count};
-    size_t others = threads > 1 ? (size_t)threads - 1 : 0;
-    thread *started = NULL;
-
-    if (others >= count) {
-        others = count > 0 ? count - 1 : 0;
-    }
-    if (others > 0) {
-        started = NEW_ARRAY(thread, others);
-    }
-    for (size_t i = 0; i < others; i++) {
-        /* Fewer threads than wished do the same work. */
-        if (thread_start(&started[i], "parallel", run_loop, &l, NULL) != STATUS_OK) {
-            break;
-        }
-    }
-    run_loop(&l);
-    for (size_t i = 0; i < others; i++) {
-        thread_join(&started[i]);
-    }
-    mem_free(started);
 }
 
 /* The limit that a container sets, rounded up to whole processors; 0 where there is none. */

@@ -361,6 +361,49 @@ static void test_parallel_for_visits_each_index_once(void **state)
     }
 }
 
+static void mark_rows(void *context, size_t index)
+{
+    parallel_for(10, 4, mark, (atomic_int *)context + index * 10);
+}
+
+static void test_loops_inside_loops_end(void **state)
+{
+    static atomic_int marks[1000];
+
+    (void)state;
+    parallel_for(100, 16, mark_rows, marks);
+    for (size_t i = 0; i < COUNT_OF(marks); i++) {
+        assert_int_equal(marks[i], 1);
+    }
+}
+
+static void note_thread(void *context, size_t index)
+{
+    atomic_int *others = context;
+    char name[16] = "";
+
+    (void)index;
+    (void)pthread_getname_np(pthread_self(), name, sizeof(name));
+    atomic_fetch_add(others, strcmp(name, "parallel") == 0);
+    clock_sleep_ms(1); /* nobody does all of it alone */
+}
+
+static void test_helpers_serve_one_loop_after_another(void **state)
+{
+    fixture *f = *state;
+    atomic_int others = 0;
+    size_t before;
+
+    parallel_for(16, 4, note_thread, &others);
+    assert_in_range(others, 1, 15);
+    before = thread_count(f);
+    for (int i = 0; i < 20; i++) {
+        parallel_for(16, 4, note_thread, &others);
+    }
+    /* A helper that is still on its way out of one loop may bring another in. */
+    assert_in_range(thread_count(f), 1, before + 3);
+}
+
 typedef struct shared {
     refcount refs;
     int content; /* plain: the count alone orders access to it */
@@ -407,5 +450,6 @@ TESTS(test_a_thread_runs_once, test_threads_have_their_name_and_leave_signals_to
       test_no_task_waits_behind_another_while_threads_may_start, test_a_full_queue_is_busy,
       test_tasks_may_submit_tasks_while_the_pool_ends, test_many_submitters_lose_no_task,
       test_an_unused_pool_ends, test_idle_threads_end_and_come_back,
-      test_parallel_for_visits_each_index_once, test_exactly_one_of_many_owners_is_the_last,
+      test_parallel_for_visits_each_index_once, test_loops_inside_loops_end,
+      test_helpers_serve_one_loop_after_another, test_exactly_one_of_many_owners_is_the_last,
       test_there_is_a_processor)

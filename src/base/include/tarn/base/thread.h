@@ -56,7 +56,9 @@ status pool_run(pool *p, void (*run)(void *context), void *context, error *err);
 void pool_set_queue_max(pool *p, size_t queue_max);
 
 /* Runs `run(context, index)` for 0 … count-1 on up to `threads` threads including the caller's;
- * returns when all are done. */
+ * returns when all are done. The other threads are kept for some seconds for the next call; where
+ * the system or the process has no more of them, fewer do the same work, the caller at least. So
+ * no index may wait for another. May be called from inside `run`. */
 void parallel_for(size_t count, int threads, void (*run)(void *context, size_t index),
                   void *context);
 
