@@ -126,7 +126,7 @@ status avro_open(str bytes, arena *a, avro_file *ret_file, error *err)
     if (str_is_null(schema)) {
         return corrupt(sizeof(magic), "no schema", err);
     }
-    kind = json_parse(schema, a, &file.schema, err);
+    kind = avro__schema_parse(schema, a, &file.schema, err);
     if (kind != STATUS_OK) {
         error_context(err, "schema of the Avro file");
         return kind;

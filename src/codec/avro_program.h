@@ -48,6 +48,9 @@ typedef struct avro_program {
     size_t bytes_min; /* the least that one run takes from the input */
 } avro_program;
 
+/* The tree of a schema, kept for the next file of the same kind; valid as long as `a`. Thread-safe. */
+status avro__schema_parse(str text, arena *a, const json **ret_schema, error *err);
+
 /* INVALID: the schema is no Avro schema, or a field has a type its kind cannot take. UNSUPPORTED:
  * types that contain themselves. TOO_LARGE: a schema that unfolds without end. */
 status avro__compile(const json *schema, const avro_shape *shape, arena *a,

@@ -3,6 +3,7 @@
  * Decompression never trusts a size that the packed bytes claim: output grows as it comes, up to
  * the buffer's maximum. */
 #include "tarn/codec/compress.h"
+#include "tarn/codec/checksum.h"
 
 #include <lz4frame.h>
 #include <snappy-c.h>
@@ -53,6 +54,7 @@ enum {
     GZIP_WINDOW = 15 + 16,
     DEFLATE_MEMORY = 8,
     SPARED_BITS_MAX = 4,
+    FLUSH_BYTES = 16, /* more than the empty block of a flush */
     /* Python's Avro writers cut the header off a zlib stream, but leave (parts of) its checksum
      * behind raw deflate data: so many bytes may follow its end. */
     ADLER_BYTES = 4,
@@ -170,6 +172,68 @@ static status zlib_unpack(int window, str packed, buf *out, error *err)
 static status gzip_pack(int level, str plain, buf *out, error *err)
 {
     return zlib_pack(GZIP_WINDOW, level, plain, out, err);
+}
+
+/* The stream ends at a byte, and without the block that would be its last: another may follow. */
+static status pack_open_end(int level, str plain, buf *out, error *err)
+{
+    z_stream z = {.next_in = (Bytef *)(uintptr_t)plain.data};
+    size_t left = plain.size;
+    int spared = spared_bits(plain.size);
+
+    if (deflateInit2(&z, level != 0 ? level : Z_DEFAULT_COMPRESSION, Z_DEFLATED,
+                     RAW_WINDOW + spared, DEFLATE_MEMORY - spared, Z_DEFAULT_STRATEGY) != Z_OK) {
+        return no_memory(err);
+    }
+    do {
+        uInt given = zlib_size(left);
+        uLong wanted = deflateBound(&z, given) + FLUSH_BYTES;
+        uInt room = wanted < STEP_BYTES ? (uInt)wanted : (uInt)STEP_BYTES;
+        char *at = buf_reserve(out, room);
+
+        if (at == NULL) {
+            (void)deflateEnd(&z);
+            return buf_check(out, "compressed data", err);
+        }
+        z.avail_in = given;
+        z.next_out = (Bytef *)at;
+        z.avail_out = room;
+        (void)deflate(&z, given == left ? Z_SYNC_FLUSH : Z_NO_FLUSH);
+        left -= given - z.avail_in;
+        buf_commit(out, room - z.avail_out);
+    } while (left > 0 || z.avail_out == 0); /* a full buffer may hide a rest */
+    (void)deflateEnd(&z);
+    return STATUS_OK;
+}
+
+status gzip_piece_pack(int level, str plain, arena *a, gzip_piece *ret_piece, error *err)
+{
+    buf *packed = buf_in(a, SIZE_MAX / 2);
+
+    TRY(pack_open_end(level, plain, packed, err));
+    *ret_piece = (gzip_piece){.packed = buf_str(packed),
+                              .crc = checksum_crc32(0, plain.data, plain.size),
+                              .plain_bytes = plain.size};
+    return STATUS_OK;
+}
+
+void gzip_piece_join(const gzip_piece *pieces, size_t count, buf *out)
+{
+    /* deflate; no time, no name; the system is not told */
+    static const char head[] = {0x1f, (char)0x8b, 8, 0, 0, 0, 0, 0, 0, (char)0xff};
+    static const char last_block[] = {3, 0}; /* without content */
+    uLong crc = 0;
+    size_t size = 0;
+
+    buf_add(out, head, sizeof(head));
+    for (size_t i = 0; i < count; i++) {
+        buf_add_str(out, pieces[i].packed);
+        crc = crc32_combine(crc, pieces[i].crc, (z_off_t)pieces[i].plain_bytes);
+        size += pieces[i].plain_bytes;
+    }
+    buf_add(out, last_block, sizeof(last_block));
+    buf_add_u32le(out, (uint32_t)crc);
+    buf_add_u32le(out, (uint32_t)size);
 }
 
 static status gzip_unpack(str packed, buf *out, error *err)

@@ -2,6 +2,7 @@
 #include "support/test.h"
 #include "tarn/base/limits.h"
 #include "tarn/base/rng.h"
+#include "tarn/base/thread.h"
 #include "tarn/codec/avro.h"
 
 /* --- what is read from manifests --- */
@@ -301,6 +302,45 @@ static void test_every_codec_goes_there_and_back(void **state)
         assert_true(rows[999].has_number);
         EXPECT_STR(rows[999].text, "text 999");
     }
+}
+
+enum { SCHEMAS = 40, ROUNDS = 25 };
+
+static void read_in_turn(void *context, size_t index)
+{
+    const str *files = context;
+
+    for (size_t i = 0; i < SCHEMAS * ROUNDS; i++) {
+        size_t which = i % 3 == 0 ? index : (i + index) % SCHEMAS;
+        arena *a = arena_create();
+        const row *rows;
+        avro_file file;
+        void *records;
+        size_t count;
+
+        ASSERT(avro_open(files[which], a, &file, NULL) == STATUS_OK);
+        ASSERT(avro_read(&file, &row_shape, NULL, NULL, a, &records, &count, NULL) == STATUS_OK);
+        rows = records;
+        ASSERT(count == 1 && rows[0].number == (int64_t)which);
+        arena_free(a);
+    }
+}
+
+/* More schemas than are kept in memory, and readers that drive out what others still use. */
+static void test_many_schemas_are_read_side_by_side(void **state)
+{
+    fixture *f = *state;
+    str files[SCHEMAS];
+
+    for (int i = 0; i < SCHEMAS; i++) {
+        buf *record = buf_in(f->arena, 100);
+
+        avro_put_long(record, i);
+        files[i] =
+            make_file(f, str_printf(f->arena, "{'name':'n%d','type':'long','field-id':2}", i).data,
+                      buf_str(record), 1, COMPRESSION_DEFLATE);
+    }
+    parallel_for(4, 4, read_in_turn, files);
 }
 
 static void test_numbers_use_all_64_bits(void **state)
@@ -683,8 +723,8 @@ static void test_flipped_bits_never_bring_it_down(void **state)
 TESTS(test_a_java_manifest_is_read, test_partition_values_are_single_values,
       test_versions_1_and_3_are_read_by_field_id, test_manifest_lists_are_read,
       test_encrypted_files_are_refused_as_such, test_every_codec_goes_there_and_back,
-      test_numbers_use_all_64_bits, test_null_may_be_either_branch,
-      test_arrays_come_in_blocks_with_and_without_sizes,
+      test_many_schemas_are_read_side_by_side, test_numbers_use_all_64_bits,
+      test_null_may_be_either_branch, test_arrays_come_in_blocks_with_and_without_sizes,
       test_fields_nobody_asks_for_are_skipped_whatever_their_type,
       test_maps_are_read_in_both_spellings_without_nulls, test_tuples_hold_every_scalar_type,
       test_dropped_records_leave_nothing_behind, test_bad_schemas_are_refused_with_the_field,

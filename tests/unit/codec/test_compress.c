@@ -151,7 +151,57 @@ static void test_a_claimed_length_is_not_believed(void **state)
     assert_true(back->capacity < LIMIT_MIB);
 }
 
+static void test_pieces_make_one_gzip_member(void **state)
+{
+    static const size_t sizes[] = {70000, 1, 0, 65536, 3, 1 << 20, 500};
+    fixture *f = *state;
+    gzip_piece pieces[COUNT_OF(sizes)];
+    buf *plain = buf_in(f->arena, 4 * LIMIT_MIB);
+    buf *packed = buf_in(f->arena, 4 * LIMIT_MIB);
+    buf *back = buf_in(f->arena, 4 * LIMIT_MIB);
+
+    for (size_t i = 0; i < COUNT_OF(sizes); i++) {
+        str piece = sample(f, sizes[i]);
+
+        EXPECT_OK(gzip_piece_pack(1, piece, f->arena, &pieces[i], &f->err));
+        assert_int_equal(pieces[i].plain_bytes, sizes[i]);
+        buf_add_str(plain, piece);
+    }
+    gzip_piece_join(pieces, COUNT_OF(pieces), packed);
+    EXPECT_OK(decompress_bytes(COMPRESSION_GZIP, buf_str(packed), back, &f->err));
+    assert_true(str_equal(buf_str(back), buf_str(plain)));
+
+    buf_clear(packed);
+    buf_clear(back);
+    gzip_piece_join(NULL, 0, packed);
+    EXPECT_OK(decompress_bytes(COMPRESSION_GZIP, buf_str(packed), back, &f->err));
+    assert_int_equal(back->size, 0);
+}
+
+static void test_the_checksum_of_the_whole_comes_from_the_pieces(void **state)
+{
+    fixture *f = *state;
+    gzip_piece pieces[2];
+    buf *right = buf_in(f->arena, LIMIT_MIB);
+    buf *wrong = buf_in(f->arena, LIMIT_MIB);
+    buf *back = buf_in(f->arena, LIMIT_MIB);
+    uint32_t crc;
+
+    EXPECT_OK(gzip_piece_pack(1, STR("first, "), f->arena, &pieces[0], &f->err));
+    EXPECT_OK(gzip_piece_pack(1, STR("second"), f->arena, &pieces[1], &f->err));
+    gzip_piece_join(pieces, 2, right);
+    crc = pieces[0].crc;
+    pieces[0].crc = pieces[1].crc;
+    gzip_piece_join(pieces, 2, wrong);
+    pieces[0].crc = crc;
+    EXPECT_OK(decompress_bytes(COMPRESSION_GZIP, buf_str(right), back, &f->err));
+    EXPECT_STR(buf_str(back), "first, second");
+    buf_clear(back);
+    EXPECT_STATUS(CORRUPT, decompress_bytes(COMPRESSION_GZIP, buf_str(wrong), back, &f->err));
+}
+
 TESTS(test_every_format_gives_back_what_it_was_given, test_output_beyond_the_maximum_is_too_large,
       test_output_is_appended, test_truncated_data_is_corrupt,
       test_checksums_of_the_formats_are_checked, test_streams_one_behind_the_other_are_one,
-      test_bytes_behind_the_end_are_corrupt, test_a_claimed_length_is_not_believed)
+      test_bytes_behind_the_end_are_corrupt, test_pieces_make_one_gzip_member,
+      test_the_checksum_of_the_whole_comes_from_the_pieces, test_a_claimed_length_is_not_believed)

@@ -2,6 +2,7 @@
 #ifndef TARN_CODEC_COMPRESS_H
 #define TARN_CODEC_COMPRESS_H
 
+#include "tarn/base/arena.h"
 #include "tarn/base/buf.h"
 
 typedef enum compression {
@@ -19,5 +20,16 @@ status compress_bytes(compression how, int level, str plain, buf *out, error *er
 /* Appends at most out->size_max; TOO_LARGE beyond; CORRUPT where the bytes are not of that
  * format. */
 status decompress_bytes(compression how, str packed, buf *out, error *err);
+
+/* A piece of a gzip file: packed by itself, so that what many files share is packed once. */
+typedef struct gzip_piece {
+    str packed;
+    uint32_t crc; /* of the plain bytes */
+    size_t plain_bytes;
+} gzip_piece;
+/* `packed` lies in `a`. Levels as above. */
+status gzip_piece_pack(int level, str plain, arena *a, gzip_piece *ret_piece, error *err);
+/* Appends the gzip file, of one member, whose plain bytes are those of the pieces in a row. */
+void gzip_piece_join(const gzip_piece *pieces, size_t count, buf *out);
 
 #endif
