@@ -1,13 +1,53 @@
 /* metadata_format.c: metadata.json written, in the member order of the reference implementation, and its place. */
 #include "tarn/base/limits.h"
 #include "tarn/base/rng.h"
-#include "tarn/codec/compress.h"
+#include "tarn/base/vec.h"
 #include "tarn/iceberg/metadata.h"
 
 #include "internal.h"
+#include "pieces.h"
 
 /* Level 1: metadata repeats itself so much that more effort gains little, and every commit waits for it. */
 enum { METADATA_GZIP_LEVEL = 1 };
+
+/* --- pieces --- */
+
+/* Where the history may be cut for packing (pieces.c). The id of a snapshot says whether a piece begins with it, so
+ * the cuts stay where they are when snapshots come and when others expire. */
+enum { SNAPSHOTS_PER_PIECE = 16, LOG_PER_PIECE = 128 };
+
+typedef struct cutter {
+    const buf *out;
+    arena *memory;
+    VEC(ice__cut) cuts;
+    bool open; /* a piece of the list has begun */
+} cutter;
+
+/* A piece that begins here stays if another begins behind it: its end is known then. */
+static void cut_before(cutter *c, int64_t id, int64_t per_piece)
+{
+    ice__cut cut;
+
+    if (c == NULL || id % per_piece != 0) {
+        return;
+    }
+    if (c->open) {
+        c->cuts.items[c->cuts.count - 1].stays = true;
+    }
+    cut = (ice__cut){.offset = c->out->size, .stays = false};
+    vec_push(c->memory, &c->cuts, cut);
+    c->open = true;
+}
+
+/* The list ends: what follows its last cut will grow. */
+static void cut_end(cutter *c)
+{
+    if (c != NULL) {
+        c->open = false;
+    }
+}
+
+/* --- parts --- */
 
 static void put_properties(json_writer *w, const ice_property *properties, size_t count)
 {
@@ -138,16 +178,18 @@ static void put_specs(json_writer *w, const ice_metadata *m)
     json_end_array(w);
 }
 
-static void put_logs(json_writer *w, const ice_metadata *m)
+static void put_logs(json_writer *w, const ice_metadata *m, cutter *c)
 {
     json_key(w, "snapshot-log");
     json_begin_array(w);
     for (size_t i = 0; i < m->snapshot_log_count; i++) {
+        cut_before(c, m->snapshot_log[i].snapshot_id, LOG_PER_PIECE);
         json_begin_object(w);
         json_member_int(w, "timestamp-ms", m->snapshot_log[i].timestamp_ms);
         json_member_int(w, "snapshot-id", m->snapshot_log[i].snapshot_id);
         json_end_object(w);
     }
+    cut_end(c);
     json_end_array(w);
     json_key(w, "metadata-log");
     json_begin_array(w);
@@ -170,7 +212,7 @@ static bool has_unknown(const ice_metadata *m, const char *key)
     return false;
 }
 
-static void put_history(json_writer *w, const ice_metadata *m)
+static void put_history(json_writer *w, const ice_metadata *m, cutter *c)
 {
     static const char *const lists[] = {"statistics", "partition-statistics"};
 
@@ -186,8 +228,10 @@ static void put_history(json_writer *w, const ice_metadata *m)
     json_key(w, "snapshots");
     json_begin_array(w);
     for (size_t i = 0; i < m->snapshot_count; i++) {
+        cut_before(c, m->snapshots[i].id, SNAPSHOTS_PER_PIECE);
         put_snapshot(w, &m->snapshots[i], m->format_version);
     }
+    cut_end(c);
     json_end_array(w);
     ice__json_put_unknown(w, m->unknown, m->unknown_count);
     for (size_t i = 0; i < COUNT_OF(lists); i++) {
@@ -197,10 +241,11 @@ static void put_history(json_writer *w, const ice_metadata *m)
             json_end_array(w);
         }
     }
-    put_logs(w, m);
+    put_logs(w, m, c);
 }
 
-void ice_metadata_format(const ice_metadata *m, buf *out)
+/* `c` may be NULL. */
+static void format(const ice_metadata *m, buf *out, cutter *c)
 {
     json_writer w;
 
@@ -220,8 +265,13 @@ void ice_metadata_format(const ice_metadata *m, buf *out)
     put_specs(&w, m);
     json_key(&w, "properties");
     put_properties(&w, m->properties, m->property_count);
-    put_history(&w, m);
+    put_history(&w, m, c);
     json_end_object(&w);
+}
+
+void ice_metadata_format(const ice_metadata *m, buf *out)
+{
+    format(m, out, NULL);
 }
 
 /* --- the file --- */
@@ -243,13 +293,15 @@ status ice__metadata_render(const ice_metadata *m, int version, arena *a, str *r
         ice_metadata_property(m, "write.metadata.compression-codec", "gzip"), STR("gzip"));
     buf *plain = buf_in(a, LIMIT_METADATA_FILE);
     buf *packed = plain;
+    cutter c = {.out = plain, .memory = a};
     char uuid[37];
 
-    ice_metadata_format(m, plain);
+    format(m, plain, &c);
     TRY(buf_check(plain, "table metadata", err));
     if (gzip) {
         packed = buf_in(a, LIMIT_METADATA_FILE);
-        TRY(compress_bytes(COMPRESSION_GZIP, METADATA_GZIP_LEVEL, buf_str(plain), packed, err));
+        TRY(ice__pieces_pack(METADATA_GZIP_LEVEL, buf_str(plain), c.cuts.items, c.cuts.count, a,
+                             packed, err));
     }
     random_uuid(uuid);
     *ret_location =

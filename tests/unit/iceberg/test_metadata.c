@@ -215,6 +215,46 @@ static void test_what_version_1_leaves_out_is_filled_in(void **given)
     assert_int_equal(m->ref_count, 0);
 }
 
+/* A history of `count` snapshots that begins with number `first`, as a file: unpacked again it is what it is without
+ * packing. */
+static void expect_history_is_kept(fixture *f, const ice_metadata *like, size_t first, size_t count)
+{
+    ice_snapshot *snapshots = ARENA_ARRAY(f->arena, ice_snapshot, count);
+    ice_log_entry *log = ARENA_ARRAY(f->arena, ice_log_entry, count);
+    buf *plain = buf_in(f->arena, LIMIT_METADATA_FILE);
+    ice_metadata m;
+    str location;
+    str bytes;
+
+    ice__metadata_assign(&m, like);
+    for (size_t i = 0; i < count; i++) {
+        snapshots[i] = like->snapshots[0];
+        snapshots[i].text = STR_NULL;
+        snapshots[i].id = (int64_t)(first + i) * 3 + 1;
+        log[i] = (ice_log_entry){.timestamp_ms = (int64_t)i, .snapshot_id = snapshots[i].id};
+    }
+    m.snapshots = snapshots;
+    m.snapshot_count = count;
+    m.snapshot_log = log;
+    m.snapshot_log_count = count;
+    EXPECT_OK(ice__metadata_render(&m, 1, f->arena, &location, &bytes, &f->err));
+    assert_true(str_ends_with(location, STR(".gz.metadata.json")));
+    EXPECT_OK(decompress_bytes(COMPRESSION_GZIP, bytes, plain, &f->err));
+    EXPECT_STR(buf_str(plain), formatted(f, &m).data);
+}
+
+static void test_a_growing_history_is_packed_as_a_whole(void **given)
+{
+    fixture *f = *given;
+    const ice_metadata *m = parsed(f, GOLDEN(f, "iceberg/java/TableMetadataV2Valid.json"));
+
+    for (size_t count = 0; count < 400; count += count < 40 ? 1 : 45) {
+        expect_history_is_kept(f, m, 0, count);
+    }
+    expect_history_is_kept(f, m, 7, 300); /* the first have expired */
+    expect_history_is_kept(f, m, 8, 300);
+}
+
 static void test_gzip_is_told_by_its_first_bytes(void **given)
 {
     fixture *f = *given;
@@ -345,7 +385,7 @@ static void test_data_files_lie_in_readable_partition_folders(void **given)
 TESTS(test_nothing_of_foreign_metadata_is_lost, test_a_copy_is_the_same_and_independent,
       test_what_is_damaged_is_refused_naming_the_member,
       test_metadata_of_version_2_says_what_its_file_says,
-      test_what_version_1_leaves_out_is_filled_in, test_gzip_is_told_by_its_first_bytes,
-      test_new_tables_get_ids_uuid_and_checked_properties,
+      test_what_version_1_leaves_out_is_filled_in, test_a_growing_history_is_packed_as_a_whole,
+      test_gzip_is_told_by_its_first_bytes, test_new_tables_get_ids_uuid_and_checked_properties,
       test_properties_are_judged_by_their_table, test_versions_are_read_from_file_names,
       test_data_files_lie_in_readable_partition_folders)
