@@ -206,6 +206,7 @@ static void set_logical(const raw_element *raw, parquet_element *e)
         old = &converted_types[raw->converted];
         e->logical = old->logical;
         e->unit = old->unit;
+        e->old_annotation = e->logical != PARQUET_LOGICAL_NONE;
         e->bit_width = old->bit_width;
         e->is_signed = old->is_signed;
         /* Old writers meant instants: the format says so of these two. */

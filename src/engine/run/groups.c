@@ -28,6 +28,19 @@ void groups_put_columns(buf *out, const ice_schema *schema)
     }
 }
 
+bool groups_is_ambiguous(const ice_schema *schema, arena *a)
+{
+    map *seen = map_create(NULL);
+    bool found = false;
+    for (size_t i = 0; i < schema->root->field_count && !found; i++) {
+        str name = str_lower(a, schema->root->fields[i].name);
+        found = map_has(seen, name);
+        map_set(seen, name, seen); /* any value */
+    }
+    map_free(seen);
+    return found;
+}
+
 /* ---- links ---- */
 
 #define VERIFY_PIECE_BYTES ((size_t)1048576)
@@ -68,81 +81,138 @@ static status link_file(query *q, str location, const char **ret_path, error *er
 
 /* ---- groups ---- */
 
-/* Files that one scan reads: equal shape, and equal partition values for columns that they lack. */
+/* Files that one scan reads: of equal shape; of one partition spec too where they lack a column
+ * whose values that tells. */
 typedef struct file_group {
-    const shape *look;
-    const ice_file *file; /* the first */
-    str *values;          /* per column: text of the partition value, or STR_NULL */
-    str key;
-    VEC(const char *) paths;
+    const shape *look;    /* as the cache has it */
+    const shape *mapped;  /* with ids from the name mapping */
+    const ice_spec *spec; /* NULL: no column is filled from the partition */
+    bool is_plain;
+    int64_t rows;
+    VEC(const ice_file *) files;
+    VEC(const char *) paths; /* one per file */
 } file_group;
 
 typedef VEC(file_group) group_list;
 
-/* The value of an identity partition field on a column that the file lacks; STR_NULL where there
- * is none. */
-static str partition_text(const ice_metadata *m, const ice_file *file, const ice_field *field,
-                          arena *a)
+#define NO_INDEX SIZE_MAX
+
+/* The identity field of the spec on a column that the files lack. Such a column has the
+ * partition's value before anything else is asked. */
+static size_t partition_index(const ice_spec *spec, const shape *look, const ice_field *field)
 {
-    const ice_spec *spec = ice_metadata_spec_by_id(m, file->spec_id);
-    for (size_t i = 0; spec != NULL && i < spec->field_count && i < file->partition_count; i++) {
+    for (size_t i = 0; spec != NULL && i < spec->field_count; i++) {
         if (spec->fields[i].source_id == field->id &&
-            spec->fields[i].transform.kind == ICE_IDENTITY && !file->partition[i].is_null) {
-            buf *text = buf_in(a, LIMIT_MIB);
-            ice_value_format(field->type, &file->partition[i], text);
-            return buf_str(text);
+            spec->fields[i].transform.kind == ICE_IDENTITY && shape_lacks(look, field)) {
+            return i;
         }
     }
-    return STR_NULL;
+    return NO_INDEX;
+}
+
+static bool is_filled(const ice_spec *spec, const shape *look, const ice_schema *schema)
+{
+    for (size_t i = 0; i < schema->root->field_count; i++) {
+        if (partition_index(spec, look, &schema->root->fields[i]) != NO_INDEX) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static status make_group(query *q, const query_table *table, const ice_file *file,
+                         const shape *look, file_group *ret_group, error *err)
+{
+    const ice_spec *spec = ice_metadata_spec_by_id(table->metadata, file->spec_id);
+    str mapping = ice_metadata_property(table->metadata, "schema.name-mapping.default", NULL);
+    file_group group = {.look = look, .mapped = look};
+
+    group.is_plain = shape_is_plain(look, table->schema);
+    group.spec = is_filled(spec, look, table->schema) ? spec : NULL;
+    if (!group.is_plain && !str_is_null(mapping)) {
+        TRY(shape_mapped(look, mapping, q->a, &group.mapped, err));
+        group.is_plain = group.spec == NULL && shape_is_plain(group.mapped, table->schema);
+    } else if (!shape_has_ids(look)) {
+        error_set(
+            err, STATUS_UNSUPPORTED,
+            "data file \"%.*s\" has no field ids, and table \"%.*s.%.*s\" has no name mapping",
+            STR_ARG(file->path), STR_ARG(table->name.space), STR_ARG(table->name.table));
+        error_hint(err, "Set its property schema.name-mapping.default: it tells which names in "
+                        "such files stand for which columns.");
+        return STATUS_UNSUPPORTED;
+    }
+    *ret_group = group;
+    return STATUS_OK;
 }
 
 static status add_to_group(query *q, const query_table *table, const ice_file *file,
                            group_list *groups, error *err)
 {
-    const ice_schema *schema = table->schema;
-    size_t columns = schema->root->field_count;
     const char *path;
     const shape *look;
+    size_t at = 0;
     str location = ice_locate(table->metadata, file->path, q->a);
     TRY(link_file(q, location, &path, err));
     TRY(shape_of(&q->r->e->shapes, location, path, &look, err));
 
-    buf *key = buf_in(q->a, LIMIT_MIB);
-    str *values = NULL;
-    if (!shape_is_plain(look, schema)) {
-        values = ARENA_ARRAY(q->a, str, columns);
-        for (size_t i = 0; i < columns; i++) {
-            values[i] = shape_lacks(look, &schema->root->fields[i])
-                            ? partition_text(table->metadata, file, &schema->root->fields[i], q->a)
-                            : STR_NULL;
-            buf_printf(key, "%zu:%.*s,", values[i].size, STR_ARG(values[i]));
-        }
-    }
-    size_t at = 0;
-    while (at < groups->count &&
-           !(groups->items[at].look == look && str_equal(groups->items[at].key, buf_str(key)))) {
+    while (at < groups->count && groups->items[at].look != look) {
         at++;
     }
-    if (at == groups->count) {
-        vec_push(q->a, groups,
-                 ((file_group){.look = look, .file = file, .values = values, .key = buf_str(key)}));
+    if (at == groups->count || !groups->items[at].is_plain) {
+        const ice_spec *spec = ice_metadata_spec_by_id(table->metadata, file->spec_id);
+        spec = is_filled(spec, look, table->schema) ? spec : NULL;
+        while (at < groups->count &&
+               (groups->items[at].look != look || groups->items[at].spec != spec)) {
+            at++;
+        }
     }
+    if (at == groups->count) {
+        file_group group;
+        TRY(make_group(q, table, file, look, &group, err));
+        vec_push(q->a, groups, group);
+    }
+    vec_push(q->a, &groups->items[at].files, file);
     vec_push(q->a, &groups->items[at].paths, path);
+    groups->items[at].rows += file->record_count;
     return STATUS_OK;
 }
 
+/* The partition's values for a column: one constant, or a list by the number of the file. */
+static str partition_values(const file_group *group, size_t index, const ice_field *field, arena *a)
+{
+    buf *list = buf_in(a, LIMIT_WORKER_MESSAGE);
+    str first = STR_NULL;
+    bool differ = false;
+    for (size_t i = 0; i < group->files.count; i++) {
+        const ice_file *file = group->files.items[i];
+        ice_value nothing = {.is_null = true};
+        buf *one = buf_in(a, LIMIT_MIB);
+        shape_put_constant(field->type,
+                           index < file->partition_count ? &file->partition[index] : &nothing, one);
+        first = i == 0 ? buf_str(one) : first;
+        differ = differ || !str_equal(first, buf_str(one));
+        buf_add_c(list, i > 0 ? ", " : "([");
+        buf_add_str(list, buf_str(one));
+    }
+    buf_add_c(list, "])[CAST(file_index AS BIGINT) + 1]");
+    return differ ? buf_str(list) : first;
+}
+
 static status put_group(buf *out, const query *q, const file_group *group, const ice_schema *schema,
-                        int64_t rows, error *err)
+                        error *err)
 {
     buf_add_c(out, "SELECT ");
-    if (group->values == NULL) {
+    if (group->is_plain) {
         groups_put_columns(out, schema);
     }
-    for (size_t i = 0; group->values != NULL && i < schema->root->field_count; i++) {
+    for (size_t i = 0; !group->is_plain && i < schema->root->field_count; i++) {
+        const ice_field *field = &schema->root->fields[i];
+        size_t index = partition_index(group->spec, group->look, field);
+        str value = index != NO_INDEX ? partition_values(group, index, field, q->a) : STR_NULL;
         buf_add_c(out, i > 0 ? ", " : "");
-        TRY(shape_column(group->look, &schema->root->fields[i], group->values[i], out, err));
+        TRY(shape_column(group->mapped, field, value, group->files.items[0]->path, out, err));
         buf_add_c(out, " AS ");
-        sql_quote_name(out, schema->root->fields[i].name);
+        sql_quote_name(out, field->name);
     }
     buf_add_c(out, " FROM read_parquet([");
     for (size_t i = 0; i < group->paths.count; i++) {
@@ -150,25 +220,24 @@ static status put_group(buf *out, const query *q, const file_group *group, const
         groups_put_path(out, str_c(group->paths.items[i]), q->a);
     }
     buf_add_c(out, "], hive_partitioning = false, union_by_name = false");
-    if (rows > 0) {
-        buf_printf(out, ", explicit_cardinality = %lld", (long long)rows);
+    if (group->paths.count > 1) {
+        /* One file tells its own number of rows; of a list DuckDB would guess from the first. */
+        buf_printf(out, ", explicit_cardinality = %lld", (long long)group->rows);
     }
     buf_add_char(out, ')');
+    shape_put_alias(group->mapped, out);
     return STATUS_OK;
 }
 
 status groups_put_scan(buf *out, query *q, query_table *table, error *err)
 {
-    const ice_schema *schema = table->schema;
     group_list groups = {0};
     for (size_t i = 0; i < table->scan.file_count; i++) {
         TRY(add_to_group(q, table, &table->scan.files[i], &groups, err));
     }
-    /* One file tells its own number of rows; of a list DuckDB would guess from the first. */
-    int64_t rows = groups.count == 1 && groups.items[0].paths.count > 1 ? table->scan.kept_rows : 0;
     for (size_t i = 0; i < groups.count; i++) {
         buf_add_c(out, i > 0 ? " UNION ALL " : "");
-        TRY(put_group(out, q, &groups.items[i], schema, rows, err));
+        TRY(put_group(out, q, &groups.items[i], table->schema, err));
     }
     return STATUS_OK;
 }

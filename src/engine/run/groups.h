@@ -8,6 +8,8 @@
 void groups_put_path(buf *out, str path, arena *a);
 /* The schema's columns by name, joined by commas. */
 void groups_put_columns(buf *out, const ice_schema *schema);
+/* True where names differ in upper and lower case alone: DuckDB gives such columns a number. */
+bool groups_is_ambiguous(const ice_schema *schema, arena *a);
 /* table->scan's files, at least one, linked into the worker's folder; those of one shape are read
  * by one scan. CORRUPT or UNSUPPORTED naming the file or column. */
 status groups_put_scan(buf *out, query *q, query_table *table, error *err);

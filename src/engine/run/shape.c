@@ -36,6 +36,7 @@ typedef struct reader {
     arena *a;
     size_t at; /* next element */
     int depth;
+    bool compares_names; /* once for equal shapes is enough */
 } reader;
 
 static ice_kind leaf_kind(const parquet_element *e)
@@ -45,6 +46,12 @@ static ice_kind leaf_kind(const parquet_element *e)
     case PARQUET_LOGICAL_ENUM:
     case PARQUET_LOGICAL_JSON:
         return ICE_STRING;
+    case PARQUET_LOGICAL_UNKNOWN:
+        return ICE_UNKNOWN;
+    case PARQUET_LOGICAL_GEOMETRY:
+        return ICE_GEOMETRY;
+    case PARQUET_LOGICAL_GEOGRAPHY:
+        return ICE_GEOGRAPHY;
     case PARQUET_LOGICAL_DECIMAL:
         return ICE_DECIMAL;
     case PARQUET_LOGICAL_DATE:
@@ -52,17 +59,14 @@ static ice_kind leaf_kind(const parquet_element *e)
     case PARQUET_LOGICAL_UUID:
         return ICE_UUID;
     case PARQUET_LOGICAL_TIME:
-        return e->unit == PARQUET_NANOS || e->utc_adjusted ? SHAPE_OTHER : ICE_TIME;
+        return ICE_TIME;
     case PARQUET_LOGICAL_TIMESTAMP:
         if (e->unit == PARQUET_NANOS) {
             return e->utc_adjusted ? ICE_TIMESTAMPTZ_NS : ICE_TIMESTAMP_NS;
         }
         return e->utc_adjusted ? ICE_TIMESTAMPTZ : ICE_TIMESTAMP;
     case PARQUET_LOGICAL_INTEGER:
-        if (!e->is_signed) {
-            return SHAPE_OTHER;
-        }
-        return e->bit_width == 64 ? ICE_LONG : e->bit_width == 32 ? ICE_INT : SHAPE_OTHER;
+        return e->bit_width == 64 ? ICE_LONG : ICE_INT;
     case PARQUET_LOGICAL_NONE:
         break;
     default:
@@ -89,7 +93,44 @@ static ice_kind leaf_kind(const parquet_element *e)
     }
 }
 
-static void read_node(reader *r, shape_node *node);
+/* DuckDB has a type of its own for these. */
+static bool needs_recast(const parquet_element *e)
+{
+    switch (e->logical) {
+    case PARQUET_LOGICAL_JSON:
+    case PARQUET_LOGICAL_GEOMETRY:
+    case PARQUET_LOGICAL_GEOGRAPHY:
+        return true;
+    case PARQUET_LOGICAL_INTEGER:
+        return !e->is_signed || e->bit_width < 32;
+    case PARQUET_LOGICAL_TIME:
+        return e->unit == PARQUET_NANOS || e->utc_adjusted;
+    case PARQUET_LOGICAL_TIMESTAMP:
+        return e->old_annotation; /* is read without its zone */
+    default:
+        return e->type == PARQUET_INT96;
+    }
+}
+
+static bool is_ambiguous(const shape_node *node, bool is_root)
+{
+    static const char *const virtual_names[] = {"filename", "file_index", "file_row_number"};
+    for (size_t i = 0; i < node->child_count; i++) {
+        for (size_t k = 0; is_root && k < COUNT_OF(virtual_names); k++) {
+            if (str_equal_nocase(node->children[i].name, str_c(virtual_names[k]))) {
+                return true;
+            }
+        }
+        for (size_t k = 0; k < i; k++) {
+            if (str_equal_nocase(node->children[i].name, node->children[k].name)) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+static void read_node(reader *r, shape_node *node, bool is_element);
 
 static void skip_node(reader *r)
 {
@@ -105,8 +146,10 @@ static void read_children(reader *r, size_t count, shape_node *node)
     node->children = children;
     node->child_count = count;
     for (size_t i = 0; i < count && r->at < r->footer->element_count; i++) {
-        read_node(r, &children[i]);
+        read_node(r, &children[i], false);
     }
+    node->ambiguous =
+        r->compares_names && node->kind == ICE_STRUCT && is_ambiguous(node, r->depth == 1);
 }
 
 /* group (LIST) { repeated group { element } }, or the older form where the repeated field is the
@@ -120,26 +163,42 @@ static void read_list(reader *r, shape_node *node)
     node->child_count = 1;
     bool wrapped = repeated->type == PARQUET_GROUP && repeated->child_count == 1 &&
                    !str_equal(repeated->name, STR("array")) &&
-                   !str_ends_with(repeated->name, STR("_tuple"));
+                   !(str_ends_with(repeated->name, STR("_tuple")) &&
+                     str_equal(str_slice(repeated->name, 0, repeated->name.size - 6), node->name));
     if (wrapped) {
         r->at++;
     }
-    read_node(r, element);
+    read_node(r, element, true);
+    element->bare = !wrapped && element->kind == ICE_STRUCT && element->child_count == 1;
 }
 
-static void read_node(reader *r, shape_node *node)
+/* A repeated field on its own is a list without the frame. */
+static void read_repeated(reader *r, shape_node *node)
+{
+    shape_node *element = ARENA_NEW(r->a, shape_node);
+    node->kind = ICE_LIST;
+    node->children = element;
+    node->child_count = 1;
+    read_node(r, element, true);
+    element->bare = element->kind == ICE_STRUCT && element->child_count == 1;
+}
+
+/* `is_element`: a list has taken notice of its repetition. */
+static void read_node(reader *r, shape_node *node, bool is_element)
 {
     const parquet_element *e = &r->footer->elements[r->at];
     *node =
         (shape_node){.name = str_copy(r->a, e->name), .field_id = e->field_id, .kind = SHAPE_OTHER};
     if (++r->depth > SHAPE_DEPTH_MAX) {
         skip_node(r);
+    } else if (e->repetition == PARQUET_REPEATED && !is_element && r->at > 0) {
+        read_repeated(r, node);
     } else if (e->type != PARQUET_GROUP) {
         r->at++;
         node->kind = leaf_kind(e);
         node->precision = e->precision;
         node->scale = e->scale;
-        node->int96 = e->type == PARQUET_INT96;
+        node->recast = needs_recast(e);
     } else if (e->logical == PARQUET_LOGICAL_LIST && e->child_count == 1) {
         r->at++;
         read_list(r, node);
@@ -164,9 +223,9 @@ static void read_node(reader *r, shape_node *node)
 static void describe(const shape_node *node, buf *out)
 {
     buf_printf(out, "%d:%d:%d:%d:%d:%zu:", (int)node->kind, node->field_id, node->precision,
-               node->scale, node->int96 ? 1 : 0, node->name.size);
+               node->scale, node->recast ? 1 : 0, node->name.size);
     buf_add_str(out, node->name);
-    buf_printf(out, "[%zu", node->child_count);
+    buf_printf(out, "%s[%zu", node->bare ? "b" : "", node->child_count);
     for (size_t i = 0; i < node->child_count; i++) {
         describe(&node->children[i], out);
     }
@@ -176,7 +235,7 @@ static void describe(const shape_node *node, buf *out)
 static bool has_ids(const shape_node *node)
 {
     for (size_t i = 0; i < node->child_count; i++) {
-        if (node->children[i].field_id != PARQUET_NO_FIELD_ID) {
+        if (node->children[i].field_id != PARQUET_NO_FIELD_ID || has_ids(&node->children[i])) {
             return true;
         }
     }
@@ -189,16 +248,16 @@ static const shape *intern(shape_cache *c, str location, const parquet_footer *f
     reader r = {.footer = footer, .a = scratch};
     shape_node root;
     buf *text = buf_in(scratch, LIMIT_PARQUET_FOOTER);
-    read_node(&r, &root);
+    read_node(&r, &root, false);
     describe(&root, text);
 
     mutex_lock(&c->lock);
     shape *found = map_get(c->by_text, buf_str(text));
     if (found == NULL) {
-        reader again = {.footer = footer, .a = c->memory};
+        reader again = {.footer = footer, .a = c->memory, .compares_names = true};
         found = ARENA_NEW(c->memory, shape);
-        read_node(&again, &found->root);
-        found->by_id = has_ids(&found->root);
+        read_node(&again, &found->root, false);
+        found->has_ids = has_ids(&found->root);
         map_set(c->by_text, buf_str(text), found);
     }
     if (map_count(c->by_location) >= CACHE_FILES_MAX) {

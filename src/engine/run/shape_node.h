@@ -12,14 +12,19 @@ struct shape_node {
     int32_t field_id; /* PARQUET_NO_FIELD_ID where absent */
     ice_kind kind;
     int32_t precision, scale;
-    bool int96;
+    bool recast; /* DuckDB reads another of its types than the kind's own: a cast is needed */
+    /* two members (or columns) whose names differ in case alone, or the name of a virtual column:
+     * DuckDB has other names for them, so they are told apart by position */
+    bool ambiguous;
+    /* a struct that DuckDB leaves out: a repeated group of one field is read as that field */
+    bool bare;
     const shape_node *children; /* struct: members; list: the element; map: key and value */
     size_t child_count;
 };
 
 struct shape {
     shape_node root;
-    bool by_id; /* the file's top-level columns carry field ids */
+    bool has_ids; /* any of its columns carries a field id */
 };
 
 #endif

@@ -37,8 +37,15 @@ static void put_stub_scan(buf *out, const query_table *table, arena *a)
     if (snapshot != NULL) {
         (void)str_to_int64(ice_snapshot_summary(snapshot, "total-records"), &rows, NULL);
     }
+    bool ambiguous = groups_is_ambiguous(schema, a);
     buf_add_c(out, "SELECT ");
-    groups_put_columns(out, schema);
+    if (!ambiguous) {
+        groups_put_columns(out, schema);
+    }
+    for (size_t i = 0; ambiguous && i < schema->root->field_count; i++) {
+        buf_printf(out, "%starn_c%zu AS ", i > 0 ? ", " : "", i);
+        sql_quote_name(out, schema->root->fields[i].name);
+    }
     buf_add_c(out, " FROM read_parquet([");
     groups_put_path(out, table->stub, a);
     buf_add_c(out, "], schema = MAP {");
@@ -47,7 +54,7 @@ static void put_stub_scan(buf *out, const query_table *table, arena *a)
         buf *type = buf_in(a, LIMIT_MIB);
         engine_duckdb_type(field->type, type);
         buf_printf(out, "%s%d: {name: ", i > 0 ? ", " : "", field->id);
-        sql_quote_text(out, field->name);
+        sql_quote_text(out, ambiguous ? str_printf(a, "tarn_c%zu", i) : field->name);
         buf_add_c(out, ", type: ");
         sql_quote_text(out, buf_str(type));
         buf_add_c(out, ", default_value: NULL}");

@@ -38,7 +38,7 @@ static const ice_type *nested(fixture *f, ice_kind kind, const ice_field *fields
 static void expect_column(fixture *f, const shape *look, const ice_field *field, const char *sql)
 {
     buf *out = buf_in(f->arena, 1 << 16);
-    EXPECT_OK(shape_column(look, field, STR_NULL, out, &f->err));
+    EXPECT_OK(shape_column(look, field, STR_NULL, STR("file"), out, &f->err));
     EXPECT_STR(buf_str(out), sql);
 }
 
@@ -131,13 +131,49 @@ static void test_lists_and_maps_are_rebuilt_element_by_element(void **given)
     shape_cache_release(&cache);
 }
 
-static void test_a_file_without_ids_is_read_by_name(void **given)
+static void test_a_file_without_ids_gets_them_from_the_name_mapping_alone(void **given)
 {
     fixture *f = *given;
     shape_cache cache;
-    const shape *look = look_at(f, &cache, WITHOUT_IDS);
+    const shape *look = look_at(f, &cache, WITHOUT_IDS), *mapped = NULL;
     ice_field field = {.id = 77, .name = STR("ID"), .type = simple(ICE_INT)};
-    expect_column(f, look, &field, "\"id\"");
+    assert_false(shape_has_ids(look));
+    assert_true(shape_lacks(look, &field));
+    /* names in a mapping are exact */
+    EXPECT_OK(shape_mapped(look, STR("[{\"field-id\": 77, \"names\": [\"ID\"]}]"), f->arena,
+                           &mapped, &f->err));
+    assert_true(shape_lacks(mapped, &field));
+    EXPECT_OK(shape_mapped(look, STR("[{\"field-id\": 77, \"names\": [\"number\", \"id\"]}]"),
+                           f->arena, &mapped, &f->err));
+    expect_column(f, mapped, &field, "\"id\"");
+    EXPECT_STATUS(INVALID, shape_mapped(look, STR("{\"a\": 1}"), f->arena, &mapped, &f->err));
+    shape_cache_release(&cache);
+}
+
+static void test_a_required_column_without_values_fails_its_readers_alone(void **given)
+{
+    fixture *f = *given;
+    shape_cache cache;
+    const shape *look = look_at(f, &cache, WITH_IDS);
+    ice_field field = {.id = 40, .name = STR("n"), .type = simple(ICE_INT), .required = true};
+    expect_column(f, look, &field,
+                  "CAST(error('data file \"file\" has no values for column \"n\", which is "
+                  "required') AS INTEGER)");
+    /* unless an initial default stands for them */
+    EXPECT_OK(json_parse(STR("7"), f->arena, &field.initial_default, &f->err));
+    expect_column(f, look, &field, "CAST('7' AS INTEGER)");
+    shape_cache_release(&cache);
+}
+
+static void test_types_that_cannot_have_been_are_refused(void **given)
+{
+    fixture *f = *given;
+    shape_cache cache;
+    const shape *look = look_at(f, &cache, WITH_IDS);
+    ice_field field = {.id = 2, .name = STR("name"), .type = simple(ICE_INT)};
+    buf *out = buf_in(f->arena, 1 << 16);
+    EXPECT_STATUS(UNSUPPORTED, shape_column(look, &field, STR_NULL, STR("file"), out, &f->err));
+    assert_non_null(strstr(f->err.message, "\"name\""));
     shape_cache_release(&cache);
 }
 
@@ -172,5 +208,7 @@ static void test_a_broken_file_is_named_by_its_location(void **given)
 TESTS(test_the_length_of_a_footer_is_remembered, test_columns_of_the_same_look_are_read_plain,
       test_a_renamed_column_is_found_by_its_id, test_types_are_widened_by_a_cast,
       test_a_renamed_member_is_packed_anew, test_lists_and_maps_are_rebuilt_element_by_element,
-      test_a_file_without_ids_is_read_by_name, test_equal_files_share_one_shape,
+      test_a_file_without_ids_gets_them_from_the_name_mapping_alone,
+      test_a_required_column_without_values_fails_its_readers_alone,
+      test_types_that_cannot_have_been_are_refused, test_equal_files_share_one_shape,
       test_a_broken_file_is_named_by_its_location)

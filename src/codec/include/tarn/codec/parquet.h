@@ -70,6 +70,7 @@ typedef struct parquet_element {
     int32_t precision, scale; /* decimal */
     parquet_unit unit;        /* time, timestamp */
     bool utc_adjusted;        /* time, timestamp; true where only ConvertedType is written */
+    bool old_annotation;      /* `logical` was told by ConvertedType alone */
     int bit_width;            /* integer */
     bool is_signed;           /* integer */
     size_t parent;            /* index; PARQUET_NO_INDEX for the root */
