@@ -354,8 +354,8 @@ static void put_params(const str *params, size_t count, buf *payload)
     buf_release(&text);
 }
 
-status worker_scalar(worker *w, str sql, const str *params, size_t param_count,
-                     const worker_cancel *cancel, arena *a, str *ret_text, error *err)
+status worker_scalar_after(worker *w, str before, str sql, const str *params, size_t param_count,
+                           const worker_cancel *cancel, arena *a, str *ret_text, error *err)
 {
     str value = STR_NULL;
     call c = {.worker = w, .cancel = cancel, .arena = a, .value = &value};
@@ -363,6 +363,7 @@ status worker_scalar(worker *w, str sql, const str *params, size_t param_count,
     status result;
 
     buf_init(&payload, LIMIT_WORKER_MESSAGE);
+    wire_put_str(&payload, before);
     wire_put_str(&payload, sql);
     put_params(params, param_count, &payload);
     result = buf_check(&payload, "the statement", err);
@@ -374,6 +375,12 @@ status worker_scalar(worker *w, str sql, const str *params, size_t param_count,
         *ret_text = value;
     }
     return result;
+}
+
+status worker_scalar(worker *w, str sql, const str *params, size_t param_count,
+                     const worker_cancel *cancel, arena *a, str *ret_text, error *err)
+{
+    return worker_scalar_after(w, STR_NULL, sql, params, param_count, cancel, a, ret_text, err);
 }
 
 status worker_query(worker *w, const worker_query_options *options, const result_sink *sink,
@@ -402,6 +409,7 @@ status worker_query(worker *w, const worker_query_options *options, const result
     } else {
         wire_put_str(&payload, STR_NULL);
     }
+    wire_put_str(&payload, options->before);
     wire_put_str(&payload, options->sql);
     result = buf_check(&params, "the parameters", err);
     if (result == STATUS_OK) {

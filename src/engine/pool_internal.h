@@ -45,7 +45,10 @@ struct worker {
     char *out;
     uint64_t names;   /* handed out by worker_fresh_name */
     int64_t since_ns; /* of the state */
-    map *footers;     /* paths whose footers DuckDB may have kept; NULL: none yet. The borrower's */
+    map *answers;     /* of worker_pure: str *, in answers_memory; NULL: none yet. The borrower's */
+    arena *answers_memory;
+    size_t answers_bytes;
+    map *footers; /* paths whose footers DuckDB may have kept; NULL: none yet. The borrower's */
     int64_t footer_bytes;
     bool is_worn;    /* full of footers: ends at its release */
     bool is_broken;  /* not to be used again */
@@ -100,6 +103,8 @@ void pool_watch(void *context);
 status pool_spawn(worker *w, error *err);
 /* Closes descriptors, removes the folder, frees. Without the lock. */
 void pool_discard(worker *w);
+/* What worker_pure has kept. */
+void pool_forget_answers(worker *w);
 /* Empties `in` and `out`. */
 status pool_clear_folders(const worker *w, error *err);
 /* Where the DuckDB library lies. UNAVAILABLE with the cure. */

@@ -293,6 +293,7 @@ void pool_discard(worker *w)
     if (w->folder != NULL) {
         (void)fs_remove_tree(w->folder, NULL);
     }
+    pool_forget_answers(w);
     map_free(w->footers);
     mem_free(w->principal);
     mem_free(w->folder);

@@ -294,7 +294,7 @@ static status serialize(query *q, edited *ret_first, tree *ret_tree, error *err)
     TRY(edit_apply(list->sql, list->items[q->range.from].from, list->items[q->range.to - 1].to,
                    &q->edits, q->a, ret_first, err));
     TRY(run_worker(q->r, &w, err));
-    TRY(worker_scalar(w, STR(SERIALIZE_SQL), &ret_first->text, 1, &q->r->cancel, q->a, &text, err));
+    TRY(worker_pure(w, STR(SERIALIZE_SQL), ret_first->text, &q->r->cancel, q->a, &text, err));
     status result = tree_read(text, q->a, ret_tree, err);
     if (result != STATUS_OK) {
         edit_place_error(ret_first, 0, err);
@@ -368,6 +368,7 @@ static status run_rows(query *q, bool last, error *err)
     run *r = q->r;
     worker_query_result rows = {0};
     worker_query_options options = {
+        .before = q->before,
         .sql = q->text.text,
         .format = last ? r->request->format : RESULT_NONE,
         .rows_max = last ? run_rows_max(r) : -1,
@@ -389,6 +390,7 @@ status run_read(run *r, const statement *st, bool last, arena *a, error *err)
 {
     query q;
     TRY(query_analyse(r, st->body, NULL, a, &q, err));
+    q.joins_text = true;
     status result = query_open(&q, false, err);
     if (result == STATUS_OK) {
         result = run_rows(&q, last, err);

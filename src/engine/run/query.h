@@ -51,7 +51,9 @@ typedef struct query {
     VEC(query_table) tables;
     VEC(query_view) views;
     VEC(query_renamed) renamed;
-    buf *extra_sql; /* views of information_schema; NULL: none */
+    buf *extra_sql;  /* views of information_schema; NULL: none */
+    bool joins_text; /* the views over the files are made in one message with the text: `before` */
+    str before;
     bool is_open;
     bool unplanned; /* a plan was wanted and could not be had */
 } query;

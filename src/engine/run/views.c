@@ -192,9 +192,8 @@ static status plan_with_stubs(query *q, error *err)
     }
     TRY(buf_check(sql, "the statement", err));
     q->is_open = true;
-    TRY(worker_exec(q->r->w, buf_str(sql), &q->r->cancel, err));
-    status result = worker_scalar(q->r->w, STR(SERIALIZE_PLAN), &q->text.text, 1, &q->r->cancel,
-                                  q->a, &plan, err);
+    status result = worker_scalar_after(q->r->w, buf_str(sql), STR(SERIALIZE_PLAN), &q->text.text,
+                                        1, &q->r->cancel, q->a, &plan, err);
     q->unplanned = true;
     if (result != STATUS_OK) {
         return give_up_plan(q, result, err);
@@ -277,6 +276,10 @@ static status open_real(query *q, error *err)
     sql->failed = sql->failed || views->failed;
     TRY(buf_check(sql, "the list of files", err));
     q->is_open = true;
+    if (q->joins_text) {
+        q->before = buf_str(sql);
+        return STATUS_OK;
+    }
     return worker_exec(q->r->w, buf_str(sql), &q->r->cancel, err);
 }
 

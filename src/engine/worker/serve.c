@@ -117,6 +117,20 @@ static status run_exec(server *s, wire_reader *r, reply *out, error *err)
     return result;
 }
 
+/* What goes before a statement in its message. */
+static status run_before(server *s, str sql, reply *out, error *err)
+{
+    if (str_is_null(sql)) {
+        return STATUS_OK;
+    }
+    session_note(s->session, sql);
+    status result = session_exec(s->session, sql, &out->is_fatal, err);
+    if (result != STATUS_OK) {
+        err->position = ERROR_NO_POSITION; /* it would be taken for one in the statement */
+    }
+    return result == STATUS_OK ? session_check(s->session, err) : result;
+}
+
 static status put_value(cursor *c, duck_chunk *chunk, arena *a, buf *payload, error *err)
 {
     duck_logical_type *type = duck.column_logical_type(&c->result, 0);
@@ -180,11 +194,15 @@ static status read_params(str text, arena *a, const json **ret_params, error *er
 static status run_scalar(server *s, wire_reader *r, reply *out, error *err)
 {
     arena *a = arena_create();
+    str before = str_copy(a, wire_get_str(r));
     str sql = str_copy(a, wire_get_str(r));
     const json *params;
     status result = read_params(wire_get_str(r), a, &params, err);
 
     session_note(s->session, sql);
+    if (result == STATUS_OK) {
+        result = run_before(s, before, out, err);
+    }
     if (result == STATUS_OK) {
         result = send_value(s, sql, params, out, a, err);
     }
@@ -200,8 +218,12 @@ static status run_query(server *s, wire_reader *r, reply *out, error *err)
     status result = read_params(wire_get_str(r), a, &request.statement.params, err);
 
     request.statement.for_arrow = request.format == RESULT_ARROW;
+    str before = str_copy(a, wire_get_str(r));
     request.statement.sql = str_copy(a, wire_get_str(r));
     session_note(s->session, request.statement.sql);
+    if (result == STATUS_OK) {
+        result = run_before(s, before, out, err);
+    }
     if (result == STATUS_OK) {
         result = result_send(s->session, &request, s->fd, &out->rows, &out->is_fatal, err);
     }

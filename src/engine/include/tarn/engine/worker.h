@@ -96,6 +96,13 @@ status worker_exec(worker *w, str sql, const worker_cancel *cancel, error *err);
 /* First value of the first row as text; STR_NULL for NULL. `params` are texts bound to $1, $2 …. */
 status worker_scalar(worker *w, str sql, const str *params, size_t param_count,
                      const worker_cancel *cancel, arena *a, str *ret_text, error *err);
+/* The same behind other statements, in one message. `before` as in worker_query_options. */
+status worker_scalar_after(worker *w, str before, str sql, const str *params, size_t param_count,
+                           const worker_cancel *cancel, arena *a, str *ret_text, error *err);
+/* The same for a statement whose value depends on its one parameter alone, whatever the session
+ * holds: what this worker answered before is not asked again. */
+status worker_pure(worker *w, str sql, str param, const worker_cancel *cancel, arena *a,
+                   str *ret_text, error *err);
 /* A small result (at most 64 MB) as a JSON array of row arrays, values as in interface.md. */
 status worker_rows(worker *w, str sql, const worker_cancel *cancel, arena *a, const json **ret_rows,
                    error *err);
@@ -129,6 +136,7 @@ typedef struct result_sink {
 } result_sink;
 
 typedef struct worker_query_options {
+    str before; /* statements without a result that run first; their errors have no position */
     str sql;
     const json *params; /* array (by position) or object (by name); NULL: none */
     result_format format;
