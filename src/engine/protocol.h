@@ -26,8 +26,8 @@
 #define WIRE_TABLE(X)                                                          \
     X(SETUP)     /* library, in, out, roots, sandbox, threads, memory, temp */ \
     X(EXEC)      /* sql */                                                     \
-    X(SCALAR)    /* sql, count, texts */                                       \
-    X(QUERY)     /* format, rows_max, parameters as JSON or NULL, sql */       \
+    X(SCALAR)    /* before or NULL, sql, parameters as JSON or NULL */         \
+    X(QUERY)     /* format, rows_max, parameters, before or NULL, sql */       \
     X(RESET)     /* nothing */                                                 \
     X(PING)      /* nothing */                                                 \
     X(INTERRUPT) /* nothing */                                                 \
