@@ -127,7 +127,7 @@ static bool kind_fits(json_kind wanted, json_kind found)
 static bool is_unsigned(const json_field *field, const json *value)
 {
     return (field->flags & JSON_UNSIGNED_TOO) != 0 && value->kind == JSON_DOUBLE &&
-           value->u.number >= 0x1p63 && value->u.number < 0x1p64;
+           value->u.number.value >= 0x1p63 && value->u.number.value < 0x1p64;
 }
 
 /* The member is not null and of a kind that fits. */
@@ -138,8 +138,8 @@ static status read_field(const json_field *field, const json *value, void *at, e
         *(bool *)at = value->u.boolean;
         break;
     case JSON_INT64:
-        *(int64_t *)at =
-            value->kind == JSON_DOUBLE ? (int64_t)(uint64_t)value->u.number : value->u.integer;
+        *(int64_t *)at = value->kind == JSON_DOUBLE ? (int64_t)(uint64_t)value->u.number.value
+                                                    : value->u.integer;
         break;
     case JSON_INT32:
         if (value->u.integer < INT32_MIN || value->u.integer > INT32_MAX) {
