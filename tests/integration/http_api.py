@@ -634,6 +634,7 @@ def loads_take_several_files_in_one_commit():
     error = refused("bad_data", 400, "POST", f"{API}/loads/{other}/commit", {"table": "loaded"})
     contains(error["message"] + error["detail"], "a.csv")
     gap = ok("POST", API + "/loads", {}, status=201)["id"]
+    contains(refused("invalid", 400, "POST", f"{API}/loads/{gap}/commit", {"table": "loaded"})["message"], "no files")
     ok("PUT", f"{API}/loads/{gap}/files/1?name=b.csv", "n,s\n1,v1\n", status=204)
     refused("invalid", 400, "POST", f"{API}/loads/{gap}/commit", {"table": "loaded"})
     ok("DELETE", f"{API}/loads/{gap}", status=204)

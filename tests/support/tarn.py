@@ -22,6 +22,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import traceback
 import urllib.parse
@@ -476,14 +477,15 @@ def seed(default=None):
     return random.Random(value)
 
 
-SHARED = {}
+SHARED, SHARED_LOCK = {}, threading.Lock()
 
 
 def shared(name="server", **options):
     """A server that all tests of a script use, started at the first call."""
-    if name not in SHARED or SHARED[name].process.poll() is not None:
-        SHARED[name] = Server(name=name, **options)
-    return SHARED[name]
+    with SHARED_LOCK:  # threads of a test may be the first to ask
+        if name not in SHARED or SHARED[name].process.poll() is not None:
+            SHARED[name] = Server(name=name, **options)
+        return SHARED[name]
 
 
 def main():

@@ -8,8 +8,8 @@
 #include "sql/token.h"
 #include "tarn/codec/json.h"
 
-/* What can be said of all statements before the first one runs, INVALID: one that mixes "?" with numbers or names, values
- * that no statement asks for. */
+/* What can be said of all statements before the first one runs, INVALID: one that mixes "?" with numbers or
+ * names, values that no statement asks for. */
 status params_check(const token_list *list, const token_range *ranges, size_t count,
                     const json *params, arena *a, error *err);
 

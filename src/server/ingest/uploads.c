@@ -184,6 +184,12 @@ status uploads_take(upload_table *u, const principal *who, str id, arena *a,
 {
     mutex_lock(&u->lock);
     upload *one = find(u, who, id, err);
+    if (one != NULL && one->files.count == 0) { /* the load stays, and can still be given some */
+        error_set(err, STATUS_INVALID, "load \"%.*s\" has no files", STR_ARG(id));
+        error_hint(err, "Send each file with PUT /api/v1/loads/ID/files/NUMBER first.");
+        mutex_unlock(&u->lock);
+        return STATUS_INVALID;
+    }
     for (size_t i = 0; one != NULL && i < one->files.count; i++) {
         if (one->files.items[i].size_bytes < 0) {
             error_set(err, STATUS_INVALID, "file %zu of load \"%.*s\" was not sent whole", i,
