@@ -209,6 +209,9 @@ void text_add_tsv(buf *out, str text)
 {
     if (text.size == 0) {
         buf_add_c(out, "\"\"");
+    } else if (text.data[0] ==
+               '"') { /* it would be taken for the beginning of a quoted value, or for "" */
+        buf_add_char(out, '\\');
     }
     for (size_t i = 0; i < text.size; i++) {
         switch (text.data[i]) {

@@ -135,6 +135,31 @@ static status read_first_line(const source *s, size_t input, str *ret_line, erro
     return STATUS_OK;
 }
 
+/* As the values of TSV (load.c). */
+static str unescape_name(const source *s, str name)
+{
+    static const struct {
+        char letter, meaning;
+    } escapes[] = {{'t', '\t'}, {'n', '\n'}, {'r', '\r'}, {'\\', '\\'}, {'"', '"'}};
+    buf *plain = buf_in(s->a, LIMIT_MIB);
+
+    if (s->format != INPUT_TSV) {
+        return name;
+    }
+    for (size_t i = 0; i < name.size; i++) {
+        char c = name.data[i];
+        for (size_t e = 0; c == '\\' && i + 1 < name.size && e < COUNT_OF(escapes); e++) {
+            if (name.data[i + 1] == escapes[e].letter) {
+                c = escapes[e].meaning;
+                i++;
+                break;
+            }
+        }
+        buf_add_char(plain, c);
+    }
+    return buf_str(plain);
+}
+
 /* The names in the first line of an input; all columns as text until their types are known. */
 static status read_names(const source *s, size_t input, source_column **ret_columns,
                          size_t *ret_count, error *err)
@@ -148,7 +173,8 @@ static status read_names(const source *s, size_t input, source_column **ret_colu
     while (!last) {
         buf *name = buf_in(s->a, LIMIT_MIB);
         last = read_name(text, s->delimiter, &at, name);
-        source_column column = {.name = str_trim(buf_str(name)), .type = STR("VARCHAR")};
+        source_column column = {.name = unescape_name(s, str_trim(buf_str(name))),
+                                .type = STR("VARCHAR")};
         vec_push(s->a, &columns, column);
     }
     *ret_columns = columns.items;
@@ -188,8 +214,7 @@ static status compare_names(const source *s, size_t input, error *err)
 
 /* ---- types ---- */
 
-/* Declared types onto the columns of the same names. */
-static status take_declared(source *s, const source_column *declared, size_t count, error *err)
+status ingest__take_declared(source *s, const source_column *declared, size_t count, error *err)
 {
     for (size_t d = 0; d < count; d++) {
         str *names = ARENA_ARRAY(s->a, str, s->column_count);
@@ -223,10 +248,10 @@ status ingest__describe_csv(source *s, const source_column *declared, size_t dec
     for (size_t i = 1; i < s->request->input_count; i++) {
         TRY(compare_names(s, i, err));
     }
-    TRY(take_declared(s, declared, declared_count, err));
+    TRY(ingest__take_declared(s, declared, declared_count, err));
     if (infer && declared_count < s->column_count) {
         TRY(ingest__csv_types(s, whole, err));
-        TRY(take_declared(s, declared, declared_count, err));
+        TRY(ingest__take_declared(s, declared, declared_count, err));
     }
     return STATUS_OK;
 }

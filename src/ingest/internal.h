@@ -55,6 +55,8 @@ void ingest__csv_dialect(const source *s, buf *out);
  * content. */
 status ingest__describe_csv(source *s, const source_column *declared, size_t declared_count,
                             bool infer, bool whole, error *err);
+/* Declared types onto the columns of the same names. NO_COLUMN. */
+status ingest__take_declared(source *s, const source_column *declared, size_t count, error *err);
 /* Types from a sample where that is enough (then s->sampled), or from the whole. */
 status ingest__csv_types(source *s, bool whole, error *err);
 /* Whether reading the column as `type` (DuckDB's text) could change a value. Such a column is read as text, and

@@ -164,6 +164,29 @@ static status match_columns(load *l, const source_column ***ret_matches, error *
     return STATUS_OK;
 }
 
+/* tarn's own TSV writes a tab, a line end, a backslash and a first quote with a backslash before it; so do others, and
+ * none means anything else by it. Numbers and times have none. */
+static bool is_escaped(const source *s, const ice_type *type)
+{
+    bool is_text = type->kind == ICE_STRING;
+    bool is_nested = type->kind == ICE_STRUCT || type->kind == ICE_LIST || type->kind == ICE_MAP;
+
+    return s->format == INPUT_TSV && (is_text || (is_nested && !s->unchecked));
+}
+
+static void unescaped_value(str name, buf *sql)
+{
+    buf_add_c(sql, "CASE WHEN contains(");
+    sql_quote_name(sql, name);
+    buf_add_c(sql, ", '\\') THEN array_to_string(list_transform(string_split(");
+    sql_quote_name(sql, name);
+    buf_add_c(
+        sql, ", '\\\\'), lambda part: replace(replace(replace(replace(part, '\\t', chr(9)), '\\n', "
+             "chr(10)), '\\r', chr(13)), '\\\"', '\"')), '\\') ELSE ");
+    sql_quote_name(sql, name);
+    buf_add_c(sql, " END");
+}
+
 /* Text formats are read as the table's types at once; Parquet is read as it is and cast. */
 static const source_column *reading_types(load *l, const source_column *const *matches)
 {
@@ -178,7 +201,8 @@ static const source_column *reading_types(load *l, const source_column *const *m
                 buf *type = buf_in(l->a, LIMIT_SQL_TEXT);
                 engine_duckdb_type(schema->root->fields[f].type, type);
                 bool checked = ingest__is_checked(s, &s->columns[i], buf_str(type));
-                columns[i].type = checked ? STR("VARCHAR") : buf_str(type);
+                bool as_text = checked || is_escaped(s, schema->root->fields[f].type);
+                columns[i].type = as_text ? STR("VARCHAR") : buf_str(type);
             }
         }
     }
@@ -217,6 +241,8 @@ static status select_rows(load *l, str *ret_sql, error *err)
         } else if (matches[i] != NULL && field->type->kind == ICE_TIMESTAMP &&
                    str_equal(matches[i]->type, STR("TIMESTAMP_NS"))) {
             fine_time(matches[i]->name, l->a, sql);
+        } else if (matches[i] != NULL && is_escaped(&l->source, field->type)) {
+            unescaped_value(matches[i]->name, sql);
         } else if (matches[i] != NULL) {
             sql_quote_name(sql, matches[i]->name);
         } else {

@@ -6,6 +6,7 @@
 
 #include "tarn/base/fs.h"
 #include "tarn/base/limits.h"
+#include "tarn/base/map.h"
 #include "tarn/base/vec.h"
 #include "tarn/codec/compress.h"
 
@@ -257,6 +258,49 @@ status ingest__describe(source *s, str select, error *err)
     return STATUS_OK;
 }
 
+/* Types as DuckDB writes them: "int" is INTEGER, "struct(x int)" is STRUCT(x INTEGER). DuckDB reads the text as a type
+ * and as nothing else; the file is named, but not read. */
+static status settle_type(const source *s, source_column *column, error *err)
+{
+    const json *rows = NULL;
+    buf *sql = buf_in(s->a, LIMIT_SQL_TEXT);
+
+    buf_printf(sql, "DESCRIBE SELECT * FROM read_csv(%.*s, auto_detect = false", STR_ARG(s->files));
+    add_columns(column, 1, sql);
+    buf_add_char(sql, ')');
+    TRY(buf_check(sql, "statement", err));
+    if (worker_rows(s->worker, buf_str(sql), s->cancel, s->a, &rows, err) != STATUS_OK) {
+        status kind = err != NULL ? err->kind : STATUS_INVALID;
+        if (kind == STATUS_CANCELLED || kind == STATUS_TIMEOUT || kind == STATUS_WORKER_DIED) {
+            return kind;
+        }
+        error_set(err, STATUS_INVALID, "column \"%.*s\": \"%.*s\" is no type",
+                  STR_ARG(column->name), STR_ARG(column->type));
+        error_hint(err, "Types are those of CREATE TABLE: bigint, varchar, decimal(10,2), "
+                        "struct(x int), int[], map(varchar, int).");
+        return STATUS_INVALID;
+    }
+    column->type = json_str_or(json_at(json_at(rows, 0), 1), STR(""));
+    return STATUS_OK;
+}
+
+static status settle_types(const source *s, source_column *columns, size_t count, error *err)
+{
+    map *seen = map_create(s->a);
+
+    for (size_t i = 0; i < count; i++) {
+        str key = str_lower(s->a, columns[i].name);
+
+        if (map_get(seen, key) != NULL) {
+            return error_set(err, STATUS_USAGE, "column \"%.*s\" is declared twice",
+                             STR_ARG(columns[i].name));
+        }
+        (void)map_set(seen, key, columns);
+        TRY(settle_type(s, &columns[i], err));
+    }
+    return STATUS_OK;
+}
+
 /* "a:bigint,b:decimal(10,2)" */
 static status declared_columns(const source *s, source_column **ret_columns, size_t *ret_count,
                                error *err)
@@ -264,12 +308,14 @@ static status declared_columns(const source *s, source_column **ret_columns, siz
     VEC(source_column) columns = {0};
     str text = s->request->columns;
     int depth = 0;
+    bool is_quoted = false;
     size_t start = 0;
 
     for (size_t i = 0; i <= text.size; i++) {
         char c = i < text.size ? text.data[i] : ',';
-        depth += (c == '(') - (c == ')');
-        if (c != ',' || (depth > 0 && i < text.size)) {
+        is_quoted = c == '"' ? !is_quoted : is_quoted;
+        depth += is_quoted ? 0 : (c == '(') - (c == ')');
+        if (c != ',' || ((depth > 0 || is_quoted) && i < text.size)) {
             continue;
         }
         str item = str_trim(str_slice(text, start, i));
@@ -288,7 +334,7 @@ static status declared_columns(const source *s, source_column **ret_columns, siz
     }
     *ret_columns = columns.items;
     *ret_count = columns.count;
-    return STATUS_OK;
+    return settle_types(s, columns.items, columns.count, err);
 }
 
 /* DuckDB takes an array of anything for rows of one column "json". */
@@ -359,6 +405,10 @@ status ingest__source_describe(source *s, bool infer, bool whole, error *err)
     }
     if (s->format == INPUT_CSV || s->format == INPUT_TSV) {
         return ingest__describe_csv(s, declared, declared_count, infer, whole, err);
+    }
+    if (s->format == INPUT_PARQUET) {
+        TRY(describe_by_duckdb(s, err));
+        return ingest__take_declared(s, declared, declared_count, err);
     }
     if (declared_count > 0) {
         s->columns = declared;

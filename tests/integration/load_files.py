@@ -111,6 +111,43 @@ def declared_types_go_to_the_columns_of_their_names():
 
 
 @test
+def declared_types_may_be_nested():
+    files = [write("nested.ndjson", '{"a":{"x":1},"l":[1,2],"m":{"k":1}}\n'),
+             write("nested.csv", 'a,l,m\n"{""x"": 1}","[1, 2]",{k=1}\n'),
+             write("nested.tsv", "a\tl\tm\n{'x': 1}\t[1, 2]\t{k=1}\n")]
+    columns = "a:struct(x int),l:INT[],m:map(varchar, int)"
+    for path in files:
+        equal(loaded("nested", path, "--columns", columns),
+              (['STRUCT("x" INTEGER)', "INTEGER[]", "MAP(VARCHAR, INTEGER)"],
+               [[{"x": 1}, [1, 2], [{"key": "k", "value": 1}]]]), path)
+        refused(2, ['"A"', "twice"], "nested", path, "--columns", "a:bigint,A:bigint")
+        refused(1, ['"nope"', "no type"], "nested", path, "--columns", "a:nope")
+        refused(1, ["no type"], "nested", path, "--columns", "a:int); DROP TABLE x; --")
+    path = write("not_nested.csv", 'a\n"{""x"": 1}"\noops\n')
+    refused(1, ["line 3", "oops", "STRUCT(x INTEGER)"], "nested", path, "--columns", "a:struct(x int)")
+
+
+@test
+def tsv_comes_back_as_it_went():
+    server = shared()
+    texts = ["plain", "", None, "tab\there", "two\nlines\r\n", "back\\slash", "\\t is no tab", "\\\\", "\\", '"quoted"', '"', '""',
+             'in "the" middle', " spaces ", "\\n\n\\\n"]
+    server.query("CREATE TABLE tsv_out (n BIGINT, s VARCHAR, l VARCHAR[])")
+    for n, text in enumerate(texts):
+        server.query("INSERT INTO tsv_out SELECT $1, $2, [$2]", params=[n, text])
+    for command in (("sql", "-c", 'SELECT n, s, s AS "a\tb\\c" FROM tsv_out ORDER BY n', "-o", "tsv"),):
+        code, out, words = server.run(*command)
+        equal(code, 0, words)
+        path = write("back.tsv", out)
+        equal(server.run("load", "tsv_in", path)[0], 0)
+        equal(server.rows("SELECT s, \"a\tb\\c\" FROM tsv_in ORDER BY n"), [[text, text] for text in texts])
+        server.query("DROP TABLE tsv_in")
+    body = server.request("POST", "/api/v1/query", {"sql": "SELECT n, s FROM tsv_out ORDER BY n", "format": "tsv"}).ok().body
+    equal(server.run("load", "tsv_in", write("back.tsv", body))[0], 0)
+    equal(server.rows("SELECT s FROM tsv_in ORDER BY n"), [[text] for text in texts])
+
+
+@test
 def parquet_files_one_after_another_are_each_read_anew():
     for value, kind, shown in (("1::BIGINT", "BIGINT", 1), ("1.5::DOUBLE", "DOUBLE", 1.5),
                                ("TIME '01:02:03'", "TIME", "01:02:03"), ("2::BIGINT", "BIGINT", 2),

@@ -40,7 +40,8 @@ static const option options[] = {
      .help = "for a new table: month(time), bucket(16, id), zone"},
     {.name = "columns",
      .value = "NAME:TYPE,…",
-     .help = "types of a CSV; without it they are found out from all of it"},
+     .help =
+         "types of some columns, struct(x int) and int[] too; others are found out from all of the input"},
     {.name = "csv-delimiter",
      .value = "CHAR",
      .help = "between the values of a CSV; default: found out"},

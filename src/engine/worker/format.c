@@ -94,6 +94,10 @@ static void put_tsv_text(buf *out, str text)
         buf_add_str(out, STR("\"\""));
         return;
     }
+    if (text.data[0] ==
+        '"') { /* it would be taken for the beginning of a quoted value, or for "" */
+        buf_add_char(out, '\\');
+    }
     for (size_t i = 0; i < text.size; i++) {
         char escape = tsv_escapes[(unsigned char)text.data[i]];
 
