@@ -131,11 +131,7 @@ static status commit_pointer(void *context, str base_location, str new_location,
 status catalog_committer(catalog *c, table_name name, arena *a, ice_committer *ret_committer,
                          error *err)
 {
-    bool exists = false;
-    TRY(catalog__namespace_exists(c, name.space, &exists, err));
-    if (!exists) {
-        return catalog__no_namespace(c, name.space, err);
-    }
+    (void)err; /* whether the table is there, and its namespace, is seen when it is loaded */
     table_commit *table = ARENA_NEW(a, table_commit);
     table->c = c;
     table->name = (table_name){.space = str_copy(a, name.space), .table = str_copy(a, name.table)};
@@ -289,6 +285,30 @@ status catalog_append(catalog *c, table_name name, const ice_append *append,
     } else {
         for (size_t i = 0; i < append->staged_count; i++) {
             store_discard(c->storage, append->staged[i]);
+        }
+    }
+    arena_free(a);
+    return result;
+}
+
+/* ---- changes that take files away ---- */
+
+status catalog_overwrite(catalog *c, table_name name, const ice_overwrite *change,
+                         ice_commit_result *ret_result, error *err)
+{
+    arena *a = arena_create();
+    ice_committer committer;
+    status result = catalog_committer(c, name, a, &committer, err);
+
+    if (result == STATUS_OK) {
+        result = ice_commit_overwrite(&committer, change, ret_result, err);
+        if ((result == STATUS_CONFLICT || result == STATUS_INVALID) && err != NULL &&
+            !str_starts_with(str_c(err->message), STR("table \""))) {
+            error_context(err, "table \"%.*s.%.*s\"", STR_ARG(name.space), STR_ARG(name.table));
+        }
+    } else {
+        for (size_t i = 0; i < change->staged_count; i++) {
+            store_discard(c->storage, change->staged[i]);
         }
     }
     arena_free(a);

@@ -65,15 +65,45 @@ status ice__manifests_of_files(const ice_metadata *m, const ice__added *added, i
     return STATUS_OK;
 }
 
-void ice__keep_manifests(arena *a, const ice__new_manifest_vec *manifests, ice__kept_vec *kept)
+void ice__fresh_drop(ice__fresh *fresh, storage *st)
 {
-    for (size_t i = 0; i < manifests->count; i++) {
-        store_stage_request request = {.location = manifests->items[i].manifest.path,
-                                       .content_type = STR("application/octet-stream"),
-                                       .bytes = manifests->items[i].bytes};
+    ice__kept_discard(st, &fresh->kept);
+    fresh->manifests.count = 0;
+}
 
-        ice__kept_add(a, kept, &request);
+static void choose_snapshot_id(ice__fresh *fresh, storage *st, const ice_metadata *m)
+{
+    while (fresh->snapshot_id == 0 || ice_metadata_snapshot_by_id(m, fresh->snapshot_id) != NULL) {
+        fresh->snapshot_id = (int64_t)(random_u64() & INT64_MAX);
+        ice__fresh_drop(fresh, st);
     }
+}
+
+status ice__fresh_make(ice__fresh *fresh, storage *st, arena *memory, ice__change *c,
+                       const ice__added *added, error *err)
+{
+    choose_snapshot_id(fresh, st, c->base);
+    if (fresh->manifests.count > 0 && fresh->format_version != c->base->format_version) {
+        ice__fresh_drop(fresh, st);
+    }
+    if (fresh->manifests.count == 0) {
+        TRY(ice__manifests_of_files(c->base, added, fresh->snapshot_id, memory, &fresh->manifests,
+                                    err));
+        fresh->format_version = c->base->format_version;
+        for (size_t i = 0; i < fresh->manifests.count; i++) {
+            store_stage_request request = {.location = fresh->manifests.items[i].manifest.path,
+                                           .content_type = STR("application/octet-stream"),
+                                           .bytes = fresh->manifests.items[i].bytes};
+
+            ice__kept_add(memory, &fresh->kept, &request);
+        }
+    }
+    for (size_t i = 0; i < fresh->manifests.count; i++) {
+        vec_push(c->memory, &c->manifests, fresh->manifests.items[i].manifest);
+        vec_push(c->memory, &c->known, fresh->manifests.items[i]);
+    }
+    vec_push(c->memory, &c->kept, &fresh->kept);
+    return STATUS_OK;
 }
 
 /* --- numbers --- */

@@ -42,9 +42,11 @@ typedef struct ice__change {
     ice_snapshot snapshot;        /* manifest_list STR_NULL: no new snapshot */
     ice__manifest_vec manifests;  /* of the new snapshot */
     ice__new_manifest_vec merged; /* among them: made of others in this attempt */
-    ice__str_vec obsolete;        /* objects that nothing needs once this is visible */
-    VEC(ice__kept_vec *) kept;    /* to be published too; emptied once they are */
-    bool nothing;                 /* the table stays as it is; `extra` runs all the same */
+    ice__new_manifest_vec
+        known;             /* others among them that are not visible yet, and kept over attempts */
+    ice__str_vec obsolete; /* objects that nothing needs once this is visible */
+    VEC(ice__kept_vec *) kept; /* to be published too; emptied once they are */
+    bool nothing;              /* the table stays as it is; `extra` runs all the same */
     /* in the committing transaction; may be NULL */
     status (*extra)(void *context, state_txn *txn, error *err);
     void *extra_context;
@@ -86,8 +88,17 @@ typedef struct ice__added {
 /* Manifests for added files, one per spec and kind of content. */
 status ice__manifests_of_files(const ice_metadata *m, const ice__added *added, int64_t snapshot_id,
                                arena *a, ice__new_manifest_vec *ret_manifests, error *err);
-void ice__keep_manifests(arena *a, const ice__new_manifest_vec *manifests, ice__kept_vec *kept);
-int64_t ice__fresh_snapshot_id(const ice_metadata *m);
+/* The manifests of a change's added files: kept over attempts, and its snapshot's id with them. */
+typedef struct ice__fresh {
+    int64_t snapshot_id; /* 0: none yet */
+    ice__new_manifest_vec manifests;
+    ice__kept_vec kept;
+    int format_version; /* they were written for */
+} ice__fresh;
+/* Makes them where they are not made yet, and puts them into `c`. They live in `memory`. */
+status ice__fresh_make(ice__fresh *fresh, storage *st, arena *memory, ice__change *c,
+                       const ice__added *added, error *err);
+void ice__fresh_drop(ice__fresh *fresh, storage *st);
 /* NULL where there is none */
 const ice_ref *ice__find_ref(const ice_metadata *m, str name);
 

@@ -6,8 +6,6 @@
  *      there. */
 #include "tarn/iceberg/commit.h"
 
-#include "tarn/base/rng.h"
-
 #include "change.h"
 
 /* One append of the commit. */
@@ -22,11 +20,7 @@ typedef struct commit {
     commit_member *members;
     size_t count;
     arena *memory;
-    int64_t snapshot_id;
-    /* manifests of the live members' files; made again when a member drops out */
-    ice__new_manifest_vec fresh;
-    ice__kept_vec fresh_kept;
-    int fresh_version; /* format version they were written for */
+    ice__fresh fresh; /* of the live members' files; made again when a member drops out */
     /* `extra` of several appends as one */
     size_t failed_member; /* index, or `count` */
     status failed_kind;
@@ -35,12 +29,6 @@ typedef struct commit {
 
 /* --- members --- */
 
-static void drop_fresh(commit *c)
-{
-    ice__kept_discard(c->committer->storage, &c->fresh_kept);
-    c->fresh.count = 0;
-}
-
 /* An append fails by itself; its files go. */
 static void fail_member(commit *c, commit_member *m, status kind, const error *err)
 {
@@ -48,7 +36,7 @@ static void fail_member(commit *c, commit_member *m, status kind, const error *e
     m->slot->outcome = kind;
     m->slot->err = *err;
     ice__kept_discard(c->committer->storage, &m->data);
-    drop_fresh(c); /* they speak of its files */
+    ice__fresh_drop(&c->fresh, c->committer->storage); /* they speak of its files */
 }
 
 static void fail_all(commit *c, status kind, const error *err)
@@ -121,34 +109,6 @@ static ice__added gather(const commit *c, arena *a)
                         .summary_count = summary.count};
 }
 
-int64_t ice__fresh_snapshot_id(const ice_metadata *m)
-{
-    int64_t id;
-
-    do {
-        id = (int64_t)(random_u64() & INT64_MAX);
-    } while (id == 0 || ice_metadata_snapshot_by_id(m, id) != NULL);
-    return id;
-}
-
-/* The id is kept over attempts, so that the manifests of added files need not be written again. */
-static status make_fresh(commit *c, const ice_metadata *m, const ice__added *added, error *err)
-{
-    if (c->snapshot_id == 0 || ice_metadata_snapshot_by_id(m, c->snapshot_id) != NULL) {
-        c->snapshot_id = ice__fresh_snapshot_id(m);
-        drop_fresh(c);
-    }
-    if (c->fresh.count > 0 && c->fresh_version != m->format_version) {
-        drop_fresh(c);
-    }
-    if (c->fresh.count == 0) {
-        TRY(ice__manifests_of_files(m, added, c->snapshot_id, c->memory, &c->fresh, err));
-        ice__keep_manifests(c->memory, &c->fresh, &c->fresh_kept);
-        c->fresh_version = m->format_version;
-    }
-    return STATUS_OK;
-}
-
 /* The appends' own work in the transaction. Who failed is remembered: the others go on without it. */
 static status run_extras(void *context, state_txn *txn, error *err)
 {
@@ -208,12 +168,8 @@ static status build(void *context, ice__change *change, error *err)
     if (change->nothing) {
         return STATUS_OK;
     }
-    TRY(make_fresh(c, change->base, &added, err));
-    vec_push(change->memory, &change->kept, &c->fresh_kept);
-    for (size_t i = 0; i < c->fresh.count; i++) {
-        vec_push(change->memory, &change->manifests, c->fresh.items[i].manifest);
-    }
-    return ice__change_append(change, &added, c->snapshot_id, err);
+    TRY(ice__fresh_make(&c->fresh, c->committer->storage, c->memory, change, &added, err));
+    return ice__change_append(change, &added, c->fresh.snapshot_id, err);
 }
 
 /* --- the whole --- */
@@ -271,7 +227,7 @@ void ice_commit_appends(const ice_committer *committer, ice_append_slot *slots, 
     if (s != STATUS_OK) {
         fail_all(&c, s, &err);
     }
-    drop_fresh(&c);
+    ice__fresh_drop(&c.fresh, committer->storage);
     for (size_t i = 0; i < count; i++) { /* files of an append without any */
         ice__kept_discard(committer->storage, &c.members[i].data);
     }

@@ -208,6 +208,24 @@ static bool only_appends(const expiry *x)
     return true;
 }
 
+/* Of a manifest that this very commit writes, and that nobody can read yet. */
+static bool own_entries(const ice__change *c, str path, ice__entries *ret_entries)
+{
+    const ice__new_manifest_vec *lists[] = {&c->merged, &c->known};
+
+    for (size_t i = 0; i < COUNT_OF(lists); i++) {
+        for (size_t k = 0; k < lists[i]->count; k++) {
+            const ice__new_manifest *made = &lists[i]->items[k];
+
+            if (str_equal(made->manifest.path, path)) {
+                *ret_entries = (ice__entries){.entries = made->entries, .count = made->entry_count};
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
 static bool for_live_files(const expiry *x, const ice__manifest_vec *manifests,
                            void (*take)(void *context, str path), void *context)
 {
@@ -216,7 +234,8 @@ static bool for_live_files(const expiry *x, const ice__manifest_vec *manifests,
     for (size_t i = 0; i < manifests->count; i++) {
         ice__entries entries;
 
-        if (ice__manifest_load(c->storage, c->base, &manifests->items[i], c->memory, &entries,
+        if (!own_entries(c, manifests->items[i].path, &entries) &&
+            ice__manifest_load(c->storage, c->base, &manifests->items[i], c->memory, &entries,
                                NULL) != STATUS_OK) {
             return false;
         }
@@ -249,20 +268,6 @@ static void take_gone(void *context, str path)
     }
 }
 
-/* Manifests that this very commit merges are not in the store yet; their files are those of manifests that go. */
-static void take_merged(const expiry *x, leftover *l)
-{
-    ice__manifest_vec stored = {0};
-
-    for (size_t i = 0; i < l->needed.count; i++) {
-        if (l->needed.items[i].sequence_number != ICE__UNASSIGNED &&
-            l->needed.items[i].added_snapshot_id != x->change->snapshot.id) {
-            vec_push(x->change->memory, &stored, l->needed.items[i]);
-        }
-    }
-    l->needed = stored;
-}
-
 /* Data files that no retained snapshot has. Nothing is taken where something could not be read. */
 static void find_files(const expiry *x, bool line, leftover *l)
 {
@@ -273,10 +278,6 @@ static void find_files(const expiry *x, bool line, leftover *l)
     if (l->manifests.count == 0 || (line && only_appends(x))) {
         return;
     }
-    if (x->change->merged.count > 0) {
-        return; /* what was merged is needed; the next commit that expires will see it stored */
-    }
-    take_merged(x, l);
     if (for_live_files(x, &l->needed, take_needed, &sets)) {
         (void)for_live_files(x, &l->manifests, take_gone, &sets);
     }

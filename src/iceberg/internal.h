@@ -171,8 +171,6 @@ const ice_type *ice__spec_types(const ice_metadata *m, const ice_spec *spec, are
 
 /* A deletion vector: a bitmap in a Puffin file. */
 bool ice__is_vector(const ice_file *f);
-/* Equal for files of one partition of one spec. */
-str ice__partition_key(const ice_file *f, arena *a);
 
 /* ---- writing ---- */
 #define ICE__UNASSIGNED INT64_C(-1) /* sequence number that the commit will give */

@@ -2,7 +2,6 @@
  * Zero counts are left out, totals are always written; a deletion vector counts by its own bytes and as a delete
  * file, but not as a position delete file (reference implementation: SnapshotSummary).
  * Source: Iceberg specification, "Snapshots", "Optional Snapshot Summary Fields". */
-#include "tarn/base/limits.h"
 #include "tarn/base/map.h"
 
 #include "change.h"
@@ -86,32 +85,16 @@ static void put_total(summary *s, const char *key, int64_t added, int64_t remove
     }
 }
 
-str ice__partition_key(const ice_file *f, arena *a)
-{
-    buf *key = buf_in(a, LIMIT_MIB);
-
-    buf_printf(key, "%d", (int)f->spec_id);
-    for (size_t k = 0; k < f->partition_count; k++) {
-        ice_type type = {.kind = f->partition[k].kind};
-        str bytes =
-            f->partition[k].is_null ? STR_NULL : ice_value_encode(&type, &f->partition[k], a);
-
-        buf_printf(key, f->partition[k].is_null ? "|-" : "|%zu:", bytes.size);
-        buf_add_str(key, bytes);
-    }
-    return buf_str(key);
-}
-
 static int64_t count_partitions(const ice__snapshot_plan *plan, arena *a)
 {
     static char present;
     map *seen = map_create(a);
 
     for (size_t i = 0; i < plan->added_count; i++) {
-        (void)map_set(seen, ice__partition_key(plan->added[i], a), &present);
+        (void)map_set(seen, ice_file_partition_key(plan->added[i], a), &present);
     }
     for (size_t i = 0; i < plan->removed_count; i++) {
-        (void)map_set(seen, ice__partition_key(plan->removed[i], a), &present);
+        (void)map_set(seen, ice_file_partition_key(plan->removed[i], a), &present);
     }
     return (int64_t)map_count(seen);
 }

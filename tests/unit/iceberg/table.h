@@ -20,6 +20,8 @@ typedef struct test_table {
     char location[512];
     int conflicts;         /* commits that came too late */
     int commits_to_refuse; /* answers CONFLICT this many times, without reason */
+    str name;              /* of its pointer */
+    bool borrows;          /* store and database are another table's */
 } test_table;
 
 static const state_migration table_migrations[] = {
@@ -58,7 +60,7 @@ static status test_apply(void *context, state_txn *txn, error *err)
     bool row;
 
     TRY(STATE_QUERY(txn, "SELECT location FROM pointer WHERE name = ?1", &rows, err,
-                    SV_TEXT(STR("t"))));
+                    SV_TEXT(c->table->name)));
     TRY(state_next(rows, &row, err));
     if (!row || !str_equal(state_text(rows, 0, NULL), c->base) || c->table->commits_to_refuse > 0) {
         c->table->conflicts++;
@@ -72,7 +74,7 @@ static status test_apply(void *context, state_txn *txn, error *err)
     }
     TRY(store_publish(c->table->st, txn, c->staged, c->staged_count, err));
     TRY(STATE_EXEC(txn, "UPDATE pointer SET location = ?1 WHERE name = ?2", NULL, err,
-                   SV_TEXT(c->next), SV_TEXT(STR("t"))));
+                   SV_TEXT(c->next), SV_TEXT(c->table->name)));
     return store_delete(c->table->st, txn, c->obsolete, c->obsolete_count, err);
 }
 
@@ -107,7 +109,7 @@ static status test_insert_pointer(void *context, state_txn *txn, error *err)
     test_table *t = context;
 
     return STATE_EXEC(txn, "INSERT INTO pointer (name, location) VALUES (?1, ?2)", NULL, err,
-                      SV_TEXT(STR("t")), SV_TEXT(str_c(t->location)));
+                      SV_TEXT(t->name), SV_TEXT(str_c(t->location)));
 }
 
 static void test_table_close(void *object)
@@ -116,8 +118,10 @@ static void test_table_close(void *object)
 
     ice_cache_clear();
     ice_metadata_unref(t->latest);
-    storage_close(t->st);
-    state_close(t->db);
+    if (!t->borrows) {
+        storage_close(t->st);
+        state_close(t->db);
+    }
     mutex_release(&t->lock);
 }
 
@@ -136,9 +140,12 @@ static void test_open_store(fixture *f, test_table *t)
     EXPECT_OK(storage_open(&store, &t->st, &f->err));
 }
 
-/* A table with the columns id long, name string, day date, x double. */
-static test_table *test_table_create(fixture *f, str location, const char *partitioning,
-                                     const ice_property *properties, size_t property_count)
+/* A table with the columns id long, name string, day date, x double. In the store of `beside`, where that is not
+ * NULL. */
+static inline test_table *test_table_create_in(fixture *f, const test_table *beside, str location,
+                                               const char *partitioning,
+                                               const ice_property *properties,
+                                               size_t property_count, int format_version)
 {
     static const ice_field columns[] = {
         {.id = 1, .name = STR_INIT("id"), .required = true},
@@ -154,7 +161,8 @@ static test_table *test_table_create(fixture *f, str location, const char *parti
                           .root = &root,
                           .partition_sql = str_c(partitioning),
                           .properties = properties,
-                          .property_count = property_count};
+                          .property_count = property_count,
+                          .format_version = format_version};
     store_staged *staged;
     str metadata_location;
 
@@ -164,7 +172,14 @@ static test_table *test_table_create(fixture *f, str location, const char *parti
     }
     t->memory = f->arena;
     mutex_init(&t->lock);
-    test_open_store(f, t);
+    t->name = location;
+    if (beside != NULL) {
+        t->borrows = true;
+        t->st = beside->st;
+        t->db = beside->db;
+    } else {
+        test_open_store(f, t);
+    }
     EXPECT_OK(ice_metadata_create(&options, &t->latest, &f->err));
     arena_defer(f->arena, test_table_close, t);
     EXPECT_OK(
@@ -175,6 +190,12 @@ static test_table *test_table_create(fixture *f, str location, const char *parti
     t->committer = (ice_committer){
         .load = test_load, .commit = test_commit_change, .context = t, .storage = t->st};
     return t;
+}
+
+static inline test_table *test_table_create(fixture *f, str location, const char *partitioning,
+                                            const ice_property *properties, size_t property_count)
+{
+    return test_table_create_in(f, NULL, location, partitioning, properties, property_count, 0);
 }
 
 /* --- files --- */

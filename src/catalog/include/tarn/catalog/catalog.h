@@ -15,7 +15,7 @@
 #ifndef TARN_CATALOG_CATALOG_H
 #define TARN_CATALOG_CATALOG_H
 
-#include "tarn/iceberg/commit.h"
+#include "tarn/iceberg/overwrite.h"
 #include "tarn/state/state.h"
 #include "tarn/store/store.h"
 
@@ -132,7 +132,11 @@ status catalog_rename_table(catalog *c, table_name from, table_name to, error *e
  * over what `append` stages. */
 status catalog_append(catalog *c, table_name name, const ice_append *append,
                       ice_commit_result *ret_result, error *err);
-/* The committer of one table, for changes that are not appends. In the arena. */
+/* A change that takes files away, or adds deletes: ice_commit_overwrite with the table named in errors. Takes over
+ * what `change` stages. */
+status catalog_overwrite(catalog *c, table_name name, const ice_overwrite *change,
+                         ice_commit_result *ret_result, error *err);
+/* The committer of one table, for changes of another kind. In the arena. */
 status catalog_committer(catalog *c, table_name name, arena *a, ice_committer *ret_committer,
                          error *err);
 

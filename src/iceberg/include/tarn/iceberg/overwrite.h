@@ -51,6 +51,9 @@ typedef struct ice_overwrite {
     size_t added_count;
     const ice_file *removed; /* data and delete files, by path (vectors: and offset) */
     size_t removed_count;
+    /* ROW_DELTA: data files that added position deletes speak of, where those do not tell */
+    const str *referenced;
+    size_t referenced_count;
     const ice_expr *filter;      /* rows that the change depends on; NULL: all */
     bool keep_sequence;          /* REWRITE: added files keep their data_sequence as given */
     store_staged *const *staged; /* bytes of `added`; taken over, discarded on failure */
