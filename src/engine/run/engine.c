@@ -170,6 +170,9 @@ static status (*const runners[])(run *r, const statement *st, bool last, arena *
     [STATEMENT_CREATE_TABLE_AS] = run_create_table_as,
     [STATEMENT_DROP_TABLE] = run_drop_table,
     [STATEMENT_INSERT] = run_insert,
+    [STATEMENT_ALTER_TABLE] = run_alter,
+    [STATEMENT_COMMENT] = run_alter,
+    [STATEMENT_CALL] = run_call,
 };
 
 static status run_statement(run *r, const statement *st, bool last, error *err)

@@ -34,7 +34,7 @@ static ice_append append_of(const engine_written *written, const ice_metadata *m
 /* SELECT CAST(tarn_s0 AS T) AS …: the source's columns in the order and the types of the
  * table's. */
 typedef struct source_column {
-    size_t number; /* of the source; SIZE_MAX: NULL */
+    size_t number; /* of the source; SIZE_MAX: the column's default, or NULL */
     const ice_field *field;
 } source_column;
 
@@ -45,13 +45,12 @@ static status cast_source(const row_source *source, const source_column *columns
     buf *sql = buf_in(a, LIMIT_WORKER_MESSAGE);
     buf_add_c(sql, "SELECT ");
     for (size_t i = 0; i < count; i++) {
-        buf_add_c(sql, i > 0 ? ", CAST(" : "CAST(");
+        buf_add_c(sql, i > 0 ? ", " : "");
         if (columns[i].number == SIZE_MAX) {
-            buf_add_c(sql, "NULL");
-        } else {
-            buf_printf(sql, "tarn_s%zu", columns[i].number);
+            table_default_sql(columns[i].field->write_default, columns[i].field->type, a, sql);
+            continue;
         }
-        buf_add_c(sql, " AS ");
+        buf_printf(sql, "CAST(tarn_s%zu AS ", columns[i].number);
         engine_duckdb_type(columns[i].field->type, sql);
         buf_add_char(sql, ')');
     }
@@ -244,7 +243,8 @@ static status no_column(const insert_target *t, str name, arena *a, error *err)
 static status check_required(const insert_target *t, error *err)
 {
     for (size_t i = 0; i < t->root->field_count; i++) {
-        if (t->columns[i].number == SIZE_MAX && t->root->fields[i].required) {
+        if (t->columns[i].number == SIZE_MAX && t->root->fields[i].required &&
+            t->root->fields[i].write_default == NULL) {
             return error_set(
                 err, STATUS_BAD_DATA,
                 "column \"%.*s\" of table \"%.*s.%.*s\" is required, but the statement gives no value for it",
@@ -344,6 +344,7 @@ typedef struct values_edit {
     const insert_target *target;
     const token_list *list;
     str *casts;            /* per source column: " AS T)" */
+    str *defaults;         /* per source column: what DEFAULT stands for; STR_NULL: NULL */
     values_class *classes; /* per source column */
     bool classifying;      /* the first pass; the second makes the edits */
     edit_list *edits;
@@ -373,7 +374,7 @@ static values_class class_of(const token_list *list, size_t from, size_t to)
 }
 
 /* The value in tokens [from, to), where it must be, becomes CAST(value AS T), as DuckDB's own INSERT
- * casts each value by itself; DEFAULT becomes NULL. */
+ * casts each value by itself; DEFAULT becomes the column's default, or NULL. */
 static status edit_value(values_edit *v, size_t from, size_t to, size_t column)
 {
     if (from >= to) {
@@ -383,16 +384,21 @@ static status edit_value(values_edit *v, size_t from, size_t to, size_t column)
         return STATUS_OK; /* counted by the caller */
     }
     if (v->classifying) {
-        values_class found = class_of(v->list, from, to), *known = &v->classes[column];
+        bool has_default = to == from + 1 && token_is(v->list, from, "default") &&
+                           !str_is_null(v->defaults[column]);
+        values_class found = has_default ? VALUES_MIXED : class_of(v->list, from, to);
+        values_class *known = &v->classes[column];
         *known = *known == VALUES_NULL || *known == found ? found
                  : found == VALUES_NULL                   ? *known
                                                           : VALUES_MIXED;
         return STATUS_OK;
     }
     if (to == from + 1 && token_is(v->list, from, "default")) {
-        edit null = {
-            .from = v->list->items[from].from, .to = v->list->items[from].to, .text = STR("NULL")};
-        vec_push(v->a, v->edits, null);
+        edit instead = {.from = v->list->items[from].from,
+                        .to = v->list->items[from].to,
+                        .text =
+                            str_is_null(v->defaults[column]) ? STR("NULL") : v->defaults[column]};
+        vec_push(v->a, v->edits, instead);
         return STATUS_OK;
     }
     if (v->classes[column] == VALUES_MIXED) {
@@ -465,6 +471,7 @@ static status prepare_values(run *r, const statement *st, const insert_target *t
     values_edit v = {.target = t, .list = &r->tokens, .edits = &edits, .a = a, .err = err};
     bool rows_only;
     v.casts = ARENA_ARRAY(a, str, t->source_count + 1);
+    v.defaults = ARENA_ARRAY(a, str, t->source_count + 1);
     for (size_t i = 0; i < t->root->field_count; i++) {
         if (t->columns[i].number != SIZE_MAX) {
             buf *cast = buf_in(a, LIMIT_MIB);
@@ -472,6 +479,12 @@ static status prepare_values(run *r, const statement *st, const insert_target *t
             engine_duckdb_type(t->root->fields[i].type, cast);
             buf_add_char(cast, ')');
             v.casts[t->columns[i].number] = buf_str(cast);
+            if (t->root->fields[i].write_default != NULL) {
+                buf *value = buf_in(a, LIMIT_MIB);
+                table_default_sql(t->root->fields[i].write_default, t->root->fields[i].type, a,
+                                  value);
+                v.defaults[t->columns[i].number] = buf_str(value);
+            }
         }
     }
     v.classes = ARENA_ARRAY(a, values_class, t->source_count + 1);

@@ -65,6 +65,8 @@ status run_schema(run *r, const statement *st, bool last, arena *a, error *err);
 status run_create_table(run *r, const statement *st, bool last, arena *a, error *err);
 status run_create_table_as(run *r, const statement *st, bool last, arena *a, error *err);
 status run_drop_table(run *r, const statement *st, bool last, arena *a, error *err);
+status run_alter(run *r, const statement *st, bool last, arena *a, error *err);
+status run_call(run *r, const statement *st, bool last, arena *a, error *err);
 status run_insert(run *r, const statement *st, bool last, arena *a, error *err);
 
 #endif

@@ -1,7 +1,6 @@
 /* Schemas and tables made and dropped: CREATE SCHEMA, DROP SCHEMA, CREATE TABLE, DROP TABLE. */
 #include "run/run.h"
 #include "run/table.h"
-#include "sql/types.h"
 #include "tarn/base/limits.h"
 
 /* ---- schemas ---- */
@@ -65,82 +64,26 @@ status run_schema(run *r, const statement *st, bool last, arena *a, error *err)
 
 /* ---- CREATE TABLE ---- */
 
-/* SELECT typeof(CAST(NULL AS t1)), …: DuckDB's parser is the judge of types, and says them in
- * one form. */
-static str types_sql(const statement *st, arena *a, size_t *offsets)
-{
-    buf *sql = buf_in(a, 2 * LIMIT_SQL_TEXT);
-    buf_add_c(sql, "SELECT ");
-    for (size_t i = 0; i < st->column_count; i++) {
-        buf_add_c(sql, i > 0 ? ", typeof(CAST(NULL AS " : "typeof(CAST(NULL AS ");
-        offsets[i] = sql->size;
-        buf_add_str(sql, st->columns[i].type_text);
-        buf_add_c(sql, "))");
-    }
-    return buf_str(sql);
-}
-
-/* A place in types_sql, as one in the script. */
-static void place_type_error(const statement *st, const size_t *offsets, error *err)
-{
-    if (err == NULL || err->position == ERROR_NO_POSITION) {
-        return;
-    }
-    size_t position = (size_t)err->position, column = 0;
-    while (column + 1 < st->column_count && offsets[column + 1] <= position) {
-        column++;
-    }
-    size_t inside = position > offsets[column] ? position - offsets[column] : 0;
-    err->position = (int)(st->columns[column].type_position +
-                          (inside < st->columns[column].type_text.size ? inside : 0));
-}
-
-static status columns_type(run *r, const statement *st, arena *a, const ice_type **ret_root,
-                           error *err)
-{
-    worker *w;
-    const json *rows;
-    size_t *offsets = ARENA_ARRAY(a, size_t, st->column_count);
-    ice_field *fields = ARENA_ARRAY(a, ice_field, st->column_count);
-    for (size_t i = 0; i < st->column_count; i++) {
-        const statement_column *column = &st->columns[i];
-        TRY(run_at(types_check_declared(column->type_text, column->name, err),
-                   column->type_position, err));
-    }
-    TRY(run_worker(r, &w, err));
-    status result = worker_rows(w, types_sql(st, a, offsets), &r->cancel, a, &rows, err);
-    if (result != STATUS_OK) {
-        place_type_error(st, offsets, err);
-        return result;
-    }
-    for (size_t i = 0; i < st->column_count; i++) {
-        const statement_column *column = &st->columns[i];
-        str text = str_copy(a, json_str_or(json_at(json_at(rows, 0), i), STR("")));
-        fields[i] =
-            (ice_field){.name = column->name, .required = column->required, .doc = column->comment};
-        TRY(run_at(engine_iceberg_type(text, column->name, a, &fields[i].type, err),
-                   column->type_position, err));
-    }
-    *ret_root = table_root(fields, st->column_count, a);
-    return STATUS_OK;
-}
-
 status table_options(const statement *st, const ice_type *root, arena *a, ice_create *ret_create,
                      error *err)
 {
     ice_property *properties = ARENA_ARRAY(a, ice_property, st->property_count + 1);
+    size_t count = st->property_count;
     for (size_t i = 0; i < st->property_count; i++) {
         properties[i] =
             (ice_property){.key = st->properties[i].key, .value = st->properties[i].value};
         TRY(run_at(ice_property_check(properties[i].key, properties[i].value, err), st->position,
                    err));
     }
+    if (!str_is_null(st->comment)) {
+        properties[count++] = (ice_property){.key = STR("comment"), .value = st->comment};
+    }
     *ret_create = (ice_create){
         .location = st->location,
         .root = root,
         .partition_sql = st->partition_sql,
         .properties = properties,
-        .property_count = st->property_count,
+        .property_count = count,
         .format_version = st->format_version,
     };
     return STATUS_OK;
@@ -176,7 +119,9 @@ status run_create_table(run *r, const statement *st, bool last, arena *a, error 
         catalog_resolve_new(c, st->name.parts, st->name.count, r->space, a, &options.name, err);
     TRY(run_at(result, st->name.position, err));
     TRY(run_check_access(r, ACTION_TABLE_CREATE, options.name.space, options.name.table, err));
-    TRY(columns_type(r, st, a, &root, err));
+    ice_field *fields;
+    TRY(table_columns(r, st->columns, st->column_count, a, &fields, err));
+    root = table_root(fields, st->column_count, a);
     TRY(table_options(st, root, a, &options.table, err));
     TRY(table_place_error(st, catalog_create_table(c, &options, &created, err), err));
     return run_changed(r, last, 0, ICE_NO_SNAPSHOT, err);

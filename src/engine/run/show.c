@@ -1,6 +1,6 @@
 /* SHOW, DESCRIBE of a table, USE: answered from the catalog. */
 #include "run/rows_sql.h"
-#include "run/run.h"
+#include "run/table.h"
 #include "tarn/base/limits.h"
 
 /* "a.b" of the parts as they were given; the warehouse's name in front is left out where such a
@@ -58,6 +58,26 @@ static str type_text(const ice_type *type, arena *a)
     return buf_str(text);
 }
 
+static bool is_identifier(const ice_schema *schema, int32_t id)
+{
+    for (size_t i = 0; i < schema->identifier_count; i++) {
+        if (schema->identifier_ids[i] == id) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static str default_text(const ice_field *field, arena *a)
+{
+    buf *text = buf_in(a, LIMIT_MIB);
+    if (field->write_default == NULL) {
+        return STR_NULL;
+    }
+    table_default_text(field->write_default, field->type, a, text);
+    return buf_str(text);
+}
+
 static status describe(run *r, const statement *st, arena *a, buf *sql, error *err)
 {
     static const char *const columns[] = {"column_name VARCHAR", "column_type VARCHAR",
@@ -73,8 +93,9 @@ static status describe(run *r, const statement *st, arena *a, buf *sql, error *e
         rows_text(&rows, root->fields[i].name);
         rows_text(&rows, type_text(root->fields[i].type, a));
         rows_text(&rows, root->fields[i].required ? STR("NO") : STR("YES"));
-        rows_text(&rows, STR_NULL);
-        rows_text(&rows, STR_NULL);
+        rows_text(&rows,
+                  is_identifier(ice_metadata_schema(m), root->fields[i].id) ? STR("ID") : STR_NULL);
+        rows_text(&rows, default_text(&root->fields[i], a));
         rows_text(&rows, root->fields[i].doc);
     }
     rows_end(&rows);
@@ -84,64 +105,146 @@ static status describe(run *r, const statement *st, arena *a, buf *sql, error *e
 
 /* ---- SHOW CREATE TABLE ---- */
 
-static void put_column(buf *out, const ice_field *field)
+static void put_name(buf *out, const table_name *name)
+{
+    sql_quote_name(out, name->space);
+    buf_add_char(out, '.');
+    sql_quote_name(out, name->table);
+}
+
+static void put_column(buf *out, const ice_field *field, arena *a)
 {
     buf_add_c(out, "  ");
     sql_quote_name(out, field->name);
     buf_add_char(out, ' ');
     engine_duckdb_type(field->type, out);
     buf_add_c(out, field->required ? " NOT NULL" : "");
+    if (field->write_default != NULL) {
+        buf_add_c(out, " DEFAULT ");
+        table_default_text(field->write_default, field->type, a, out);
+    }
     if (!str_is_null(field->doc)) {
         buf_add_c(out, " COMMENT ");
         sql_quote_text(out, field->doc);
     }
 }
 
-static void put_partition_field(buf *out, const ice_partition_field *field,
-                                const ice_schema *schema)
+/* "a"."b" of a field of the table. */
+static void put_path(buf *out, const ice_schema *schema, int32_t id, arena *a)
+{
+    str rest = ice_schema_path(schema, id, a);
+    const ice_field *field = ice_schema_column(schema, rest);
+    if (field != NULL || str_is_null(rest)) {
+        sql_quote_name(out, field != NULL ? field->name : STR(""));
+        return;
+    }
+    for (bool first = true; !str_is_null(rest); first = false) {
+        buf_add_c(out, first ? "" : ".");
+        sql_quote_name(out, str_cut(rest, '.', &rest));
+    }
+}
+
+static void put_term(buf *out, const ice_transform *transform, int32_t source_id,
+                     const ice_schema *schema, arena *a)
 {
     static const char *const calls[] = {
         [ICE_BUCKET] = "bucket", [ICE_TRUNCATE] = "truncate", [ICE_YEAR] = "year",
         [ICE_MONTH] = "month",   [ICE_DAY] = "day",           [ICE_HOUR] = "hour",
-        [ICE_VOID] = "void",
     };
-    const ice_field *source = ice_schema_field(schema, field->source_id);
-    str column = source != NULL ? source->name : field->name;
-    ice_transform_kind kind = field->transform.kind;
+    ice_transform_kind kind = transform->kind;
     if (kind == ICE_IDENTITY || kind >= COUNT_OF(calls) || calls[kind] == NULL) {
-        sql_quote_name(out, column);
+        put_path(out, schema, source_id, a);
         return;
     }
     buf_printf(out, "%s(", calls[kind]);
     if (kind == ICE_BUCKET || kind == ICE_TRUNCATE) {
-        buf_printf(out, "%d, ", field->transform.parameter);
+        buf_printf(out, "%d, ", transform->parameter);
     }
-    sql_quote_name(out, column);
+    put_path(out, schema, source_id, a);
     buf_add_char(out, ')');
 }
 
-static void put_create(buf *out, const table_name *name, const ice_metadata *m)
+/* AS "name", where the field has not the name that it would get by itself. */
+static void put_field_name(buf *out, const ice_partition_field *field, const ice_schema *schema,
+                           arena *a)
+{
+    int32_t next = 0;
+    ice_spec alone;
+    buf *term = buf_in(a, LIMIT_MIB);
+    put_term(term, &field->transform, field->source_id, schema, a);
+    if (ice_spec_parse_sql(buf_str(term), schema, &next, a, &alone, NULL) != STATUS_OK ||
+        !str_equal(alone.fields[0].name, field->name)) {
+        buf_add_c(out, " AS ");
+        sql_quote_name(out, field->name);
+    }
+}
+
+static void put_partitioning(buf *out, const ice_spec *spec, const ice_schema *schema, arena *a)
+{
+    bool first = true;
+    for (size_t i = 0; spec != NULL && i < spec->field_count; i++) {
+        if (spec->fields[i].transform.kind == ICE_VOID ||
+            ice_schema_field(schema, spec->fields[i].source_id) == NULL) {
+            continue; /* dropped, in a table of format version 1 */
+        }
+        buf_add_c(out, first ? "\nPARTITIONED BY (" : ", ");
+        put_term(out, &spec->fields[i].transform, spec->fields[i].source_id, schema, a);
+        put_field_name(out, &spec->fields[i], schema, a);
+        first = false;
+    }
+    buf_add_c(out, first ? "" : ")");
+}
+
+static void put_order(buf *out, const table_name *name, const ice_metadata *m, arena *a)
 {
     const ice_schema *schema = ice_metadata_schema(m);
-    const ice_spec *spec = ice_metadata_spec(m);
+    const ice_sort_order *order = NULL;
+    for (size_t i = 0; i < m->order_count; i++) {
+        order = m->orders[i].id == m->default_order_id ? &m->orders[i] : order;
+    }
+    for (size_t i = 0; order != NULL && i < order->field_count; i++) {
+        const ice_sort_field *field = &order->fields[i];
+        if (i == 0) {
+            buf_add_c(out, "\nALTER TABLE ");
+            put_name(out, name);
+            buf_add_c(out, " WRITE ORDERED BY ");
+        }
+        buf_add_c(out, i > 0 ? ", " : "");
+        put_term(out, &field->transform, field->source_id, schema, a);
+        buf_add_c(out, field->descending ? " DESC" : "");
+        if (field->nulls_last != field->descending) {
+            buf_add_c(out, field->nulls_last ? " NULLS LAST" : " NULLS FIRST");
+        }
+        buf_add_c(out, i + 1 == order->field_count ? ";" : "");
+    }
+}
+
+static void put_identifier(buf *out, const table_name *name, const ice_schema *schema, arena *a)
+{
+    for (size_t i = 0; i < schema->identifier_count; i++) {
+        if (i == 0) {
+            buf_add_c(out, "\nALTER TABLE ");
+            put_name(out, name);
+            buf_add_c(out, " SET IDENTIFIER FIELDS ");
+        }
+        buf_add_c(out, i > 0 ? ", " : "");
+        put_path(out, schema, schema->identifier_ids[i], a);
+        buf_add_c(out, i + 1 == schema->identifier_count ? ";" : "");
+    }
+}
+
+static void put_create(buf *out, const table_name *name, const ice_metadata *m, arena *a)
+{
+    const ice_schema *schema = ice_metadata_schema(m);
     buf_add_c(out, "CREATE TABLE ");
-    sql_quote_name(out, name->space);
-    buf_add_char(out, '.');
-    sql_quote_name(out, name->table);
+    put_name(out, name);
     buf_add_c(out, " (\n");
     for (size_t i = 0; i < schema->root->field_count; i++) {
-        put_column(out, &schema->root->fields[i]);
+        put_column(out, &schema->root->fields[i], a);
         buf_add_c(out, i + 1 < schema->root->field_count ? ",\n" : "\n");
     }
     buf_add_char(out, ')');
-    if (spec != NULL && spec->field_count > 0) {
-        buf_add_c(out, "\nPARTITIONED BY (");
-        for (size_t i = 0; i < spec->field_count; i++) {
-            buf_add_c(out, i > 0 ? ", " : "");
-            put_partition_field(out, &spec->fields[i], schema);
-        }
-        buf_add_char(out, ')');
-    }
+    put_partitioning(out, ice_metadata_spec(m), schema, a);
     buf_printf(out, "\nWITH (\n  'format-version' = '%d'", m->format_version);
     for (size_t i = 0; i < m->property_count; i++) {
         buf_add_c(out, ",\n  ");
@@ -150,6 +253,8 @@ static void put_create(buf *out, const table_name *name, const ice_metadata *m)
         sql_quote_text(out, m->properties[i].value);
     }
     buf_add_c(out, "\n);");
+    put_order(out, name, m, a);
+    put_identifier(out, name, schema, a);
 }
 
 static status show_create(run *r, const statement *st, arena *a, buf *sql, error *err)
@@ -160,7 +265,7 @@ static status show_create(run *r, const statement *st, arena *a, buf *sql, error
     rows_sql rows;
     buf *text = buf_in(a, LIMIT_METADATA_FILE);
     TRY(load(r, st, a, &name, &m, err));
-    put_create(text, &name, m);
+    put_create(text, &name, m, a);
     ice_metadata_unref(m);
     rows_begin(&rows, sql, columns, COUNT_OF(columns));
     rows_text(&rows, buf_str(text));

@@ -1,4 +1,4 @@
-/* table.h: what CREATE TABLE and CREATE TABLE AS share. */
+/* table.h: what CREATE TABLE, CREATE TABLE AS and ALTER TABLE share. */
 #ifndef TARN_ENGINE_TABLE_H
 #define TARN_ENGINE_TABLE_H
 
@@ -6,6 +6,18 @@
 
 /* A struct of the given fields. */
 const ice_type *table_root(const ice_field *fields, size_t count, arena *a);
+/* Columns as CREATE TABLE and ALTER TABLE declare them: types by DuckDB's parser, defaults as
+ * Iceberg keeps them. Errors carry their place. */
+status table_columns(run *r, const statement_column *columns, size_t count, arena *a,
+                     ice_field **ret_fields, error *err);
+/* The constant in the tokens as a value of `type`, in its JSON form; NULL for NULL. WRONG_TYPE,
+ * BAD_DATA naming the column. */
+status table_default(run *r, token_range value, const ice_type *type, str column, arena *a,
+                     const json **ret_value, error *err);
+/* A default as Iceberg keeps it, as SQL: CAST('…' AS T); NULL where there is none. */
+void table_default_sql(const json *value, const ice_type *type, arena *a, buf *out);
+/* The constant alone: 'text', 12, true. */
+void table_default_text(const json *value, const ice_type *type, arena *a, buf *out);
 /* Location, partitioning, properties and version as the statement says; properties are checked. */
 status table_options(const statement *st, const ice_type *root, arena *a, ice_create *ret_create,
                      error *err);

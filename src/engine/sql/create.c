@@ -58,37 +58,53 @@ static status parse_format_version(parser *p, size_t position, str value, statem
     return STATUS_OK;
 }
 
-status parser_properties(parser *p, statement *st)
+status parser_property_list(parser *p, bool keys_only, const catalog_property **ret_properties,
+                            size_t *ret_count)
 {
     VEC(catalog_property) properties = {0};
     TRY(parser_expect_symbol(p, '('));
     do {
-        catalog_property property;
+        catalog_property property = {.value = STR_NULL};
         size_t position = parser_position(p);
         TRY(parse_key(p, &property.key));
-        (void)parser_skip_symbol(p, '=');
-        (void)parser_skip_symbol(p, '>'); /* "=>" is taken too */
-        TRY(parse_value(p, &property.value));
-        if (str_equal_nocase(property.key, STR("location"))) {
-            st->location = property.value;
-        } else if (str_equal_nocase(property.key, STR("format-version")) ||
-                   str_equal_nocase(property.key, STR("format_version"))) {
-            TRY(parse_format_version(p, position, property.value, st));
-        } else {
-            for (size_t i = 0; i < properties.count; i++) {
-                if (str_equal(properties.items[i].key, property.key)) {
-                    return parser_place(p, position,
-                                        error_set(p->err, STATUS_INVALID,
-                                                  "property \"%.*s\" is given twice",
-                                                  STR_ARG(property.key)));
-                }
-            }
-            vec_push(p->a, &properties, property);
+        if (!keys_only) {
+            (void)parser_skip_symbol(p, '=');
+            (void)parser_skip_symbol(p, '>'); /* "=>" is taken too */
+            TRY(parse_value(p, &property.value));
         }
+        for (size_t i = 0; i < properties.count; i++) {
+            if (str_equal(properties.items[i].key, property.key)) {
+                return parser_place(p, position,
+                                    error_set(p->err, STATUS_INVALID,
+                                              "property \"%.*s\" is given twice",
+                                              STR_ARG(property.key)));
+            }
+        }
+        vec_push(p->a, &properties, property);
     } while (parser_skip_symbol(p, ','));
     TRY(parser_expect_symbol(p, ')'));
-    st->properties = properties.items;
-    st->property_count = properties.count;
+    *ret_properties = properties.items;
+    *ret_count = properties.count;
+    return STATUS_OK;
+}
+
+status parser_properties(parser *p, statement *st)
+{
+    const catalog_property *given;
+    size_t position = parser_position(p), count;
+    TRY(parser_property_list(p, false, &given, &count));
+    catalog_property *kept = ARENA_ARRAY(p->a, catalog_property, count);
+    for (size_t i = 0; i < count; i++) {
+        if (str_equal_nocase(given[i].key, STR("location"))) {
+            st->location = given[i].value;
+        } else if (str_equal_nocase(given[i].key, STR("format-version")) ||
+                   str_equal_nocase(given[i].key, STR("format_version"))) {
+            TRY(parse_format_version(p, position, given[i].value, st));
+        } else {
+            kept[st->property_count++] = given[i];
+        }
+    }
+    st->properties = kept;
     return STATUS_OK;
 }
 
@@ -98,8 +114,9 @@ status parser_properties(parser *p, statement *st)
 static bool ends_type(const parser *p)
 {
     static const char *const words[] = {
-        "not",        "null",    "comment",   "default",    "primary", "unique", "check",
-        "references", "collate", "generated", "constraint", "using",   "as",     "with_options"};
+        "not",   "null",         "comment", "default",   "primary",    "unique",
+        "check", "references",   "collate", "generated", "constraint", "using",
+        "as",    "with_options", "first",   "after",     "before"};
     for (size_t i = 0; i < COUNT_OF(words); i++) {
         if (parser_is(p, words[i])) {
             return true;
@@ -110,7 +127,7 @@ static bool ends_type(const parser *p)
 
 /* DECIMAL(10, 2), STRUCT(a INTEGER, b VARCHAR[]), TIMESTAMP WITH TIME ZONE: words, numbers and
  * brackets, nothing that could be an expression. */
-static status parse_type(parser *p, str *ret_text)
+status parser_type(parser *p, str *ret_text)
 {
     size_t start = p->at;
     while (!parser_at_end(p) && !ends_type(p)) {
@@ -141,7 +158,7 @@ static status parse_type(parser *p, str *ret_text)
 }
 
 /* Constraints that Iceberg tables do not have. */
-static status refuse_constraint(const parser *p)
+static status refuse_constraint(const parser *p, const char *what)
 {
     static const struct {
         const char *word, *name, *hint;
@@ -153,15 +170,14 @@ static status refuse_constraint(const parser *p)
         {"references", "REFERENCES", ""},
         {"foreign", "FOREIGN KEY", ""},
         {"constraint", "CONSTRAINT", ""},
-        {"default", "DEFAULT", "Give the value in INSERT."},
         {"generated", "GENERATED", "Compute the value in INSERT or in the query."},
         {"as", "a generated column", "Compute the value in INSERT or in the query."},
         {"collate", "COLLATE", "Use COLLATE in the query."},
     };
     for (size_t i = 0; i < COUNT_OF(constraints); i++) {
         if (parser_is(p, constraints[i].word)) {
-            error_set(p->err, STATUS_UNSUPPORTED, "%s is not supported in CREATE TABLE",
-                      constraints[i].name);
+            error_set(p->err, STATUS_UNSUPPORTED, "%s is not supported in %s", constraints[i].name,
+                      what);
             if (constraints[i].hint[0] != '\0') {
                 error_hint(p->err, "%s", constraints[i].hint);
             }
@@ -171,9 +187,69 @@ static status refuse_constraint(const parser *p)
     return STATUS_OK;
 }
 
+status parser_constant(parser *p, token_range *ret_value)
+{
+    static const char *const typed[] = {"date", "time", "timestamp", "timestamptz", "uuid"};
+    static const char *const words[] = {"null", "true", "false"};
+    token_range value = {.from = p->at};
+    bool found = false;
+    for (size_t i = 0; i < COUNT_OF(typed) && !found; i++) {
+        found = parser_is(p, typed[i]) && p->at + 1 < p->end &&
+                p->list->items[p->at + 1].kind == TOKEN_TEXT;
+    }
+    p->at += found ? 2 : 0;
+    for (size_t i = 0; i < COUNT_OF(words) && !found; i++) {
+        found = parser_skip(p, words[i]);
+    }
+    if (!found) {
+        bool sign = parser_skip_symbol(p, '-') || parser_skip_symbol(p, '+');
+        token_kind kind = parser_at_end(p) ? TOKEN_END : p->list->items[p->at].kind;
+        found = kind == TOKEN_NUMBER || (kind == TOKEN_TEXT && !sign);
+        p->at += found ? 1 : 0;
+    }
+    if (!found) {
+        size_t position = parser_position(p);
+        TRY(parser_at_end(p) ? parser_fail(p) : STATUS_OK);
+        error_set(p->err, STATUS_UNSUPPORTED, "a default must be a constant");
+        error_hint(p->err, "A number, a text, TRUE, FALSE, or DATE '…', TIMESTAMP '…'.");
+        return parser_place(p, position, STATUS_UNSUPPORTED);
+    }
+    value.to = p->at;
+    *ret_value = value;
+    return STATUS_OK;
+}
+
+static bool ends_column(const parser *p)
+{
+    return parser_at_end(p) || parser_is_symbol(p, ',') || parser_is_symbol(p, ')') ||
+           parser_is(p, "first") || parser_is(p, "after") || parser_is(p, "before");
+}
+
+status parser_column_rest(parser *p, const char *what, statement_column *column)
+{
+    column->comment = STR_NULL;
+    column->type_position = parser_position(p);
+    TRY(parser_type(p, &column->type_text));
+    while (!ends_column(p)) {
+        if (parser_skip(p, "not")) {
+            TRY(parser_expect(p, "null"));
+            column->required = true;
+        } else if (parser_skip(p, "comment")) {
+            TRY(token_value(p->list, p->at, p->a, &column->comment, p->err));
+            p->at++;
+        } else if (parser_skip(p, "default")) {
+            TRY(parser_constant(p, &column->fallback));
+        } else if (!parser_skip(p, "null")) {
+            TRY(refuse_constraint(p, what));
+            return parser_fail(p);
+        }
+    }
+    return STATUS_OK;
+}
+
 static status parse_column(parser *p, statement_column *ret_column)
 {
-    statement_column column = {.position = parser_position(p), .comment = STR_NULL};
+    statement_column column = {.position = parser_position(p)};
     static const char *const table_constraints[] = {"primary", "unique", "check", "foreign",
                                                     "constraint"};
     for (size_t i = 0; i < COUNT_OF(table_constraints); i++) {
@@ -181,24 +257,11 @@ static status parse_column(parser *p, statement_column *ret_column)
                                               token_is(p->list, p->at + 1, "key"));
         if (parser_is(p, table_constraints[i]) &&
             (bracket || i == COUNT_OF(table_constraints) - 1)) {
-            return refuse_constraint(p);
+            return refuse_constraint(p, "CREATE TABLE");
         }
     }
     TRY(parser_word(p, &column.name));
-    column.type_position = parser_position(p);
-    TRY(parse_type(p, &column.type_text));
-    while (!parser_is_symbol(p, ',') && !parser_is_symbol(p, ')')) {
-        if (parser_skip(p, "not")) {
-            TRY(parser_expect(p, "null"));
-            column.required = true;
-        } else if (parser_skip(p, "comment")) {
-            TRY(token_value(p->list, p->at, p->a, &column.comment, p->err));
-            p->at++;
-        } else if (!parser_skip(p, "null")) {
-            TRY(refuse_constraint(p));
-            return parser_fail(p);
-        }
-    }
+    TRY(parser_column_rest(p, "CREATE TABLE", &column));
     *ret_column = column;
     return STATUS_OK;
 }
@@ -260,6 +323,11 @@ static status parse_table_options(parser *p, statement *st)
             with = true;
             p->at++;
             TRY(parser_properties(p, st));
+        } else if (parser_is(p, "comment") && p->at + 1 < p->end &&
+                   p->list->items[p->at + 1].kind == TOKEN_TEXT) {
+            p->at++;
+            TRY(token_value(p->list, p->at, p->a, &st->comment, p->err));
+            p->at++;
         } else if (!location && parser_skip(p, "location")) {
             location = true;
             TRY(token_value(p->list, p->at, p->a, &st->location, p->err));

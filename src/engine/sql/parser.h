@@ -38,5 +38,19 @@ str parser_text(const parser *p, size_t from, size_t to);
 status parser_create_table(parser *p, statement *st);
 status parser_insert(parser *p, statement *st);
 status parser_properties(parser *p, statement *st);
+/* (key = value, …) as it stands; with `keys_only` (key, …). INVALID where a key is given twice. */
+status parser_property_list(parser *p, bool keys_only, const catalog_property **ret_properties,
+                            size_t *ret_count);
+/* What follows a column's name: type, NOT NULL, DEFAULT, COMMENT. `what`: the statement, for
+ * messages. */
+status parser_column_rest(parser *p, const char *what, statement_column *column);
+status parser_type(parser *p, str *ret_text);
+/* A number, a text, NULL, true, false, DATE 'x' and the like: what DEFAULT takes. */
+status parser_constant(parser *p, token_range *ret_value);
+
+/* alter.c: after ALTER, COMMENT, CALL. */
+status parser_alter(parser *p, statement *st);
+status parser_comment(parser *p, statement *st);
+status parser_call(parser *p, statement *st);
 
 #endif

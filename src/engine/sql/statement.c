@@ -176,8 +176,8 @@ static const struct {
     {"merge", NULL, STATUS_UNSUPPORTED, HINT_LATER},
     {"truncate", NULL, STATUS_UNSUPPORTED, "Drop the table and create it again."},
     {"replace", NULL, STATUS_UNSUPPORTED, HINT_LATER},
-    {"alter", NULL, STATUS_UNSUPPORTED, HINT_LATER},
-    {"comment", NULL, STATUS_UNSUPPORTED, "Comments on columns can be given in CREATE TABLE."},
+    {"alter", NULL, STATUS_UNSUPPORTED, "ALTER TABLE changes a table."},
+    {"comment", NULL, STATUS_UNSUPPORTED, "COMMENT ON TABLE and COMMENT ON COLUMN are."},
     {"create", "view", STATUS_UNSUPPORTED, HINT_LATER},
     {"create", "or", STATUS_UNSUPPORTED, "Drop the table first, or use IF NOT EXISTS."},
     {"create", "temp", STATUS_UNSUPPORTED, "Use WITH name AS (…) inside of the statement."},
@@ -194,8 +194,8 @@ static const struct {
     {"create", "type", STATUS_UNSUPPORTED, ""},
     {"create", "database", STATUS_UNSUPPORTED, "CREATE SCHEMA makes a namespace."},
     {"create", "trigger", STATUS_UNSUPPORTED, ""},
-    {"create", "branch", STATUS_UNSUPPORTED, HINT_LATER},
-    {"create", "tag", STATUS_UNSUPPORTED, HINT_LATER},
+    {"create", "branch", STATUS_UNSUPPORTED, "ALTER TABLE t CREATE BRANCH name makes one."},
+    {"create", "tag", STATUS_UNSUPPORTED, "ALTER TABLE t CREATE TAG name makes one."},
     {"drop", "view", STATUS_UNSUPPORTED, ""},
     {"drop", "database", STATUS_UNSUPPORTED, "DROP SCHEMA removes a namespace."},
     {"drop", NULL, STATUS_UNSUPPORTED, ""},
@@ -215,7 +215,6 @@ static const struct {
     {"checkpoint", NULL, STATUS_DENIED, ""},
     {"vacuum", NULL, STATUS_UNSUPPORTED, ""},
     {"analyze", NULL, STATUS_UNSUPPORTED, ""},
-    {"call", NULL, STATUS_UNSUPPORTED, "Procedures are planned."},
     {"prepare", NULL, STATUS_UNSUPPORTED,
      "Give parameters with the statement: tarn sql --param name=value."},
     {"execute", NULL, STATUS_UNSUPPORTED,
@@ -456,6 +455,14 @@ static status parse_read(parser *p, statement *st)
     return STATUS_OK;
 }
 
+static status parse_alter(parser *p, statement *st)
+{
+    if (p->at + 1 < p->end && !token_is(p->list, p->at + 1, "table")) {
+        TRY(refuse_by_name(p));
+    }
+    return parser_alter(p, st);
+}
+
 static status parse_explain(parser *p, statement *st)
 {
     p->at++;
@@ -502,13 +509,18 @@ static const struct {
     {"pivot_longer", parse_read}, {"explain", parse_explain},  {"describe", parse_describe},
     {"desc", parse_describe},     {"show", parse_show},        {"use", parse_use},
     {"create", parse_create},     {"drop", parse_drop},        {"insert", parser_insert},
+    {"alter", parse_alter},       {"comment", parser_comment}, {"call", parser_call},
 };
 
 status statement_parse(const token_list *list, token_range range, arena *a,
                        statement *ret_statement, error *err)
 {
     parser p = {.list = list, .at = range.from, .end = range.to, .a = a, .err = err};
-    statement st = {.kind = STATEMENT_READ, .tokens = range, .body = range, .location = STR_NULL};
+    statement st = {.kind = STATEMENT_READ,
+                    .tokens = range,
+                    .body = range,
+                    .location = STR_NULL,
+                    .comment = STR_NULL};
 
     if (parser_at_end(&p)) {
         return error_set(err, STATUS_SYNTAX, "there is no statement");

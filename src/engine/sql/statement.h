@@ -10,6 +10,7 @@
 
 #include "sql/token.h"
 #include "tarn/catalog/catalog.h"
+#include "tarn/iceberg/evolve.h"
 
 /*  kind              what people call it    changes something */
 #define STATEMENT_TABLE(X)                           \
@@ -26,7 +27,10 @@
     X(CREATE_TABLE, "CREATE TABLE", true)            \
     X(CREATE_TABLE_AS, "CREATE TABLE AS", true)      \
     X(DROP_TABLE, "DROP TABLE", true)                \
-    X(INSERT, "INSERT", true)
+    X(INSERT, "INSERT", true)                        \
+    X(ALTER_TABLE, "ALTER TABLE", true)              \
+    X(COMMENT, "COMMENT ON", true)                   \
+    X(CALL, "CALL", true)
 
 typedef enum statement_kind {
 #define X(name, ...) STATEMENT_##name,
@@ -45,12 +49,69 @@ typedef struct statement_name {
 
 typedef struct statement_column {
     str name;
-    str type_text; /* as written */
-    str comment;   /* STR_NULL: none */
+    str type_text;        /* as written */
+    str comment;          /* STR_NULL: none */
+    token_range fallback; /* of DEFAULT: one constant; empty: none */
     bool required;
     size_t position;      /* of the name */
     size_t type_position; /* of the type */
 } statement_column;
+
+/* One action of ALTER TABLE, and what COMMENT ON says. */
+typedef enum change_kind {
+    CHANGE_ADD_COLUMN,
+    CHANGE_DROP_COLUMN,
+    CHANGE_RENAME_COLUMN,
+    CHANGE_MOVE_COLUMN,
+    CHANGE_COLUMN_TYPE,
+    CHANGE_SET_REQUIRED, /* `required` tells which way */
+    CHANGE_SET_DEFAULT,
+    CHANGE_DROP_DEFAULT,
+    CHANGE_COLUMN_COMMENT,
+    CHANGE_TABLE_COMMENT,
+    CHANGE_SET_PROPERTIES,
+    CHANGE_UNSET_PROPERTIES,
+    CHANGE_SET_IDENTIFIER,
+    CHANGE_DROP_IDENTIFIER,
+    CHANGE_ADD_PARTITION,
+    CHANGE_DROP_PARTITION,
+    CHANGE_REPLACE_PARTITION,
+    CHANGE_PARTITIONING,
+    CHANGE_ORDER,
+    CHANGE_FORMAT_VERSION,
+    CHANGE_RENAME_TABLE,
+    CHANGE_SET_REF,
+    CHANGE_DROP_REF,
+} change_kind;
+
+typedef struct statement_change {
+    change_kind kind;
+    size_t position;         /* of the column, field or name that it speaks of */
+    statement_name path;     /* of the column */
+    statement_column column; /* ADD COLUMN and TYPE: all but its name; SET DEFAULT: the constant */
+    statement_name to;       /* RENAME TO */
+    str name;                /* RENAME COLUMN … TO; name of a branch or tag */
+    str text;                /* partition field or sort order; comment (STR_NULL: none) */
+    str with;                /* REPLACE PARTITION FIELD … WITH this */
+    size_t text_position, with_position;
+    ice_place place;
+    str beside;
+    const catalog_property *properties; /* UNSET: keys alone */
+    const statement_name *paths;        /* identifier fields */
+    size_t property_count, path_count;
+    bool required, if_exists; /* or IF NOT EXISTS */
+    int format_version;
+    ice_ref ref;          /* CREATE BRANCH … */
+    bool has_snapshot;    /* AS OF VERSION */
+    bool create, replace; /* CREATE, OR REPLACE; REPLACE alone wants one that is there */
+} statement_change;
+
+/* CALL p(name => value): what stands between the commas. */
+typedef struct statement_argument {
+    str name; /* STR_NULL: by position */
+    token_range value;
+    size_t position;
+} statement_argument;
 
 typedef enum insert_source { INSERT_VALUES, INSERT_SELECT, INSERT_DEFAULT_VALUES } insert_source;
 
@@ -62,6 +123,12 @@ typedef struct statement {
     bool if_exists;      /* IF [NOT] EXISTS */
     bool cascade;
     bool analyze; /* EXPLAIN ANALYZE */
+    /* ALTER TABLE, COMMENT ON: in order, all or none */
+    const statement_change *changes;
+    size_t change_count;
+    /* CALL: the procedure's name is `name` */
+    const statement_argument *arguments;
+    size_t argument_count;
     /* CREATE TABLE */
     const statement_column *columns;
     size_t column_count;
@@ -70,6 +137,7 @@ typedef struct statement {
     const catalog_property *properties; /* WITH (…), without location and format-version */
     size_t property_count;
     str location;       /* STR_NULL: none */
+    str comment;        /* on the table; STR_NULL: none */
     int format_version; /* 0: the default */
     /* INSERT */
     insert_source source;

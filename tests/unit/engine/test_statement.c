@@ -30,6 +30,9 @@ static void test_accepted_statements_are_of_duckdbs_kind(void **given)
         {STATEMENT_DROP_SCHEMA, "DROP"},
         {STATEMENT_DROP_TABLE, "DROP"},
         {STATEMENT_INSERT, "INSERT"},
+        {STATEMENT_ALTER_TABLE, "ALTER"},
+        {STATEMENT_COMMENT, "ALTER"},
+        {STATEMENT_CALL, "CALL"},
         {STATEMENT_USE, "SET"},
         {STATEMENT_SHOW_TABLES, "SELECT"},
         {STATEMENT_SHOW_ALL_TABLES, "SELECT"},
@@ -140,6 +143,125 @@ static void test_a_type_is_words_and_numbers_only(void **given)
     EXPECT_STATUS(SYNTAX, parse(f, "create table t ()", &st));
 }
 
+static void test_alter_table_is_a_list_of_changes(void **given)
+{
+    fixture *f = *given;
+    static const struct {
+        const char *sql;
+        change_kind kind;
+        size_t count;
+        const char *text;
+    } alters[] = {
+        {"add column a.b int not null default -5 comment 'x' after c", CHANGE_ADD_COLUMN, 1, NULL},
+        {"add columns (a int, b varchar first)", CHANGE_ADD_COLUMN, 2, NULL},
+        {"add a int, add b int, drop c", CHANGE_ADD_COLUMN, 3, NULL},
+        {"drop column if exists a.b", CHANGE_DROP_COLUMN, 1, NULL},
+        {"drop columns (a, b)", CHANGE_DROP_COLUMN, 2, NULL},
+        {"rename column a.b to c", CHANGE_RENAME_COLUMN, 1, NULL},
+        {"rename to other.t", CHANGE_RENAME_TABLE, 1, NULL},
+        {"alter a type decimal(10, 2)", CHANGE_COLUMN_TYPE, 1, NULL},
+        {"alter column a set data type bigint", CHANGE_COLUMN_TYPE, 1, NULL},
+        {"alter a set not null", CHANGE_SET_REQUIRED, 1, NULL},
+        {"alter a drop not null", CHANGE_SET_REQUIRED, 1, NULL},
+        {"alter a set default date '2024-01-01'", CHANGE_SET_DEFAULT, 1, NULL},
+        {"alter a drop default", CHANGE_DROP_DEFAULT, 1, NULL},
+        {"alter a comment 'x'", CHANGE_COLUMN_COMMENT, 1, "x"},
+        {"alter a before b", CHANGE_MOVE_COLUMN, 1, NULL},
+        {"set properties ('a' = 'b', c.d = 1)", CHANGE_SET_PROPERTIES, 1, NULL},
+        {"unset tblproperties if exists ('a', 'b')", CHANGE_UNSET_PROPERTIES, 1, NULL},
+        {"set identifier fields a, b.c", CHANGE_SET_IDENTIFIER, 1, NULL},
+        {"drop identifier fields a", CHANGE_DROP_IDENTIFIER, 1, NULL},
+        {"add partition field bucket(4, a) as b", CHANGE_ADD_PARTITION, 1, "bucket(4, a) as b"},
+        {"drop partition field a_day", CHANGE_DROP_PARTITION, 1, "a_day"},
+        {"replace partition field day(ts) with hour(ts)", CHANGE_REPLACE_PARTITION, 1, "day(ts)"},
+        {"set partitioned by (a, day(b))", CHANGE_PARTITIONING, 1, "a, day(b)"},
+        {"write ordered by a desc, bucket(4, b)", CHANGE_ORDER, 1, "a desc, bucket(4, b)"},
+        {"write unordered", CHANGE_ORDER, 1, ""},
+        {"set format version 3", CHANGE_FORMAT_VERSION, 1, NULL},
+        {"create or replace branch b as of version 5 retain 2 days", CHANGE_SET_REF, 1, NULL},
+        {"replace tag t as of version 5", CHANGE_SET_REF, 1, NULL},
+        {"drop tag if exists t", CHANGE_DROP_REF, 1, NULL},
+    };
+    for (size_t i = 0; i < COUNT_OF(alters); i++) {
+        statement st;
+        EXPECT_OK(parse(f, arena_printf(f->arena, "alter table n.t %s", alters[i].sql), &st));
+        assert_int_equal(st.kind, STATEMENT_ALTER_TABLE);
+        assert_int_equal(st.changes[0].kind, alters[i].kind);
+        assert_int_equal(st.change_count, alters[i].count);
+        if (alters[i].text != NULL) {
+            EXPECT_STR(st.changes[0].text, alters[i].text);
+        }
+    }
+}
+
+static void test_details_of_alter_table_arrive(void **given)
+{
+    fixture *f = *given;
+    statement st;
+    EXPECT_OK(parse(f, "alter table t add a.b int not null default -5 comment 'x' after c", &st));
+    assert_int_equal(st.changes[0].path.count, 2);
+    EXPECT_STR(st.changes[0].column.name, "b");
+    EXPECT_STR(st.changes[0].column.type_text, "int");
+    assert_true(st.changes[0].column.required);
+    assert_int_equal(st.changes[0].column.fallback.to - st.changes[0].column.fallback.from, 2);
+    assert_int_equal(st.changes[0].place, ICE_AFTER);
+    EXPECT_STR(st.changes[0].beside, "c");
+    EXPECT_OK(parse(f,
+                    "alter table t create branch if not exists b as of version 7 retain 3 hours "
+                    "with snapshot retention 2 snapshots 5 days",
+                    &st));
+    assert_true(st.changes[0].if_exists && st.changes[0].create && !st.changes[0].ref.is_tag);
+    assert_int_equal(st.changes[0].ref.snapshot_id, 7);
+    assert_int_equal(st.changes[0].ref.max_ref_age_ms, 10800000);
+    assert_int_equal(st.changes[0].ref.min_snapshots_to_keep, 2);
+    assert_int_equal(st.changes[0].ref.max_snapshot_age_ms, 432000000);
+    EXPECT_OK(parse(f, "comment on column a.t.c is null", &st));
+    assert_int_equal(st.name.count, 2);
+    EXPECT_STR(st.changes[0].path.parts[0], "c");
+    assert_true(str_is_null(st.changes[0].text));
+    EXPECT_OK(parse(f, "call tarn.system.p('a.t', snapshot_id => -5, x := TIMESTAMP '2024')", &st));
+    assert_int_equal(st.name.count, 3);
+    assert_int_equal(st.argument_count, 3);
+    assert_true(str_is_null(st.arguments[0].name));
+    EXPECT_STR(st.arguments[1].name, "snapshot_id");
+    assert_int_equal(st.arguments[2].value.to - st.arguments[2].value.from, 2);
+}
+
+static void test_alter_table_refuses_at_the_word(void **given)
+{
+    fixture *f = *given;
+    static const struct {
+        const char *sql;
+        status kind;
+        int position;
+    } wrong[] = {
+        {"alter table t", STATUS_SYNTAX, 13},
+        {"alter table t frob x", STATUS_SYNTAX, 14},
+        {"alter table t add a", STATUS_SYNTAX, 19},
+        {"alter table t add a int default now()", STATUS_UNSUPPORTED, 32},
+        {"alter table t add a int primary key", STATUS_UNSUPPORTED, 24},
+        {"alter table t alter a type int using a + 1", STATUS_UNSUPPORTED, 31},
+        {"alter table t rename a x", STATUS_SYNTAX, 23},
+        {"alter table t rename to b, drop c", STATUS_UNSUPPORTED, 24},
+        {"alter table t set properties ('a' = '1', 'a' = '2')", STATUS_INVALID, 41},
+        {"alter table t write ordered by", STATUS_SYNTAX, 30},
+        {"alter table t replace partition field a", STATUS_SYNTAX, 39},
+        {"alter table t create branch b retain 5 weeks", STATUS_SYNTAX, 39},
+        {"alter table t drop c cascade", STATUS_SYNTAX, 21},
+        {"comment on column c is 'x'", STATUS_SYNTAX, 20},
+        {"alter view v rename to w", STATUS_UNSUPPORTED, 0},
+        {"call p(1", STATUS_SYNTAX, 8},
+    };
+    for (size_t i = 0; i < COUNT_OF(wrong); i++) {
+        statement st;
+        status s = parse(f, wrong[i].sql, &st);
+        if (s != wrong[i].kind || f->err.position != wrong[i].position) {
+            fail_msg("%s: %s at %d: %s", wrong[i].sql, status_describe(s)->name, f->err.position,
+                     f->err.message);
+        }
+    }
+}
+
 static void test_refusals_name_the_statement_and_the_cure(void **given)
 {
     fixture *f = *given;
@@ -183,4 +305,6 @@ TESTS(test_accepted_statements_are_of_duckdbs_kind,
       test_create_table_gives_columns_partitioning_and_properties,
       test_create_table_as_keeps_the_text_of_its_select,
       test_insert_tells_columns_from_a_source_in_brackets, test_a_type_is_words_and_numbers_only,
-      test_refusals_name_the_statement_and_the_cure, test_syntax_errors_point_at_the_word)
+      test_alter_table_is_a_list_of_changes, test_details_of_alter_table_arrive,
+      test_alter_table_refuses_at_the_word, test_refusals_name_the_statement_and_the_cure,
+      test_syntax_errors_point_at_the_word)
