@@ -376,6 +376,21 @@ def parameters_are_what_they_say():
 
 
 @test
+def the_user_of_a_query_is_its_principal():
+    server = shared()
+    key = server.make_principal("ada", "reader")
+    for name in ("current_user", "session_user", "user", "CURRENT_USER", "current_role"):
+        got = server.query(f"SELECT {name}", key=key)
+        equal((got["columns"][0]["name"], got["rows"]), (name, [["ada"]]), name)
+    equal(server.rows("SELECT 1; SELECT current_user() || '/' || current_user"), [["root/root"]])
+    equal(server.rows('SELECT "user", t.user FROM (SELECT 7 AS "user") t'), [[7, 7]])
+    server.query("CREATE TABLE owned AS SELECT current_user AS who, range AS n FROM range(3)")
+    server.query("INSERT INTO owned SELECT user, 3")
+    equal(server.rows("SELECT DISTINCT who FROM owned WHERE who = current_user"), [["root"]])
+    equal(server.rows("SELECT DISTINCT who FROM owned WHERE who = current_user", key=key), [])
+
+
+@test
 def queries_are_listed_and_cancelled():
     server = shared()
     slow = "SELECT count(*) FROM range(1000000000) a, range(1000000) b /* slow */"

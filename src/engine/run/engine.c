@@ -3,6 +3,7 @@
 #include "run/params.h"
 #include "run/run.h"
 #include "tarn/base/clock.h"
+#include "tarn/base/limits.h"
 #include "tarn/base/log.h"
 
 status engine_open(const engine_options *options, engine **ret_engine, error *err)
@@ -88,6 +89,30 @@ static status limit_memory(run *r, error *err)
                : STATUS_OK;
 }
 
+/* DuckDB's own macros of these names say "duckdb". Temporary ones go before them, and the reset takes them away; the
+ * user's text stays as it is, so a column of such a name is still that column. */
+static status name_user(run *r, error *err)
+{
+    static const str names[] = {STR_INIT("current_user"), STR_INIT("session_user"),
+                                STR_INIT("user"), STR_INIT("current_role")};
+    buf *sql = buf_in(r->a, LIMIT_SQL_TEXT);
+
+    for (size_t n = 0; n < COUNT_OF(names); n++) {
+        bool asked = false;
+
+        for (size_t i = 0; i < r->tokens.count && !asked; i++) {
+            asked = str_equal_nocase(token_text(&r->tokens, i), names[n]);
+        }
+        if (asked) {
+            buf_printf(sql, "CREATE OR REPLACE TEMP MACRO \"%.*s\"() AS ", STR_ARG(names[n]));
+            sql_quote_text(sql, r->request->who.name);
+            buf_add_c(sql, "; ");
+        }
+    }
+    TRY(buf_check(sql, "statement", err));
+    return sql->size > 0 ? worker_exec(r->w, buf_str(sql), &r->cancel, err) : STATUS_OK;
+}
+
 int64_t run_rows_max(const run *r)
 {
     int64_t own = r->request->rows_max;
@@ -103,6 +128,7 @@ status run_worker(run *r, worker **ret_worker, error *err)
                            err));
         registry_running(&r->e->queries, r->entry);
         TRY(limit_memory(r, err));
+        TRY(name_user(r, err));
     }
     *ret_worker = r->w;
     return STATUS_OK;
