@@ -85,6 +85,19 @@ static void actions_page(buf *out)
 #undef X
 }
 
+/* "a|b" would end a cell of the table. */
+static void put_words(buf *out, str words)
+{
+    str rest = words;
+
+    for (bool first = true; !str_is_null(rest); first = false) {
+        str word = str_cut(rest, '|', &rest);
+
+        buf_add_c(out, first ? "" : ", ");
+        buf_add_str(out, word);
+    }
+}
+
 static void properties_page(buf *out)
 {
     size_t count = 0;
@@ -92,12 +105,25 @@ static void properties_page(buf *out)
 
     buf_add_c(
         out,
-        "# Table properties\n\nSet with `CREATE TABLE … WITH ('name' = 'value')`. Others are kept and not "
-        "judged.\n\n| property | type | default | meaning |\n|---|---|---|---|\n");
-    for (size_t i = 0; i < count; i++) {
-        buf_printf(out, "| `%s` | %s | `%s` | %s |\n", infos[i].key, infos[i].type,
-                   infos[i].fallback, infos[i].meaning);
+        "# Table properties\n\nSet with `CREATE TABLE … WITH ('name' = 'value')` and `ALTER TABLE … SET "
+        "PROPERTIES ('name' = 'value')`. tarn acts on those of the first table; those of the second are kept "
+        "for other programs that use the table, and checked. Unknown names are kept and not judged, but for "
+        "those that begin with `tarn.`.\n");
+    for (int honoured = 1; honoured >= 0; honoured--) {
+        buf_printf(out, "\n## %s\n\n| property | type | default | meaning |\n|---|---|---|---|\n",
+                   honoured ? "What tarn acts on" : "What it passes on");
+        for (size_t i = 0; i < count; i++) {
+            if (infos[i].honoured == (honoured == 1)) {
+                buf_printf(out, "| `%s` | ", infos[i].key);
+                put_words(out, str_c(infos[i].type));
+                buf_printf(out, " | `%s` | %s |\n", infos[i].fallback, infos[i].meaning);
+            }
+        }
     }
+    buf_add_c(
+        out,
+        "\nTypes: `int` is a whole number from 0, `count` from 1 (both up to 2147483647), `long` and "
+        "`size` the same up to 9223372036854775807.\n");
 }
 
 static void faults_page(buf *out)

@@ -315,7 +315,7 @@ static void test_new_tables_get_ids_uuid_and_checked_properties(void **given)
     EXPECT_STATUS(INVALID, ice_metadata_create(&options, &m, &f->err));
     EXPECT_MESSAGE(
         f, "property \"commit.retry.num-retries\" cannot be \"many\": it takes a whole number "
-           "from 0 up");
+           "from 0 to 2147483647");
     options.property_count = 0;
     options.partition_sql = STR("days(tz)");
     EXPECT_STATUS(NO_COLUMN, ice_metadata_create(&options, &m, &f->err));
@@ -327,6 +327,41 @@ static void test_properties_are_judged_by_their_table(void **given)
     fixture *f = *given;
     size_t count;
     const ice_property_info *infos = ice_property_infos(&count);
+    static const struct {
+        const char *key, *value;
+        bool fits;
+    } judged[] = {
+        {"write.target-file-size-bytes", "5000000000", true},
+        {"write.target-file-size-bytes", "0", false},
+        {"write.target-file-size-bytes", "1e6", false},
+        {"write.parquet.row-group-size-bytes", "2147483647", true},
+        {"write.parquet.row-group-size-bytes", "2147483648", false},
+        {"write.parquet.compression-codec", "ZSTD", true},
+        {"write.parquet.compression-codec", "lzma", false},
+        {"write.parquet.compression-level", "22", true},
+        {"write.parquet.compression-level", "23", false},
+        {"write.parquet.bloom-filter-enabled.column.a.b", "true", true},
+        {"write.parquet.bloom-filter-enabled.column.a.b", "1", false},
+        {"write.parquet.bloom-filter-fpp.column.a", "0.05", true},
+        {"write.parquet.bloom-filter-fpp.column.a", "1", false},
+        {"write.delete.mode", "merge-on-read", true},
+        {"write.delete.mode", "both", false},
+        {"write.merge.isolation-level", "snapshot", true},
+        {"write.merge.isolation-level", "dirty", false},
+        {"write.distribution-mode", "range", true},
+        {"write.distribution-mode", "random", false},
+        {"write.metadata.metrics.default", "truncate(1)", true},
+        {"write.metadata.metrics.default", "truncate(x)", false},
+        {"history.expire.max-snapshot-age-ms", "432000000000", true},
+        {"history.expire.max-snapshot-age-ms", "-1", false},
+        {"history.expire.min-snapshots-to-keep", "0", false},
+        {"commit.retry.num-retries", "0", true},
+        {"commit.retry.num-retries", "9999999999", false},
+        {"schema.name-mapping.default", "[{\"field-id\": 1, \"names\": [\"a\"]}]", true},
+        {"schema.name-mapping.default", "[{\"field-id\": 1}]", false},
+        {"schema.name-mapping.default", "{", false},
+        {"gc.enabled", "FALSE", true},
+    };
 
     for (size_t i = 0; i < count; i++) { /* every default is allowed, where there is one */
         if (infos[i].fallback[0] != '\0') {
@@ -343,6 +378,15 @@ static void test_properties_are_judged_by_their_table(void **given)
                                               STR("truncate(0)"), &f->err));
     EXPECT_OK(
         ice_property_check(STR("write.metadata.metrics.column.a"), STR("truncate(20)"), &f->err));
+    for (size_t i = 0; i < COUNT_OF(judged); i++) {
+        status found = ice_property_check(str_c(judged[i].key), str_c(judged[i].value), &f->err);
+
+        if ((found == STATUS_OK) != judged[i].fits) {
+            fail_msg("%s = %s", judged[i].key, judged[i].value);
+        }
+    }
+    EXPECT_STATUS(INVALID, ice_property_check(STR("tarn.history.max-snapshot"), STR("1"), &f->err));
+    EXPECT_HINT(f, "Did you mean \"tarn.history.max-snapshots\"?");
     EXPECT_OK(ice_property_check(STR("anything.else"), STR("goes"), &f->err));
 }
 

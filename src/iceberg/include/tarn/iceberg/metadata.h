@@ -143,11 +143,13 @@ typedef struct ice_create {
 } ice_create;
 status ice_metadata_create(const ice_create *options, ice_metadata **ret_metadata, error *err);
 
-/* Properties tarn knows, with type, default and meaning; unknown ones are kept and not judged.
+/* Properties that Iceberg or tarn defines, with type, default and meaning; a key that ends with "*"
+ * stands for all that begin like it. Unknown ones are kept and not judged, but for "tarn.…".
  * INVALID for nonsense. */
 status ice_property_check(str key, str value, error *err);
 typedef struct ice_property_info {
     const char *key, *type, *fallback, *meaning;
+    bool honoured; /* tarn acts on it; the others are passed on */
 } ice_property_info;
 const ice_property_info *ice_property_infos(size_t *ret_count);
 
