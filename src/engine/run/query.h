@@ -26,6 +26,7 @@ typedef struct query_table {
     const ice_snapshot *snapshot; /* that is read; NULL: none */
     const ice_schema *schema;     /* that it is read with */
     str stub;                     /* path of its zero-row file; STR_NULL until made */
+    bool stub_has_columns;        /* of its own (stub.h) */
     const ice_expr *filter;       /* NULL: everything */
     ice_scan scan;
 } query_table;

@@ -5,6 +5,7 @@
 #include "run/footers.h"
 #include "run/groups.h"
 #include "run/query.h"
+#include "run/stub.h"
 #include "sql/plan.h"
 #include "tarn/base/fs.h"
 #include "tarn/base/limits.h"
@@ -19,13 +20,6 @@
     "skip_default := true, optimize := true)"
 
 #define EXPLAIN_JSON "EXPLAIN (FORMAT JSON) "
-
-/* A Parquet file of one INT32 column "x" and no row. */
-static const unsigned char stub_bytes[] = {
-    'P',  'A',  'R',  '1',  0x15, 0x02, 0x19, ',', '5',  0x00, 0x18, 0x04, 's',  't',
-    'u',  'b',  0x15, 0x02, 0x00, 0x15, 0x02, '%', 0x02, 0x18, 0x01, 'x',  '%',  '"',
-    0x00, 0x16, 0x00, 0x19, 0x0c, '(',  0x04, 't', 'a',  'r',  'n',  0x19, 0x1c, 0x1c,
-    0x00, 0x00, 0x00, 0x29, 0x00, 0x00, 0x00, 'P', 'A',  'R',  '1'};
 
 /* ---- text ---- */
 
@@ -48,8 +42,9 @@ static void put_stub_scan(buf *out, const query_table *table, arena *a)
     }
     buf_add_c(out, " FROM read_parquet([");
     groups_put_path(out, table->stub, a);
-    buf_add_c(out, "], schema = MAP {");
-    for (size_t i = 0; i < schema->root->field_count; i++) {
+    buf_add_c(out, "], hive_partitioning = false");
+    buf_add_c(out, table->stub_has_columns ? "" : ", schema = MAP {");
+    for (size_t i = 0; !table->stub_has_columns && i < schema->root->field_count; i++) {
         const ice_field *field = &schema->root->fields[i];
         buf *type = buf_in(a, LIMIT_MIB);
         engine_duckdb_type(field->type, type);
@@ -59,7 +54,8 @@ static void put_stub_scan(buf *out, const query_table *table, arena *a)
         sql_quote_text(out, buf_str(type));
         buf_add_c(out, ", default_value: NULL}");
     }
-    buf_printf(out, "}, explicit_cardinality = %lld)", (long long)(rows > 0 ? rows : 1));
+    buf_add_c(out, table->stub_has_columns ? "" : "}");
+    buf_printf(out, ", explicit_cardinality = %lld)", (long long)(rows > 0 ? rows : 1));
 }
 
 static void put_view(buf *out, const query_view *view)
@@ -95,8 +91,11 @@ static status make_stub(query *q, query_table *table, error *err)
     }
     char *name = worker_fresh_name(q->r->w, q->a);
     char *path = arena_printf(q->a, "%s/%s.parquet", worker_in(q->r->w), name);
+    buf *file = buf_in(q->a, LIMIT_PARQUET_FOOTER);
+    table->stub_has_columns = stub_put_file(table->schema, q->a, file);
+    TRY(buf_check(file, "the table's columns", err));
     TRY(fs_open(path, O_WRONLY | O_CREAT | O_EXCL, 0600, &fd, err));
-    status result = fs_write_all(fd, stub_bytes, sizeof(stub_bytes), err);
+    status result = fs_write_all(fd, file->data, file->size, err);
     fs_close(fd);
     TRY(result);
     table->stub = str_c(path);

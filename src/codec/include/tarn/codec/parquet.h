@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "tarn/base/arena.h"
+#include "tarn/base/buf.h"
 #include "tarn/base/error.h"
 #include "tarn/base/str.h"
 
@@ -121,6 +122,9 @@ typedef struct parquet_footer {
  * that do not fit, malformed Thrift. UNSUPPORTED: encrypted footers ("PARE"). */
 status parquet_footer_parse(str tail, int64_t file_size_bytes, arena *a, parquet_footer *ret_footer,
                             size_t *ret_needed_bytes, error *err);
+/* A whole file that has these columns and no row. Elements as above; `logical` NONE, STRING,
+ * DECIMAL, DATE, TIME, TIMESTAMP or UUID. */
+void parquet_put_empty_file(const parquet_element *elements, size_t count, buf *out);
 /* Reads it from a file. */
 status parquet_footer_read(int fd, arena *a, parquet_footer *ret_footer, error *err);
 
