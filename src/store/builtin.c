@@ -224,15 +224,25 @@ static status release_blob(storage *st, state_txn *txn, str blob, error *err)
     return STATUS_OK;
 }
 
-static status change_totals(state_txn *txn, int64_t objects, int64_t bytes, error *err)
+/* What a publication or removal adds to store_totals: one change for all its objects. */
+typedef struct totals {
+    int64_t objects;
+    int64_t bytes;
+} totals;
+
+static status change_totals(state_txn *txn, const totals *change, error *err)
 {
+    if (change->objects == 0 && change->bytes == 0) {
+        return STATUS_OK;
+    }
     return STATE_EXEC(
         txn, "UPDATE store_totals SET objects = objects + ?1, bytes = bytes + ?2 WHERE id = 1",
-        NULL, err, SV_INT(objects), SV_INT(bytes));
+        NULL, err, SV_INT(change->objects), SV_INT(change->bytes));
 }
 
 /* Takes away the object of that name, where there is one. */
-static status remove_object(storage *st, state_txn *txn, str bucket, str key, error *err)
+static status remove_object(storage *st, state_txn *txn, str bucket, str key, totals *change,
+                            error *err)
 {
     state_rows *rows;
     int64_t size_bytes;
@@ -251,15 +261,17 @@ static status remove_object(storage *st, state_txn *txn, str bucket, str key, er
     state_finish(rows);
     TRY(STATE_EXEC(txn, "DELETE FROM objects WHERE bucket = ?1 AND key = ?2 AND version = ''", NULL,
                    err, SV_TEXT(bucket), SV_TEXT(key)));
-    TRY(change_totals(txn, -1, -size_bytes, err));
+    change->objects--;
+    change->bytes -= size_bytes;
     return release_blob(st, txn, blob, err);
 }
 
-static status publish_one(storage *st, state_txn *txn, const store_staged *s, error *err)
+static status publish_one(storage *st, state_txn *txn, const store_staged *s, totals *change,
+                          error *err)
 {
     status inserted;
 
-    TRY(remove_object(st, txn, s->bucket, s->key, err));
+    TRY(remove_object(st, txn, s->bucket, s->key, change, err));
     TRY(STATE_EXEC(txn, "INSERT INTO blobs (id, size_bytes, crcs, owners) VALUES (?1, ?2, ?3, 1)",
                    NULL, err, SV_TEXT(str_c(s->id.text)), SV_INT(s->size_bytes), SV_BLOB(s->crcs)));
     inserted = STATE_EXEC(
@@ -273,16 +285,20 @@ static status publish_one(storage *st, state_txn *txn, const store_staged *s, er
                          STR_ARG(s->bucket));
     }
     TRY(inserted);
-    return change_totals(txn, 1, s->size_bytes, err);
+    change->objects++;
+    change->bytes += s->size_bytes;
+    return STATUS_OK;
 }
 
 static status publish(storage *st, state_txn *txn, store_staged *const *staged, size_t count,
                       error *err)
 {
+    totals change = {.objects = 0};
+
     for (size_t i = 0; i < count; i++) {
-        TRY(publish_one(st, txn, staged[i], err));
+        TRY(publish_one(st, txn, staged[i], &change, err));
     }
-    return STATUS_OK;
+    return change_totals(txn, &change, err);
 }
 
 static void end(storage *st, store_staged *staged, state_outcome outcome)
@@ -303,14 +319,16 @@ static void end(storage *st, store_staged *staged, state_outcome outcome)
 static status remove_all(storage *st, state_txn *txn, const str *locations, size_t count,
                          error *err)
 {
+    totals change = {.objects = 0};
+
     for (size_t i = 0; i < count; i++) {
         str bucket;
         str key;
 
         TRY(store__split_s3(locations[i], true, &bucket, &key, err));
-        TRY(remove_object(st, txn, bucket, key, err));
+        TRY(remove_object(st, txn, bucket, key, &change, err));
     }
-    return STATUS_OK;
+    return change_totals(txn, &change, err);
 }
 
 /* --- finding --- */

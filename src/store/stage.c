@@ -81,7 +81,7 @@ static status write_bytes(store_staged *staged, str bytes, error *err)
 
     TRY(staged->ops->create(staged->st, staged, (int64_t)bytes.size, err));
     TRY(fs_pwrite_all(staged->fd, bytes.data, bytes.size, 0, err));
-    if (!staged->st->options.unsafe) { /* the disk writes while the rest is made */
+    if ((int64_t)bytes.size > STORE_WRITEBACK_BYTES) {
         store__start_writeback(staged->fd, 0, (int64_t)bytes.size);
     }
     block_hash_init(&h);
@@ -202,66 +202,32 @@ status store__finish(store_staged *staged, error *err)
 
 /* --- all --- */
 
-#define MAKERS_MAX 16
-
-typedef struct making {
-    storage *st;
-    const store_stage_request *requests;
-    store_staged **staged; /* NULL where it failed */
-    status *results;
-    error *errs;
-} making;
-
-static void make_one(void *context, size_t index)
-{
-    making *m = context;
-
-    error_clear(&m->errs[index]);
-    m->results[index] = stage_one(m->st, &m->requests[index], &m->staged[index], &m->errs[index]);
-}
-
-/* Files are made side by side: naming one waits for the folder's lock, not for the other bytes.
- * The first failure, in the order of the requests, is told. */
-static status make_all(making *m, size_t count, error *err)
-{
-    parallel_for(count, count < MAKERS_MAX ? (int)count : MAKERS_MAX, make_one, m);
-    for (size_t i = 0; i < count; i++) {
-        if (m->results[i] != STATUS_OK) {
-            if (err != NULL) {
-                *err = m->errs[i];
-            }
-            return m->results[i];
-        }
-    }
-    return STATUS_OK;
-}
-
 status store_stage_many(storage *st, const store_stage_request *requests, size_t count,
                         store_staged **ret_staged, error *err)
 {
-    arena *scratch = arena_create();
-    making m = {.st = st,
-                .requests = requests,
-                .staged = ARENA_ARRAY(scratch, store_staged *, count),
-                .results = ARENA_ARRAY(scratch, status, count),
-                .errs = ARENA_ARRAY(scratch, error, count)};
-    status done = make_all(&m, count, err);
+    store_staged **staged = NEW_ARRAY(store_staged *, count + 1);
+    status done = STATUS_OK;
+    size_t made = 0;
 
-    if (done == STATUS_OK) {
-        done = store__sync_round(st, m.staged, count, err);
+    while (done == STATUS_OK && made < count) {
+        done = stage_one(st, &requests[made], &staged[made], err);
+        made += done == STATUS_OK;
     }
     if (done == STATUS_OK) {
-        close_all(m.staged, count);
+        done = store__sync_round(st, staged, count, err);
+    }
+    if (done == STATUS_OK) {
+        close_all(staged, count);
         done = FAULT(FAULT_STORE_STAGED, err);
     }
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < made; i++) {
         if (done == STATUS_OK) {
-            ret_staged[i] = m.staged[i];
+            ret_staged[i] = staged[i];
         } else {
-            store_discard(st, m.staged[i]);
+            store_discard(st, staged[i]);
         }
     }
-    arena_free(scratch);
+    mem_free(staged);
     return done;
 }
 
