@@ -54,6 +54,7 @@ enum {
     GZIP_WINDOW = 15 + 16,
     DEFLATE_MEMORY = 8,
     SPARED_BITS_MAX = 4,
+    WINDOW_BYTES = 1 << MAX_WBITS,
     FLUSH_BYTES = 16, /* more than the empty block of a flush */
     /* Python's Avro writers cut the header off a zlib stream, but leave (parts of) its checksum
      * behind raw deflate data: so many bytes may follow its end. */
@@ -175,15 +176,18 @@ static status gzip_pack(int level, str plain, buf *out, error *err)
 }
 
 /* The stream ends at a byte, and without the block that would be its last: another may follow. */
-static status pack_open_end(int level, str plain, buf *out, error *err)
+static status pack_open_end(int level, str before, str plain, buf *out, error *err)
 {
     z_stream z = {.next_in = (Bytef *)(uintptr_t)plain.data};
     size_t left = plain.size;
-    int spared = spared_bits(plain.size);
+    int spared = spared_bits(before.size + plain.size);
 
     if (deflateInit2(&z, level != 0 ? level : Z_DEFAULT_COMPRESSION, Z_DEFLATED,
                      RAW_WINDOW + spared, DEFLATE_MEMORY - spared, Z_DEFAULT_STRATEGY) != Z_OK) {
         return no_memory(err);
+    }
+    if (before.size > 0) {
+        (void)deflateSetDictionary(&z, (const Bytef *)before.data, (uInt)before.size);
     }
     do {
         uInt given = zlib_size(left);
@@ -206,11 +210,15 @@ static status pack_open_end(int level, str plain, buf *out, error *err)
     return STATUS_OK;
 }
 
-status gzip_piece_pack(int level, str plain, arena *a, gzip_piece *ret_piece, error *err)
+status gzip_piece_pack(int level, str before, str plain, arena *a, gzip_piece *ret_piece,
+                       error *err)
 {
     buf *packed = buf_in(a, SIZE_MAX / 2);
 
-    TRY(pack_open_end(level, plain, packed, err));
+    if (before.size > WINDOW_BYTES) {
+        before = str_slice(before, before.size - WINDOW_BYTES, before.size);
+    }
+    TRY(pack_open_end(level, before, plain, packed, err));
     *ret_piece = (gzip_piece){.packed = buf_str(packed),
                               .crc = checksum_crc32(0, plain.data, plain.size),
                               .plain_bytes = plain.size};

@@ -14,7 +14,7 @@ enum { METADATA_GZIP_LEVEL = 1 };
 
 /* Where the history may be cut for packing (pieces.c). The id of a snapshot says whether a piece begins with it, so
  * the cuts stay where they are when snapshots come and when others expire. */
-enum { SNAPSHOTS_PER_PIECE = 16, LOG_PER_PIECE = 128 };
+enum { SNAPSHOTS_PER_PIECE = 4, LOG_PER_PIECE = 32 };
 
 typedef struct cutter {
     const buf *out;

@@ -27,8 +27,11 @@ typedef struct gzip_piece {
     uint32_t crc; /* of the plain bytes */
     size_t plain_bytes;
 } gzip_piece;
-/* `packed` lies in `a`. Levels as above. */
-status gzip_piece_pack(int level, str plain, arena *a, gzip_piece *ret_piece, error *err);
+/* `before`: plain bytes that will stand in front of the piece, as far as it may repeat them
+ * (32 KiB at most are looked at); empty where nothing is known of them. `packed` lies in `a`. Levels
+ * as above. */
+status gzip_piece_pack(int level, str before, str plain, arena *a, gzip_piece *ret_piece,
+                       error *err);
 /* Appends the gzip file, of one member, whose plain bytes are those of the pieces in a row. */
 void gzip_piece_join(const gzip_piece *pieces, size_t count, buf *out);
 
