@@ -2,6 +2,7 @@
 #include "answer.h"
 
 #include <inttypes.h>
+#include <stdatomic.h>
 #include <stdio.h>
 
 #include "tarn/base/clock.h"
@@ -146,8 +147,14 @@ status path_table(call *c, table_name *ret_name, error *err)
     return catalog_resolve(c->app->catalog, parts, 2, STR(""), c->a, ret_name, err);
 }
 
+bool server__gives_up(const server *app)
+{
+    int64_t at_ms = atomic_load(&app->cancel_at_ms);
+    return at_ms != 0 && clock_mono_ms() >= at_ms;
+}
+
 bool call_is_cancelled(void *context)
 {
     const call *c = context;
-    return http_exchange_gone(c->x);
+    return http_exchange_gone(c->x) || server__gives_up(c->app);
 }

@@ -29,4 +29,6 @@ void member_time_us(json_writer *w, const char *key,
 /* The path's {ns} and {table} as names, resolved to an existing table. */
 status path_table(call *c, table_name *ret_name, error *err);
 bool call_is_cancelled(void *call);
+/* The server is at its end, and waits no longer for what still runs. */
+bool server__gives_up(const server *app);
 #endif

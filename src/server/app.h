@@ -30,6 +30,8 @@ typedef struct server {
     char http_address[128]; /* bound; empty where that door is closed */
     int64_t started_us;
     _Atomic bool draining;
+    /* What still runs then is cancelled, early enough for its client to be told before connections are cut; 0: never */
+    _Atomic int64_t cancel_at_ms;
 } server;
 
 /* One request, authenticated, on its way through a handler. */

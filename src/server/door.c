@@ -82,6 +82,11 @@ void server__handle(void *context, http_exchange *x)
     str id = http_request_id(x);
     log_set_request_id(str_to_c(c.a, id));
     status result = run(&c, &r, &err);
+    if (result == STATUS_CANCELLED && !http_exchange_gone(x) && server__gives_up(c.app)) {
+        error_clear(&err);
+        result = error_set(&err, STATUS_UNAVAILABLE, "the server is stopping");
+        error_hint(&err, "Nothing was changed; ask again when it is back.");
+    }
     if (result != STATUS_OK && !http_answered(x)) {
         err.kind = result;
         answer_error(x, &err);

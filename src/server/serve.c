@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -23,6 +24,8 @@
 #define PRIVATE_LINGER_MS 1500 /* without a client */
 #define PRIVATE_PROGRESS_MS (INT64_C(24) * 60 * 60 * 1000)
 #define PROGRESS_MS (INT64_C(10) * 60 * 1000)
+#define DRAIN_MS 10000 /* between the signal and the end of all connections */
+#define CANCEL_MS 7000 /* between the signal and the end of queries and loads that still run */
 #define PRIVATE_PATIENCE_MS 15000 /* until the first one comes */
 
 static void configure_log(const settings *s)
@@ -115,6 +118,7 @@ static status open_doors(server *app, const server_options *options, error *err)
     http_config config = HTTP_CONFIG_DEFAULTS;
 
     /* A reader may pause over a page of its pager; only a client that is gone must not hold a worker for ever. */
+    config.drain_timeout_ms = DRAIN_MS;
     config.progress_timeout_ms =
         options->private_socket != NULL ? PRIVATE_PROGRESS_MS : PROGRESS_MS;
     TRY(http_server_create(&config, &app->http, err));
@@ -220,6 +224,7 @@ static status serve(server *app, const server_options *options, const sigset_t *
     tell_ready(app);
     wait_for_end(app, signals, private);
     app->draining = true;
+    atomic_store(&app->cancel_at_ms, clock_mono_ms() + CANCEL_MS);
     if (private) {
         (void)unlink(options->private_socket); /* newcomers start their own once the lock is free */
     } else {

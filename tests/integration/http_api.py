@@ -12,7 +12,7 @@ import time
 import urllib.parse
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
-from tarn import (NO_KEY, Failed, TarnError, at_most, check, contains, equal, eventually, fails, main, multipart,  # noqa: E402
+from tarn import (NO_KEY, Failed, Server, TarnError, at_most, check, contains, equal, eventually, fails, main, multipart,  # noqa: E402
                   shared, test)
 
 API = "/api/v1"
@@ -780,6 +780,37 @@ def malformed_requests_are_refused_and_the_server_lives():
             connection.sendall(head)
             equal(connection.recv(65536)[:12], b"HTTP/1.1 400", repr(head[:30]))
     equal(ask("GET", "/livez").status, 200)
+
+
+@test
+def a_server_that_stops_tells_whom_it_leaves():
+    with Server(name="stopping") as server:
+        server.query("CREATE TABLE t (n BIGINT)")
+        endless = "SELECT count(*) FROM range(1000000000) a, range(1000000) b /* endless */"
+        outcomes = {}
+
+        def run(sql):
+            try:
+                outcomes[sql] = server.query(sql)
+            except Exception as error:  # told below, by the main thread
+                outcomes[sql] = error
+
+        insert = "INSERT INTO t SELECT count(*) FROM range(1000000000) a, range(1000000) b /* endless */"
+        threads = [threading.Thread(target=run, args=(sql,)) for sql in (endless, insert)]
+        for thread in threads:
+            thread.start()
+        eventually(lambda: [q["state"] for q in server.request("GET", API + "/queries").ok().json["queries"]
+                            if "/* endless */" in q["sql"]] == ["running"] * 2, "both run")
+        equal(server.stop(), 0, "exit code after SIGTERM")
+        for thread in threads:
+            thread.join(at_most(5))
+        for sql in (endless, insert):
+            error = outcomes[sql]
+            check(isinstance(error, TarnError), f"{sql}: {error!r}")
+            equal((error.status, error.code), (503, "unavailable"))
+            contains(error.message, "stopping")
+        server.start()
+        equal(server.value("SELECT count(*) FROM t"), 0)
 
 
 @test
