@@ -16,7 +16,7 @@
 
 static status corrupt(error *err, const char *why)
 {
-    return error_set(err, STATUS_CORRUPT, "Puffin file: %s", why);
+    return error_set(err, STATUS_CORRUPT, "puffin file: %s", why);
 }
 
 static uint32_t u32_at(str bytes, size_t at)
@@ -49,7 +49,7 @@ static status find_payload(str file, arena *a, str *ret_payload, size_t *ret_blo
     }
     if ((flags & ~FLAG_PACKED) != 0) {
         return error_set(err, STATUS_UNSUPPORTED,
-                         "Puffin file: its footer has flags of a later version");
+                         "puffin file: its footer has flags of a later version");
     }
     *ret_payload = str_slice(file, end - size, end);
     *ret_blobs_end = end - size - MAGIC_BYTES;
@@ -128,7 +128,7 @@ static status read_blob(const json *value, size_t blobs_end, arena *a, puffin_bl
 
     if (json_kind_of(value) != JSON_OBJECT ||
         json_read(value, blob_fields, COUNT_OF(blob_fields), &m, &why) != STATUS_OK) {
-        return error_set(err, STATUS_CORRUPT, "Puffin file: a blob of its footer: %s",
+        return error_set(err, STATUS_CORRUPT, "puffin file: a blob of its footer: %s",
                          why.kind != STATUS_OK ? why.message : "is no object");
     }
     if (m.offset < MAGIC_BYTES || m.size_bytes < 0 || m.offset > (int64_t)blobs_end ||
@@ -201,7 +201,7 @@ status puffin_blob_read(str file, const puffin_blob *blob, arena *a, str *ret_by
         how = COMPRESSION_ZSTD;
     } else {
         return error_set(err, STATUS_UNSUPPORTED,
-                         "Puffin file: compression \"%.*s\" is not supported",
+                         "puffin file: compression \"%.*s\" is not supported",
                          STR_ARG(blob->codec));
     }
     plain = buf_in(a, BLOB_MAX);

@@ -460,6 +460,11 @@ const char *worker_out(const worker *w)
     return w->out;
 }
 
+uint32_t worker_fresh_handle(worker *w)
+{
+    return ++w->handles;
+}
+
 char *worker_fresh_name(worker *w, arena *a)
 {
     return arena_printf(a, "f%llu", (unsigned long long)++w->names);

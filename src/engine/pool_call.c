@@ -329,6 +329,24 @@ status worker_exec(worker *w, str sql, const worker_cancel *cancel, error *err)
     return result;
 }
 
+status worker_load_deletes(worker *w, str message, const worker_cancel *cancel, error *err)
+{
+    call c = {.worker = w, .cancel = cancel};
+
+    return run(&c, WIRE_DELETES, message, err);
+}
+
+void worker_forget_deletes(worker *w, uint32_t handle)
+{
+    call c = {.worker = w};
+    buf payload;
+
+    buf_init(&payload, LIMIT_KIB);
+    buf_add_u32le(&payload, handle);
+    (void)run(&c, WIRE_FORGET, buf_str(&payload), NULL);
+    buf_release(&payload);
+}
+
 static void put_params(const str *params, size_t count, buf *payload)
 {
     buf text;

@@ -44,6 +44,7 @@ struct worker {
     char *in;
     char *out;
     uint64_t names;   /* handed out by worker_fresh_name */
+    uint32_t handles; /* by worker_fresh_handle */
     int64_t since_ns; /* of the state */
     map *answers;     /* of worker_pure: str *, in answers_memory; NULL: none yet. The borrower's */
     arena *answers_memory;

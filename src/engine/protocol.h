@@ -6,7 +6,7 @@
  * payload are a size and bytes; STR_NULL is the size WIRE_NULL.
  *
  *   server: SETUP (once) -> worker: DONE or FAILED (then it ends)
- *           EXEC, SCALAR, QUERY, RESET, PING -> [COLUMNS] [DATA …] [VALUE] then DONE or FAILED
+ *           EXEC, SCALAR, QUERY, DELETES, FORGET, RESET, PING -> [COLUMNS] [DATA …] [VALUE] then DONE or FAILED
  */
 #ifndef TARN_ENGINE_PROTOCOL_H
 #define TARN_ENGINE_PROTOCOL_H
@@ -28,6 +28,8 @@
     X(EXEC)      /* sql */                                                     \
     X(SCALAR)    /* before or NULL, sql, parameters as JSON or NULL */         \
     X(QUERY)     /* format, rows_max, parameters, before or NULL, sql */       \
+    X(DELETES)   /* files, vectors, position queries: worker/delete_sets.c */  \
+    X(FORGET)    /* handle */                                                  \
     X(RESET)     /* nothing */                                                 \
     X(PING)      /* nothing */                                                 \
     X(INTERRUPT) /* nothing */                                                 \

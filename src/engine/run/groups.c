@@ -2,6 +2,7 @@
  * inside, one SELECT per group. */
 #include "run/groups.h"
 
+#include "run/deletes.h"
 #include "tarn/base/limits.h"
 #include "tarn/base/mem.h"
 
@@ -64,7 +65,7 @@ static status verify_file(const query *q, str location, error *err)
     return result;
 }
 
-static status link_file(query *q, str location, const char **ret_path, error *err)
+status groups_link_file(query *q, str location, const char **ret_path, error *err)
 {
     run *r = q->r;
     char *path = map_get(r->links, location);
@@ -81,14 +82,16 @@ static status link_file(query *q, str location, const char **ret_path, error *er
 
 /* ---- groups ---- */
 
-/* Files that one scan reads: of equal shape; of one partition spec too where they lack a column
- * whose values that tells. */
+/* Files that one scan reads: of equal shape and kind of deletes; of one partition spec too where
+ * they lack a column whose values that tells. */
 typedef struct file_group {
     const shape *look;    /* as the cache has it */
     const shape *mapped;  /* with ids from the name mapping */
     const ice_spec *spec; /* NULL: no column is filled from the partition */
     bool is_plain;
+    unsigned deletes; /* DELETES_… */
     int64_t rows;
+    VEC(uint32_t) indexes; /* in the scan's list */
     VEC(const ice_file *) files;
     VEC(const char *) paths; /* one per file */
 } file_group;
@@ -145,32 +148,43 @@ static status make_group(query *q, const query_table *table, const ice_file *fil
     return STATUS_OK;
 }
 
-static status add_to_group(query *q, const query_table *table, const ice_file *file,
-                           group_list *groups, error *err)
+static status add_to_group(query *q, const query_table *table, uint32_t index,
+                           const table_deletes *deletes, group_list *groups, error *err)
 {
+    const ice_file *file = &table->scan.files[index];
+    unsigned kind = deletes_kind(deletes, index);
+    /* What is compared may be a column that the table no longer has. */
+    bool by_spec = (kind & DELETES_EQUAL) != 0;
     const char *path;
     const shape *look;
     size_t at = 0;
     str location = ice_locate(table->metadata, file->path, q->a);
-    TRY(link_file(q, location, &path, err));
+    TRY(groups_link_file(q, location, &path, err));
     TRY(shape_of(&q->r->e->shapes, location, path, &look, err));
 
-    while (at < groups->count && groups->items[at].look != look) {
+    while (at < groups->count &&
+           (groups->items[at].look != look || groups->items[at].deletes != kind)) {
         at++;
     }
-    if (at == groups->count || !groups->items[at].is_plain) {
+    if (at == groups->count || by_spec || !groups->items[at].is_plain) {
         const ice_spec *spec = ice_metadata_spec_by_id(table->metadata, file->spec_id);
-        spec = is_filled(spec, look, table->schema) ? spec : NULL;
+        spec = by_spec || is_filled(spec, look, table->schema) ? spec : NULL;
         while (at < groups->count &&
-               (groups->items[at].look != look || groups->items[at].spec != spec)) {
+               (groups->items[at].look != look || groups->items[at].deletes != kind ||
+                groups->items[at].spec != spec)) {
             at++;
         }
     }
     if (at == groups->count) {
         file_group group;
         TRY(make_group(q, table, file, look, &group, err));
+        group.deletes = kind;
+        if (by_spec) {
+            group.spec = ice_metadata_spec_by_id(table->metadata, file->spec_id);
+        }
         vec_push(q->a, groups, group);
     }
+    vec_push(q->a, &groups->items[at].indexes, index);
     vec_push(q->a, &groups->items[at].files, file);
     vec_push(q->a, &groups->items[at].paths, path);
     groups->items[at].rows += file->record_count;
@@ -198,6 +212,36 @@ static str partition_values(const file_group *group, size_t index, const ice_fie
     return differ ? buf_str(list) : first;
 }
 
+static status put_column(buf *out, const query *q, const file_group *group, const ice_field *field,
+                         error *err)
+{
+    size_t index = partition_index(group->spec, group->look, field);
+    str value = index != NO_INDEX ? partition_values(group, index, field, q->a) : STR_NULL;
+    return shape_column(group->mapped, field, value, group->files.items[0]->path, out, err);
+}
+
+/* DuckDB expects a fifth of the rows to pass a filter that it knows nothing about. */
+#define FILTER_SHARE 5
+
+static void put_files(buf *out, const query *q, const file_group *group)
+{
+    bool is_filtered = (group->deletes & DELETES_ROWS) != 0;
+    buf_add_c(out, " FROM read_parquet([");
+    for (size_t i = 0; i < group->paths.count; i++) {
+        buf_add_c(out, i > 0 ? "," : "");
+        groups_put_path(out, str_c(group->paths.items[i]), q->a);
+    }
+    buf_add_c(out, "], hive_partitioning = false, union_by_name = false");
+    if (is_filtered && group->rows < INT64_MAX / FILTER_SHARE) {
+        buf_printf(out, ", explicit_cardinality = %lld", (long long)group->rows * FILTER_SHARE);
+    } else if (group->paths.count > 1) {
+        /* One file tells its own number of rows; of a list DuckDB would guess from the first. */
+        buf_printf(out, ", explicit_cardinality = %lld", (long long)group->rows);
+    }
+    buf_add_char(out, ')');
+    shape_put_alias(group->mapped, out);
+}
+
 static status put_group(buf *out, const query *q, const file_group *group, const ice_schema *schema,
                         error *err)
 {
@@ -206,38 +250,68 @@ static status put_group(buf *out, const query *q, const file_group *group, const
         groups_put_columns(out, schema);
     }
     for (size_t i = 0; !group->is_plain && i < schema->root->field_count; i++) {
-        const ice_field *field = &schema->root->fields[i];
-        size_t index = partition_index(group->spec, group->look, field);
-        str value = index != NO_INDEX ? partition_values(group, index, field, q->a) : STR_NULL;
         buf_add_c(out, i > 0 ? ", " : "");
-        TRY(shape_column(group->mapped, field, value, group->files.items[0]->path, out, err));
+        TRY(put_column(out, q, group, &schema->root->fields[i], err));
         buf_add_c(out, " AS ");
-        sql_quote_name(out, field->name);
+        sql_quote_name(out, schema->root->fields[i].name);
     }
-    buf_add_c(out, " FROM read_parquet([");
-    for (size_t i = 0; i < group->paths.count; i++) {
-        buf_add_c(out, i > 0 ? "," : "");
-        groups_put_path(out, str_c(group->paths.items[i]), q->a);
-    }
-    buf_add_c(out, "], hive_partitioning = false, union_by_name = false");
-    if (group->paths.count > 1) {
-        /* One file tells its own number of rows; of a list DuckDB would guess from the first. */
-        buf_printf(out, ", explicit_cardinality = %lld", (long long)group->rows);
-    }
-    buf_add_char(out, ')');
-    shape_put_alias(group->mapped, out);
+    put_files(out, q, group);
     return STATUS_OK;
+}
+
+/* SELECT columns FROM (SELECT columns and keys FROM files WHERE alive) AS d ANTI JOIN … */
+static status put_joined_group(buf *out, const query *q, const file_group *group,
+                               const ice_schema *schema, table_deletes *d, int64_t number,
+                               error *err)
+{
+    buf_add_c(out, "SELECT ");
+    for (size_t i = 0; i < schema->root->field_count; i++) {
+        buf_printf(out, "%sd.\"#%zu\" AS ", i > 0 ? ", " : "", i);
+        sql_quote_name(out, schema->root->fields[i].name);
+    }
+    buf_add_c(out, " FROM (SELECT ");
+    for (size_t i = 0; i < schema->root->field_count; i++) {
+        TRY(put_column(out, q, group, &schema->root->fields[i], err));
+        buf_printf(out, " AS \"#%zu\", ", i);
+    }
+    for (size_t i = 0; i < deletes_key_count(d); i++) {
+        deletes_key key = deletes_key_at(d, i);
+        buf_add_char(out, '(');
+        TRY(put_column(out, q, group, key.column, err));
+        buf_printf(out, ")%.*s AS \"#k%zu\", ", STR_ARG(key.path), i);
+    }
+    deletes_put_numbers(number, out);
+    put_files(out, q, group);
+    if ((group->deletes & DELETES_ROWS) != 0) {
+        deletes_put_alive(number, group->paths.count, out);
+    }
+    buf_add_c(out, ") AS d");
+    return deletes_put_joins(d, group->indexes.items, group->indexes.count, out, err);
 }
 
 status groups_put_scan(buf *out, query *q, query_table *table, error *err)
 {
     group_list groups = {0};
-    for (size_t i = 0; i < table->scan.file_count; i++) {
-        TRY(add_to_group(q, table, &table->scan.files[i], &groups, err));
+    table_deletes *deletes;
+    TRY(deletes_open(q, table, &deletes, err));
+    for (uint32_t i = 0; i < table->scan.file_count; i++) {
+        TRY(add_to_group(q, table, i, deletes, &groups, err));
     }
     for (size_t i = 0; i < groups.count; i++) {
+        const file_group *group = &groups.items[i];
+        int64_t number = 0;
         buf_add_c(out, i > 0 ? " UNION ALL " : "");
-        TRY(put_group(out, q, &groups.items[i], table->schema, err));
+        if (group->deletes != DELETES_NONE) {
+            number = deletes_add_files(deletes, group->indexes.items, group->indexes.count);
+        }
+        if ((group->deletes & DELETES_EQUAL) != 0) {
+            TRY(put_joined_group(out, q, group, table->schema, deletes, number, err));
+            continue;
+        }
+        TRY(put_group(out, q, group, table->schema, err));
+        if (group->deletes != DELETES_NONE) {
+            deletes_put_alive(number, group->paths.count, out);
+        }
     }
-    return STATUS_OK;
+    return deletes_load(deletes, err);
 }

@@ -10,6 +10,9 @@ void groups_put_path(buf *out, str path, arena *a);
 void groups_put_columns(buf *out, const ice_schema *schema);
 /* True where names differ in upper and lower case alone: DuckDB gives such columns a number. */
 bool groups_is_ambiguous(const ice_schema *schema, arena *a);
+/* Links a file of the table into the worker's folder, once in a request, and looks into it.
+ * `location` is where it lies. */
+status groups_link_file(query *q, str location, const char **ret_path, error *err);
 /* table->scan's files, at least one, linked into the worker's folder; those of one shape are read
  * by one scan. CORRUPT or UNSUPPORTED naming the file or column. */
 status groups_put_scan(buf *out, query *q, query_table *table, error *err);

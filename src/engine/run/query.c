@@ -338,6 +338,10 @@ void query_close(query *q)
         (void)worker_exec(q->r->w, STR("ROLLBACK"), NULL, NULL);
         q->is_open = false;
     }
+    for (size_t i = 0; q->r->w != NULL && i < q->delete_handles.count; i++) {
+        worker_forget_deletes(q->r->w, q->delete_handles.items[i]);
+    }
+    q->delete_handles.count = 0;
 }
 
 void query_count(const query *q)

@@ -29,7 +29,13 @@ typedef struct query_table {
     bool stub_has_columns;        /* of its own (stub.h) */
     const ice_expr *filter;       /* NULL: everything */
     ice_scan scan;
+    /* The view tells of each row, in columns of the names below, the number of its file and its place in it. */
+    bool with_places;
+    const uint32_t *numbers; /* of the scan's files; NULL: their places in the scan */
 } query_table;
+
+#define QUERY_FILE "\"#file\""
+#define QUERY_ROW "\"#row\""
 
 typedef struct query_view {
     str schema, name;
@@ -52,7 +58,8 @@ typedef struct query {
     VEC(query_table) tables;
     VEC(query_view) views;
     VEC(query_renamed) renamed;
-    buf *extra_sql;  /* views of information_schema; NULL: none */
+    VEC(uint32_t) delete_handles; /* loaded into the worker */
+    buf *extra_sql;               /* views of information_schema; NULL: none */
     bool joins_text; /* the views over the files are made in one message with the text: `before` */
     str before;
     bool is_open;

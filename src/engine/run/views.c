@@ -220,15 +220,6 @@ static status choose_files(query *q, query_table *table, error *err)
         .no_pruning = !e->options.pruning,
     };
     TRY(ice_scan_plan(e->options.storage, &options, q->a, &table->scan, err));
-    if (table->scan.delete_count > 0) {
-        error_set(err, STATUS_UNSUPPORTED,
-                  "table \"%.*s.%.*s\" has delete files, which are not supported yet",
-                  STR_ARG(table->name.space), STR_ARG(table->name.table));
-        error_hint(
-            err,
-            "Rewrite its data files with the program that wrote them, so that no delete files are left.");
-        return STATUS_UNSUPPORTED;
-    }
     for (size_t i = 0; i < table->scan.file_count; i++) {
         if (!str_equal_nocase(table->scan.files[i].format, STR("PARQUET"))) {
             return error_set(err, STATUS_UNSUPPORTED,

@@ -13,6 +13,7 @@
 #include "tarn/base/fault.h"
 #include "tarn/base/limits.h"
 #include "worker/cell.h"
+#include "worker/delete_sets.h"
 #include "worker/result.h"
 
 #define INTERRUPT_REPEAT_MS 20
@@ -231,11 +232,26 @@ static status run_query(server *s, wire_reader *r, reply *out, error *err)
     return result;
 }
 
+static status run_deletes(server *s, wire_reader *r, reply *out, error *err)
+{
+    return delete_sets_load(s->session, r, &out->is_fatal, err);
+}
+
+static status run_forget(server *s, wire_reader *r, reply *out, error *err)
+{
+    (void)s;
+    (void)out;
+    (void)err;
+    delete_sets_forget(wire_get_u32(r));
+    return STATUS_OK;
+}
+
 static status run_reset(server *s, wire_reader *r, reply *out, error *err)
 {
     status result = session_reset(s->session, err);
 
     (void)r;
+    delete_sets_forget_all();
     out->is_fatal = result != STATUS_OK;
     return result;
 }
@@ -252,8 +268,9 @@ static status run_nothing(server *s, wire_reader *r, reply *out, error *err)
 typedef status (*request_run)(server *s, wire_reader *r, reply *out, error *err);
 
 static const request_run runs[WIRE_TYPE_COUNT] = {
-    [WIRE_EXEC] = run_exec,   [WIRE_SCALAR] = run_scalar, [WIRE_QUERY] = run_query,
-    [WIRE_RESET] = run_reset, [WIRE_PING] = run_nothing,
+    [WIRE_EXEC] = run_exec,     [WIRE_SCALAR] = run_scalar, [WIRE_QUERY] = run_query,
+    [WIRE_RESET] = run_reset,   [WIRE_PING] = run_nothing,  [WIRE_DELETES] = run_deletes,
+    [WIRE_FORGET] = run_forget,
 };
 
 static status run_request(server *s, reply *out, error *err)

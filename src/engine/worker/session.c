@@ -4,6 +4,7 @@
 
 #include "tarn/base/limits.h"
 #include "tarn/engine/worker.h"
+#include "worker/delete_sets.h"
 #include "worker/types.h"
 
 /* What the server may still set on a locked database, for a query: its text never reaches the worker with a SET of the
@@ -178,6 +179,9 @@ status session_open(const session_options *options, session *s, error *err)
     }
     if (result == STATUS_OK) {
         result = session_add_functions(s->connection, err);
+    }
+    if (result == STATUS_OK) {
+        result = delete_sets_add_functions(s->connection, err);
         types_learn_keywords(s->connection);
     }
     if (result == STATUS_OK) {

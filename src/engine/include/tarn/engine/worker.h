@@ -107,6 +107,13 @@ status worker_pure(worker *w, str sql, str param, const worker_cancel *cancel, a
 status worker_rows(worker *w, str sql, const worker_cancel *cancel, arena *a, const json **ret_rows,
                    error *err);
 
+/* A handle never used before in this worker, for what the next call loads. */
+uint32_t worker_fresh_handle(worker *w);
+/* Loads what is deleted from the files that a query will read; `message` is what run/deletes.c builds. */
+status worker_load_deletes(worker *w, str message, const worker_cancel *cancel, error *err);
+/* Best effort: a release does it too. */
+void worker_forget_deletes(worker *w, uint32_t handle);
+
 typedef enum result_format {
     /* arrays of values, joined by commas: what stands between "rows":[ and ] */
     RESULT_JSON_ROWS,
