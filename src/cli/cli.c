@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "connect.h"
@@ -80,6 +81,27 @@ status context_settings(cli *c, error *err)
         .flag_count = c->in.settings.count,
     };
     return settings_load(&options, &c->settings, err);
+}
+
+status context_check_data(cli *c, error *err)
+{
+    str path = c->settings->data_path;
+    struct stat about;
+
+    while (path.size > 1 && stat(str_to_c(c->memory, path), &about) != 0) {
+        size_t slash = str_find_last_char(path, '/');
+        if (slash == STR_NPOS) {
+            return STATUS_OK; /* beside where we stand */
+        }
+        path = str_slice(path, 0, slash);
+    }
+    if (path.size <= 1 || S_ISDIR(about.st_mode)) {
+        return STATUS_OK;
+    }
+    error_set(err, STATUS_USAGE, "data directory \"%.*s\": \"%.*s\" is no folder",
+              STR_ARG(c->settings->data_path), STR_ARG(path));
+    error_hint(err, "Name a directory with --data or TARN_DATA.");
+    return STATUS_USAGE;
 }
 
 char *context_data_path(cli *c, const char *name)

@@ -53,6 +53,8 @@ struct cli {
 status context_settings(cli *c, error *err);
 /* "<data>/<name>" */
 char *context_data_path(cli *c, const char *name);
+/* USAGE where the data directory, or a folder above it, is a file. One that is not there yet is fine. */
+status context_check_data(cli *c, error *err);
 
 /* ---- stdout ---- */
 /* Buffered. CANCELLED (and c->reader_gone) where nobody reads any more. */

@@ -29,6 +29,7 @@ status private_socket(cli *c, str *ret_path, error *err)
     struct sockaddr_un address;
     int fd = -1;
 
+    TRY(context_check_data(c, err));
     status made = fs_make_dirs(context_data_path(c, "run"), 0700, err);
     if (made != STATUS_OK) {
         error_context(err, "data directory \"%.*s\"", STR_ARG(c->settings->data_path));

@@ -96,7 +96,11 @@ db.commit()
 P
 run --data "$work/crowd" status; expect_code 1; expect_err_has "newer"
 touch "$work/file"
-run --data "$work/file" status; expect_err_has "$work/file"; expect_true "a file is no data directory" test "$code" != 0
+for path in "$work/file" "$work/file/below/it"; do
+    for words in status "serve --http.listen 127.0.0.1:0" "recover --yes" "sql -c select"; do
+        run --data "$path" $words; expect_code 2; expect_err_has "$path"; expect_err_has "--data"
+    done
+done
 if [ "$(id -u)" != 0 ]; then
     mkdir -m 500 "$work/closed"
     run --data "$work/closed/data" status; expect_code 4; expect_err_has "--data"

@@ -42,6 +42,7 @@ static status run_recover(cli *c, error *err)
     int64_t tables = 0;
 
     TRY(context_settings(c, err));
+    TRY(context_check_data(c, err));
     if (c->dry_run) {
         message_note(c, "would rebuild %s from the blobs", context_data_path(c, "tarn.db"));
         return STATUS_OK;
@@ -72,6 +73,7 @@ static status run_restore(cli *c, error *err)
     const char *source = str_to_c(c->memory, c->in.arguments.items[0]);
 
     TRY(context_settings(c, err));
+    TRY(context_check_data(c, err));
     if (c->dry_run) {
         message_note(c, "would restore %s to %.*s", source, STR_ARG(c->settings->data_path));
         return STATUS_OK;

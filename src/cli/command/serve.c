@@ -61,6 +61,7 @@ static status serve_privately(cli *c, error *err)
 static status run(cli *c, error *err)
 {
     TRY(context_settings(c, err));
+    TRY(context_check_data(c, err));
     return invocation_has(&c->in, "private") ? serve_privately(c, err) : serve_when_free(c, err);
 }
 
