@@ -4,6 +4,7 @@
 #include "run/write.h"
 
 #include "run/params.h"
+#include "tarn/base/fs.h"
 #include "tarn/base/limits.h"
 #include "tarn/base/vec.h"
 
@@ -42,10 +43,9 @@ static status explain_check(const write_request *request, const write_sql *sql, 
     return result;
 }
 
-static status run_copy(const write_request *request, const write_sql *sql, arena *a,
-                       const json **ret_rows, error *err)
+/* The failure of the statement that has the source in it. */
+static status explain(const write_request *request, const write_sql *sql, status result, error *err)
 {
-    status result = worker_rows(request->w, sql->text, request->cancel, a, ret_rows, err);
     if (result != STATUS_OK && err != NULL && err->position != ERROR_NO_POSITION) {
         size_t position = (size_t)err->position, offset = sql->source_offset;
         err->position = position < offset || position > offset + request->source_sql.size
@@ -59,7 +59,9 @@ static status run_copy(const write_request *request, const write_sql *sql, arena
 
 /* The columns of a row: filename, count, file_size_bytes, footer_size_bytes, column_statistics,
  * partition_keys. */
-enum { STATS_FILE = 0, STATS_ROWS = 1, STATS_COLUMNS = 4, STATS_PARTITION = 5 };
+enum { STATS_FILE = 0, STATS_ROWS = 1, STATS_BYTES = 2, STATS_COLUMNS = 4, STATS_PARTITION = 5 };
+
+#define SPLIT_ROWS_MIN INT64_C(4096) /* fewer are one row group anyway */
 
 /* A MAP arrives as an array of {"key", "value"}. */
 static const json *map_value(const json *entries, str key)
@@ -114,7 +116,7 @@ static void add_bounds(const ice_type *type, str path, const json *columns, aren
     }
 }
 
-static status read_partition(const ice_metadata *m, const json *keys, arena *a,
+static status read_partition(const ice_metadata *m, const str *texts, arena *a,
                              const ice_value **ret_values, error *err)
 {
     const ice_spec *spec = ice_metadata_spec(m);
@@ -123,70 +125,152 @@ static status read_partition(const ice_metadata *m, const json *keys, arena *a,
     TRY(ice_spec_type(spec, ice_metadata_schema(m), a, &types, err));
     for (size_t i = 0; i < spec->field_count; i++) {
         const ice_type *type = types->fields[i].type;
-        const json *value = map_value(keys, str_printf(a, "tarn_p%zu", i));
-        if (json_kind_of(value) == JSON_NULL) {
+        if (str_is_null(texts[i])) {
             values[i] = (ice_value){.kind = type->kind, .is_null = true};
         } else if (write_is_binary(&spec->fields[i], ice_metadata_schema(m))) {
             values[i] = (ice_value){.kind = type->kind};
-            TRY(str_from_hex(a, json_str_or(value, STR("")), &values[i].bytes, err));
+            TRY(str_from_hex(a, texts[i], &values[i].bytes, err));
         } else {
-            TRY(ice_value_parse_text(type, str_copy(a, json_str_or(value, STR(""))), a, &values[i],
-                                     err));
+            TRY(ice_value_parse_text(type, str_copy(a, texts[i]), a, &values[i], err));
         }
     }
     *ret_values = values;
     return STATUS_OK;
 }
 
-static status read_file(const write_request *request, const json *row, arena *a, ice_file *ret_file,
+status write_copy(const write_request *request, str copy, const str *partition, arena *a,
+                  write_pieces *pieces, error *err)
+{
+    size_t fields = ice_metadata_spec(request->metadata)->field_count;
+    const json *rows;
+    TRY(worker_rows(request->w, copy, request->cancel, a, &rows, err));
+    for (size_t i = 0; i < json_count(rows); i++) {
+        const json *row = json_at(rows, i);
+        str *texts = ARENA_ARRAY(a, str, fields + 1);
+        for (size_t k = 0; k < fields && partition == NULL; k++) {
+            texts[k] = json_str_or(
+                map_value(json_at(row, STATS_PARTITION), str_printf(a, "tarn_p%zu", k)), STR_NULL);
+        }
+        write_piece piece = {
+            .path = json_str_or(json_at(row, STATS_FILE), STR("")),
+            .row_count = json_int64_or(json_at(row, STATS_ROWS), 0),
+            .size_bytes = json_int64_or(json_at(row, STATS_BYTES), 0),
+            .columns = json_at(row, STATS_COLUMNS),
+            .partition = partition != NULL ? partition : texts,
+        };
+        if (piece.row_count > 0) {
+            vec_push(a, pieces, piece);
+        }
+    }
+    return STATUS_OK;
+}
+
+/* ---- files ---- */
+
+/* A COPY that divides rows by partition cannot limit the size of files: those far beyond it are
+ * written again, divided. */
+static status split_piece(const write_request *request, const write_sql *sql,
+                          const write_piece *piece, arena *a, write_pieces *pieces, error *err)
+{
+    buf *copy = buf_in(a, LIMIT_WORKER_MESSAGE);
+    buf_add_c(copy, "COPY (SELECT * FROM read_parquet(");
+    sql_quote_text(copy, piece->path);
+    buf_add_c(copy, ", hive_partitioning = false)) TO ");
+    sql_quote_text(
+        copy, str_printf(a, "%s/%s", worker_out(request->w), worker_fresh_name(request->w, a)));
+    buf_printf(copy, " (%.*s, WRITE_EMPTY_FILE false, FILE_SIZE_BYTES %lld)", STR_ARG(sql->options),
+               (long long)write_target_bytes(request->metadata));
+    TRY(buf_check(copy, "the statement", err));
+    TRY(write_copy(request, buf_str(copy), piece->partition, a, pieces, err));
+    return fs_remove(str_to_c(a, piece->path), err);
+}
+
+static status split_pieces(const write_request *request, const write_sql *sql, arena *a,
+                           write_pieces *pieces, error *err)
+{
+    int64_t target = write_target_bytes(request->metadata);
+    write_pieces whole = *pieces;
+    *pieces = (write_pieces){0};
+    for (size_t i = 0; i < whole.count; i++) {
+        const write_piece *piece = &whole.items[i];
+        if (piece->size_bytes > target + target / 2 && piece->row_count > SPLIT_ROWS_MIN) {
+            TRY(split_piece(request, sql, piece, a, pieces, err));
+        } else {
+            vec_push(a, pieces, *piece);
+        }
+    }
+    return STATUS_OK;
+}
+
+static status read_file(const write_request *request, const write_sql *sql,
+                        const write_piece *piece, arena *a, ice_file *ret_file,
                         store_stage_request *ret_stage, error *err)
 {
     const ice_metadata *m = request->metadata;
     const ice_schema *schema = ice_metadata_schema(m);
     const ice_spec *spec = ice_metadata_spec(m);
-    char *path = str_to_c(a, json_str_or(json_at(row, STATS_FILE), STR("")));
+    char *path = str_to_c(a, piece->path);
     const ice_value *partition = NULL;
     bound_list bounds = {0};
     ice_file file;
 
     if (spec->field_count > 0) {
-        TRY(read_partition(m, json_at(row, STATS_PARTITION), a, &partition, err));
+        TRY(read_partition(m, piece->partition, a, &partition, err));
     }
-    add_bounds(schema->root, STR(""), json_at(row, STATS_COLUMNS), a, &bounds);
+    add_bounds(schema->root, STR(""), piece->columns, a, &bounds);
     TRY(ice_file_measure(path, schema, m, bounds.items, bounds.count, a, &file, err));
     file.path = ice_data_location(m, spec, partition, a);
     file.spec_id = spec->id;
     file.partition = partition;
     file.partition_count = spec->field_count;
+    file.sort_order_id = sql->order_id;
     *ret_file = file;
     *ret_stage = (store_stage_request){
         .location = file.path, .content_type = STR("application/vnd.apache.parquet"), .path = path};
     return STATUS_OK;
 }
 
+static status write_pieces_of(const write_request *request, const write_sql *sql, str scratch,
+                              arena *a, write_pieces *pieces, error *err)
+{
+    status result;
+    if (!sql->sorted) {
+        result = write_copy(request, sql->text, NULL, a, pieces, err);
+        TRY(explain(request, sql, result, err));
+        return sql->partitioned ? split_pieces(request, sql, a, pieces, err) : STATUS_OK;
+    }
+    result = worker_exec(request->w, sql->text, request->cancel, err);
+    TRY(explain(request, sql, result, err));
+    TRY(write_sorted(request, sql, scratch, a, pieces, err));
+    return worker_exec(request->w, str_printf(a, "DROP TABLE %.*s", STR_ARG(scratch)),
+                       request->cancel, err);
+}
+
 status write_rows(const write_request *request, arena *a, engine_written *ret_written, error *err)
 {
-    char *target =
-        arena_printf(a, "%s/%s", worker_out(request->w), worker_fresh_name(request->w, a));
+    char *name = worker_fresh_name(request->w, a);
+    char *target = arena_printf(a, "%s/%s", worker_out(request->w), name);
+    str scratch = str_printf(a, "tarn_sorted_%s", name);
     engine_written written = {0};
+    write_pieces pieces = {0};
     write_sql sql;
-    const json *rows;
 
-    TRY(write_make_sql(request, target, a, &sql, err));
-    TRY(run_copy(request, &sql, a, &rows, err));
-    size_t count = json_count(rows);
-    written.files = ARENA_ARRAY(a, ice_file, count + 1);
-    written.requests = ARENA_ARRAY(a, store_stage_request, count + 1);
-    for (size_t i = 0; i < count; i++) {
-        const json *row = json_at(rows, i);
-        int64_t row_count = json_int64_or(json_at(row, STATS_ROWS), 0);
-        if (row_count == 0) {
-            continue;
-        }
-        TRY(read_file(request, row, a, &written.files[written.count],
-                      &written.requests[written.count], err));
+    TRY(write_make_sql(request, target, scratch, a, &sql, err));
+    if (sql.unordered) {
+        TRY(worker_exec(request->w, STR("SET preserve_insertion_order = false"), request->cancel,
+                        err));
+    }
+    TRY(write_pieces_of(request, &sql, scratch, a, &pieces, err));
+    if (sql.unordered) { /* after a failure the worker's session is put back */
+        TRY(worker_exec(request->w, STR("RESET preserve_insertion_order"), request->cancel, err));
+    }
+    written.files = ARENA_ARRAY(a, ice_file, pieces.count + 1);
+    written.requests = ARENA_ARRAY(a, store_stage_request, pieces.count + 1);
+    for (size_t i = 0; i < pieces.count; i++) {
+        TRY(read_file(request, &sql, &pieces.items[i], a, &written.files[i], &written.requests[i],
+                      err));
         written.count++;
-        written.row_count += row_count;
+        written.row_count += pieces.items[i].row_count;
     }
     *ret_written = written;
     return STATUS_OK;
