@@ -101,6 +101,7 @@ static status read_range(const vector_place *v, char *bytes, error *err)
 static status read_vector(const vector_place *v, row_set **ret_rows, error *err)
 {
     char *bytes;
+    int64_t count;
     status result;
 
     if (v->size_bytes > VECTOR_MAX || v->offset > INT64_MAX - VECTOR_MAX) {
@@ -113,11 +114,12 @@ static status read_vector(const vector_place *v, row_set **ret_rows, error *err)
     }
     mem_free(bytes);
     TRY(result);
-    if ((uint64_t)row_set_count(*ret_rows) != v->row_count) {
+    count = row_set_count(*ret_rows);
+    if ((uint64_t)count != v->row_count) {
         row_set_free(*ret_rows);
         return error_set(err, STATUS_CORRUPT,
                          "deletion vector: it has %lld rows, and the table says %llu",
-                         (long long)row_set_count(*ret_rows), (unsigned long long)v->row_count);
+                         (long long)count, (unsigned long long)v->row_count);
     }
     return STATUS_OK;
 }
