@@ -27,6 +27,19 @@ static int32_t next_schema_id(const ice_metadata *m)
     return next;
 }
 
+/* Behind the table's last id, and behind all that are in use: not every writer counts right. */
+static int32_t next_column_id(const ice_metadata *m)
+{
+    int32_t last = m->last_column_id;
+
+    for (size_t i = 0; i < m->schema_count; i++) {
+        int32_t highest = ice_schema_highest_id(&m->schemas[i]);
+
+        last = highest > last ? highest : last;
+    }
+    return last + 1;
+}
+
 /* A partition field may carry the name of its own column where it is that column's identity, and no other's. */
 static status check_partition_names(const ice_metadata *m, const ice_schema *schema, error *err)
 {
@@ -275,7 +288,7 @@ static status check_added(const ice_builder *b, const ice_add_column *column, er
 status ice_builder_add_column(ice_builder *b, const ice_add_column *column, error *err)
 {
     ice_schema schema = ice__builder_edit(b);
-    int32_t next_id = b->now.last_column_id + 1;
+    int32_t next_id = next_column_id(&b->now);
     const json *value = ice__json_copy(column->default_value, b->memory);
     ice_field field = {.name = str_copy(b->memory, column->name),
                        .required = column->required,
@@ -429,7 +442,7 @@ status ice_builder_widen_column(ice_builder *b, ice_path path, const ice_type *t
 {
     ice_schema schema = ice__builder_edit(b);
     str text = ice__path_text(path, b->memory);
-    int32_t next_id = b->now.last_column_id + 1;
+    int32_t next_id = next_column_id(&b->now);
     const ice_type *to;
     ice__place place;
 

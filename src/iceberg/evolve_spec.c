@@ -31,6 +31,21 @@ static const ice_partition_field *find_earlier(const ice_metadata *m,
     return found;
 }
 
+/* Behind the table's last id, and behind all that are in use: not every writer counts right. */
+static int32_t next_field_id(const ice_metadata *m)
+{
+    int32_t last = m->last_partition_id;
+
+    for (size_t i = 0; i < m->spec_count; i++) {
+        for (size_t k = 0; k < m->specs[i].field_count; k++) {
+            int32_t id = m->specs[i].fields[k].field_id;
+
+            last = id > last ? id : last;
+        }
+    }
+    return last + 1;
+}
+
 static int32_t next_spec_id(const ice_metadata *m)
 {
     int32_t next = 0;
@@ -72,7 +87,7 @@ static void make_default(ice_builder *b, ice_spec *spec, bool draft)
  * from 1000. */
 static void assign_ids(const ice_builder *b, ice_partition_field *fields, size_t count)
 {
-    int32_t next = b->now.last_partition_id + 1;
+    int32_t next = next_field_id(&b->now);
 
     for (size_t i = 0; i < count; i++) {
         const ice_partition_field *earlier = find_earlier(&b->now, &fields[i]);
@@ -189,7 +204,7 @@ static status add_to(const ice_builder *b, str text, ice_partition_field *fields
     if (b->now.format_version == 1) {
         field.field_id = FIRST_FIELD_ID + (int32_t)*count;
     } else {
-        field.field_id = earlier != NULL ? earlier->field_id : b->now.last_partition_id + 1;
+        field.field_id = earlier != NULL ? earlier->field_id : next_field_id(&b->now);
     }
     fields[(*count)++] = field;
     return STATUS_OK;

@@ -201,8 +201,8 @@ static inline test_table *test_table_create(fixture *f, str location, const char
 /* --- files --- */
 
 /* A data file of `rows` rows whose ids run from `first_id` on; the bytes are not Parquet, and nobody looks. */
-static ice_file test_file(arena *a, const ice_metadata *m, const ice_value *partition,
-                          int64_t first_id, int64_t rows)
+static inline ice_file test_file(arena *a, const ice_metadata *m, const ice_value *partition,
+                                 int64_t first_id, int64_t rows)
 {
     const ice_type *type = ice_type_primitive(ICE_LONG);
     ice_value low = {.kind = ICE_LONG, .integer = first_id};
@@ -236,7 +236,7 @@ static ice_file test_file(arena *a, const ice_metadata *m, const ice_value *part
                       .content_size_bytes = -1};
 }
 
-static store_stage_request test_request(const ice_file *file)
+static inline store_stage_request test_request(const ice_file *file)
 {
     return (store_stage_request){.location = file->path,
                                  .content_type = STR("application/octet-stream"),

@@ -6,7 +6,7 @@
  * stage, commit, again on CONFLICT.
  *
  * Errors: INVALID (names the column, field or key and the rule), NO_COLUMN (with the nearest
- * name), EXISTS, NO_SNAPSHOT, UNSUPPORTED (a type or default that the format version lacks).
+ * name), EXISTS, NO_SNAPSHOT, UNSUPPORTED (an unknown transform). An error changes nothing.
  * Source: Iceberg specification, "Schema evolution", "Partition evolution", "Sorting", "Snapshot
  * references", "Column projection" (defaults), "Table metadata". */
 #ifndef TARN_ICEBERG_EVOLVE_H
@@ -31,7 +31,8 @@ status ice_builder_build(ice_builder *b, str base_location, ice_metadata **ret_m
 status ice_builder_set_schema(ice_builder *b, const ice_schema *schema, error *err);
 
 /* Changes of the current schema. `path`: names from the top ("a.b", "xs.element", "m.value" as
- * parts). Fresh ids always; nested types get theirs too. */
+ * parts), without regard to case. Fresh ids always; nested types get theirs too. Keys of maps do not
+ * change. However many changes a builder makes, they are one new schema. */
 typedef struct ice_path {
     const str *parts;
     size_t count;
@@ -51,7 +52,8 @@ typedef struct ice_add_column {
     bool if_not_exists;
 } ice_add_column;
 status ice_builder_add_column(ice_builder *b, const ice_add_column *column, error *err);
-/* INVALID for identifier fields, and where a partition field or sort order still needs it. */
+/* INVALID for identifier fields, where the default spec or order still needs it, for what lists and
+ * maps are made of, and for the last field of a struct. */
 status ice_builder_drop_column(ice_builder *b, ice_path path, bool if_exists, error *err);
 status ice_builder_rename_column(ice_builder *b, ice_path path, str name, error *err);
 status ice_builder_move_column(ice_builder *b, ice_path path, ice_place place, str beside,
@@ -59,8 +61,8 @@ status ice_builder_move_column(ice_builder *b, ice_path path, ice_place place, s
 /* int to long, float to double, decimal of more digits, unknown to anything, date to timestamp
  * (v3); INVALID where a partition transform would give another value. */
 status ice_builder_widen_column(ice_builder *b, ice_path path, const ice_type *type, error *err);
-/* `required` true only where the table has no snapshot, or an initial default stands for the
- * rows that lack it. */
+/* `required` true only where the table has no snapshot: a default stands for files that lack the
+ * column, not for nulls in those that have it. */
 status ice_builder_set_required(ice_builder *b, ice_path path, bool required, error *err);
 status ice_builder_set_doc(ice_builder *b, ice_path path, str doc, error *err);
 /* The write default alone: what was written stays (v3). NULL removes it. */
@@ -76,13 +78,15 @@ status ice_builder_add_partition_field(ice_builder *b, str text, error *err);
 /* By field name or by the text of its transform. */
 status ice_builder_drop_partition_field(ice_builder *b, str text, error *err);
 status ice_builder_replace_partition_field(ice_builder *b, str from, str to, error *err);
-/* "a, bucket(4, b) DESC NULLS LAST"; "" is unsorted. */
+/* "a, bucket(4, b) DESC NULLS LAST"; "" is unsorted. Without a word about nulls they are first in
+ * ascending and last in descending fields. SYNTAX with position, NO_COLUMN, INVALID. */
 status ice_sort_order_parse_sql(str text, const ice_schema *schema, arena *a,
                                 ice_sort_order *ret_order, error *err);
 status ice_builder_set_order(ice_builder *b, const ice_sort_order *order, error *err);
 
 /* ---- the table ---- */
-/* ice_property_check first. */
+/* Checked (ice_property_check); "format-version" upgrades the table; INVALID for what follows from
+ * the table ("current-snapshot-id" …). */
 status ice_builder_set_property(ice_builder *b, str key, str value, error *err);
 void ice_builder_remove_property(ice_builder *b, str key);
 void ice_builder_set_location(ice_builder *b, str location);
@@ -95,6 +99,7 @@ status ice_builder_set_ref(ice_builder *b, const ice_ref *ref, error *err);
 status ice_builder_remove_ref(ice_builder *b, str name, error *err); /* "main" stays: INVALID */
 /* A snapshot that is to be part of the table; not yet of a ref. */
 status ice_builder_add_snapshot(ice_builder *b, const ice_snapshot *snapshot, error *err);
+/* References to them go too, the snapshot log begins behind the last of them. */
 void ice_builder_remove_snapshots(ice_builder *b, const int64_t *ids, size_t count);
 /* Entries of "statistics" and "partition-statistics", one for a snapshot: JSON objects. */
 status ice_builder_set_statistics(ice_builder *b, const json *entry, error *err);
