@@ -154,6 +154,21 @@ def the_command_registers():
 
 
 @test
+def sql_registers():
+    folder = make("called")
+    call = "CALL system.register_table(table => 'called', metadata_file => '{}'{})"
+    rule = f", rebase => MAP {{'file://{lake('made_called')}': '{folder}'}}"
+    equal([row[1:] for row in server().rows(call.format(folder, ""))], [[3, 2]])
+    equal(server().value("SELECT count(*) FROM called"), 3)
+    server().rows("DROP TABLE called")
+    equal([row[1:] for row in server().rows(call.format(folder, rule))], [[3, 2]])
+    refused("already_exists", call.format(folder, ""), "exists already")
+    refused("invalid", "CALL register_table(table => 'x')", "metadata_file")
+    refused("invalid", "CALL register_table('x', 'y', rebase => 'z')", "MAP")
+    refused("denied", "CALL register_table('x', '/etc')", "warehouse roots")
+
+
+@test
 def a_reader_may_not():
     key = server().make_principal("register_reader", "reader")
     answer = server().request("POST", "/api/v1/namespaces/main/register", {"name": "x", "location": lake("typed")},

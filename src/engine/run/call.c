@@ -1,20 +1,9 @@
 /* CALL: procedures by tarn's and Spark's names, with Spark's argument names. A row of the table below each. */
+#include "run/call.h"
+
 #include "run/rows_sql.h"
-#include "run/run.h"
 #include "tarn/base/limits.h"
 #include "tarn/iceberg/evolve.h"
-
-#define ARGUMENTS_MAX 4
-
-typedef struct call {
-    run *r;
-    const statement *st;
-    arena *a;
-    bool last;
-    str values[ARGUMENTS_MAX]; /* as text; STR_NULL: not given */
-    size_t positions[ARGUMENTS_MAX];
-    table_name table;
-} call;
 
 /* ---- moving "main" ---- */
 
@@ -126,7 +115,7 @@ static status take_id(const call *c, size_t argument, int64_t *ret_id, error *er
     if (str_to_int64(c->values[argument], ret_id, NULL) != STATUS_OK) {
         return run_at(error_set(err, STATUS_INVALID, "snapshot id \"%.*s\" is no number",
                                 STR_ARG(c->values[argument])),
-                      c->positions[argument], err);
+                      c->given[argument]->position, err);
     }
     return STATUS_OK;
 }
@@ -148,7 +137,7 @@ static status rollback_to_timestamp(call *c, error *err)
             STATUS_OK) {
         error_set(err, STATUS_INVALID, "\"%.*s\" is no time", STR_ARG(c->values[1]));
         error_hint(err, "Write it as 2026-11-21 10:00:00, in UTC.");
-        return run_at(STATUS_INVALID, c->positions[1], err);
+        return run_at(STATUS_INVALID, c->given[1]->position, err);
     }
     v.before_ms = when.integer / 1000;
     return commit_move(c, &v, err);
@@ -170,18 +159,36 @@ static status set_current_snapshot(call *c, error *err)
 
 static const struct {
     const char *name;
-    const char *arguments[ARGUMENTS_MAX]; /* the first is the table */
+    const char *arguments[CALL_ARGUMENTS_MAX]; /* the first is the table */
     size_t required;
+    bool makes; /* the table need not exist */
     action act;
     status (*run)(call *c, error *err);
 } procedures[] = {
-    {"rollback_to_snapshot", {"table", "snapshot_id"}, 2, ACTION_TABLE_WRITE, rollback_to_snapshot},
-    {"rollback_to_timestamp", {"table", "timestamp"}, 2, ACTION_TABLE_WRITE, rollback_to_timestamp},
+    {"rollback_to_snapshot",
+     {"table", "snapshot_id"},
+     2,
+     false,
+     ACTION_TABLE_WRITE,
+     rollback_to_snapshot},
+    {"rollback_to_timestamp",
+     {"table", "timestamp"},
+     2,
+     false,
+     ACTION_TABLE_WRITE,
+     rollback_to_timestamp},
     {"set_current_snapshot",
      {"table", "snapshot_id", "ref"},
      1,
+     false,
      ACTION_TABLE_WRITE,
      set_current_snapshot},
+    {"register_table",
+     {"table", "metadata_file", "rebase"},
+     2,
+     true,
+     ACTION_TABLE_CREATE,
+     call_register_table},
 };
 
 /* name, tarn.name, system.name, tarn.system.name */
@@ -212,7 +219,7 @@ static status find_procedure(const run *r, const statement *st, arena *a, size_t
     return run_at(STATUS_NO_FUNCTION, st->name.position, err);
 }
 
-/* 'text', 12, -3, TIMESTAMP '…': as text; NULL is STR_NULL. */
+/* 'text', 12, -3, TIMESTAMP '…': as text; MAP {…} as it is written; NULL is STR_NULL. */
 static status value_of(const run *r, const statement_argument *argument, arena *a, str *ret_text,
                        error *err)
 {
@@ -225,6 +232,10 @@ static status value_of(const run *r, const statement_argument *argument, arena *
     token_kind kind = list->items[v.to - 1].kind;
     if (v.to == v.from + 1 && token_is(list, v.from, "null")) {
         *ret_text = STR_NULL;
+        return STATUS_OK;
+    }
+    if (v.to > v.from + 1 && token_is(list, v.from, "map")) {
+        *ret_text = str_slice(list->sql, list->items[v.from].from, list->items[v.to - 1].to);
         return STATUS_OK;
     }
     if (v.to == v.from + 1 && kind == TOKEN_TEXT) {
@@ -243,15 +254,15 @@ static status find_argument(const statement_argument *argument, size_t procedure
 {
     if (str_is_null(argument->name)) {
         *ret_at = number;
-        return number < ARGUMENTS_MAX && procedures[procedure].arguments[number] != NULL
+        return number < CALL_ARGUMENTS_MAX && procedures[procedure].arguments[number] != NULL
                    ? STATUS_OK
                    : run_at(error_set(err, STATUS_INVALID, "procedure \"%s\" takes fewer arguments",
                                       procedures[procedure].name),
                             argument->position, err);
     }
-    str names[ARGUMENTS_MAX];
+    str names[CALL_ARGUMENTS_MAX];
     size_t count = 0;
-    for (; count < ARGUMENTS_MAX && procedures[procedure].arguments[count] != NULL; count++) {
+    for (; count < CALL_ARGUMENTS_MAX && procedures[procedure].arguments[count] != NULL; count++) {
         names[count] = str_c(procedures[procedure].arguments[count]);
         if (str_equal_nocase(argument->name, names[count])) {
             *ret_at = count;
@@ -269,21 +280,19 @@ static status find_argument(const statement_argument *argument, size_t procedure
 
 static status take_arguments(call *c, size_t procedure, error *err)
 {
-    bool given[ARGUMENTS_MAX] = {false};
-    for (size_t i = 0; i < ARGUMENTS_MAX; i++) {
+    for (size_t i = 0; i < CALL_ARGUMENTS_MAX; i++) {
         c->values[i] = STR_NULL;
     }
     for (size_t i = 0; i < c->st->argument_count; i++) {
         const statement_argument *argument = &c->st->arguments[i];
         size_t at;
         TRY(find_argument(argument, procedure, i, &at, err));
-        if (given[at]) {
+        if (c->given[at] != NULL) {
             return run_at(error_set(err, STATUS_INVALID, "argument \"%s\" is given twice",
                                     procedures[procedure].arguments[at]),
                           argument->position, err);
         }
-        given[at] = true;
-        c->positions[at] = argument->position;
+        c->given[at] = argument;
         TRY(value_of(c->r, argument, c->a, &c->values[at], err));
     }
     for (size_t i = 0; i < procedures[procedure].required; i++) {
@@ -304,9 +313,11 @@ status run_call(run *r, const statement *st, bool last, arena *a, error *err)
     str *parts;
     TRY(find_procedure(r, st, a, &procedure, err));
     TRY(take_arguments(&c, procedure, err));
-    TRY(run_at(catalog_split_name(c.values[0], a, &parts, &count, err), c.positions[0], err));
-    TRY(run_at(catalog_resolve(tables, parts, count, r->space, a, &c.table, err), c.positions[0],
-               err));
+    TRY(run_at(catalog_split_name(c.values[0], a, &parts, &count, err), c.given[0]->position, err));
+    TRY(run_at(procedures[procedure].makes
+                   ? catalog_resolve_new(tables, parts, count, r->space, a, &c.table, err)
+                   : catalog_resolve(tables, parts, count, r->space, a, &c.table, err),
+               c.given[0]->position, err));
     TRY(run_check_access(r, procedures[procedure].act, c.table.space, c.table.table, err));
     return run_at(procedures[procedure].run(&c, err), st->name.position, err);
 }

@@ -32,8 +32,11 @@ static void describe_table(buf *out, const query_table *table)
 {
     const ice_scan *scan = &table->scan;
     int64_t read = (int64_t)scan->file_count;
-    buf_printf(out, "%.*s.%.*s: %lld file%s considered, %lld skipped", STR_ARG(table->name.space),
-               STR_ARG(table->name.table), (long long)scan->total_files,
+    buf_printf(out, "%.*s.%.*s", STR_ARG(table->name.space), STR_ARG(table->name.table));
+    if (table->snapshot != NULL) {
+        buf_printf(out, " at snapshot %lld", (long long)table->snapshot->id);
+    }
+    buf_printf(out, ": %lld file%s considered, %lld skipped", (long long)scan->total_files,
                scan->total_files == 1 ? "" : "s", (long long)(scan->total_files - read));
     bool first = true;
     for (int reason = ICE_KEPT + 1; reason < ICE_SKIP_REASON_COUNT; reason++) {

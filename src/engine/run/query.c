@@ -1,6 +1,7 @@
 /* Analysis of a SELECT, and running it. */
 #include "run/query.h"
 
+#include "run/travel.h"
 #include "sql/tree.h"
 #include "tarn/base/limits.h"
 
@@ -67,12 +68,12 @@ static void unref_metadata(void *metadata)
     ice_metadata_unref(metadata);
 }
 
-static status find_table(query *q, table_name name, size_t *ret_index, error *err)
+status query_load(query *q, table_name name, const ice_metadata **ret_metadata, error *err)
 {
     for (size_t i = 0; i < q->tables.count; i++) {
         if (str_equal_nocase(q->tables.items[i].name.space, name.space) &&
             str_equal_nocase(q->tables.items[i].name.table, name.table)) {
-            *ret_index = i;
+            *ret_metadata = q->tables.items[i].metadata;
             return STATUS_OK;
         }
     }
@@ -81,13 +82,25 @@ static status find_table(query *q, table_name name, size_t *ret_index, error *er
     TRY(run_check_access(q->r, ACTION_TABLE_READ, name.space, name.table, err));
     TRY(catalog_load_table(q->r->e->options.catalog, name, q->a, &metadata, &info, err));
     arena_defer(q->a, unref_metadata, metadata);
-    query_table found = {.name = name,
-                         .metadata = metadata,
-                         .snapshot = ice_metadata_snapshot(metadata),
-                         .schema = ice_metadata_schema(metadata)};
-    vec_push(q->a, &q->tables, found);
-    *ret_index = q->tables.count - 1;
+    *ret_metadata = metadata;
     return STATUS_OK;
+}
+
+/* The table at one of its versions. */
+static size_t add_table(query *q, table_name name, const ice_metadata *metadata,
+                        const travel_target *target)
+{
+    for (size_t i = 0; i < q->tables.count; i++) {
+        const query_table *table = &q->tables.items[i];
+        if (table->metadata == metadata && table->snapshot == target->snapshot &&
+            table->schema == target->schema) {
+            return i;
+        }
+    }
+    query_table found = {
+        .name = name, .metadata = metadata, .snapshot = target->snapshot, .schema = target->schema};
+    vec_push(q->a, &q->tables, found);
+    return q->tables.count - 1;
 }
 
 static bool is_taken(str schema)
@@ -146,6 +159,14 @@ static void rename_in_text(query *q, const str *parts, size_t count, size_t plac
 {
     size_t chain = chain_length(q, place);
     ASSERT(chain > 0);
+    for (size_t i = 0; i < q->edits.count; i++) { /* a long name was replaced before */
+        if (q->edits.items[i].from == q->r->tokens.items[place].from) {
+            q->edits.items[i].text = text;
+            vec_push(q->a, &q->renamed,
+                     ((query_renamed){.parts = parts, .count = count, .text = text}));
+            return;
+        }
+    }
     edit change = {
         .from = q->r->tokens.items[place].from, .to = chain_end(q, place, chain), .text = text};
     vec_push(q->a, &q->edits, change);
@@ -183,17 +204,67 @@ static status add_information(query *q, const tree_table *ref, size_t place, err
     return STATUS_OK;
 }
 
+static status add_view(query *q, const str *parts, size_t chain, size_t place, size_t table)
+{
+    bool renamed;
+    query_view view = choose_view(q, parts, chain, table, &renamed);
+    bool fits = chain > 3 && str_equal(view.schema, q->tables.items[table].name.space);
+    if (renamed && !fits) { /* a longer name was replaced by its namespace and table before */
+        rename_in_text(q, parts, chain, place, quoted_name(q->a, view.schema, view.name));
+    }
+    return STATUS_OK;
+}
+
+/* What may stand behind a table's name, joined by a point. */
+static bool is_part_name(str name)
+{
+    return travel_is_ref_name(name);
+}
+
+/* A name that no table has may be a table's with a branch or a tag behind it. `absent` is what was found for the whole
+ * name, and stays the error where the front is no table either. */
+static status add_part_of_table(query *q, const str *parts, size_t chain, size_t place,
+                                const travel_clause *clause, status absent, error *err)
+{
+    str last = parts[chain - 1];
+    const ice_metadata *metadata;
+    travel_target target;
+    table_name name;
+
+    if (chain < 2 || !is_part_name(last) ||
+        catalog_resolve(q->r->e->options.catalog, parts, chain - 1, q->r->space, q->a, &name,
+                        NULL) != STATUS_OK) {
+        return absent;
+    }
+    if (err != NULL) {
+        error_clear(err);
+    }
+    TRY(query_load(q, name, &metadata, err));
+    if (clause != NULL) {
+        return error_set(err, STATUS_INVALID,
+                         "\"%.*s\" and a version of the table exclude each other", STR_ARG(last));
+    }
+    TRY(travel_resolve_ref(name, metadata, last, &target, err));
+    return add_view(q, parts, chain, place, add_table(q, name, metadata, &target));
+}
+
 /* One reference of the tree. `position` is its place in the script. */
 static status add_reference(query *q, const tree_table *ref, size_t position, error *err)
 {
-    size_t place = token_at(q, position), table;
+    size_t place = token_at(q, position);
+    const ice_metadata *metadata;
+    travel_target target;
     table_name name;
     if (place == q->range.to) {
         return error_set(err, STATUS_UNSUPPORTED,
                          "a table that is not named in the statement's own text");
     }
-    if (ref->time_travel) {
-        return error_set(err, STATUS_UNSUPPORTED, "time travel (AT) is not supported yet");
+    if (ref->time_travel) { /* one that the tokens did not show */
+        return error_set(err, STATUS_UNSUPPORTED, "this form of time travel is not supported");
+    }
+    const travel_scan *scan = travel_scan_at(q, place);
+    if (scan != NULL) {
+        return travel_open_scan(q, scan, err);
     }
     if (ref->part_count >= 2 &&
         str_equal_nocase(ref->parts[ref->part_count - 2], STR("information_schema"))) {
@@ -221,14 +292,14 @@ static status add_reference(query *q, const tree_table *ref, size_t position, er
         chain == 1 && looks_like_file(parts[0])) {
         return refuse_file(parts[0], err);
     }
-    TRY(result);
-    TRY(find_table(q, name, &table, err));
-    bool renamed;
-    query_view view = choose_view(q, parts, chain, table, &renamed);
-    if (renamed && chain <= 3) { /* a longer name was replaced before */
-        rename_in_text(q, parts, chain, place, quoted_name(q->a, view.schema, view.name));
+    travel_clause *clause = travel_clause_of(q, place + 2 * chain - 1);
+    if (result == STATUS_NO_TABLE || result == STATUS_NO_NAMESPACE) {
+        return add_part_of_table(q, parts, chain, place, clause, result, err);
     }
-    return STATUS_OK;
+    TRY(result);
+    TRY(query_load(q, name, &metadata, err));
+    TRY(travel_resolve(q, clause, name, metadata, &target, err));
+    return add_view(q, parts, chain, place, add_table(q, name, metadata, &target));
 }
 
 /* FROM a.b.c.t: DuckDB's grammar takes three parts, so longer names become "a.b.c"."t" before it
@@ -249,10 +320,15 @@ static status shorten_long_names(query *q, error *err)
             parts[part] = token_name(list, i + 2 * part, q->a);
         }
         table_name name;
-        if (catalog_resolve(q->r->e->options.catalog, parts, chain, q->r->space, q->a, &name,
-                            err) != STATUS_OK) {
+        catalog *c = q->r->e->options.catalog;
+        if (catalog_resolve(c, parts, chain, q->r->space, q->a, &name, err) != STATUS_OK) {
             error_clear(err);
-            continue; /* a column of a struct, behind a comma */
+            if (!is_part_name(parts[chain - 1]) ||
+                catalog_resolve(c, parts, chain - 1, q->r->space, q->a, &name, err) != STATUS_OK) {
+                error_clear(err);
+                continue; /* a column of a struct, behind a comma */
+            }
+            name.table = parts[chain - 1];
         }
         rename_in_text(q, parts, chain, i, quoted_name(q->a, name.space, name.table));
         i += 2 * (chain - 1);
@@ -313,12 +389,14 @@ status query_analyse(run *r, token_range range, const edit_list *edits, arena *a
         vec_push(a, &q.edits, edits->items[i]);
     }
     TRY(params_edit(list, range, r->request->params, a, &q.edits, err));
+    TRY(travel_begin(&q, err));
     TRY(shorten_long_names(&q, err));
     TRY(serialize(&q, &first, &found, err));
     for (size_t i = 0; i < found.tables.count; i++) {
         size_t position = edit_origin(&first, found.tables.items[i].position);
         TRY(run_at(add_reference(&q, &found.tables.items[i], position, err), position, err));
     }
+    TRY(travel_end(&q, err));
     rename_columns(&q, &first, &found);
     TRY(edit_apply(list->sql, list->items[range.from].from, list->items[range.to - 1].to, &q.edits,
                    a, &q.text, err));

@@ -14,6 +14,7 @@
 #include "run/edit.h"
 #include "run/params.h"
 #include "run/run.h"
+#include "sql/travel.h"
 
 /* DuckDB's parse tree of the text $1. */
 #define SERIALIZE_SQL                                                                        \
@@ -54,7 +55,12 @@ typedef struct query {
     arena *a;
     token_range range;
     edit_list edits;
-    edited text; /* what DuckDB runs */
+    travel_clause *clauses; /* of time travel, in the order of the text */
+    size_t clause_count;
+    travel_scan *scans; /* tables named by their location */
+    size_t scan_count;
+    edit_list clause_edits; /* parameters inside of them */
+    edited text;            /* what DuckDB runs */
     VEC(query_table) tables;
     VEC(query_view) views;
     VEC(query_renamed) renamed;
@@ -77,6 +83,9 @@ void query_close(query *q);
 void query_count(const query *q);
 /* Runs the text; `offset`: how many bytes of `sql` stand before it. */
 status query_fail(const query *q, status result, size_t offset, error *err);
+
+/* The table's metadata, once a statement; the principal may read it. It lives as long as the query. */
+status query_load(query *q, table_name name, const ice_metadata **ret_metadata, error *err);
 
 /* views.c */
 status views_open(query *q, bool always_plan, error *err);

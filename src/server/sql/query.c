@@ -104,11 +104,9 @@ static status choose_format(const call *c, const query_body *body, result_format
 
 static status refuse_later_parts(const query_body *body, error *err)
 {
-    if (body->async || !str_is_null(body->session) || !str_is_null(body->at)) {
+    if (body->async || !str_is_null(body->session)) {
         return error_set(err, STATUS_UNSUPPORTED, "member \"%s\" of a query is not supported yet",
-                         body->async                   ? "async"
-                         : !str_is_null(body->session) ? "session"
-                                                       : "at");
+                         body->async ? "async" : "session");
     }
     return STATUS_OK;
 }
@@ -165,6 +163,7 @@ status query_post(call *c, error *err)
     request.sql = body.sql;
     request.params = json_kind_of(body.params) == JSON_NULL ? NULL : body.params;
     request.space = body.space;
+    request.at = body.at;
     return run_query(c, &request, err);
 }
 

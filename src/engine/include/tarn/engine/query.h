@@ -35,6 +35,7 @@ typedef struct query_request {
     str sql;            /* one or more statements */
     const json *params; /* NULL: none */
     str space;          /* default namespace; empty: "main" */
+    str at; /* snapshot id, branch, tag or time that tables without one of their own are read at; empty: now */
     result_format format;
     int64_t rows_max;     /* -1: the engine's limit; 0: columns, but no rows */
     int64_t timeout_ms;   /* 0: the engine's limit */
