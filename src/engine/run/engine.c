@@ -196,6 +196,8 @@ static status (*const runners[])(run *r, const statement *st, bool last, arena *
     [STATEMENT_CREATE_TABLE_AS] = run_create_table_as,
     [STATEMENT_DROP_TABLE] = run_drop_table,
     [STATEMENT_INSERT] = run_insert,
+    [STATEMENT_DELETE] = run_delete,
+    [STATEMENT_TRUNCATE] = run_delete,
     [STATEMENT_ALTER_TABLE] = run_alter,
     [STATEMENT_COMMENT] = run_alter,
     [STATEMENT_CALL] = run_call,
@@ -232,7 +234,8 @@ static status parse_script(run *r, statement **ret_statements, size_t *ret_count
                       statement_kind_name(list[i].kind));
             return run_at(STATUS_METHOD, list[i].position, err);
         }
-        if (list[i].kind == STATEMENT_INSERT || list[i].kind == STATEMENT_CREATE_TABLE_AS) {
+        if (list[i].kind == STATEMENT_INSERT || list[i].kind == STATEMENT_CREATE_TABLE_AS ||
+            list[i].kind == STATEMENT_DELETE) {
             r->profile = WORKER_WRITER;
         }
     }

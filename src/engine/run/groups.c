@@ -242,9 +242,26 @@ static void put_files(buf *out, const query *q, const file_group *group)
     shape_put_alias(group->mapped, out);
 }
 
-static status put_group(buf *out, const query *q, const file_group *group, const ice_schema *schema,
+/* ", … AS file, … AS row": which file of the scan a row is of, and its place in it. */
+static void put_places(buf *out, const query_table *table, const file_group *group)
+{
+    if (!table->with_places) {
+        return;
+    }
+    buf_add_c(out, ", CAST(([");
+    for (size_t i = 0; i < group->indexes.count; i++) {
+        uint32_t index = group->indexes.items[i];
+        buf_printf(out, "%s%u", i > 0 ? "," : "",
+                   table->numbers != NULL ? table->numbers[index] : index);
+    }
+    buf_add_c(out, "])[CAST(file_index AS BIGINT) + 1] AS BIGINT) AS " QUERY_FILE
+                   ", file_row_number AS " QUERY_ROW);
+}
+
+static status put_group(buf *out, const query *q, const file_group *group, const query_table *table,
                         error *err)
 {
+    const ice_schema *schema = table->schema;
     buf_add_c(out, "SELECT ");
     if (group->is_plain) {
         groups_put_columns(out, schema);
@@ -255,21 +272,24 @@ static status put_group(buf *out, const query *q, const file_group *group, const
         buf_add_c(out, " AS ");
         sql_quote_name(out, schema->root->fields[i].name);
     }
+    put_places(out, table, group);
     put_files(out, q, group);
     return STATUS_OK;
 }
 
 /* SELECT columns FROM (SELECT columns and keys FROM files WHERE alive) AS d ANTI JOIN … */
 static status put_joined_group(buf *out, const query *q, const file_group *group,
-                               const ice_schema *schema, table_deletes *d, int64_t number,
+                               const query_table *table, table_deletes *d, int64_t number,
                                error *err)
 {
+    const ice_schema *schema = table->schema;
     buf_add_c(out, "SELECT ");
     for (size_t i = 0; i < schema->root->field_count; i++) {
         buf_printf(out, "%sd.\"#%zu\" AS ", i > 0 ? ", " : "", i);
         sql_quote_name(out, schema->root->fields[i].name);
     }
-    buf_add_c(out, " FROM (SELECT ");
+    buf_add_c(out, table->with_places ? ", d." QUERY_FILE ", d." QUERY_ROW " FROM (SELECT "
+                                      : " FROM (SELECT ");
     for (size_t i = 0; i < schema->root->field_count; i++) {
         TRY(put_column(out, q, group, &schema->root->fields[i], err));
         buf_printf(out, " AS \"#%zu\", ", i);
@@ -281,6 +301,7 @@ static status put_joined_group(buf *out, const query *q, const file_group *group
         buf_printf(out, ")%.*s AS \"#k%zu\", ", STR_ARG(key.path), i);
     }
     deletes_put_numbers(number, out);
+    put_places(out, table, group);
     put_files(out, q, group);
     if ((group->deletes & DELETES_ROWS) != 0) {
         deletes_put_alive(number, group->paths.count, out);
@@ -305,10 +326,10 @@ status groups_put_scan(buf *out, query *q, query_table *table, error *err)
             number = deletes_add_files(deletes, group->indexes.items, group->indexes.count);
         }
         if ((group->deletes & DELETES_EQUAL) != 0) {
-            TRY(put_joined_group(out, q, group, table->schema, deletes, number, err));
+            TRY(put_joined_group(out, q, group, table, deletes, number, err));
             continue;
         }
-        TRY(put_group(out, q, group, table->schema, err));
+        TRY(put_group(out, q, group, table, err));
         if (group->deletes != DELETES_NONE) {
             deletes_put_alive(number, group->paths.count, out);
         }

@@ -543,6 +543,28 @@ static status prepare_source(run *r, const statement *st, insert_target *t, aren
                   position, err);
 }
 
+/* INSERT OVERWRITE: the partitions of the rows are emptied first, an unpartitioned table wholly. */
+static status overwrite_rows(run *r, const insert_target *t, const engine_written *written,
+                             ice_commit_result *ret_commit, error *err)
+{
+    const ice_metadata *m = t->metadata;
+    ice_overwrite change = {
+        .kind = ICE_OVERWRITE_PARTITIONS,
+        .isolation = ice_isolation_of(m, "update"),
+        .read_snapshot_id = m->current_snapshot_id,
+        .branch = STR_NULL,
+        .added = written->files,
+        .added_count = written->count,
+        .unstaged = written->requests,
+        .unstaged_count = written->count,
+        .table_uuid = m->uuid,
+        .schema_id = m->current_schema_id,
+        .summary = engine_summary,
+        .summary_count = COUNT_OF(engine_summary),
+    };
+    return catalog_overwrite(r->e->options.catalog, t->name, &change, ret_commit, err);
+}
+
 static status insert_rows(run *r, const statement *st, insert_target *t, row_source *source,
                           bool last, arena *a, error *err)
 {
@@ -553,7 +575,9 @@ static status insert_rows(run *r, const statement *st, insert_target *t, row_sou
     TRY(write_source(r, source, t->columns, t->root->field_count, t->source_count, t->metadata,
                      &t->name, a, &written, err));
     query_count(&source->q);
-    if (written.count > 0) {
+    if (st->overwrite) {
+        TRY(overwrite_rows(r, t, &written, &commit, err));
+    } else if (written.count > 0) {
         ice_append append = append_of(&written, t->metadata);
         TRY(catalog_append(r->e->options.catalog, t->name, &append, &commit, err));
     }

@@ -68,5 +68,6 @@ status run_drop_table(run *r, const statement *st, bool last, arena *a, error *e
 status run_alter(run *r, const statement *st, bool last, arena *a, error *err);
 status run_call(run *r, const statement *st, bool last, arena *a, error *err);
 status run_insert(run *r, const statement *st, bool last, arena *a, error *err);
+status run_delete(run *r, const statement *st, bool last, arena *a, error *err);
 
 #endif

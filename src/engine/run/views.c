@@ -40,6 +40,9 @@ static void put_stub_scan(buf *out, const query_table *table, arena *a)
         buf_printf(out, "%starn_c%zu AS ", i > 0 ? ", " : "", i);
         sql_quote_name(out, schema->root->fields[i].name);
     }
+    if (table->with_places) {
+        buf_add_c(out, ", CAST(0 AS BIGINT) AS " QUERY_FILE ", CAST(0 AS BIGINT) AS " QUERY_ROW);
+    }
     buf_add_c(out, " FROM read_parquet([");
     groups_put_path(out, table->stub, a);
     buf_add_c(out, "], hive_partitioning = false");

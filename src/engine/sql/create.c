@@ -443,15 +443,20 @@ status parser_insert(parser *p, statement *st)
     if (parser_is(p, "or")) {
         return refuse_clause(p, "INSERT OR REPLACE", "Use plain INSERT INTO.");
     }
-    if (parser_is(p, "overwrite")) {
-        return refuse_clause(p, "INSERT OVERWRITE",
-                             "Drop the table and create it again with CREATE TABLE … AS.");
+    if (parser_skip(p, "overwrite")) {
+        st->overwrite = true;
+        (void)parser_skip(p, "into");
+    } else {
+        TRY(parser_expect(p, "into"));
     }
-    TRY(parser_expect(p, "into"));
     (void)parser_skip(p, "table");
     TRY(parser_name(p, &st->name));
     if (parser_is(p, "as")) {
         return refuse_clause(p, "an alias of the table in INSERT", "Leave it out.");
+    }
+    if (st->overwrite && parser_is(p, "partition")) {
+        return refuse_clause(p, "INSERT OVERWRITE … PARTITION (…)",
+                             "Leave it out: the partitions of the rows are replaced.");
     }
     if (parser_is_symbol(p, '(') && is_column_list(p)) {
         TRY(parse_insert_columns(p, st));

@@ -37,6 +37,9 @@ str parser_text(const parser *p, size_t from, size_t to);
 /* create.c: after CREATE TABLE; after INSERT INTO. */
 status parser_create_table(parser *p, statement *st);
 status parser_insert(parser *p, statement *st);
+/* delete.c: DELETE FROM …, TRUNCATE …. */
+status parser_delete(parser *p, statement *st);
+status parser_truncate(parser *p, statement *st);
 status parser_properties(parser *p, statement *st);
 /* (key = value, …) as it stands; with `keys_only` (key, …). INVALID where a key is given twice. */
 status parser_property_list(parser *p, bool keys_only, const catalog_property **ret_properties,

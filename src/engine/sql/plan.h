@@ -35,6 +35,12 @@ bool plan_explained_filters(str explain, const ice_schema *schema, arena *a, str
 /* The filter in what json_serialize_sql answered to that SELECT. */
 const ice_expr *plan_parsed_filter(str answer, const ice_schema *schema, arena *a);
 
+/* The WHERE of the SELECT in what json_serialize_sql answered, as an expression that is true for exactly the same
+ * rows (plan_exact.c); NULL where that is not certain. `table`, `alias` (STR_NULL: none): names that may stand in
+ * front of its columns. */
+const ice_expr *plan_exact_condition(str answer, const ice_schema *schema, str table, str alias,
+                                     arena *a);
+
 /* ---- between plan.c, plan_filter.c, plan_text.c and plan_value.c ---- */
 
 /* A column reference in an expression, resolved; NULL where it is none. */

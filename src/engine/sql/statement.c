@@ -172,9 +172,7 @@ static const struct {
     {"savepoint", NULL, STATUS_UNSUPPORTED, HINT_TRANSACTION},
     {"release", NULL, STATUS_UNSUPPORTED, HINT_TRANSACTION},
     {"update", NULL, STATUS_UNSUPPORTED, HINT_LATER},
-    {"delete", NULL, STATUS_UNSUPPORTED, HINT_LATER},
     {"merge", NULL, STATUS_UNSUPPORTED, HINT_LATER},
-    {"truncate", NULL, STATUS_UNSUPPORTED, "Drop the table and create it again."},
     {"replace", NULL, STATUS_UNSUPPORTED, HINT_LATER},
     {"alter", NULL, STATUS_UNSUPPORTED, "ALTER TABLE changes a table."},
     {"comment", NULL, STATUS_UNSUPPORTED, "COMMENT ON TABLE and COMMENT ON COLUMN are."},
@@ -503,13 +501,14 @@ static const struct {
     const char *word;
     status (*parse)(parser *p, statement *st);
 } accepted[] = {
-    {"select", parse_read},       {"from", parse_read},        {"values", parse_read},
-    {"table", parse_read},        {"with", parse_with},        {"summarize", parse_read},
-    {"pivot", parse_read},        {"pivot_wider", parse_read}, {"unpivot", parse_read},
-    {"pivot_longer", parse_read}, {"explain", parse_explain},  {"describe", parse_describe},
-    {"desc", parse_describe},     {"show", parse_show},        {"use", parse_use},
-    {"create", parse_create},     {"drop", parse_drop},        {"insert", parser_insert},
-    {"alter", parse_alter},       {"comment", parser_comment}, {"call", parser_call},
+    {"select", parse_read},       {"from", parse_read},          {"values", parse_read},
+    {"table", parse_read},        {"with", parse_with},          {"summarize", parse_read},
+    {"pivot", parse_read},        {"pivot_wider", parse_read},   {"unpivot", parse_read},
+    {"pivot_longer", parse_read}, {"explain", parse_explain},    {"describe", parse_describe},
+    {"desc", parse_describe},     {"show", parse_show},          {"use", parse_use},
+    {"create", parse_create},     {"drop", parse_drop},          {"insert", parser_insert},
+    {"alter", parse_alter},       {"comment", parser_comment},   {"call", parser_call},
+    {"delete", parser_delete},    {"truncate", parser_truncate},
 };
 
 status statement_parse(const token_list *list, token_range range, arena *a,

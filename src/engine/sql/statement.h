@@ -28,6 +28,8 @@
     X(CREATE_TABLE_AS, "CREATE TABLE AS", true)      \
     X(DROP_TABLE, "DROP TABLE", true)                \
     X(INSERT, "INSERT", true)                        \
+    X(DELETE, "DELETE", true)                        \
+    X(TRUNCATE, "TRUNCATE", true)                    \
     X(ALTER_TABLE, "ALTER TABLE", true)              \
     X(COMMENT, "COMMENT ON", true)                   \
     X(CALL, "CALL", true)
@@ -139,7 +141,12 @@ typedef struct statement {
     str location;       /* STR_NULL: none */
     str comment;        /* on the table; STR_NULL: none */
     int format_version; /* 0: the default */
+    /* DELETE, TRUNCATE */
+    size_t name_token; /* the first of `name` */
+    str alias;         /* STR_NULL: none */
+    token_range where; /* the condition; empty: all rows */
     /* INSERT */
+    bool overwrite; /* INSERT OVERWRITE */
     insert_source source;
     bool by_name;
     const str *insert_columns; /* NULL: not given */

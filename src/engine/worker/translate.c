@@ -325,11 +325,11 @@ static void word_generally(str folder, arena *a, const raw_error *raw, error *er
 
 #define CANDIDATES_MAX 64
 
-/* Candidates come joined by commas; DuckDB's own catalog tables are none. */
+/* Candidates come joined by commas; DuckDB's own catalog tables are none, nor are columns that tarn added ("#…"). */
 static size_t split_candidates(str text, str *names)
 {
     static const str own[] = {STR_INIT("pg_"), STR_INIT("duckdb_"), STR_INIT("sqlite_"),
-                              STR_INIT("pragma_")};
+                              STR_INIT("pragma_"), STR_INIT("#")};
     size_t count = 0;
 
     for (str rest = text; !str_is_null(rest) && rest.size > 0 && count < CANDIDATES_MAX;) {
