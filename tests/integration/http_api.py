@@ -376,6 +376,25 @@ def parameters_are_what_they_say():
 
 
 @test
+def duckdb_parses_whole_statements():
+    server = shared()
+    server.query("CREATE TABLE judged (a INT NOT NULL COMMENT 'first', comment VARCHAR COMMENT 'it''s', s STRUCT(x INT),)"
+                 " PARTITIONED BY (bucket(4, a), comment) COMMENT 'table'")
+    server.query("CREATE TABLE main.judged_as USING iceberg PARTITIONED BY (a) AS WITH z AS (SELECT 1 AS a) FROM z")
+    for sql in ("INSERT INTO TABLE judged_as VALUES (2),", "INSERT INTO tarn.main.judged_as (a) VALUES (3), (DEFAULT)",
+                "INSERT INTO judged_as BY NAME SELECT 4 AS a", "INSERT INTO judged_as DEFAULT VALUES",
+                "INSERT INTO judged_as FROM range(5, 7)"):
+        server.query(sql)
+    equal(server.rows("SELECT a FROM judged_as ORDER BY a"), [[1], [2], [3], [4], [5], [6], [None], [None]])
+    for sql, near in (("INSERT INTO judged_as (a) BY NAME SELECT 5 AS a", "BY"),
+                      ("INSERT INTO judged_as VALUES (1 2)", "2"), ("INSERT INTO judged_as VALUES (1) SELECT 2", "SELECT"),
+                      ("INSERT INTO judged_as VALUES (1) (2)", "(2)"), ("CREATE TABLE nojudge (a INT NOT NULL b)", "b)")):
+        error = fails("syntax_error", server.query, sql, status=400)
+        equal(error.position, sql.rindex(near), f"{sql}: {error}")
+    equal(server.value("SELECT count(*) FROM judged_as"), 8)
+
+
+@test
 def the_user_of_a_query_is_its_principal():
     server = shared()
     key = server.make_principal("ada", "reader")

@@ -89,8 +89,8 @@ static status limit_memory(run *r, error *err)
                : STATUS_OK;
 }
 
-/* DuckDB's own macros of these names say "duckdb". Temporary ones go before them, and the reset takes them away; the
- * user's text stays as it is, so a column of such a name is still that column. */
+/* DuckDB's own macros of these names say "duckdb". Temporary ones go before them; the worker is this principal's alone,
+ * so they may stay. The user's text is what it was: a column of such a name is still that column. */
 static status name_user(run *r, error *err)
 {
     static const str names[] = {STR_INIT("current_user"), STR_INIT("session_user"),

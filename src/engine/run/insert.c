@@ -181,6 +181,7 @@ status run_create_table_as(run *r, const statement *st, bool last, arena *a, err
     TRY(run_at(result, st->name.position, err));
     TRY(run_check_access(r, ACTION_TABLE_CREATE, table.options.name.space, table.options.name.table,
                          err));
+    TRY(run_judge(r, st, a, err));
     TRY(exists_already(r, &table.options.name, a, &exists, err));
     if (exists && st->if_exists) {
         return run_changed(r, last, 0, ICE_NO_SNAPSHOT, err);
@@ -570,6 +571,7 @@ static status insert_rows(run *r, const statement *st, insert_target *t, row_sou
 {
     engine_written written;
     ice_commit_result commit = {.snapshot_id = ICE_NO_SNAPSHOT};
+    TRY(run_judge(r, st, a, err));
     TRY(run_at(map_columns(t, st, a, err), st->name.position, err));
     TRY(prepare_source(r, st, t, a, source, err));
     TRY(write_source(r, source, t->columns, t->root->field_count, t->source_count, t->metadata,

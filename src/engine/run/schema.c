@@ -119,6 +119,7 @@ status run_create_table(run *r, const statement *st, bool last, arena *a, error 
         catalog_resolve_new(c, st->name.parts, st->name.count, r->space, a, &options.name, err);
     TRY(run_at(result, st->name.position, err));
     TRY(run_check_access(r, ACTION_TABLE_CREATE, options.name.space, options.name.table, err));
+    TRY(run_judge(r, st, a, err));
     ice_field *fields;
     TRY(table_columns(r, st->columns, st->column_count, a, &fields, err));
     root = table_root(fields, st->column_count, a);

@@ -4,6 +4,8 @@
 
 #include "run/run.h"
 
+/* DuckDB's parser over the whole of a CREATE TABLE or an INSERT, before anything is done. SYNTAX with place. */
+status run_judge(run *r, const statement *st, arena *a, error *err);
 /* A struct of the given fields. */
 const ice_type *table_root(const ice_field *fields, size_t count, arena *a);
 /* Columns as CREATE TABLE and ALTER TABLE declare them: types by DuckDB's parser, defaults as
