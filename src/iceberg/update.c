@@ -40,6 +40,9 @@ status ice_metadata_update(const ice_committer *committer,
     ice__work work = {.build = build, .done = done, .context = &u};
     status s = ice__commit_work(committer, &work, err);
 
+    if (s == STATUS_OK && err != NULL) {
+        error_clear(err); /* of the attempts before */
+    }
     if (s != STATUS_OK || ret_metadata == NULL) {
         ice_metadata_unref(u.result);
         return s;

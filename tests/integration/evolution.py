@@ -1,0 +1,341 @@
+#!/usr/bin/env python3
+"""Tables that change while rows are in them: every ALTER TABLE with rows from before and after it, random histories
+against a model, refusals that change nothing, and changes beside writers."""
+# timeout: 240
+import os
+import random
+import sys
+import threading
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
+from tarn import LONG, TarnError, check, contains, equal, main, seed, shared, test  # noqa: E402
+
+
+def run(sql):
+    return shared().query(sql)
+
+
+def rows(sql):
+    return shared().rows(sql)
+
+
+def columns(table):
+    return [(r[0], r[1]) for r in rows(f"DESCRIBE {table}")]
+
+
+def refused(sql, *words, status=None):
+    try:
+        run(sql)
+    except TarnError as error:
+        for word in words:
+            contains(str(error), word, sql)
+        check(status is None or error.status == status, f"{sql}: {error.status}")
+        return error
+    return check(False, f"it was not refused: {sql}")
+
+
+@test
+def rows_from_before_are_read_through_every_change_of_columns():
+    run("CREATE TABLE c (id INTEGER NOT NULL, name VARCHAR, price DECIMAL(5, 2), f FLOAT, gone VARCHAR)")
+    run("INSERT INTO c VALUES (1, 'one', 1.50, 0.5, 'x')")
+    run("ALTER TABLE c ADD COLUMN day DATE AFTER id")
+    equal(rows("SELECT * FROM c"), [[1, None, "one", "1.50", 0.5, "x"]])
+    run("INSERT INTO c VALUES (2, '2024-02-29', 'two', 2, 1.5, 'y')")
+    run("ALTER TABLE c RENAME name TO title")
+    run("INSERT INTO c (id, title) VALUES (3, 'three')")
+    run("ALTER TABLE c ALTER id TYPE BIGINT, ALTER price TYPE DECIMAL(20, 2), ALTER f TYPE DOUBLE")
+    run("INSERT INTO c (id, price, f) VALUES (5000000000, 123456789012.25, 1e300)")
+    run("ALTER TABLE c DROP gone")
+    run("ALTER TABLE c ADD gone INTEGER")  # another column of the same name
+    run("INSERT INTO c (id, gone) VALUES (6, 66)")
+    run("ALTER TABLE c ALTER f FIRST, ALTER id DROP NOT NULL")
+    run("INSERT INTO c (gone) VALUES (7)")
+    equal(columns("c"), [("f", "DOUBLE"), ("id", "BIGINT"), ("day", "DATE"), ("title", "VARCHAR"),
+                         ("price", "DECIMAL(20,2)"), ("gone", "INTEGER")])
+    equal(rows("SELECT * FROM c ORDER BY id NULLS LAST"), [
+        [0.5, 1, None, "one", "1.50", None], [1.5, 2, "2024-02-29", "two", "2.00", None],
+        [None, 3, None, "three", None, None], [None, 6, None, None, None, 66],
+        [1e300, 5000000000, None, None, "123456789012.25", None], [None, None, None, None, None, 7]])
+    equal(rows("SELECT id FROM c WHERE id < 3 ORDER BY id"), [[1], [2]])
+    equal(rows("SELECT title FROM c WHERE price = 1.5"), [["one"]])
+    equal(rows("SELECT id FROM c WHERE gone IS NULL ORDER BY id"), [[1], [2], [3], [5000000000]])
+
+
+@test
+def nested_columns_change_in_place():
+    run("CREATE TABLE n (id INTEGER, s STRUCT(a INTEGER, b VARCHAR), xs STRUCT(v INTEGER)[], m MAP(VARCHAR, INTEGER))")
+    run("INSERT INTO n VALUES (1, {'a': 1, 'b': 'x'}, [{'v': 1}, {'v': 2}], MAP {'k': 1}), (2, NULL, NULL, NULL)")
+    run("ALTER TABLE n ADD s.c DOUBLE FIRST, ADD xs.element.w VARCHAR")
+    run("ALTER TABLE n ALTER s.a TYPE BIGINT, ALTER xs.element.v TYPE BIGINT, ALTER m.value TYPE BIGINT")
+    run("ALTER TABLE n RENAME s.b TO text")
+    run("INSERT INTO n VALUES (3, {'c': 0.5, 'a': 5000000000, 'text': 'z'}, [{'v': 3, 'w': 'w'}], MAP {'j': 5000000000})")
+    equal(rows("SELECT * FROM n ORDER BY id"), [
+        [1, {"c": None, "a": 1, "text": "x"}, [{"v": 1, "w": None}, {"v": 2, "w": None}], [{"key": "k", "value": 1}]],
+        [2, None, None, None],
+        [3, {"c": 0.5, "a": 5000000000, "text": "z"}, [{"v": 3, "w": "w"}], [{"key": "j", "value": 5000000000}]]])
+    run("ALTER TABLE n DROP s.a")
+    equal(rows("SELECT s FROM n WHERE s.text = 'x'"), [[{"c": None, "text": "x"}]])
+
+
+@test
+def defaults_are_for_old_rows_once_and_for_new_rows_as_they_are_now():
+    refused("CREATE TABLE d2 (a INTEGER DEFAULT 1)", "format version 2")
+    run("CREATE TABLE d (id INTEGER, a INTEGER DEFAULT 1) WITH ('format-version' = '3')")
+    run("INSERT INTO d (id) VALUES (1)")
+    run("ALTER TABLE d ADD b VARCHAR NOT NULL DEFAULT 'old', ADD c TIMESTAMP DEFAULT '2024-01-01 12:00:00'")
+    run("ALTER TABLE d ALTER b SET DEFAULT 'new', ALTER a DROP DEFAULT")
+    run("INSERT INTO d (id) VALUES (2)")
+    run("INSERT INTO d VALUES (3, 3, DEFAULT, NULL), (4, DEFAULT, 'own', DEFAULT)")
+    run("INSERT INTO d BY NAME SELECT 5 AS id")
+    equal(rows("SELECT * FROM d ORDER BY id"), [
+        [1, 1, "old", "2024-01-01T12:00:00"], [2, None, "new", "2024-01-01T12:00:00"], [3, 3, "new", None],
+        [4, None, "own", "2024-01-01T12:00:00"], [5, None, "new", "2024-01-01T12:00:00"]])
+    equal(rows("SELECT id FROM d WHERE b = 'old'"), [[1]])
+    equal(rows("SELECT count(*) FROM d WHERE c >= '2024-01-01'"), [[4]])
+    refused("ALTER TABLE d ADD e INTEGER DEFAULT 'many'", "default of column \"e\"")
+    refused("ALTER TABLE d ADD e INTEGER DEFAULT 1 + 1")
+    refused("ALTER TABLE d ADD e INTEGER[] DEFAULT '[1]'", "no default")
+    run("ALTER TABLE d ADD e BLOB DEFAULT '\\xAA\\x00b', ADD g UUID DEFAULT '00000000-0000-0000-0000-00000000000a'")
+    run("INSERT INTO d (id) VALUES (6)")
+    equal(rows("SELECT DISTINCT e = '\\xAA\\x00b'::BLOB, g FROM d"), [[True, "00000000-0000-0000-0000-00000000000a"]])
+
+
+@test
+def partitioning_and_order_change_for_new_rows():
+    run("CREATE TABLE p (id INTEGER, day DATE, name VARCHAR)")
+    run("INSERT INTO p VALUES (1, '2024-01-05', 'a')")
+    run("ALTER TABLE p ADD PARTITION FIELD month(day)")
+    run("INSERT INTO p VALUES (2, '2024-02-05', 'b'), (3, '2024-03-05', 'c')")
+    run("ALTER TABLE p REPLACE PARTITION FIELD month(day) WITH day(day) AS d")
+    run("ALTER TABLE p ADD PARTITION FIELD bucket(2, id)")
+    run("INSERT INTO p VALUES (4, '2024-02-06', 'd')")
+    run("ALTER TABLE p DROP PARTITION FIELD bucket(2, id)")
+    run("ALTER TABLE p WRITE ORDERED BY name DESC")
+    run("INSERT INTO p VALUES (5, '2024-02-06', 'e'), (6, '2024-02-06', 'f')")
+    run("ALTER TABLE p DROP PARTITION FIELD d")
+    run("INSERT INTO p VALUES (7, '2024-02-07', 'g')")
+    equal(rows("SELECT id FROM p WHERE day >= '2024-02-06' ORDER BY id"), [[3], [4], [5], [6], [7]])
+    equal(rows("SELECT id FROM p WHERE day = '2024-03-05'"), [[3]])
+    equal(rows("SELECT count(*) FROM p"), [[7]])
+    refused("ALTER TABLE p ADD PARTITION FIELD month(name)", "month", status=400)
+    refused("ALTER TABLE p ADD PARTITION FIELD bucket(4, nam)", "no column \"nam\"", status=400)
+    refused("ALTER TABLE p DROP COLUMN name", "ordered by it")
+
+
+@test
+def a_refused_change_leaves_the_table_as_it_was():
+    run("CREATE TABLE r (a INTEGER, b VARCHAR)")
+    run("INSERT INTO r VALUES (1, 'x')")
+    before = rows("SHOW CREATE TABLE r")
+    for sql, word in (
+            ("ALTER TABLE r ADD c INTEGER, DROP nothing", "nothing"), ("ALTER TABLE r ADD A VARCHAR", "exists already"),
+            ("ALTER TABLE r ALTER a TYPE VARCHAR", "cannot change"), ("ALTER TABLE r ADD c INTEGER NOT NULL", "required"),
+            ("ALTER TABLE r ALTER a SET NOT NULL", "required"), ("ALTER TABLE r ADD c INTERVAL", "INTERVAL"),
+            ("ALTER TABLE r RENAME a TO b", "exists already"), ("ALTER TABLE r SET FORMAT VERSION 1", "go back"),
+            ("ALTER TABLE r SET IDENTIFIER FIELDS a", "required"), ("ALTER TABLE r SET ('gc.enabled' = 'no')", "true or false"),
+            ("ALTER TABLE r SET ('tarn.nonsense' = '1')", "unknown"), ("ALTER TABLE r CREATE TAG t AS OF VERSION 5", "snapshot 5"),
+            ("ALTER TABLE r DROP BRANCH main", "main"), ("ALTER TABLE r WRITE ORDERED BY c", "no column"),
+            ("CALL system.rollback_to_snapshot('r', 5)", "snapshot 5"), ("CALL system.rollback('r', 5)", "procedure")):
+        refused(sql, word)
+        equal(rows("SHOW CREATE TABLE r"), before, sql)
+    equal(columns("r"), [("a", "INTEGER"), ("b", "VARCHAR")])
+    refused("ALTER TABLE nothing ADD a INTEGER", status=404)
+    run("ALTER TABLE IF EXISTS nothing ADD a INTEGER")
+
+
+@test
+def a_reader_changes_nothing():
+    run("CREATE TABLE guarded AS SELECT 1 AS a")
+    key = shared().make_principal("evolution-reader", "reader")
+    for sql in ("ALTER TABLE guarded ADD b INTEGER", "COMMENT ON TABLE guarded IS 'x'", "ALTER TABLE guarded RENAME TO g2",
+                "CALL system.set_current_snapshot('guarded', 1)"):
+        try:
+            shared().query(sql, key=key)
+            check(False, sql)
+        except TarnError as error:
+            equal(error.status, 403, sql)
+    equal(columns("guarded"), [("a", "INTEGER")])
+
+
+@test
+def procedures_move_a_table_through_its_history():
+    run("CREATE TABLE h (a INTEGER)")
+    first = run("INSERT INTO h VALUES (1)")["snapshot_id"]
+    run("ALTER TABLE h ADD b INTEGER")
+    run("ALTER TABLE h CREATE TAG one")
+    second = run("INSERT INTO h VALUES (2, 2)")["snapshot_id"]
+    equal([str(v) for v in rows(f"CALL system.rollback_to_snapshot('h', {first})")[0]], [second, first])
+    equal(rows("SELECT * FROM h"), [[1, None]])  # the schema stays
+    refused(f"CALL tarn.system.rollback_to_snapshot(table => 'h', snapshot_id => {second})", "no ancestor")
+    run(f"CALL tarn.set_current_snapshot(snapshot_id => {second}, table => 'main.h')")
+    equal(rows("SELECT count(*) FROM h"), [[2]])
+    run("CALL system.set_current_snapshot('h', ref => 'one')")
+    run("INSERT INTO h VALUES (3, 3)")
+    equal(rows("SELECT a FROM h ORDER BY a"), [[1], [3]])
+    refused("CALL system.set_current_snapshot('h')", "either")
+    refused("CALL system.rollback_to_snapshot('h')", "snapshot_id")
+    refused("CALL system.rollback_to_snapshot('h', snapshot => 5)", "no argument \"snapshot\"")
+    run("ALTER TABLE h DROP TAG one")
+
+
+@test
+def versions_rise_with_rows_in_the_table():
+    run("CREATE TABLE v (a INTEGER) WITH ('format-version' = '1')")
+    run("INSERT INTO v VALUES (1)")
+    run("ALTER TABLE v SET FORMAT VERSION 2")
+    run("INSERT INTO v VALUES (2)")
+    run("ALTER TABLE v SET ('format-version' = '3')")
+    run("INSERT INTO v VALUES (3)")
+    run("ALTER TABLE v ADD t TIMESTAMP_NS DEFAULT '2024-01-01 00:00:00.123456789'")
+    equal(rows("SELECT a, t FROM v ORDER BY a"), [[i, "2024-01-01T00:00:00.123456789"] for i in (1, 2, 3)])
+    contains(rows("SHOW CREATE TABLE v")[0][0], "'format-version' = '3'")
+
+
+@test
+def columns_come_while_others_write():
+    run("CREATE TABLE w (id INTEGER)")
+    failures = []
+
+    def write(number):
+        for i in range(8):
+            try:
+                run(f"INSERT INTO w (id) VALUES ({number * 100 + i})")
+            except TarnError as error:
+                failures.append(str(error))
+
+    threads = [threading.Thread(target=write, args=(n,)) for n in range(3)]
+    for thread in threads:
+        thread.start()
+    for i in range(6):
+        run(f"ALTER TABLE w ADD c{i} INTEGER")
+    for thread in threads:
+        thread.join()
+    equal(failures, [])
+    equal(rows("SELECT count(*), count(DISTINCT id) FROM w"), [[24, 24]])
+    equal(len(columns("w")), 7)
+
+
+# ---- random histories ----
+
+TYPES = {"INTEGER": ("BIGINT", lambda r: r.randrange(-99, 99)), "FLOAT": ("DOUBLE", lambda r: r.randrange(-99, 99) / 4),
+         "BIGINT": (None, lambda r: r.randrange(-10**12, 10**12)), "DOUBLE": (None, lambda r: r.randrange(-99, 99) / 8),
+         "VARCHAR": (None, lambda r: "".join(r.choice("ab'ü") for _ in range(r.randrange(4)))),
+         "BOOLEAN": (None, lambda r: r.random() < 0.5)}
+
+
+def literal(value):
+    return "NULL" if value is None else "'" + value.replace("'", "''") + "'" if isinstance(value, str) else str(value)
+
+
+class Model:
+    """Columns and rows as they should be."""
+
+    def __init__(self, name, chance):
+        self.name, self.chance, self.count = name, chance, 0
+        self.columns, self.rows = [], []
+        first = [self.fresh(), self.fresh()]
+        self.columns = [{"name": "k", "type": "INTEGER", "default": None}] + first
+        run(f"CREATE TABLE {name} (" + ", ".join(f"{c['name']} {c['type']}" for c in self.columns)
+            + ") WITH ('format-version' = '3')")
+
+    def fresh(self):
+        self.count += 1
+        return {"name": f"c{self.count}", "type": self.chance.choice(list(TYPES)), "default": None}
+
+    def some(self):
+        return self.chance.choice(self.columns[1:])
+
+    def step(self):
+        r, t = self.chance, f"ALTER TABLE {self.name}"
+        kind = r.choice(["insert"] * 4 + ["add", "drop", "rename", "widen", "move", "default", "partition"])
+        if kind == "insert":
+            self.insert()
+        elif kind == "add":
+            column, value = self.fresh(), None
+            if r.random() < 0.6:
+                value = column["default"] = TYPES[column["type"]][1](r)
+            at = r.randrange(1, len(self.columns) + 1)
+            clause = f" DEFAULT {literal(value)}" if value is not None else ""
+            run(f"{t} ADD {column['name']} {column['type']}{clause} AFTER {self.columns[at - 1]['name']}")
+            self.columns.insert(at, column)
+            for row in self.rows:
+                row[column["name"]] = value
+        elif kind == "drop" and len(self.columns) > 3:
+            column = self.some()
+            try:
+                run(f"{t} DROP {column['name']}")
+            except TarnError as error:
+                contains(str(error), "partitioned by")
+                return
+            self.columns.remove(column)
+        elif kind == "rename":
+            column = self.some()
+            old, column["name"] = column["name"], self.fresh()["name"]
+            run(f"{t} RENAME {old} TO {column['name']}")
+            for row in self.rows:
+                row[column["name"]] = row.pop(old)
+        elif kind == "widen":
+            column = self.some()
+            if TYPES[column["type"]][0]:
+                column["type"] = TYPES[column["type"]][0]
+                run(f"{t} ALTER {column['name']} TYPE {column['type']}")
+        elif kind == "move":
+            column = self.some()
+            self.columns.remove(column)
+            run(f"{t} ALTER {column['name']} AFTER k")
+            self.columns.insert(1, column)
+        elif kind == "default":
+            column = self.some()
+            column["default"] = TYPES[column["type"]][1](r)
+            run(f"{t} ALTER {column['name']} SET DEFAULT {literal(column['default'])}")
+        elif kind == "partition":
+            column = self.some()
+            if column["type"] not in ("FLOAT", "DOUBLE", "BOOLEAN"):
+                try:
+                    run(f"{t} ADD PARTITION FIELD bucket(2, {column['name']})")
+                except TarnError:
+                    run(f"{t} DROP PARTITION FIELD bucket(2, {column['name']})")
+
+    def insert(self):
+        r = self.chance
+        given = [self.columns[0]] + [c for c in self.columns[1:] if r.random() < 0.7]
+        lines = []
+        for _ in range(r.randrange(1, 4)):
+            row = {c["name"]: c["default"] for c in self.columns}
+            for c in given:
+                row[c["name"]] = None if r.random() < 0.15 else TYPES[c["type"]][1](r)
+            row["k"] = len(self.rows) + len(lines)
+            lines.append(row)
+        values = ", ".join("(" + ", ".join(literal(row[c["name"]]) for c in given) + ")" for row in lines)
+        run(f"INSERT INTO {self.name} ({', '.join(c['name'] for c in given)}) VALUES {values}")
+        self.rows += lines
+
+    def compare(self):
+        names = [c["name"] for c in self.columns]
+        equal(columns(self.name), [(c["name"], c["type"]) for c in self.columns])
+        wanted = [[row[n] for n in names] for row in self.rows]
+        equal(rows(f"SELECT * FROM {self.name} ORDER BY k"), wanted)
+        column = self.some()
+        values = [row[column["name"]] for row in self.rows if row[column["name"]] is not None]
+        if values:
+            value = self.chance.choice(values)
+            equal(rows(f"SELECT k FROM {self.name} WHERE {column['name']} = {literal(value)} ORDER BY k"),
+                  [[row["k"]] for row in self.rows if row[column["name"]] == value])
+
+
+@test
+def random_histories_are_what_the_model_says():
+    chance = seed()
+    for i in range(60 if LONG else 6):
+        model = Model(f"random{i}", random.Random(chance.random()))
+        done = []
+        for _ in range(25):
+            model.step()
+            done.append(len(model.rows))
+        try:
+            model.compare()
+        except Exception as error:
+            raise type(error)(f"history {i}, rows after each step {done}: {error}") from error
+
+
+main()
