@@ -21,7 +21,7 @@ status write_rows(const write_request *request, arena *a, engine_written *ret_wr
 typedef struct write_sql {
     str text;             /* a COPY that tells its files; sorted: a temporary table is made */
     size_t source_offset; /* where source_sql begins in it */
-    const str *checks;    /* names for the numbers in "tarn:required:N" and "tarn:infinite:N" */
+    const str *checks;    /* names for the numbers in "tarn:required:N" and the like */
     size_t check_count;
     bool partitioned;
     bool sorted;
@@ -31,6 +31,8 @@ typedef struct write_sql {
 } write_sql;
 #define WRITE_REQUIRED "tarn:required:"
 #define WRITE_INFINITE "tarn:infinite:"
+/* False for columns of type unknown: no file has them. */
+bool write_is_stored(const ice_field *field);
 /* True for partition fields whose values are bytes: they travel as hex. */
 bool write_is_binary(const ice_partition_field *field, const ice_schema *schema);
 /* `target`: folder that files go to. `scratch`: name for the temporary table. */

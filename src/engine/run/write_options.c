@@ -6,8 +6,11 @@
 
 #define BLOOM_COLUMN "write.parquet.bloom-filter-enabled.column."
 #define BLOOM_FALSE_POSITIVES "write.parquet.bloom-filter-fpp.column."
-#define DUCKDB_GROUP_ROWS INT64_C(122880)
-#define GROUP_ROWS_MIN INT64_C(2048) /* DuckDB writes vectors of so many */
+/* As many as a row group of DuckDB's has rows; room for them is taken for every column. */
+#define BLOOM_DICTIONARY_VALUES 122880
+#define BLOOM_DICTIONARY_BYTES (16 << 20)
+#define GROUP_ROWS_MAX INT64_C(1048576) /* where bytes are to decide */
+#define GROUP_ROWS_MIN INT64_C(2048)    /* DuckDB writes vectors of so many */
 
 static void put_field_ids(buf *out, const ice_type *type, const char *separator)
 {
@@ -17,7 +20,11 @@ static void put_field_ids(buf *out, const ice_type *type, const char *separator)
         str name = type->kind == ICE_LIST  ? str_c(list_names[i])
                    : type->kind == ICE_MAP ? str_c(map_names[i])
                                            : field->name;
-        buf_add_c(out, i > 0 ? ", " : separator);
+        if (!write_is_stored(field)) {
+            continue;
+        }
+        buf_add_c(out, separator);
+        separator = ", ";
         sql_quote_text(out, name);
         if (ice_kind_is_nested(field->type->kind)) {
             buf_printf(out, ": {__duckdb_field_id: %d", field->id);
@@ -78,7 +85,7 @@ static void put_bloom_filter(const ice_metadata *m, buf *out)
         buf_printf(out,
                    ", BLOOM_FILTER_FALSE_POSITIVE_RATIO %g, DICTIONARY_SIZE_LIMIT %d, "
                    "STRING_DICTIONARY_PAGE_SIZE_LIMIT %d",
-                   rate, 10000000, 64 << 20);
+                   rate, BLOOM_DICTIONARY_VALUES, BLOOM_DICTIONARY_BYTES);
     }
 }
 
@@ -104,24 +111,35 @@ static void put_row_groups(const ice_metadata *m, bool ordered, buf *out, bool *
     int64_t rows = ice_metadata_property_int(m, "write.parquet.row-group-limit", 0);
     int64_t bytes = ice_metadata_property_int(m, "write.parquet.row-group-size-bytes", 0);
     int64_t target = write_target_bytes(m);
+    bool asked = bytes > 0;
     /* A file ends with a row group: small files need small ones. */
-    if (bytes == 0 && target < WRITE_SMALL_TARGET) {
+    if (!asked && target < WRITE_SMALL_TARGET) {
         bytes = target;
     }
     *ret_unordered = bytes > 0 && !ordered;
+    int64_t most = rows > 0 ? rows : asked ? GROUP_ROWS_MAX : 0;
     if (bytes > 0 && ordered) {
         int64_t fitting = bytes / row_width(ice_metadata_schema(m)->root);
         fitting = fitting < GROUP_ROWS_MIN ? GROUP_ROWS_MIN : fitting;
-        rows = rows > 0 && rows < fitting ? rows : fitting;
+        most = most > 0 && most < fitting ? most : fitting;
     }
-    if (rows > 0) {
-        buf_printf(out, ", ROW_GROUP_SIZE %lld", (long long)rows);
-    } else if (*ret_unordered && bytes > (int64_t)128 << 20) {
-        buf_printf(out, ", ROW_GROUP_SIZE %lld", (long long)(16 * DUCKDB_GROUP_ROWS));
+    if (most > 0) {
+        buf_printf(out, ", ROW_GROUP_SIZE %lld", (long long)most);
     }
     if (*ret_unordered) {
         buf_printf(out, ", ROW_GROUP_SIZE_BYTES %lld", (long long)bytes);
     }
+}
+
+static bool has_kind(const ice_type *type, ice_kind kind)
+{
+    for (size_t i = 0; i < type->field_count; i++) {
+        const ice_type *own = type->fields[i].type;
+        if (own->kind == kind || has_kind(own, kind)) {
+            return true;
+        }
+    }
+    return false;
 }
 
 int64_t write_target_bytes(const ice_metadata *m)
@@ -135,6 +153,9 @@ status write_options(const ice_metadata *m, bool ordered, buf *out, bool *ret_un
     buf_add_c(out, "FORMAT parquet, RETURN_STATS true, FIELD_IDS {");
     put_field_ids(out, ice_metadata_schema(m)->root, "");
     buf_add_char(out, '}');
+    if (has_kind(ice_metadata_schema(m)->root, ICE_GEOMETRY)) {
+        buf_add_c(out, ", GEOPARQUET_VERSION 'NONE'"); /* the type GEOMETRY itself, no add-on */
+    }
     TRY(put_codec(m, out, err));
     put_bloom_filter(m, out);
     if (page > 0 && str_find(buf_str(out), STR("STRING_DICTIONARY_PAGE")) == STR_NPOS) {

@@ -101,8 +101,10 @@ status write_sorted(const write_request *request, const write_sql *sql, str scra
     const json *ranges;
 
     for (size_t i = 0; i < root->field_count; i++) {
-        buf_printf(columns, "%starn_c%zu AS ", i > 0 ? ", " : "", i);
-        sql_quote_name(columns, root->fields[i].name);
+        if (write_is_stored(&root->fields[i])) {
+            buf_printf(columns, "%starn_c%zu AS ", columns->size > 0 ? ", " : "", i);
+            sql_quote_name(columns, root->fields[i].name);
+        }
     }
     cutter c = {.request = request,
                 .sql = sql,

@@ -33,6 +33,24 @@ static bool may_be_infinite(const ice_type *type)
            type->kind == ICE_TIMESTAMP_NS;
 }
 
+/* WHEN the number of elements that break the rule is above 0. `values`: a list. */
+static void put_element_check(sql_maker *m, const ice_type *type, bool required, str values,
+                              str path)
+{
+    if (required) {
+        buf_printf(m->out,
+                   " WHEN list_count(%.*s) <> len(%.*s) THEN error('" WRITE_REQUIRED "%zu')",
+                   STR_ARG(values), STR_ARG(values), add_check(m, path));
+    }
+    if (may_be_infinite(type)) {
+        buf_printf(
+            m->out,
+            " WHEN len(list_filter(%.*s, lambda tarn_e: isinf(tarn_e))) > 0 THEN error('" WRITE_INFINITE
+            "%zu')",
+            STR_ARG(values), add_check(m, path));
+    }
+}
+
 /* WHEN … THEN error(…) for each rule on the value and what is inside of it; nothing where there
  * is none. */
 static void put_checks(sql_maker *m, const ice_field *field, str value, str path, str parent)
@@ -49,11 +67,17 @@ static void put_checks(sql_maker *m, const ice_field *field, str value, str path
         buf_printf(m->out, " WHEN isinf(%.*s) THEN error('" WRITE_INFINITE "%zu')", STR_ARG(value),
                    add_check(m, path));
     }
-    if (field->type->kind == ICE_LIST && field->type->fields[0].required) {
-        buf_printf(m->out,
-                   " WHEN list_count(%.*s) <> len(%.*s) THEN error('" WRITE_REQUIRED "%zu')",
-                   STR_ARG(value), STR_ARG(value),
-                   add_check(m, str_printf(m->a, "%.*s.element", STR_ARG(path))));
+    if (field->type->kind == ICE_LIST) {
+        const ice_field *element = &field->type->fields[0];
+        put_element_check(m, element->type, element->required, value,
+                          str_printf(m->a, "%.*s.element", STR_ARG(path)));
+    }
+    for (size_t i = 0; field->type->kind == ICE_MAP && i < 2; i++) {
+        const ice_field *part = &field->type->fields[i];
+        put_element_check(
+            m, part->type, part->required && i == 1,
+            str_printf(m->a, "map_%s(%.*s)", i == 0 ? "keys" : "values", STR_ARG(value)),
+            str_printf(m->a, "%.*s.%s", STR_ARG(path), i == 0 ? "key" : "value"));
     }
     if (field->type->kind != ICE_STRUCT) {
         return;
@@ -112,6 +136,28 @@ static status check_names(const sql_maker *m, const ice_type *type)
     return STATUS_OK;
 }
 
+/* Types that DuckDB has no values for, and those that it would write so that others cannot read
+ * them: fixed[N] as a byte array. `is_nested`: below a column. */
+static status check_types(const sql_maker *m, const ice_type *type, bool is_nested)
+{
+    for (size_t i = 0; i < type->field_count; i++) {
+        const ice_type *own = type->fields[i].type;
+        bool other_earth = own->kind == ICE_GEOMETRY && own->parameters.size > 0 &&
+                           !str_equal_nocase(own->parameters, STR("OGC:CRS84"));
+        if (own->kind == ICE_TIMESTAMPTZ_NS || own->kind == ICE_GEOGRAPHY ||
+            own->kind == ICE_FIXED || other_earth || (own->kind == ICE_UNKNOWN && is_nested)) {
+            buf *name = buf_in(m->a, LIMIT_MIB);
+            ice_type_format(own, name);
+            return error_set(m->err, STATUS_UNSUPPORTED,
+                             "column \"%.*s\": values of type %.*s cannot be written to the "
+                             "specification",
+                             STR_ARG(type->fields[i].name), STR_ARG(buf_str(name)));
+        }
+        TRY(check_types(m, own, true));
+    }
+    return STATUS_OK;
+}
+
 /* Hidden columns must not have the name of one of the table's. */
 static status check_hidden(const sql_maker *m)
 {
@@ -126,6 +172,11 @@ static status check_hidden(const sql_maker *m)
         }
     }
     return STATUS_OK;
+}
+
+bool write_is_stored(const ice_field *field)
+{
+    return field->type->kind != ICE_UNKNOWN;
 }
 
 /* ---- order ---- */
@@ -162,8 +213,13 @@ static const ice_sort_order *order_of(const ice_metadata *m)
 /* "tarn_c0 AS "a", …", each with its checks; names only where files are written at once. */
 static void put_columns(sql_maker *m, bool named)
 {
+    const char *separator = "";
     for (size_t i = 0; i < m->schema->root->field_count; i++) {
-        buf_add_c(m->out, i > 0 ? ", " : "");
+        if (!write_is_stored(&m->schema->root->fields[i])) {
+            continue;
+        }
+        buf_add_c(m->out, separator);
+        separator = ", ";
         put_column(m, &m->schema->root->fields[i], i);
         buf_add_c(m->out, " AS ");
         if (named) {
@@ -243,6 +299,7 @@ status write_make_sql(const write_request *request, const char *target, str scra
     };
 
     TRY(check_names(&m, m.schema->root));
+    TRY(check_types(&m, m.schema->root, false));
     TRY(sql.partitioned ? check_hidden(&m) : STATUS_OK);
     TRY(sort_keys(&m, order, &keys));
     TRY(write_options(request->metadata, sql.sorted, options, &sql.unordered, err));
