@@ -161,6 +161,7 @@ static void test_a_conflict_names_table_snapshot_and_rule(void **context)
     const table_name name = {.space = STR("main"), .table = STR("t")};
     ice_file removed = {.path = path_of(&w, 0, l.f->arena), .referenced_data_file = STR_NULL};
     ice_overwrite change = {.kind = ICE_OVERWRITE_FILES,
+                            .isolation = ICE_SNAPSHOT_ISOLATION,
                             .branch = STR_NULL,
                             .removed = &removed,
                             .removed_count = 1,
