@@ -153,7 +153,7 @@ static status match_columns(load *l, const source_column ***ret_matches, error *
     }
     for (size_t i = 0; i < schema->root->field_count; i++) {
         const ice_field *field = &schema->root->fields[i];
-        if (matches[i] == NULL && field->required) {
+        if (matches[i] == NULL && field->required && field->write_default == NULL) {
             return error_set(
                 err, STATUS_BAD_DATA,
                 "column \"%.*s\" of table \"%.*s.%.*s\" is required and the input has none",
@@ -246,7 +246,7 @@ static status select_rows(load *l, str *ret_sql, error *err)
         } else if (matches[i] != NULL) {
             sql_quote_name(sql, matches[i]->name);
         } else {
-            buf_add_c(sql, "NULL");
+            engine_default_sql(field, l->a, sql);
         }
         buf_add_c(sql, " AS ");
         buf_add_str(sql, buf_str(type));

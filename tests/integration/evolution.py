@@ -101,6 +101,15 @@ def defaults_are_for_old_rows_once_and_for_new_rows_as_they_are_now():
 
 
 @test
+def loaded_rows_get_defaults_too():
+    run("CREATE TABLE l (id INTEGER, a VARCHAR NOT NULL DEFAULT 'none') WITH ('format-version' = '3')")
+    shared().request("POST", "/api/v1/tables/main.l/rows", [{"id": 1}, {"id": 2}]).ok()
+    equal(rows("SELECT * FROM l ORDER BY id"), [[1, "none"], [2, "none"]])
+    equal(rows("SELECT column_name, column_default FROM information_schema.columns WHERE table_name = 'l' ORDER BY 1"),
+          [["a", "'none'"], ["id", None]])
+
+
+@test
 def partitioning_and_order_change_for_new_rows():
     run("CREATE TABLE p (id INTEGER, day DATE, name VARCHAR)")
     run("INSERT INTO p VALUES (1, '2024-01-05', 'a')")

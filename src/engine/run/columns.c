@@ -156,11 +156,11 @@ void table_default_text(const json *value, const ice_type *type, arena *a, buf *
     }
 }
 
-void table_default_sql(const json *value, const ice_type *type, arena *a, buf *out)
+void engine_default_sql(const ice_field *field, arena *a, buf *out)
 {
     buf_add_c(out, "CAST(");
-    table_default_text(value, type, a, out);
+    table_default_text(field->write_default, field->type, a, out);
     buf_add_c(out, " AS ");
-    engine_duckdb_type(type, out);
+    engine_duckdb_type(field->type, out);
     buf_add_char(out, ')');
 }

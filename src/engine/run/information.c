@@ -2,6 +2,7 @@
  * asks. */
 #include "run/query.h"
 #include "run/rows_sql.h"
+#include "run/table.h"
 #include "tarn/base/limits.h"
 
 static status put_schemata(query *q, buf *sql, error *err)
@@ -67,6 +68,16 @@ static status put_tables(query *q, buf *sql, error *err)
     return STATUS_OK;
 }
 
+static str default_of(const ice_field *field, arena *a)
+{
+    buf *text = buf_in(a, LIMIT_MIB);
+    if (field->write_default == NULL) {
+        return STR_NULL;
+    }
+    table_default_text(field->write_default, field->type, a, text);
+    return buf_str(text);
+}
+
 static status put_table_columns(query *q, rows_sql *rows, const table_info *table, error *err)
 {
     ice_metadata *m;
@@ -86,7 +97,7 @@ static status put_table_columns(query *q, rows_sql *rows, const table_info *tabl
         rows_text(rows, table->name.table);
         rows_text(rows, str_copy(q->a, root->fields[i].name));
         rows_int(rows, (int64_t)i + 1);
-        rows_text(rows, STR_NULL);
+        rows_text(rows, default_of(&root->fields[i], q->a));
         rows_text(rows, root->fields[i].required ? STR("NO") : STR("YES"));
         rows_text(rows, buf_str(type));
     }

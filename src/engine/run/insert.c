@@ -47,7 +47,7 @@ static status cast_source(const row_source *source, const source_column *columns
     for (size_t i = 0; i < count; i++) {
         buf_add_c(sql, i > 0 ? ", " : "");
         if (columns[i].number == SIZE_MAX) {
-            table_default_sql(columns[i].field->write_default, columns[i].field->type, a, sql);
+            engine_default_sql(columns[i].field, a, sql);
             continue;
         }
         buf_printf(sql, "CAST(tarn_s%zu AS ", columns[i].number);
@@ -482,8 +482,7 @@ static status prepare_values(run *r, const statement *st, const insert_target *t
             v.casts[t->columns[i].number] = buf_str(cast);
             if (t->root->fields[i].write_default != NULL) {
                 buf *value = buf_in(a, LIMIT_MIB);
-                table_default_sql(t->root->fields[i].write_default, t->root->fields[i].type, a,
-                                  value);
+                engine_default_sql(&t->root->fields[i], a, value);
                 v.defaults[t->columns[i].number] = buf_str(value);
             }
         }

@@ -16,9 +16,7 @@ status table_columns(run *r, const statement_column *columns, size_t count, aren
  * BAD_DATA naming the column. */
 status table_default(run *r, token_range value, const ice_type *type, str column, arena *a,
                      const json **ret_value, error *err);
-/* A default as Iceberg keeps it, as SQL: CAST('…' AS T); NULL where there is none. */
-void table_default_sql(const json *value, const ice_type *type, arena *a, buf *out);
-/* The constant alone: 'text', 12, true. */
+/* A default as Iceberg keeps it, as a constant of SQL: 'text', 12, true; NULL. */
 void table_default_text(const json *value, const ice_type *type, arena *a, buf *out);
 /* Location, partitioning, properties and version as the statement says; properties are checked. */
 status table_options(const statement *st, const ice_type *root, arena *a, ice_create *ret_create,

@@ -98,6 +98,8 @@ void engine_read_stats(engine *e, engine_stats *ret_stats);
  * CREATE TABLE AS and load (interface.md, "SQL names": HUGEINT to decimal(38,0) …). UNSUPPORTED
  * naming the type (and the column). */
 void engine_duckdb_type(const ice_type *type, buf *out);
+/* What a row gets that comes without this column: its write default as CAST('…' AS T), or NULL. */
+void engine_default_sql(const ice_field *field, arena *a, buf *out);
 status engine_iceberg_type(str duckdb_type, str column, arena *a, const ice_type **ret_type,
                            error *err);
 
