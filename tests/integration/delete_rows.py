@@ -83,7 +83,7 @@ def what_is_left_is_what_was_not_chosen():
     with Server() as server, server.client() as client:
         for number in range(TABLES):
             table = randomtables.Table(random, f"t{number}")
-            client.query(table.create())
+            client.query(table.create(properties=f" WITH ('format-version' = '{2 + number % 2}')"))
             whole = f"SELECT * FROM {table.name} ORDER BY id"
             for sql in table.inserts():
                 client.query(sql)
@@ -158,6 +158,25 @@ def whole_files_go_by_their_metadata():
         equal(server.query("TRUNCATE TABLE t")["changed_rows"], 0)
         server.query("INSERT INTO t VALUES (1, NULL, NULL)")
         equal(server.rows("SELECT * FROM t"), [[1, None, None]])
+
+
+@test
+def rows_of_version_3_keep_their_ids():
+    with lake() as server:
+        server.query("CREATE TABLE t (id BIGINT, s VARCHAR)"
+                     f" WITH ('format-version' = '3', location = 'file://{server.folder}/t')")
+        for first in (0, 10):
+            server.query(f"INSERT INTO t SELECT range, 'x' || range FROM range({first}, {first + 10})")
+        for condition in ("id % 5 = 2", "id IN (0, 11)"):  # the second reads ids that the first wrote
+            before = set(data_files(server, "t"))
+            server.query(f"DELETE FROM t WHERE {condition}")
+        written = set(data_files(server, "t")) - before
+        equal(len(written), 1)
+        with open(written.pop(), "rb") as file:
+            server.request("POST", "/ingest/main.seen?format=parquet", body=file.read()).ok()
+        equal(server.rows("SELECT id, _row_id, _last_updated_sequence_number FROM seen ORDER BY id"),
+              [[n, n, 1 if n < 10 else 2] for n in range(20) if n % 5 != 2 and n not in (0, 11)])
+        equal(metadata(server, "t")["next-row-id"], 10 + 10 + 16 + 14)
 
 
 @test

@@ -184,29 +184,88 @@ static query_table only_partial(const deletion *d)
     return table;
 }
 
+/* Rows keep their ids from format version 3 on: files that are written anew have them as columns of reserved ids
+ * (specification, "Row lineage"). */
+static const struct {
+    ice_field field;
+    const char *otherwise; /* where the file that is read does not say it */
+} lineage[] = {
+    {{.id = 2147483540, .name = STR_INIT("_row_id"), .doc = {.data = NULL}}, QUERY_ROW_ID},
+    {{.id = 2147483539, .name = STR_INIT("_last_updated_sequence_number"), .doc = {.data = NULL}},
+     QUERY_SEQUENCE},
+};
+
+/* The table as if these were columns of its own. */
+static status add_lineage(const deletion *d, const ice_metadata **metadata, query_table *table,
+                          error *err)
+{
+    const ice_metadata *m = *metadata;
+    ice_metadata *copy = ARENA_NEW(d->a, ice_metadata);
+    ice_schema *schemas = ARENA_ARRAY(d->a, ice_schema, m->schema_count);
+    ice_type *root = ARENA_NEW(d->a, ice_type);
+    size_t count = d->table->schema->root->field_count;
+    ice_field *fields = ARENA_ARRAY(d->a, ice_field, count + COUNT_OF(lineage));
+
+    for (size_t i = 0; i < count; i++) {
+        fields[i] = d->table->schema->root->fields[i];
+        for (size_t k = 0; k < COUNT_OF(lineage); k++) {
+            if (str_equal_nocase(fields[i].name, lineage[k].field.name)) {
+                return error_set(err, STATUS_UNSUPPORTED,
+                                 "column \"%.*s\" has the name that rows' ids have in files: rows "
+                                 "of such a table cannot be written anew",
+                                 STR_ARG(fields[i].name));
+            }
+        }
+    }
+    for (size_t k = 0; k < COUNT_OF(lineage); k++) {
+        fields[count + k] = lineage[k].field;
+        fields[count + k].type = ice_type_primitive(ICE_LONG);
+    }
+    *root =
+        (ice_type){.kind = ICE_STRUCT, .fields = fields, .field_count = count + COUNT_OF(lineage)};
+    memcpy(copy, m, sizeof(*copy));
+    for (size_t i = 0; i < m->schema_count; i++) {
+        schemas[i] = m->schemas[i];
+        if (schemas[i].id == m->current_schema_id) {
+            schemas[i].root = root;
+            table->schema = &schemas[i];
+        }
+    }
+    copy->schemas = schemas;
+    table->with_lineage = true;
+    *metadata = copy;
+    return STATUS_OK;
+}
+
+static void put_kept_columns(const deletion *d, const query_table *table, buf *sql)
+{
+    const ice_type *root = table->schema->root;
+    size_t own = d->table->schema->root->field_count;
+
+    for (size_t i = 0; i < root->field_count; i++) {
+        buf_add_c(sql, i > 0 ? ", " : "");
+        buf_add_c(sql, i < own ? "" : "coalesce(");
+        sql_quote_name(sql, root->fields[i].name);
+        if (i >= own) {
+            buf_printf(sql, ", %s)", lineage[i - own].otherwise);
+        }
+    }
+}
+
 static status rewrite_files(deletion *d, error *err)
 {
     run *r = d->r;
     const ice_metadata *m = d->table->metadata;
-    const ice_type *root = d->table->schema->root;
     query_table table = only_partial(d);
     buf *scan = buf_in(d->a, LIMIT_WORKER_MESSAGE);
     buf *sql = buf_in(d->a, LIMIT_WORKER_MESSAGE);
 
     if (m->format_version > 2) {
-        error_set(err, STATUS_UNSUPPORTED,
-                  "table \"%.*s.%.*s\" has format version 3: files that hold other rows too "
-                  "cannot be rewritten yet, since rows keep their ids",
-                  STR_ARG(d->name.space), STR_ARG(d->name.table));
-        error_hint(err, "Whole files and partitions can be deleted.");
-        return STATUS_UNSUPPORTED;
+        TRY(add_lineage(d, &m, &table, err));
     }
     TRY(groups_put_scan(scan, &d->q, &table, err));
     buf_add_c(sql, "SELECT ");
-    for (size_t i = 0; i < root->field_count; i++) {
-        buf_add_c(sql, i > 0 ? ", " : "");
-        sql_quote_name(sql, root->fields[i].name);
-    }
+    put_kept_columns(d, &table, sql);
     buf_add_c(sql, " FROM (");
     buf_add_str(sql, buf_str(scan));
     buf_add_c(sql, ") ANTI JOIN " HITS " USING (" QUERY_FILE ", " QUERY_ROW ")");

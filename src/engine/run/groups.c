@@ -242,20 +242,56 @@ static void put_files(buf *out, const query *q, const file_group *group)
     shape_put_alias(group->mapped, out);
 }
 
-/* ", … AS file, … AS row": which file of the scan a row is of, and its place in it. */
+/* A number for each file of the group, of which a row takes its own file's. */
+static void put_per_file(buf *out, const query_table *table, const file_group *group,
+                         int64_t (*number)(const query_table *table, uint32_t index))
+{
+    buf_add_c(out, "([");
+    for (size_t i = 0; i < group->indexes.count; i++) {
+        int64_t value = number(table, group->indexes.items[i]);
+        buf_add_c(out, i > 0 ? "," : "");
+        if (value < 0) {
+            buf_add_c(out, "NULL");
+        } else {
+            buf_printf(out, "%lld", (long long)value);
+        }
+    }
+    buf_add_c(out, "]::BIGINT[])[CAST(file_index AS BIGINT) + 1]");
+}
+
+static int64_t own_number(const query_table *table, uint32_t index)
+{
+    return table->numbers != NULL ? table->numbers[index] : index;
+}
+
+static int64_t first_row_id(const query_table *table, uint32_t index)
+{
+    return table->scan.files[index].first_row_id;
+}
+
+/* Rows without an id have no sequence number either. */
+static int64_t row_sequence(const query_table *table, uint32_t index)
+{
+    const ice_file *file = &table->scan.files[index];
+    return file->first_row_id < 0 ? -1 : file->data_sequence;
+}
+
+/* ", … AS …": columns of query_table.with_places and with_lineage. */
 static void put_places(buf *out, const query_table *table, const file_group *group)
 {
     if (!table->with_places) {
         return;
     }
-    buf_add_c(out, ", CAST(([");
-    for (size_t i = 0; i < group->indexes.count; i++) {
-        uint32_t index = group->indexes.items[i];
-        buf_printf(out, "%s%u", i > 0 ? "," : "",
-                   table->numbers != NULL ? table->numbers[index] : index);
+    buf_add_c(out, ", ");
+    put_per_file(out, table, group, own_number);
+    buf_add_c(out, " AS " QUERY_FILE ", file_row_number AS " QUERY_ROW);
+    if (table->with_lineage) {
+        buf_add_c(out, ", ");
+        put_per_file(out, table, group, first_row_id);
+        buf_add_c(out, " + file_row_number AS " QUERY_ROW_ID ", ");
+        put_per_file(out, table, group, row_sequence);
+        buf_add_c(out, " AS " QUERY_SEQUENCE);
     }
-    buf_add_c(out, "])[CAST(file_index AS BIGINT) + 1] AS BIGINT) AS " QUERY_FILE
-                   ", file_row_number AS " QUERY_ROW);
 }
 
 static status put_group(buf *out, const query *q, const file_group *group, const query_table *table,
@@ -288,8 +324,9 @@ static status put_joined_group(buf *out, const query *q, const file_group *group
         buf_printf(out, "%sd.\"#%zu\" AS ", i > 0 ? ", " : "", i);
         sql_quote_name(out, schema->root->fields[i].name);
     }
-    buf_add_c(out, table->with_places ? ", d." QUERY_FILE ", d." QUERY_ROW " FROM (SELECT "
-                                      : " FROM (SELECT ");
+    buf_add_c(out, table->with_places ? ", d." QUERY_FILE ", d." QUERY_ROW : "");
+    buf_add_c(out, table->with_lineage ? ", d." QUERY_ROW_ID ", d." QUERY_SEQUENCE : "");
+    buf_add_c(out, " FROM (SELECT ");
     for (size_t i = 0; i < schema->root->field_count; i++) {
         TRY(put_column(out, q, group, &schema->root->fields[i], err));
         buf_printf(out, " AS \"#%zu\", ", i);

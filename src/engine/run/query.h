@@ -32,11 +32,15 @@ typedef struct query_table {
     ice_scan scan;
     /* The view tells of each row, in columns of the names below, the number of its file and its place in it. */
     bool with_places;
+    bool
+        with_lineage; /* with_places, and which id and sequence number the row has unless the file itself says so */
     const uint32_t *numbers; /* of the scan's files; NULL: their places in the scan */
 } query_table;
 
 #define QUERY_FILE "\"#file\""
 #define QUERY_ROW "\"#row\""
+#define QUERY_ROW_ID "\"#id\""
+#define QUERY_SEQUENCE "\"#sequence\""
 
 typedef struct query_view {
     str schema, name;
