@@ -1,7 +1,11 @@
-/* The queue of submissions, the writer thread, and reading. What a statement is: statement.c;
+/* The queue of submissions, the writer, and reading. What a statement is: statement.c;
  * the database behind it: sqlite.c; versions of the schema: migrate.c.
  *
- * Life of a submission, in the writer thread (run_group):
+ * The writer is one thread at a time, the one that has `writing`: who submits while nobody writes
+ * runs a group at once, without a change of threads there and back; what arrives meanwhile is the
+ * state thread's, group after group. It also cares for the log when all is quiet.
+ *
+ * Life of a submission, in the writer (run_group):
  *     waiting -> applied in a savepoint -> kept or undone alone (apply_one)
  *             -> committed with its group, one sync (commit_group) -> hooks, caller told (tell)
  * A group takes what waits when it begins and what arrives while its members are applied; what
@@ -46,6 +50,10 @@ struct state {
     cond work;
     submission *first; /* waiting, in order */
     submission *last;
+    bool writing;  /* somebody uses `writer` and runs a group */
+    pthread_t who; /* that is */
+    bool cared;    /* the log was cared for since the last group */
+    bool asleep;   /* the state thread, until something happens */
     bool closing;
     state_stats stats;
 
@@ -251,52 +259,92 @@ static void run_group(state *s)
     }
 }
 
-/* Waits for a submission; where none comes for a while, the time is used for the log. False at
- * the end. */
+/* --- who writes; with the lock held --- */
+
+static void begin_writing(state *s)
+{
+    s->writing = true;
+    s->who = pthread_self();
+}
+
+static void end_writing(state *s)
+{
+    s->writing = false;
+    /* The state thread goes on with what waits, or begins to wait for quiet. */
+    if (s->first != NULL || s->closing || s->asleep) {
+        cond_signal(&s->work);
+    }
+}
+
+static void write_group(state *s)
+{
+    begin_writing(s);
+    s->cared = false;
+    mutex_unlock(&s->lock);
+    run_group(s);
+    s->ops->care(s->writer, false);
+    mutex_lock(&s->lock);
+}
+
+/* --- the state thread --- */
+
+static void care_for_log(state *s)
+{
+    begin_writing(s);
+    mutex_unlock(&s->lock);
+    s->ops->care(s->writer, true);
+    mutex_lock(&s->lock);
+    s->writing = false;
+    s->cared = true;
+}
+
+/* Waits for its turn; where no group came for a while, the time is used for the log. False at the
+ * end. With the lock held. */
 static bool wait_for_work(state *s)
 {
+    int64_t groups = s->stats.groups;
     int64_t quiet_ns = clock_mono_ns() + QUIET_NS;
-    bool cared = false;
-    bool more;
 
-    mutex_lock(&s->lock);
-    while (s->first == NULL && !s->closing) {
-        if (cared) {
+    while (s->writing || (s->first == NULL && !s->closing)) {
+        if (s->cared || s->writing) {
+            s->asleep = true;
             cond_wait(&s->work, &s->lock);
-        } else if (!cond_wait_until(&s->work, &s->lock, quiet_ns) && s->first == NULL) {
-            mutex_unlock(&s->lock);
-            s->ops->care(s->writer, true);
-            cared = true;
-            mutex_lock(&s->lock);
+            s->asleep = false;
+        } else if (!cond_wait_until(&s->work, &s->lock, quiet_ns)) {
+            if (!s->writing && s->first == NULL && !s->closing && s->stats.groups == groups) {
+                care_for_log(s);
+            }
+            groups = s->stats.groups;
+            quiet_ns = clock_mono_ns() + QUIET_NS;
         }
     }
-    more = s->first != NULL;
-    mutex_unlock(&s->lock);
-    return more;
+    return s->first != NULL;
 }
 
 static void run_writer(void *context)
 {
     state *s = context;
 
+    mutex_lock(&s->lock);
     while (wait_for_work(s)) {
-        run_group(s);
-        s->ops->care(s->writer, false);
+        write_group(s);
+        s->writing = false;
     }
+    mutex_unlock(&s->lock);
 }
 
+/* --- submitting --- */
+
+/* With the lock held. */
 static void enqueue(state *s, submission *sub)
 {
-    mutex_lock(&s->lock);
     ASSERT(!s->closing);
     if (s->last != NULL) {
         s->last->next = sub;
     } else {
         s->first = sub;
-        cond_signal(&s->work);
     }
     s->last = sub;
-    mutex_unlock(&s->lock);
 }
 
 status state_submit(state *s, status (*apply)(void *context, state_txn *txn, error *err),
@@ -304,10 +352,20 @@ status state_submit(state *s, status (*apply)(void *context, state_txn *txn, err
 {
     submission sub = {.apply = apply, .context = context, .err = ERROR_INIT};
 
-    ASSERT(!pthread_equal(pthread_self(), s->thread.handle)); /* would wait for itself */
     cond_init(&sub.told);
-    enqueue(s, &sub);
     mutex_lock(&s->lock);
+    ASSERT(!s->writing || !pthread_equal(pthread_self(), s->who)); /* would wait for itself */
+    if (!s->writing && s->first == NULL) {
+        enqueue(s, &sub);
+        write_group(s);
+        end_writing(s);
+        ASSERT(sub.finished);
+    } else {
+        enqueue(s, &sub);
+        if (!s->writing) {
+            cond_signal(&s->work);
+        }
+    }
     while (!sub.finished) {
         cond_wait(&sub.told, &s->lock);
     }
@@ -329,7 +387,12 @@ void state_submit_async(state *s, status (*apply)(void *context, state_txn *txn,
     sub->done = done;
     sub->context = context;
     error_clear(&sub->err);
+    mutex_lock(&s->lock);
     enqueue(s, sub);
+    if (!s->writing) {
+        cond_signal(&s->work);
+    }
+    mutex_unlock(&s->lock);
 }
 
 /* --- reading --- */

@@ -2,10 +2,12 @@
  * bytes is a row here, so a commit of tarn is one transaction of this.
  *
  * Invariants
- *   1. One writer thread owns the only connection that writes. Modules hand it functions
- *      (state_submit); each runs in a savepoint, a group of them commits with one fsync, and only
- *      then are their callers told.
- *   2. There is no BEGIN, COMMIT or SAVEPOINT outside this module, and no thread but the writer
+ *   1. There is one connection that writes, and one thread at a time uses it, the writer. Modules
+ *      hand it functions (state_submit); each runs in a savepoint, a group of them commits with one
+ *      fsync, and only then are their callers told. Who submits while nobody writes is the writer
+ *      of that group, which may hold functions of others; what comes meanwhile is written by a
+ *      thread of this module. So a function may run in any thread that submits.
+ *   2. There is no BEGIN, COMMIT or SAVEPOINT outside this module, and nobody but the writer
  *      checkpoints.
  *   3. A submission that fails is rolled back to its savepoint and does not disturb its group.
  *   4. A failed commit of a group fails every submission of it and is not retried. A full disk
@@ -53,12 +55,12 @@ status state_open(const state_options *options, const state_migration *migration
 /* Finishes what was submitted, checkpoints, closes. */
 void state_close(state *s);
 
-/* Runs `apply` on the writer thread; returns after its group is durable. The error of `apply`
+/* Has `apply` run by the writer; returns after its group is durable. The error of `apply`
  * comes back as it is. Do not call from inside `apply`. CONFLICT etc. are apply's own; IO where
  * the group could not commit. */
 status state_submit(state *s, status (*apply)(void *context, state_txn *txn, error *err),
                     void *context, error *err);
-/* As state_submit, but returns at once; `done` is called by the writer thread after the group is
+/* As state_submit, but returns at once; `done` is called by the writer after the group is
  * durable (or failed), and must be quick. */
 void state_submit_async(state *s, status (*apply)(void *context, state_txn *txn, error *err),
                         void (*done)(void *context, status result, const error *err),
@@ -67,14 +69,14 @@ void state_submit_async(state *s, status (*apply)(void *context, state_txn *txn,
  * where all readers are in use: not to be called from inside `read`. */
 status state_read(state *s, status (*read)(void *context, state_txn *txn, error *err),
                   void *context, error *err);
-/* Called after the group of this submission is durable, in the writer thread, if it was not
+/* Called after the group of this submission is durable, by the writer, if it was not
  * rolled back: for caches that mirror rows. Inside `apply` only. */
 void state_after_commit(state_txn *txn, void (*run)(void *context), void *context);
 /* How a submission ended, for what must happen either way. UNKNOWN: the sync of its group
  * failed; it may or may not be there after a restart, so nothing that it refers to may be
  * removed. */
 typedef enum state_outcome { STATE_COMMITTED, STATE_ROLLED_BACK, STATE_UNKNOWN } state_outcome;
-/* Called once, in the writer thread, before the caller of state_submit is told; must be quick.
+/* Called once, by the writer, before the caller of state_submit is told; must be quick.
  * Inside `apply` only. Hooks of one submission run in the order in which they were given. */
 void state_at_end(state_txn *txn, void (*run)(void *context, state_outcome outcome), void *context);
 bool state_txn_writes(const state_txn *txn);
