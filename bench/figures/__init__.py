@@ -1,4 +1,4 @@
 """The figures, in the order in which they are measured. Each module measures with `measure(bench)`."""
-from figures import arrow, commits, idle, load, scan, small
+from figures import arrow, commits, deletes, idle, load, scan, small
 
-FIGURES = {"idle": idle, "commits": commits, "load": load, "scan": scan, "arrow": arrow, "small": small}
+FIGURES = {"idle": idle, "commits": commits, "load": load, "scan": scan, "deletes": deletes, "arrow": arrow, "small": small}

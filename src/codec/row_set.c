@@ -130,6 +130,16 @@ int64_t row_set_count(const row_set *s)
     return (int64_t)count;
 }
 
+size_t row_set_size_bytes(const row_set *s)
+{
+    size_t size = sizeof(*s);
+
+    for (size_t i = 0; i < s->count; i++) {
+        size += sizeof(part) + roaring_bitmap_size_in_bytes(s->parts[i].bitmap);
+    }
+    return size;
+}
+
 int64_t row_set_last(const row_set *s)
 {
     for (size_t i = s->count; i > 0; i--) {

@@ -106,15 +106,17 @@ static bool looks_whole(str path)
            str_ends_with(path, STR(".avro"));
 }
 
-/* The only data file that positions may be of; STR_NULL where there are several. */
-static str only_path(const candidate *c)
+str ice_delete_target(const ice_file *f)
 {
-    if (!str_is_null(c->file->referenced_data_file)) {
-        return c->file->referenced_data_file;
+    str lower = ice__find_bound(f->lower_bounds, f->lower_bound_count, FILE_PATH_ID);
+    str upper = ice__find_bound(f->upper_bounds, f->upper_bound_count, FILE_PATH_ID);
+
+    if (!str_is_null(f->referenced_data_file)) {
+        return f->referenced_data_file;
     }
-    return !str_is_null(c->path_lower) && !str_is_null(c->path_upper) &&
-                   str_equal(c->path_lower, c->path_upper) && looks_whole(c->path_lower)
-               ? c->path_lower
+    return !str_is_null(lower) && !str_is_null(upper) && str_equal(lower, upper) &&
+                   looks_whole(lower)
+               ? lower
                : STR_NULL;
 }
 
@@ -148,7 +150,7 @@ static void add_positions(delete_index *x, uint32_t number)
 
     c->path_lower = ice__find_bound(f->lower_bounds, f->lower_bound_count, FILE_PATH_ID);
     c->path_upper = ice__find_bound(f->upper_bounds, f->upper_bound_count, FILE_PATH_ID);
-    path = only_path(c);
+    path = ice_delete_target(f);
     if (!str_is_null(path)) {
         p = find_or_add(x->paths, path, x->memory);
     } else {

@@ -284,6 +284,7 @@ static status check_keys(const table_deletes *d, const key_set *set, const shape
 /* The delete files of one shape. */
 typedef struct delete_group {
     const shape *look;
+    bool is_single; /* positions: each speaks of one data file, and its paths need not be read */
     VEC(const ice_file *) files;
     VEC(const char *) paths;
     VEC(uint32_t) indexes; /* in the scan's list */
@@ -295,6 +296,7 @@ static status add_to_group(const table_deletes *d, uint32_t index, delete_groups
                            error *err)
 {
     const ice_file *file = &d->table->scan.deletes[index];
+    bool is_single = file->content == ICE_POSITION_DELETES && !str_is_null(ice_delete_target(file));
     str location = ice_locate(d->table->metadata, file->path, d->q->a);
     const shape *look;
     const char *path;
@@ -302,11 +304,12 @@ static status add_to_group(const table_deletes *d, uint32_t index, delete_groups
 
     TRY(groups_link_file(d->q, location, &path, err));
     TRY(shape_of(&d->q->r->e->shapes, location, path, &look, err));
-    while (at < groups->count && groups->items[at].look != look) {
+    while (at < groups->count &&
+           (groups->items[at].look != look || groups->items[at].is_single != is_single)) {
         at++;
     }
     if (at == groups->count) {
-        vec_push(d->q->a, groups, ((delete_group){.look = look}));
+        vec_push(d->q->a, groups, ((delete_group){.look = look, .is_single = is_single}));
     }
     vec_push(d->q->a, &groups->items[at].files, file);
     vec_push(d->q->a, &groups->items[at].paths, path);
@@ -597,11 +600,16 @@ static status make_position_sql(const table_deletes *d, const delete_group *grou
     buf_add_c(column, path->kind == ICE_BINARY ? "decode(" : "(");
     sql_quote_name(column, path->name);
     buf_add_char(column, ')');
-    buf_printf(sql, "SELECT file_index, %.*s, CAST(", STR_ARG(buf_str(column)));
+    buf_printf(sql, "SELECT file_index, CAST(");
     sql_quote_name(sql, pos->name);
     buf_add_c(sql, " AS BIGINT)");
+    if (!group->is_single) {
+        buf_printf(sql, ", %.*s", STR_ARG(buf_str(column)));
+    }
     put_files(d, group, group->look, sql);
-    put_path_range(d, group, targets, buf_str(column), sql);
+    if (!group->is_single) {
+        put_path_range(d, group, targets, buf_str(column), sql);
+    }
     return buf_check(sql, "the list of delete files", err);
 }
 
@@ -619,11 +627,13 @@ static status put_positions(const table_deletes *d, buf *out, error *err)
 
         TRY(make_position_sql(d, group, targets, sql, err));
         wire_put_str(out, buf_str(sql));
+        buf_add_u32le(out, group->is_single ? 1 : 0);
         buf_add_u32le(out, (uint32_t)group->indexes.count);
         for (size_t k = 0; k < group->indexes.count; k++) {
             const slot_list *list = &targets[group->indexes.items[k]];
 
             wire_put_str(out, group->files.items[k]->path);
+            wire_put_str(out, str_c(group->paths.items[k]));
             buf_add_u32le(out, (uint32_t)list->count);
             for (size_t j = 0; j < list->count; j++) {
                 buf_add_u32le(out, list->items[j]);

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "tarn/base/fs.h"
@@ -17,14 +18,30 @@
 #define VECTOR_MAX (1024 * LIMIT_MIB)
 #define HANDLES_SKIPPED_MAX 1000000 /* between two loads that succeed */
 
+/* Rows that position delete files took from one data file, kept for the queries to come. Files never change: the key
+ * says which they are. A set that is used is never freed. */
+typedef struct kept_rows {
+    row_set *rows;
+    size_t size_bytes;
+    int users;
+    bool is_dropped; /* to be freed by its last user */
+} kept_rows;
+
+#define KEPT_MAX (64 * LIMIT_MIB)
+#define KEY_FILES_MAX 16 /* of more delete files nothing is kept */
+
+static map *kept;
+static size_t kept_bytes;
+
 /* Files are numbered: data files first, then equality delete files. */
 typedef struct delete_set {
     size_t count;
     str *locations;
     int64_t *sequences;
     int64_t *partitions;
-    map *numbers;   /* of data files, plus 1, by their location */
-    row_set **rows; /* NULL where no row is deleted by its number */
+    map *numbers;     /* of data files, plus 1, by their location */
+    kept_rows **kept; /* what `rows` belongs to; NULL: to this set */
+    row_set **rows;   /* NULL where no row is deleted by its number */
     arena *memory;
 } delete_set;
 
@@ -38,12 +55,22 @@ static status damaged(error *err)
     return error_set(err, STATUS_INTERNAL, "the message about deleted rows is damaged");
 }
 
+static void free_kept(kept_rows *k)
+{
+    row_set_free(k->rows);
+    mem_free(k);
+}
+
 static void free_rows(void *object)
 {
     delete_set *set = object;
 
     for (size_t i = 0; i < set->count; i++) {
-        row_set_free(set->rows[i]);
+        if (set->kept[i] == NULL) {
+            row_set_free(set->rows[i]);
+        } else if (--set->kept[i]->users == 0 && set->kept[i]->is_dropped) {
+            free_kept(set->kept[i]);
+        }
     }
 }
 
@@ -58,6 +85,7 @@ static status read_files(delete_set *set, wire_reader *r, error *err)
     set->sequences = ARENA_ARRAY(set->memory, int64_t, set->count);
     set->partitions = ARENA_ARRAY(set->memory, int64_t, set->count);
     set->rows = ARENA_ARRAY(set->memory, row_set *, set->count);
+    set->kept = ARENA_ARRAY(set->memory, kept_rows *, set->count);
     set->numbers = map_create(set->memory);
     arena_defer(set->memory, free_rows, set);
     for (size_t i = 0; i < set->count; i++) {
@@ -159,9 +187,11 @@ typedef struct slot_list {
 
 /* One query over several of them: what they are, and of which data files they may delete rows. */
 typedef struct position_query {
-    str sql; /* yields file_index, file_path, pos */
+    str sql; /* yields file_index, pos, and where several data files may be meant file_path */
+    bool is_single; /* each speaks of one data file */
     size_t count;
     str *locations;
+    str *paths;         /* in the worker's folder */
     slot_list *targets; /* for each: numbers of data files, ascending */
 } position_query;
 
@@ -177,6 +207,9 @@ static status read_targets(const delete_set *set, wire_reader *r, arena *a, slot
     items = ARENA_ARRAY(a, uint32_t, count);
     for (uint32_t i = 0; i < count; i++) {
         items[i] = wire_get_u32(r);
+        if (items[i] >= set->count) {
+            return damaged(err);
+        }
     }
     *targets = (slot_list){.items = items, .count = count};
     return r->failed ? damaged(err) : STATUS_OK;
@@ -203,15 +236,21 @@ static status read_position_query(delete_set *set, wire_reader *r, arena *a, pos
                                   error *err)
 {
     p->sql = str_copy(a, wire_get_str(r));
+    p->is_single = wire_get_u32(r) != 0;
     p->count = wire_get_u32(r);
     if (r->failed || p->count > (size_t)(r->end - r->at)) {
         return damaged(err);
     }
     p->locations = ARENA_ARRAY(a, str, p->count);
+    p->paths = ARENA_ARRAY(a, str, p->count);
     p->targets = ARENA_ARRAY(a, slot_list, p->count);
     for (size_t i = 0; i < p->count; i++) {
         p->locations[i] = str_copy(a, wire_get_str(r));
+        p->paths[i] = str_copy(a, wire_get_str(r));
         TRY(read_targets(set, r, a, &p->targets[i], err));
+        if (p->is_single && p->targets[i].count != 1) {
+            return damaged(err);
+        }
     }
     return STATUS_OK;
 }
@@ -226,6 +265,18 @@ typedef struct position_reader {
     arena *memory;
 } position_reader;
 
+/* NULL where they are known already. */
+static row_set *rows_of(delete_set *set, uint32_t number)
+{
+    if (set->kept[number] != NULL) {
+        return NULL;
+    }
+    if (set->rows[number] == NULL) {
+        set->rows[number] = row_set_create();
+    }
+    return set->rows[number];
+}
+
 static row_set *find_rows(position_reader *p, uint64_t file_index, const duck_string *path)
 {
     str name = str_from(duck_string_data(path), duck_string_size(path));
@@ -237,14 +288,10 @@ static row_set *find_rows(position_reader *p, uint64_t file_index, const duck_st
     arena_clear(p->memory);
     p->path = str_copy(p->memory, name);
     p->file_index = file_index;
-    p->rows = NULL;
     number = (uintptr_t)map_get(p->set->numbers, name);
-    if (number > 0 && is_target(&p->query->targets[file_index], (uint32_t)number - 1)) {
-        if (p->set->rows[number - 1] == NULL) {
-            p->set->rows[number - 1] = row_set_create();
-        }
-        p->rows = p->set->rows[number - 1];
-    }
+    p->rows = number > 0 && is_target(&p->query->targets[file_index], (uint32_t)number - 1)
+                  ? rows_of(p->set, (uint32_t)number - 1)
+                  : NULL;
     return p->rows;
 }
 
@@ -253,44 +300,63 @@ static bool is_valid(const uint64_t *validity, uint64_t row)
     return validity == NULL || (validity[row / 64] >> (row % 64) & 1) != 0;
 }
 
+/* What a row of the result says. */
+typedef struct position_columns {
+    const uint64_t *file_indexes;
+    const int64_t *rows;
+    const uint64_t *row_validity;
+    const duck_string *paths; /* NULL: single */
+    const uint64_t *path_validity;
+} position_columns;
+
+static position_columns open_columns(const position_reader *p, duck_chunk *chunk)
+{
+    duck_vector *rows = duck.data_chunk_get_vector(chunk, 1);
+    position_columns c = {.file_indexes =
+                              duck.vector_get_data(duck.data_chunk_get_vector(chunk, 0)),
+                          .rows = duck.vector_get_data(rows),
+                          .row_validity = duck.vector_get_validity(rows)};
+
+    if (!p->query->is_single) {
+        duck_vector *paths = duck.data_chunk_get_vector(chunk, 2);
+
+        c.paths = duck.vector_get_data(paths);
+        c.path_validity = duck.vector_get_validity(paths);
+    }
+    return c;
+}
+
 static status take_chunk(position_reader *p, duck_chunk *chunk, error *err)
 {
-    duck_vector *vectors[3];
+    position_columns c = open_columns(p, chunk);
     uint64_t size = duck.data_chunk_get_size(chunk);
-
-    for (duck_index i = 0; i < 3; i++) {
-        vectors[i] = duck.data_chunk_get_vector(chunk, i);
-    }
-    const uint64_t *file_indexes = duck.vector_get_data(vectors[0]);
-    const duck_string *paths = duck.vector_get_data(vectors[1]);
-    const int64_t *rows = duck.vector_get_data(vectors[2]);
-    const uint64_t *path_validity = duck.vector_get_validity(vectors[1]);
-    const uint64_t *row_validity = duck.vector_get_validity(vectors[2]);
     uint64_t begin = 0; /* rows from here on belong to `current` and are not added yet */
     row_set *current = NULL;
 
     for (uint64_t i = 0; i < size; i++) {
+        uint64_t file_index = c.file_indexes[i];
         row_set *found;
 
-        if (file_indexes[i] >= p->query->count) {
+        if (file_index >= p->query->count) {
             return damaged(err);
         }
-        if (!is_valid(path_validity, i) || !is_valid(row_validity, i) || rows[i] < 0) {
+        if (!is_valid(c.path_validity, i) || !is_valid(c.row_validity, i) || c.rows[i] < 0) {
             return error_set(err, STATUS_CORRUPT,
                              "delete file \"%.*s\" holds a row that names no row",
-                             STR_ARG(p->query->locations[file_indexes[i]]));
+                             STR_ARG(p->query->locations[file_index]));
         }
-        found = find_rows(p, file_indexes[i], &paths[i]);
+        found = c.paths != NULL ? find_rows(p, file_index, &c.paths[i])
+                                : rows_of(p->set, p->query->targets[file_index].items[0]);
         if (found != current) {
             if (current != NULL) {
-                row_set_add(current, rows + begin, i - begin);
+                row_set_add(current, c.rows + begin, i - begin);
             }
             current = found;
             begin = i;
         }
     }
     if (current != NULL) {
-        row_set_add(current, rows + begin, size - begin);
+        row_set_add(current, c.rows + begin, size - begin);
     }
     return STATUS_OK;
 }
@@ -317,30 +383,157 @@ static status run_position_query(session *s, delete_set *set, const position_que
     return result;
 }
 
-static status load_positions(session *s, delete_set *set, wire_reader *r, bool *ret_is_fatal,
-                             error *err)
+/* --- what is kept --- */
+
+/* A file of the store is linked under a name that never stands for other bytes; one outside it is told by more. */
+static void put_file_key(str path, buf *key)
+{
+    struct stat info;
+
+    if (stat(path.data, &info) != 0) {
+        key->failed = true; /* nothing is kept */
+        return;
+    }
+    buf_add_str(key, path);
+    buf_printf(key, " %llu %lld %lld %lld\n", (unsigned long long)info.st_ino,
+               (long long)info.st_size, (long long)info.st_mtim.tv_sec,
+               (long long)info.st_mtim.tv_nsec);
+}
+
+/* For each data file what its rows are known by: itself and all delete files that speak of it, or STR_NULL. */
+static str *make_keys(const delete_set *set, const position_query *queries, uint32_t count,
+                      arena *a)
+{
+    buf **texts = ARENA_ARRAY(a, buf *, set->count);
+    int *files = ARENA_ARRAY(a, int, set->count);
+    str *keys = ARENA_ARRAY(a, str, set->count);
+
+    for (uint32_t q = 0; q < count; q++) {
+        for (size_t i = 0; i < queries[q].count; i++) {
+            const slot_list *targets = &queries[q].targets[i];
+
+            for (size_t k = 0; k < targets->count; k++) {
+                uint32_t number = targets->items[k];
+
+                if (files[number]++ == 0) {
+                    texts[number] = buf_in(a, LIMIT_MIB);
+                    buf_printf(texts[number], "%.*s\n", STR_ARG(set->locations[number]));
+                }
+                if (files[number] <= KEY_FILES_MAX) {
+                    put_file_key(queries[q].paths[i], texts[number]);
+                }
+            }
+        }
+    }
+    for (size_t i = 0; i < set->count; i++) {
+        bool is_usable = files[i] > 0 && files[i] <= KEY_FILES_MAX && !texts[i]->failed;
+
+        keys[i] = is_usable ? buf_str(texts[i]) : STR_NULL;
+    }
+    return keys;
+}
+
+static void use_kept(delete_set *set, size_t number, kept_rows *k)
+{
+    k->users++;
+    set->kept[number] = k;
+    set->rows[number] = k->rows;
+}
+
+static void take_kept(delete_set *set, const str *keys)
+{
+    for (size_t i = 0; kept != NULL && i < set->count; i++) {
+        kept_rows *k = str_is_null(keys[i]) ? NULL : map_get(kept, keys[i]);
+
+        if (k != NULL && set->rows[i] == NULL) {
+            use_kept(set, i, k);
+        }
+    }
+}
+
+static void drop_kept(void)
+{
+    map_entry entry;
+
+    for (size_t at = 0; kept != NULL && map_next(kept, &at, &entry);) {
+        kept_rows *k = entry.value;
+
+        k->is_dropped = true;
+        if (k->users == 0) {
+            free_kept(k);
+        }
+    }
+    map_free(kept);
+    kept = map_create(NULL);
+    kept_bytes = 0;
+}
+
+static void keep(delete_set *set, const str *keys)
+{
+    for (size_t i = 0; i < set->count; i++) {
+        kept_rows *k;
+
+        if (str_is_null(keys[i]) || set->kept[i] != NULL) {
+            continue;
+        }
+        (void)rows_of(set, (uint32_t)i); /* none at all is worth knowing too */
+        k = NEW(kept_rows);
+        k->rows = set->rows[i];
+        k->size_bytes = row_set_size_bytes(k->rows) + keys[i].size;
+        if (kept == NULL || kept_bytes + k->size_bytes > KEPT_MAX) {
+            drop_kept();
+        }
+        kept_bytes += k->size_bytes;
+        (void)map_set(kept, keys[i], k);
+        use_kept(set, i, k);
+    }
+}
+
+static bool is_needed(const delete_set *set, const position_query *query)
+{
+    for (size_t i = 0; i < query->count; i++) {
+        for (size_t k = 0; k < query->targets[i].count; k++) {
+            if (set->kept[query->targets[i].items[k]] == NULL) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+static status load_positions(session *s, delete_set *set, wire_reader *r, arena *a,
+                             bool *ret_is_fatal, error *err)
 {
     uint32_t count = wire_get_u32(r);
-    status result = STATUS_OK;
+    position_query *queries;
+    str *keys;
 
-    for (uint32_t i = 0; i < count && result == STATUS_OK; i++) {
-        arena *a = arena_create();
-        position_query query;
-
-        result = read_position_query(set, r, a, &query, err);
-        if (result == STATUS_OK) {
-            result = run_position_query(s, set, &query, a, ret_is_fatal, err);
-        }
-        arena_free(a);
+    if (r->failed || count > (size_t)(r->end - r->at)) {
+        return damaged(err);
     }
-    return result == STATUS_OK && r->failed ? damaged(err) : result;
+    queries = ARENA_ARRAY(a, position_query, count);
+    for (uint32_t i = 0; i < count; i++) {
+        TRY(read_position_query(set, r, a, &queries[i], err));
+    }
+    keys = make_keys(set, queries, count, a);
+    take_kept(set, keys);
+    for (uint32_t i = 0; i < count; i++) {
+        if (is_needed(set, &queries[i])) {
+            TRY(run_position_query(s, set, &queries[i], a, ret_is_fatal, err));
+        }
+    }
+    keep(set, keys);
+    return STATUS_OK;
 }
 
 static status load(session *s, delete_set *set, wire_reader *r, bool *ret_is_fatal, error *err)
 {
     TRY(read_files(set, r, err));
     TRY(load_vectors(set, r, err));
-    return load_positions(s, set, r, ret_is_fatal, err);
+    arena *a = arena_create();
+    status result = load_positions(s, set, r, a, ret_is_fatal, err);
+    arena_free(a);
+    return result;
 }
 
 status delete_sets_load(session *s, wire_reader *r, bool *ret_is_fatal, error *err)

@@ -22,7 +22,8 @@ void row_set_add(row_set *s, const int64_t *rows, size_t count);
 void row_set_unite(row_set *s, const row_set *other);
 bool row_set_has(const row_set *s, int64_t row);
 int64_t row_set_count(const row_set *s);
-int64_t row_set_last(const row_set *s); /* the greatest; -1 where the set is empty */
+size_t row_set_size_bytes(const row_set *s); /* about what it takes in memory */
+int64_t row_set_last(const row_set *s);      /* the greatest; -1 where the set is empty */
 /* The rows from `from` on, ascending, at most `max` of them; how many is returned. */
 size_t row_set_read(const row_set *s, int64_t from, int64_t *ret_rows, size_t max);
 /* ret_missing[i] tells that rows[i] is not in the set. Fastest for ascending rows. */

@@ -97,6 +97,10 @@ status ice_scan_plan(storage *st, const ice_scan_options *options, arena *a, ice
 /* A text that is equal for files of one spec with equal partition values, and for no others. */
 str ice_file_partition_key(const ice_file *file, arena *a);
 
+/* The only data file whose rows a position delete file or deletion vector speaks of; STR_NULL where there may be
+ * several. */
+str ice_delete_target(const ice_file *file);
+
 /* True unless no row of the file can satisfy the filter. Exposed for tests. */
 bool ice_file_may_match(const ice_file *file, const ice_metadata *m, const ice_expr *filter,
                         ice_skip_reason *ret_reason, int32_t *ret_field_id);
