@@ -68,7 +68,8 @@ def nested_columns_change_in_place():
     run("ALTER TABLE n ADD s.c DOUBLE FIRST, ADD xs.element.w VARCHAR")
     run("ALTER TABLE n ALTER s.a TYPE BIGINT, ALTER xs.element.v TYPE BIGINT, ALTER m.value TYPE BIGINT")
     run("ALTER TABLE n RENAME s.b TO text")
-    run("INSERT INTO n VALUES (3, {'c': 0.5, 'a': 5000000000, 'text': 'z'}, [{'v': 3, 'w': 'w'}], MAP {'j': 5000000000})")
+    run("INSERT INTO n VALUES (3, {'c': 0.5, 'a': 5000000000, 'text': 'z'}, [{'v': 3, 'w': 'w'}], "
+        "MAP {'j': 5000000000})")
     equal(rows("SELECT * FROM n ORDER BY id"), [
         [1, {"c": None, "a": 1, "text": "x"}, [{"v": 1, "w": None}, {"v": 2, "w": None}], [{"key": "k", "value": 1}]],
         [2, None, None, None],
@@ -138,11 +139,14 @@ def a_refused_change_leaves_the_table_as_it_was():
     before = rows("SHOW CREATE TABLE r")
     for sql, word in (
             ("ALTER TABLE r ADD c INTEGER, DROP nothing", "nothing"), ("ALTER TABLE r ADD A VARCHAR", "exists already"),
-            ("ALTER TABLE r ALTER a TYPE VARCHAR", "cannot change"), ("ALTER TABLE r ADD c INTEGER NOT NULL", "required"),
+            ("ALTER TABLE r ALTER a TYPE VARCHAR", "cannot change"),
+            ("ALTER TABLE r ADD c INTEGER NOT NULL", "required"),
             ("ALTER TABLE r ALTER a SET NOT NULL", "required"), ("ALTER TABLE r ADD c INTERVAL", "INTERVAL"),
             ("ALTER TABLE r RENAME a TO b", "exists already"), ("ALTER TABLE r SET FORMAT VERSION 1", "go back"),
-            ("ALTER TABLE r SET IDENTIFIER FIELDS a", "required"), ("ALTER TABLE r SET ('gc.enabled' = 'no')", "true or false"),
-            ("ALTER TABLE r SET ('tarn.nonsense' = '1')", "unknown"), ("ALTER TABLE r CREATE TAG t AS OF VERSION 5", "snapshot 5"),
+            ("ALTER TABLE r SET IDENTIFIER FIELDS a", "required"),
+            ("ALTER TABLE r SET ('gc.enabled' = 'no')", "true or false"),
+            ("ALTER TABLE r SET ('tarn.nonsense' = '1')", "unknown"),
+            ("ALTER TABLE r CREATE TAG t AS OF VERSION 5", "snapshot 5"),
             ("ALTER TABLE r DROP BRANCH main", "main"), ("ALTER TABLE r WRITE ORDERED BY c", "no column"),
             ("CALL system.rollback_to_snapshot('r', 5)", "snapshot 5"), ("CALL system.rollback('r', 5)", "procedure")):
         refused(sql, word)
@@ -156,7 +160,8 @@ def a_refused_change_leaves_the_table_as_it_was():
 def a_reader_changes_nothing():
     run("CREATE TABLE guarded AS SELECT 1 AS a")
     key = shared().make_principal("evolution-reader", "reader")
-    for sql in ("ALTER TABLE guarded ADD b INTEGER", "COMMENT ON TABLE guarded IS 'x'", "ALTER TABLE guarded RENAME TO g2",
+    for sql in ("ALTER TABLE guarded ADD b INTEGER", "COMMENT ON TABLE guarded IS 'x'",
+                "ALTER TABLE guarded RENAME TO g2",
                 "CALL system.set_current_snapshot('guarded', 1)"):
         try:
             shared().query(sql, key=key)
@@ -222,6 +227,66 @@ def columns_come_while_others_write():
     equal(failures, [])
     equal(rows("SELECT count(*), count(DISTINCT id) FROM w"), [[24, 24]])
     equal(len(columns("w")), 7)
+
+
+@test
+def partition_values_of_narrower_types_are_found():
+    run("CREATE TABLE a (a INTEGER, b DECIMAL(5,2), n INTEGER) PARTITIONED BY (a, truncate(10, n), truncate(100, b))")
+    run("INSERT INTO a VALUES (1, 1.5, 15), (2, 2.5, 25)")
+    run("ALTER TABLE a ALTER a TYPE BIGINT, ALTER b TYPE DECIMAL(20,2), ALTER n TYPE BIGINT")
+    for i in range(12):
+        run(f"INSERT INTO a VALUES ({i+5000000000}, {i}, {i*10})")
+    run("INSERT INTO a VALUES (1, 1.5, 16)")
+    equal(rows("SELECT a, b, n FROM a WHERE a = 1 ORDER BY n"), [[1,"1.50",15],[1,"1.50",16]])
+    equal(rows("SELECT n FROM a WHERE n BETWEEN 10 AND 19 ORDER BY n"), [[10],[15],[16]])
+    equal(rows("SELECT n FROM a WHERE b = 2.5"), [[25]])
+    run("ALTER TABLE a RENAME a TO z")
+    run("INSERT INTO a VALUES (2, 9, 9)")
+    equal(rows("SELECT n FROM a WHERE z = 2 ORDER BY n"), [[9],[25]])
+
+@test
+def dates_become_timestamps():
+    run("CREATE TABLE e (id INTEGER, day DATE) PARTITIONED BY (month(day)) WITH ('format-version' = '3')")
+    run("INSERT INTO e VALUES (1, '2024-01-05'), (2, '1969-12-31'), (3, NULL)")
+    run("ALTER TABLE e ALTER day TYPE TIMESTAMP")
+    run("INSERT INTO e VALUES (4, '2024-01-05 12:00:00')")
+    for i in range(10):
+        run(f"INSERT INTO e VALUES ({i+5}, '2025-01-05 12:00:00')")
+    equal(rows("SELECT id, day FROM e WHERE day < '2024-02-01' ORDER BY id"),
+          [[1,"2024-01-05T00:00:00"],[2,"1969-12-31T00:00:00"],[4,"2024-01-05T12:00:00"]])
+    equal(rows("SELECT id FROM e WHERE day = '2024-01-05'"), [[1]])
+    equal(rows("SELECT id FROM e WHERE day >= '2024-01-05 11:00:00' AND day < '2025-01-01'"), [[4]])
+
+@test
+def a_dropped_partition_column_lives_on_in_old_specs():
+    run("CREATE TABLE m (id INTEGER, p VARCHAR) PARTITIONED BY (p)")
+    for i in range(5):
+        run(f"INSERT INTO m VALUES ({i}, 'p{i}')")
+    run("ALTER TABLE m DROP PARTITION FIELD p")
+    run("ALTER TABLE m DROP p")
+    for i in range(12):
+        run(f"INSERT INTO m VALUES ({i+5})")
+    equal(rows("SELECT count(*), sum(id) FROM m"), [[17, sum(range(17))]])
+    equal(rows("SELECT id FROM m WHERE id = 3"), [[3]])
+    run("ALTER TABLE m ADD p INTEGER")
+    run("INSERT INTO m VALUES (100, 5)")
+    equal(rows("SELECT id FROM m WHERE p = 5"), [[100]])
+    equal(rows("SELECT count(*) FROM m WHERE p IS NULL"), [[17]])
+
+@test
+def defaults_of_every_kind_are_shown_as_they_can_be_typed():
+    kinds = ("t TIMESTAMPTZ DEFAULT '2024-01-01 00:00:00+02'", "f FLOAT DEFAULT 0.1", "g DOUBLE DEFAULT 1e300",
+             "x DECIMAL(38,10) DEFAULT 12345678901234567890.5", "tt TIME DEFAULT '10:11:12.5'",
+             "b BOOLEAN DEFAULT true",
+             "u UUID DEFAULT '00000000-0000-0000-0000-00000000000a'", "z BLOB DEFAULT '\\x00a'")
+    run(f"CREATE TABLE k (id INTEGER, {', '.join(kinds)}) WITH ('format-version' = '3')")
+    run("INSERT INTO k (id) VALUES (1)")
+    run("ALTER TABLE k " + ", ".join("ADD " + kind.replace(" ", "2 ", 1) for kind in kinds))
+    equal(rows("SELECT t = t2, f = f2, g = g2, x = x2, tt = tt2, b = b2, u = u2, z = z2 FROM k"), [[True] * 8])
+    sql = rows("SHOW CREATE TABLE k")[0][0]
+    run("DROP TABLE k")
+    run(sql)
+    equal(rows("SHOW CREATE TABLE k")[0][0], sql)
 
 
 # ---- random histories ----
