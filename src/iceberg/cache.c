@@ -109,8 +109,18 @@ static entry *find(str path, arena *a)
     return e;
 }
 
-bool ice__cache_has(str path)
+/* Where a manifest lies, and the row id that its list gives to it: a table's first snapshot of version 3 gives one to
+ * manifests that had none, and with it to the files in them. */
+static str manifest_key(const ice_manifest *manifest, str location, arena *a)
 {
+    return manifest->first_row_id == ICE_NO_ROW_ID
+               ? location
+               : str_printf(a, "%.*s#%lld", STR_ARG(location), (long long)manifest->first_row_id);
+}
+
+bool ice__cache_has(const ice_metadata *m, const ice_manifest *manifest, arena *a)
+{
+    str path = manifest_key(manifest, ice_locate(m, manifest->path, a), a);
     bool found;
 
     (void)pthread_mutex_lock(&cache.lock);
@@ -173,13 +183,14 @@ status ice__manifest_load(storage *st, const ice_metadata *m, const ice_manifest
                           arena *a, ice__entries *ret_entries, error *err)
 {
     str location = ice_locate(m, manifest->path, a);
-    entry *e = find(location, a);
+    str key = manifest_key(manifest, location, a);
+    entry *e = find(key, a);
     ice_entry *entries;
     str bytes;
     status s;
 
     if (e == NULL) {
-        e = entry_create(location);
+        e = entry_create(key);
         s = store_read_all(st, location, LIMIT_MANIFEST_FILE, e->memory, &bytes, err);
         if (s == STATUS_OK) {
             s = ice_manifest_parse(bytes, manifest, m, true, e->memory, &entries, &e->entries.count,

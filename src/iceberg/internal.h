@@ -161,7 +161,7 @@ status ice__list_load(storage *st, const ice_metadata *m, const ice_snapshot *sn
 status ice__manifest_load(storage *st, const ice_metadata *m, const ice_manifest *manifest,
                           arena *a, ice__entries *ret_entries, error *err);
 /* Whether a load would read a file. */
-bool ice__cache_has(str path);
+bool ice__cache_has(const ice_metadata *m, const ice_manifest *manifest, arena *a);
 /* What was just written, so that it need not be read again. */
 void ice__cache_put_list(str path, const ice_manifest *manifests, size_t count);
 

@@ -196,7 +196,7 @@ static int reader_count(const plan *p)
 
     threads_max = threads_max > READERS_MAX ? READERS_MAX : threads_max;
     for (size_t i = 0; i < p->part_count && missing < threads_max; i++) {
-        missing += ice__cache_has(ice_locate(p->m, p->parts[i].manifest->path, p->memory)) ? 0 : 1;
+        missing += ice__cache_has(p->m, p->parts[i].manifest, p->memory) ? 0 : 1;
     }
     return missing > 1 ? missing : 1;
 }

@@ -336,6 +336,35 @@ static void test_rows_keep_their_ids_when_manifests_are_written_anew(void **give
     assert_true(current(t)->added_rows >= 7);
 }
 
+static status upgrade(void *context, ice_builder *b, error *err)
+{
+    (void)context;
+    return ice_builder_set_format_version(b, 3, err);
+}
+
+static void test_rows_of_an_upgraded_table_get_ids_with_its_next_snapshot(void **given)
+{
+    fixture *f = *given;
+    test_table *t = table(f, 2);
+    ice_file added = op_file(f->arena, t->latest, 2, 250, 7);
+    ice_commit_result result;
+    bool seen[37] = {false};
+
+    EXPECT_OK(ice_metadata_update(&t->committer, upgrade, NULL, NULL, &f->err));
+    assert_int_equal(op_find(f, t, 100).first_row_id, ICE_NO_ROW_ID); /* now in memory */
+    EXPECT_OK(op_append(&t->committer, &added, 1, f->arena, &result, &f->err));
+    for (int64_t id = 100; id <= 300; id += id == 200 || id == 250 ? 50 : 100) {
+        ice_file file = op_find(f, t, id);
+
+        assert_true(file.first_row_id >= 0 && file.first_row_id + file.record_count <= 37);
+        for (int64_t i = 0; i < file.record_count; i++) {
+            assert_false(seen[file.first_row_id + i]);
+            seen[file.first_row_id + i] = true;
+        }
+    }
+    assert_int_equal(t->latest->next_row_id, 37);
+}
+
 /* --- branches --- */
 
 static void test_a_branch_moves_alone(void **given)
@@ -448,5 +477,6 @@ TESTS(test_an_overwrite_tells_what_came_and_what_went, test_manifests_that_lose_
       test_a_dynamic_overwrite_empties_the_partitions_of_its_files, test_a_row_delta_adds_deletes,
       test_a_vector_goes_with_its_data_file, test_deletes_that_no_table_takes_are_refused,
       test_a_rewrite_may_keep_the_sequence_number,
-      test_rows_keep_their_ids_when_manifests_are_written_anew, test_a_branch_moves_alone,
+      test_rows_keep_their_ids_when_manifests_are_written_anew,
+      test_rows_of_an_upgraded_table_get_ids_with_its_next_snapshot, test_a_branch_moves_alone,
       test_a_retry_uses_again_what_was_written, test_a_change_that_fails_leaves_nothing)
