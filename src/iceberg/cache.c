@@ -287,3 +287,26 @@ void ice__cache_put_list(str path, const ice_manifest *manifests, size_t count)
     e->list = (ice__manifest_list){.manifests = copies, .count = count};
     insert(e);
 }
+
+status ice_snapshot_manifests(storage *st, const ice_metadata *m, const ice_snapshot *snapshot,
+                              arena *a, const ice_manifest **ret_manifests, size_t *ret_count,
+                              error *err)
+{
+    ice__manifest_list list;
+
+    TRY(ice__list_load(st, m, snapshot, a, &list, err));
+    *ret_manifests = list.manifests;
+    *ret_count = list.count;
+    return STATUS_OK;
+}
+
+status ice_manifest_entries(storage *st, const ice_metadata *m, const ice_manifest *manifest,
+                            arena *a, const ice_entry **ret_entries, size_t *ret_count, error *err)
+{
+    ice__entries entries;
+
+    TRY(ice__manifest_load(st, m, manifest, a, &entries, err));
+    *ret_entries = entries.entries;
+    *ret_count = entries.count;
+    return STATUS_OK;
+}

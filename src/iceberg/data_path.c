@@ -29,13 +29,12 @@ static void put_month(buf *out, int64_t months)
                (long long)(months - ice__floor_div(months, 12) * 12 + 1));
 }
 
-static void put_partition_value(buf *out, const ice_transform *t, const ice_value *v, arena *a)
+void ice_transform_format(const ice_transform *t, const ice_value *v, buf *text)
 {
-    buf *text = buf_in(a, LIMIT_MIB);
     ice_type type = {.kind = v->kind, .scale = v->scale};
 
     if (v->is_null) {
-        buf_add_c(out, "null");
+        buf_add_c(text, "null");
         return;
     }
     switch (t->kind) {
@@ -56,6 +55,13 @@ static void put_partition_value(buf *out, const ice_transform *t, const ice_valu
         ice_value_format(&type, v, text);
         break;
     }
+}
+
+static void put_partition_value(buf *out, const ice_transform *t, const ice_value *v, arena *a)
+{
+    buf *text = buf_in(a, LIMIT_MIB);
+
+    ice_transform_format(t, v, text);
     put_safe(out, buf_str(text));
 }
 

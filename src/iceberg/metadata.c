@@ -71,6 +71,11 @@ const ice_snapshot *ice_metadata_snapshot(const ice_metadata *m)
                : ice_metadata_snapshot_by_id(m, m->current_snapshot_id);
 }
 
+const ice_type *ice_metadata_spec_type(const ice_metadata *m, const ice_spec *spec, arena *a)
+{
+    return ice__spec_types(m, spec, a);
+}
+
 static str find_property(const ice_property *properties, size_t count, const char *key)
 {
     str wanted = str_c(key);

@@ -1,6 +1,7 @@
 /* Analysis of a SELECT, and running it. */
 #include "run/query.h"
 
+#include "run/metadata_tables.h"
 #include "run/travel.h"
 #include "sql/tree.h"
 #include "tarn/base/limits.h"
@@ -218,11 +219,11 @@ static status add_view(query *q, const str *parts, size_t chain, size_t place, s
 /* What may stand behind a table's name, joined by a point. */
 static bool is_part_name(str name)
 {
-    return travel_is_ref_name(name);
+    return travel_is_ref_name(name) || metadata_table_is_name(name);
 }
 
-/* A name that no table has may be a table's with a branch or a tag behind it. `absent` is what was found for the whole
- * name, and stays the error where the front is no table either. */
+/* A name that no table has may be a table's with a branch, a tag or a metadata table behind it. `absent` is
+ * what was found for the whole name, and stays the error where the front is no table either. */
 static status add_part_of_table(query *q, const str *parts, size_t chain, size_t place,
                                 const travel_clause *clause, status absent, error *err)
 {
@@ -240,6 +241,12 @@ static status add_part_of_table(query *q, const str *parts, size_t chain, size_t
         error_clear(err);
     }
     TRY(query_load(q, name, &metadata, err));
+    if (metadata_table_is_name(last)) {
+        str schema = str_printf(q->a, "#metadata%zu", q->metadata_count++);
+        TRY(metadata_table_view(q, clause, name, metadata, last, schema, err));
+        rename_in_text(q, parts, chain, place, quoted_name(q->a, schema, last));
+        return STATUS_OK;
+    }
     if (clause != NULL) {
         return error_set(err, STATUS_INVALID,
                          "\"%.*s\" and a version of the table exclude each other", STR_ARG(last));

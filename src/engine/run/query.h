@@ -64,6 +64,7 @@ typedef struct query {
     travel_scan *scans; /* tables named by their location */
     size_t scan_count;
     edit_list clause_edits; /* parameters inside of them */
+    size_t metadata_count;  /* metadata tables that are read */
     edited text;            /* what DuckDB runs */
     VEC(query_table) tables;
     VEC(query_view) views;

@@ -121,6 +121,8 @@ str ice_rebase_location(const ice_rebase *rules, size_t count, str location, are
 void ice_metadata_rebase(ice_metadata *m, const ice_rebase *rules, size_t count);
 
 const ice_schema *ice_metadata_schema(const ice_metadata *m); /* current */
+/* Types of the spec's fields (a struct), their sources looked for in every schema of the table. */
+const ice_type *ice_metadata_spec_type(const ice_metadata *m, const ice_spec *spec, arena *a);
 /* NULL where absent */
 const ice_schema *ice_metadata_schema_by_id(const ice_metadata *m, int32_t id);
 const ice_spec *ice_metadata_spec(const ice_metadata *m); /* default */

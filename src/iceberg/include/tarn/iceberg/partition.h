@@ -32,6 +32,8 @@ status ice_transform_result(const ice_transform *t, const ice_type *source,
 /* NULL maps to NULL. Result strings live in the arena or are views of the source. */
 status ice_transform_apply(const ice_transform *t, const ice_type *source, const ice_value *value,
                            arena *a, ice_value *ret_value, error *err);
+/* A transformed value for people: "2026", "2026-11", "2026-11-21-10", "null", else as ice_value_format has it. */
+void ice_transform_format(const ice_transform *t, const ice_value *value, buf *out);
 /* murmur3_x86_32 with seed 0 of the value's form in Appendix B. */
 uint32_t ice_bucket_hash(const ice_type *source, const ice_value *value);
 

@@ -105,6 +105,15 @@ str ice_delete_target(const ice_file *file);
 bool ice_file_may_match(const ice_file *file, const ice_metadata *m, const ice_expr *filter,
                         ice_skip_reason *ret_reason, int32_t *ret_field_id);
 
+/* ---- what a snapshot is made of, for showing ---- */
+/* From the cache, else read through `st`; valid as long as `a`. */
+status ice_snapshot_manifests(storage *st, const ice_metadata *m, const ice_snapshot *snapshot,
+                              arena *a, const ice_manifest **ret_manifests, size_t *ret_count,
+                              error *err);
+/* Deleted ones too. */
+status ice_manifest_entries(storage *st, const ice_metadata *m, const ice_manifest *manifest,
+                            arena *a, const ice_entry **ret_entries, size_t *ret_count, error *err);
+
 /* Parsed manifests kept in memory, by bytes. */
 void ice_cache_set_limit(size_t size_max_bytes);
 void ice_cache_clear(void);
