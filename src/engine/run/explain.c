@@ -50,6 +50,10 @@ static void describe_table(buf *out, const query_table *table)
     buf_printf(out, "%s, %lld read: %lld rows, ", first ? "" : ")", (long long)read,
                (long long)scan->kept_rows);
     put_bytes(out, scan->kept_bytes);
+    if (scan->delete_count > 0) {
+        buf_printf(out, "; %zu delete file%s", scan->delete_count,
+                   scan->delete_count == 1 ? "" : "s");
+    }
 }
 
 static status explain_rows(query *q, const statement *st, buf *sql, error *err)
