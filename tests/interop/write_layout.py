@@ -125,6 +125,14 @@ def many_partitions_get_one_file_each():
 
 
 @test
+def rows_of_many_partitions_need_little_memory():
+    make("frugal", " PARTITIONED BY (p)")
+    lake().query("INSERT INTO frugal SELECT i, CAST(hash(i) % 500 AS INTEGER), repeat('x', 200) || hash(i) "
+                 "FROM range(1500000) t(i)", limits={"memory_bytes": 200 << 20})
+    check(len(files("frugal")) <= 600, f"{len(files('frugal'))} files for 500 partitions")
+
+
+@test
 def an_order_holds_across_files():
     make("ordered", properties=SIZED, order="k")
     lake().query("INSERT INTO ordered " + ROWS.format(10, 1000000))

@@ -230,11 +230,41 @@ static status read_file(const write_request *request, const write_sql *sql,
     return STATUS_OK;
 }
 
+/* A COPY by partition holds so many rows of each thread in memory before it hands them to files.
+ * DuckDB's own number takes more than a small worker has, where rows are wide. */
+#define FLUSH_ROWS_MIN INT64_C(65536)
+#define FLUSH_ROWS_MAX INT64_C(524288) /* DuckDB's */
+#define FLUSH_BYTES_PER_ROW 8192       /* of all memory: two threads, wide rows, room for files */
+
+static status limit_flush(const write_request *request, arena *a, error *err)
+{
+    static const char *const units[] = {"KiB", "MiB", "GiB", "TiB"};
+    str text, unit;
+    double bytes = 0;
+    TRY(worker_scalar(request->w, STR("SELECT current_setting('memory_limit')"), NULL, 0,
+                      request->cancel, a, &text, err));
+    if (str_to_double(str_cut(text, ' ', &unit), &bytes, NULL) != STATUS_OK) {
+        return STATUS_OK;
+    }
+    for (size_t i = 0, times = 1024; i < COUNT_OF(units); i++, times *= 1024) {
+        bytes *= str_equal(unit, str_c(units[i])) ? (double)times : 1.0;
+    }
+    if (bytes >= (double)FLUSH_ROWS_MAX * FLUSH_BYTES_PER_ROW) {
+        return STATUS_OK;
+    }
+    int64_t rows = (int64_t)(bytes / FLUSH_BYTES_PER_ROW);
+    rows = rows < FLUSH_ROWS_MIN ? FLUSH_ROWS_MIN : rows;
+    return worker_exec(
+        request->w, str_printf(a, "SET partitioned_write_flush_threshold = %lld", (long long)rows),
+        request->cancel, err);
+}
+
 static status write_pieces_of(const write_request *request, const write_sql *sql, str scratch,
                               arena *a, write_pieces *pieces, error *err)
 {
     status result;
     if (!sql->sorted) {
+        TRY(sql->partitioned ? limit_flush(request, a, err) : STATUS_OK);
         result = write_copy(request, sql->text, NULL, a, pieces, err);
         TRY(explain(request, sql, result, err));
         return sql->partitioned ? split_pieces(request, sql, a, pieces, err) : STATUS_OK;
