@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""kill -9 in every phase of a commit, and from outside at any moment, while rows are inserted, ingested, loaded and
-tables are created: nothing acknowledged is lost, nothing is there twice, nothing is there by half. A failed sync
-stops the server and is never followed by an acknowledgement.
+"""kill -9 in every phase of a commit, and from outside at any moment, while rows are inserted, ingested, loaded,
+deleted and tables are created: nothing acknowledged is lost, nothing is there twice, nothing is there by half, nothing
+that was deleted comes back. A failed sync stops the server and is never followed by an acknowledgement.
 
 TARN_LONG=1 runs 220 cycles instead of what fits into half a minute."""
 # timeout: 120
@@ -36,6 +36,7 @@ class Book:
         self.random, self.lock = random, threading.Lock()
         self.next = 1
         self.sent, self.acknowledged, self.refused, self.kind = {}, set(), {}, {}
+        self.deleted = set()  # batches whose rows under the negative number were deleted, and it was told
         self.tables_seen = set()
 
     def new(self, kind):
@@ -74,7 +75,17 @@ def create(client, batch, count):
                  f" FROM range({count})")
 
 
-WRITERS = (insert, insert_values, ingest, ingest, load, create)
+def insert_and_delete(client, batch, count):
+    """The batch and, in the same file, as many rows that are then deleted. True where that was told."""
+    client.query(f"INSERT INTO d SELECT sign * {batch}, {batch} * 1000 + range FROM range({count}), (VALUES (1), (-1)) s(sign)")
+    try:
+        client.query(f"DELETE FROM d WHERE batch = -{batch}")
+        return True
+    except TarnError:
+        return False  # then they stay, all of them
+
+
+WRITERS = (insert, insert_values, ingest, ingest, load, create, insert_and_delete)
 
 
 def write(server, book, kind, until):
@@ -84,7 +95,8 @@ def write(server, book, kind, until):
             while time.monotonic() < until:
                 batch, count = book.new(kind.__name__)
                 try:
-                    kind(client, batch, count)
+                    if kind(client, batch, count) is True:
+                        book.deleted.add(batch)
                     book.acknowledged.add(batch)
                 except TarnError as error:
                     book.refused[batch] = str(error)
@@ -122,9 +134,11 @@ def verify(server, book):
     for batch in created & book.tables_seen:
         got.setdefault(batch, book.sent[batch])
     lost = sorted(book.acknowledged - set(got))
-    unknown = sorted(set(got) - set(book.sent))
-    wrong = {batch: (value, book.sent[batch], book.kind[batch]) for batch, value in got.items()
-             if batch in book.sent and value != book.sent[batch]}
+    unknown = sorted(batch for batch in got if abs(batch) not in book.sent)
+    wrong = {batch: (value, book.sent[abs(batch)], book.kind[abs(batch)]) for batch, value in got.items()
+             if abs(batch) in book.sent and value != book.sent[abs(batch)]}
+    back = sorted(batch for batch in got if batch < 0 and -batch in book.deleted)
+    check(not back, f"deleted and there again: {back}")
     ghosts = {batch: book.refused[batch] for batch in got if batch in book.refused}
     check(not lost, f"acknowledged and lost: {[(b, book.kind[b]) for b in lost]}")
     check(not unknown, f"never sent: {unknown}")
@@ -185,7 +199,8 @@ def kill_cycles(settings, points, cycles, seconds):
             ended["acknowledged" if batch in book.acknowledged else
                   "refused" if batch in book.refused else "untold"] += 1
         equal(server.stop(), 0)
-    print(f"{cycle} kills in {time.monotonic() - started:.0f} s; batches: {dict(ended)}")
+    print(f"{cycle} kills in {time.monotonic() - started:.0f} s; batches: {dict(ended)};"
+          f" {len(book.deleted)} deletes")
     for point, count in sorted(histogram.items()):
         print(f"  {point:32} {'#' * count} {count}")
     reasons = collections.Counter(text[:110] for text in book.refused.values())
@@ -194,6 +209,7 @@ def kill_cycles(settings, points, cycles, seconds):
     for point in every:
         hit = histogram[point] + histogram[point + " (the worker)"] + histogram[point + " (at the start)"]
         check(hit > 0, f"no cycle died at {point}")
+    check(len(book.deleted) > 0, "no delete was acknowledged")
     check(2 * ended["acknowledged"] > cycle, f"too little was acknowledged to prove anything: {dict(ended)}")
 
 
