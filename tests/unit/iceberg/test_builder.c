@@ -223,6 +223,54 @@ static void test_an_update_is_made_again_on_newer_metadata(void **given)
     assert_int_equal(test_count_objects(f, t, STR("s3://warehouse/t/metadata/"), NULL), 2);
 }
 
+/* An append of one file; its snapshot. */
+static int64_t append_row(fixture *f, test_table *t, int64_t id)
+{
+    ice_file file = test_file(f->arena, t->latest, NULL, id, 1);
+    store_stage_request unstaged = test_request(&file);
+    ice_append append = {
+        .files = &file, .file_count = 1, .unstaged = &unstaged, .unstaged_count = 1};
+    ice_commit_result result;
+
+    EXPECT_OK(ice_commit_append(&t->committer, &append, &result, &f->err));
+    return result.snapshot_id;
+}
+
+static status describe_current(void *context, ice_builder *b, error *err)
+{
+    return ice_builder_set_statistics(b, context, err);
+}
+
+static void test_statistics_expire_with_their_snapshot(void **given)
+{
+    fixture *f = *given;
+    static const ice_property one[] = {{STR_INIT("tarn.history.max-snapshots"), STR_INIT("1")}};
+    test_table *t = test_table_create(f, STR("s3://warehouse/t"), "", one, 1);
+    str location = STR("s3://warehouse/t/metadata/x.stats");
+    int64_t first = append_row(f, t, 1);
+    store_staged *staged;
+    store_object found;
+    const json *entry = NULL;
+    str text;
+
+    EXPECT_OK(store_stage_bytes(t->st, location, STR("application/octet-stream"), STR("PFA1"),
+                                &staged, &f->err));
+    EXPECT_OK(store_put(t->st, staged, &f->err));
+    text = str_printf(f->arena,
+                      "{\"snapshot-id\": %lld, \"statistics-path\": \"%.*s\", "
+                      "\"file-size-in-bytes\": 4}",
+                      (long long)first, STR_ARG(location));
+    EXPECT_OK(json_parse(text, f->arena, &entry, &f->err));
+    EXPECT_OK(ice_metadata_update(&t->committer, describe_current, (void *)(uintptr_t)entry, NULL,
+                                  &f->err));
+    assert_true(str_find(formatted(f, t->latest), location) != STR_NPOS);
+    EXPECT_OK(store_stat(t->st, location, f->arena, &found, &f->err));
+    (void)append_row(f, t, 2);
+    assert_int_equal(t->latest->snapshot_count, 1);
+    assert_int_equal(str_find(formatted(f, t->latest), location), STR_NPOS);
+    EXPECT_STATUS(NOT_FOUND, store_stat(t->st, location, f->arena, &found, &f->err));
+}
+
 static void test_ids_beyond_64_bits_are_damage(void **given)
 {
     fixture *f = *given;
@@ -248,4 +296,5 @@ TESTS(test_properties_are_set_checked_and_removed,
       test_versions_only_rise_and_rewrite_what_the_lower_one_left_out,
       test_every_foreign_table_can_be_changed_and_read_again, test_references_follow_their_rules,
       test_snapshots_count_up_and_take_what_speaks_of_them_along, test_row_ids_of_version_3_run_on,
-      test_an_update_is_made_again_on_newer_metadata, test_ids_beyond_64_bits_are_damage)
+      test_an_update_is_made_again_on_newer_metadata, test_statistics_expire_with_their_snapshot,
+      test_ids_beyond_64_bits_are_damage)

@@ -45,6 +45,7 @@ static const char *const valid[] = {
     "rust/TableMetadataV2ValidMinimal.json",
     "rust/TableMetadataV3ValidEncryption.json",
     "rust/TableMetadataV3ValidMinimal.json",
+    "rust/example_empty_table_metadata_v2.json",
     "rust/example_table_metadata_v2.json",
     "rust/example_table_metadata_v2_deep_history.json",
     "rust/example_table_metadata_v2_partition_evolution.json",
