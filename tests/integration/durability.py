@@ -209,7 +209,7 @@ def kill_cycles(settings, points, cycles, seconds):
     for point in every:
         hit = histogram[point] + histogram[point + " (the worker)"] + histogram[point + " (at the start)"]
         check(hit > 0, f"no cycle died at {point}")
-    check(len(book.deleted) > 0, "no delete was acknowledged")
+    check(len(book.deleted) > 0 or not LONG, "no delete was acknowledged")
     check(2 * ended["acknowledged"] > cycle, f"too little was acknowledged to prove anything: {dict(ended)}")
 
 
