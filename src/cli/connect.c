@@ -1,8 +1,11 @@
 /* Which server a command talks to.
  *
  * Finding one in a data directory, until it answers or the patience ends:
- *   1. a running server: run/server.json names a living process whose door answers;
- *   2. a private one of another command: its socket answers;
+ *   1. a running server: run/server.json names a living process whose door answers and knows the
+ *      instance that stands there. A key is sent to no other: the number of a server that was
+ *      killed may be another process's by now, and so may its port;
+ *   2. a private one of another command with the same settings: its socket answers. One with other
+ *      settings ends with its last client, and is waited for;
  *   3. a private one of our own. The data lock decides between two that start at once: the loser's
  *      server says BUSY and ends, and the loser begins again at 1. So does a command that comes while
  *      a server ends: its door is gone and its lock still held. */
@@ -17,6 +20,8 @@
 #include "tarn/base/clock.h"
 #include "tarn/base/fs.h"
 #include "tarn/base/limits.h"
+#include "tarn/base/rng.h"
+#include "tarn/codec/checksum.h"
 #include "tarn/net/uri.h"
 
 #define PATIENCE_MS 15000 /* for somebody else's server to end, or to answer */
@@ -90,7 +95,14 @@ static status find_key(cli *c, str address, str *ret_key, error *err)
 
 /* ---- a server that answers ---- */
 
-static status probe(cli *c, http_client *client, const char *target, error *err)
+/* What the answer has to say of itself; a NULL value: nothing. */
+typedef struct sign {
+    const char *header;
+    str value;
+    status otherwise;
+} sign;
+
+static status probe(cli *c, http_client *client, const char *target, sign wanted, error *err)
 {
     arena *scratch = arena_child(c->lifetime);
     http_answer answer;
@@ -99,6 +111,9 @@ static status probe(cli *c, http_client *client, const char *target, error *err)
 
     if (result == STATUS_OK && answer.status_code != 200) {
         result = error_set(err, STATUS_UNAVAILABLE, "the server is not ready");
+    } else if (result == STATUS_OK && !str_is_null(wanted.value) &&
+               !str_equal(http_answer_header(&answer, wanted.header), wanted.value)) {
+        result = error_set(err, wanted.otherwise, "another server answers");
     }
     arena_free(scratch);
     return result;
@@ -138,7 +153,7 @@ static str reachable(arena *a, str listen)
     return str_printf(a, "http://%.*s", STR_ARG(listen));
 }
 
-static bool running_server(cli *c, str *ret_address)
+static bool running_server(cli *c, str *ret_address, str *ret_instance)
 {
     str text;
     const json *document = NULL;
@@ -153,14 +168,16 @@ static bool running_server(cli *c, str *ret_address)
         return false;
     }
     *ret_address = reachable(c->lifetime, listen);
+    *ret_instance = json_str_or(json_get(document, "instance"), STR(""));
     return true;
 }
 
 /* Where it answers it is adopted. */
-static status try_join(cli *c, str address, const char *target, bool private, error *err)
+static status try_join(cli *c, str address, const char *target, sign wanted, bool private,
+                       error *err)
 {
     http_client *client = http_client_create(address);
-    status result = probe(c, client, target, err);
+    status result = probe(c, client, target, wanted, err);
 
     if (result != STATUS_OK) {
         http_client_free(client);
@@ -169,25 +186,67 @@ static status try_join(cli *c, str address, const char *target, bool private, er
     return adopt(c, address, client, private, err);
 }
 
-static bool join(cli *c, const char *socket_path)
+static status join_running(cli *c, error *err)
 {
-    str address = STR_NULL;
+    str address;
+    str instance;
+    char question[37];
+    uint8_t proof[32];
 
-    if (running_server(c, &address) && try_join(c, address, "/livez", false, NULL) == STATUS_OK) {
-        return true;
+    if (!running_server(c, &address, &instance)) {
+        return error_set(err, STATUS_UNAVAILABLE, "no server runs");
     }
-    return private_exists(socket_path) &&
-           try_join(c, str_printf(c->lifetime, "unix:%s", socket_path), "/readyz", true, NULL) ==
-               STATUS_OK;
+    random_uuid(question);
+    hmac_sha256(instance, str_c(question), proof);
+    const sign wanted = {.header = "X-Tarn-Proof",
+                         .value = str_to_hex(c->lifetime, proof, sizeof(proof)),
+                         .otherwise = STATUS_UNAVAILABLE};
+    return try_join(c, address, arena_printf(c->lifetime, "/livez?challenge=%s", question), wanted,
+                    false, err);
 }
 
-static status join_or_start(cli *c, const char *socket_path, error *err)
+/* CONFLICT: it has other settings. */
+static status join_private(cli *c, const char *socket_path, error *err)
 {
-    if (join(c, socket_path)) {
+    const sign wanted = {.header = "X-Tarn-Settings",
+                         .value = settings_fingerprint(c->settings, c->lifetime),
+                         .otherwise = STATUS_CONFLICT};
+
+    return try_join(c, str_printf(c->lifetime, "unix:%s", socket_path), "/readyz", wanted, true,
+                    err);
+}
+
+static status join(cli *c, const char *socket_path, error *err)
+{
+    if (join_running(c, NULL) == STATUS_OK) {
+        return STATUS_OK;
+    }
+    return private_exists(socket_path) ? join_private(c, socket_path, err) : STATUS_UNAVAILABLE;
+}
+
+/* Not by asking: every question is a client to it, and it waits for the last one. */
+static void await_end(const char *socket_path, int64_t deadline_ms)
+{
+    while (private_exists(socket_path) && clock_mono_ms() < deadline_ms && interrupt_signal == 0) {
+        clock_sleep_ms(RETRY_MS);
+    }
+}
+
+static status join_or_start(cli *c, const char *socket_path, int64_t deadline_ms, error *err)
+{
+    status joined = join(c, socket_path, NULL);
+
+    if (joined == STATUS_CONFLICT) {
+        await_end(socket_path, deadline_ms);
+        error_set(err, STATUS_BUSY, "a private server with other settings is in use");
+        error_hint(err, "Wait for the commands that use it, or give the same settings.");
+        return STATUS_BUSY;
+    }
+    if (joined == STATUS_OK) {
         return STATUS_OK;
     }
     TRY(private_start(c, socket_path, err));
-    return try_join(c, str_printf(c->lifetime, "unix:%s", socket_path), "/readyz", true, err);
+    return join_private(c, socket_path, err);
 }
 
 static status open_own(cli *c, error *err)
@@ -198,7 +257,7 @@ static status open_own(cli *c, error *err)
     TRY(context_settings(c, err));
     TRY(private_socket(c, &socket_path, err));
     for (;;) {
-        status result = join_or_start(c, socket_path.data, err);
+        status result = join_or_start(c, socket_path.data, deadline_ms, err);
         bool may_pass = result == STATUS_BUSY || result == STATUS_UNAVAILABLE;
         if (result == STATUS_OK || !may_pass || clock_mono_ms() > deadline_ms) {
             return result;
@@ -231,7 +290,7 @@ static str named_server(cli *c)
 static bool is_lost(cli *c)
 {
     return c->server->private && clock_mono_ms() - c->server->used_ms > IDLE_MS &&
-           probe(c, c->server->client, "/readyz", NULL) != STATUS_OK;
+           probe(c, c->server->client, "/readyz", (sign){.value = STR_NULL}, NULL) != STATUS_OK;
 }
 
 status connection_open(cli *c, error *err)
@@ -258,7 +317,8 @@ bool connection_exists(cli *c)
         return connection_open(c, NULL) == STATUS_OK;
     }
     return context_settings(c, NULL) == STATUS_OK && fs_exists(context_data_path(c, "run")) &&
-           private_socket(c, &socket_path, NULL) == STATUS_OK && join(c, socket_path.data);
+           private_socket(c, &socket_path, NULL) == STATUS_OK &&
+           join(c, socket_path.data, NULL) == STATUS_OK;
 }
 
 void connection_close(cli *c)

@@ -28,6 +28,8 @@ typedef struct server {
     http_router *router;
     upload_table *uploads;
     char http_address[128]; /* bound; empty where that door is closed */
+    char instance[37];      /* of this start; known to those who may read run/server.json */
+    str fingerprint;        /* of the settings */
     int64_t started_us;
     _Atomic bool draining;
     /* What still runs then is cancelled, early enough for its client to be told before connections are cut; 0: never */

@@ -10,6 +10,7 @@
 #include "tarn/base/clock.h"
 #include "tarn/base/fs.h"
 #include "tarn/base/mem.h"
+#include "tarn/base/rng.h"
 #include "tarn/base/vec.h"
 #include "uploads.h"
 
@@ -226,6 +227,8 @@ status server__open(const settings *config, bool recovering, server **ret_app, e
     new->settings = config;
     new->memory = arena_create();
     new->started_us = clock_now_us();
+    random_uuid(new->instance);
+    new->fingerprint = settings_fingerprint(config, new->memory);
     status result = open_modules(new, recovering, err);
 
     if (result != STATUS_OK) {

@@ -134,8 +134,8 @@ static status open_doors(server *app, const server_options *options, error *err)
 
 static status write_server_json(const server *app, error *err)
 {
-    str text = str_printf(app->memory, "{\"pid\": %ld, \"http\": \"%s\"}\n", (long)getpid(),
-                          app->http_address);
+    str text = str_printf(app->memory, "{\"pid\": %ld, \"http\": \"%s\", \"instance\": \"%s\"}\n",
+                          (long)getpid(), app->http_address, app->instance);
     return fs_write_file(run_file(app, "server.json"), text, 0600, err);
 }
 

@@ -9,6 +9,7 @@
 #include "tarn/base/fs.h"
 #include "tarn/base/limits.h"
 #include "tarn/base/mem.h"
+#include "tarn/codec/checksum.h"
 #include "tarn/codec/yaml.h"
 
 static const setting_info infos[] = {
@@ -38,6 +39,31 @@ void setting_origin_format(const setting_value *value, char ret_text[256])
     };
     snprintf(ret_text, 256, "%s%s%.*s", names[value->origin],
              value->origin_detail.size > 0 ? " " : "", STR_ARG(value->origin_detail));
+}
+
+str settings_fingerprint(const settings *s, arena *a)
+{
+    static const setting others[] = {SETTING_HTTP_LISTEN, SETTING_HTTP_HOSTS, SETTING_LOG_LEVEL,
+                                     SETTING_LOG_FORMAT};
+    uint8_t bytes[DIGEST_SIZE_MAX];
+    digester *d = digester_create(DIGEST_SHA256);
+
+    for (int i = 0; i < SETTING_COUNT; i++) {
+        bool counts = true;
+
+        for (size_t k = 0; k < COUNT_OF(others); k++) {
+            counts = counts && (setting)i != others[k];
+        }
+        str text = counts ? setting_text(s, (setting)i) : STR("");
+        digester_add(d, text.data, text.size);
+        digester_add(d, "", 1);
+        for (size_t k = 0; counts && k < s->values[i].list_count; k++) {
+            digester_add(d, s->values[i].list[k].data, s->values[i].list[k].size);
+            digester_add(d, "", 1);
+        }
+    }
+    digester_finish(d, bytes);
+    return str_to_hex(a, bytes, digest_size(DIGEST_SHA256));
 }
 
 str setting_text(const settings *s, setting id)

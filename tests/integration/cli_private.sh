@@ -73,6 +73,39 @@ serve "$TARN_DATA"
 kill -9 "$server_pid"; wait "$server_pid" 2>/dev/null
 run sql -c "select a from t" -o csv; expect_code 0; expect_out $'a\n5\n'
 
+# ---- nor by a process that has its number, or its port, by now ----
+private_is_gone "$TARN_DATA"
+cat >stranger.py <<'P'
+import http.server, sys
+class Stranger(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        with open("stranger.log", "a") as log:
+            log.write(self.path + str(self.headers))
+        self.send_response(200); self.send_header("Content-Length", "3"); self.end_headers(); self.wfile.write(b"ok\n")
+    do_POST = do_GET
+    def log_message(self, *_): pass
+server = http.server.HTTPServer(("127.0.0.1", 0), Stranger)
+print(server.server_port, flush=True)
+server.serve_forever()
+P
+python3 stranger.py >stranger.port &
+stranger=$!; started+=("$stranger")
+for _ in $(seq 600); do [ -s stranger.port ] && break; sleep 0.1; done
+told='{"pid": '$stranger', "http": "127.0.0.1:'$(cat stranger.port)'", "instance": "5d9b4e1e-0000-4000-8000-000000000000"}'
+echo "$told" >"$TARN_DATA/run/server.json"
+run sql -c "select a from t" -o csv; expect_code 0; expect_out $'a\n5\n'
+expect_true "the stranger was asked who it is" grep -q challenge stranger.log
+expect_true "the stranger was not told the key" bash -c '! grep -qi authorization stranger.log'
+kill "$stranger"
+
+# ---- a private server with other settings is not joined ----
+run --data "$work/two" sql -c "select * from range(5) t(a)" --query.rows_max 2 -o csv; expect_code 0; expect_out $'a\n0\n1\n'
+run --data "$work/two" sql -c "select count(*) as n from (from range(5))" -c "select * from range(3) t(a)" -o csv
+expect_code 0; expect_out $'n\n5\na\n0\n1\n2\n'
+hold "$work/two"
+run --data "$work/two" sql -c "select 1" --engine.threads 1; expect_code 7; expect_err_has "other settings"
+let_go
+
 # ---- a path longer than a socket address ----
 long=$work/$(printf 'long%.0s' $(seq 30))/data
 run --data "$long" sql -c "select 6 as a" -o csv; expect_code 0; expect_out $'a\n6\n'

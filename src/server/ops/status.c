@@ -8,11 +8,26 @@
 #include "tarn/base/clock.h"
 #include "tarn/base/fs.h"
 #include "tarn/base/limits.h"
+#include "tarn/codec/checksum.h"
 #include "tarn/version.h"
+
+/* A command that found this server's address in a file has to know that it is this server before it sends its key:
+ * only who reads run/server.json can answer its question. */
+static void prove_instance(const call *c)
+{
+    str question = http_request_param(c->x, "challenge");
+    uint8_t proof[32];
+
+    if (question.size > 0) {
+        hmac_sha256(str_c(c->app->instance), question, proof);
+        http_set_header(c->x, "X-Tarn-Proof", str_to_hex(c->a, proof, sizeof(proof)));
+    }
+}
 
 status live_get(call *c, error *err)
 {
     (void)err;
+    prove_instance(c);
     http_respond(c->x, 200, "text/plain", STR("ok\n"));
     return STATUS_OK;
 }
@@ -24,6 +39,9 @@ status ready_get(call *c, error *err)
     }
     if (fs_volume_broken()) {
         return error_set(err, STATUS_UNAVAILABLE, "a sync failed: the server takes no more writes");
+    }
+    if (c->app->http_address[0] == '\0') { /* commands that come compare it with their own */
+        http_set_header(c->x, "X-Tarn-Settings", c->app->fingerprint);
     }
     http_respond(c->x, 200, "text/plain", STR("ready\n"));
     return STATUS_OK;

@@ -134,6 +134,9 @@ typedef struct setting_info {
     const char *choices; /* "keys|none", or NULL */
 } setting_info;
 const setting_info *setting_describe(setting id);
+/* 64 hex digits that are the same for the same values, whatever they came from. Where a server listens and what it logs
+ * has no part in it: a server on a private socket does its work without. */
+str settings_fingerprint(const settings *s, arena *a);
 /* "default", "file <path>", "environment TARN_…", "flag --…" */
 void setting_origin_format(const setting_value *value, char ret_text[256]);
 
