@@ -6,8 +6,6 @@
 #include "tarn/base/limits.h"
 #include "tarn/iceberg/evolve.h"
 
-#include "internal.h"
-
 #define PATH(...)                                    \
     ((ice_path){.parts = (const str[]){__VA_ARGS__}, \
                 .count = sizeof((const str[]){__VA_ARGS__}) / sizeof(str)})

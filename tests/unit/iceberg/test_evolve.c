@@ -1,6 +1,8 @@
 /* Claims about changes of columns, partitioning and order: what each makes, and what it refuses. */
 #include "evolving.h"
 
+#include "internal.h"
+
 /* --- columns --- */
 
 static void test_added_columns_get_fresh_ids_nested_ones_too(void **given)
