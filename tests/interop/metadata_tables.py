@@ -13,6 +13,7 @@ import pyarrow.ipc
 from pyiceberg.table import StaticTable
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
+import icetable  # noqa: E402
 from tarn import Server, check, equal, main, test  # noqa: E402
 
 STATE = {}
@@ -155,6 +156,26 @@ def they_are_tables_like_any_other():
     server.rows("DROP SCHEMA ours CASCADE")
     key = server.make_principal("metadata_reader", "reader")
     equal(server.value("SELECT count(*) FROM ours.refs", key=key), 2)
+
+
+@test
+def positions_of_files_and_vectors_are_rows():
+    server = lake()
+    made = icetable.Table(os.path.join(server.folder, "gone"), [(1, "id", "long"), (2, "name", "string")], 3)
+    first = made.data([{"id": i, "name": f"n{i}"} for i in range(10)], 1)
+    second = made.data([{"id": i, "name": f"n{i}"} for i in range(30000)], 1)
+    made.positions([(first, 0), (first, 9)], 2)
+    made.positions([(first, 5)], 3)
+    made.vector(second, range(0, 30000, 2), 4)
+    location = made.write()
+    server.request("POST", "/api/v1/namespaces/main/register", {"name": "gone", "location": location}).ok()
+    equal(server.rows("SELECT pos, spec_id, row IS NULL FROM gone.position_deletes WHERE pos IN (5, 9)"
+                      " AND content_offset IS NULL ORDER BY pos"), [[5, 0, True], [9, 0, True]])
+    equal(server.rows("SELECT count(*), sum(pos), count(DISTINCT file_path), count(DISTINCT delete_file_path)"
+                      " FROM gone.position_deletes"), [[15003, sum(range(0, 30000, 2)) + 14, 2, 3]])
+    equal(server.value("SELECT count(*) FROM gone.position_deletes p JOIN gone.data_files d USING (file_path)"), 15003)
+    plan = server.rows("EXPLAIN SELECT * FROM gone")[-1][1]
+    check("; 3 delete files (2 position files, 1 deletion vector)" in plan, plan)
 
 
 main()

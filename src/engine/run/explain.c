@@ -26,6 +26,33 @@ static void put_bytes(buf *out, int64_t bytes)
     buf_printf(out, unit == 0 ? "%.0f %s" : "%.1f %s", value, units[unit]);
 }
 
+/* "; 6 delete files (2 position files, 1 deletion vector, 3 equality files)" */
+static void describe_deletes(buf *out, const ice_scan *scan)
+{
+    static const char *const names[] = {"position file", "deletion vector", "equality file"};
+    int64_t counts[COUNT_OF(names)] = {0};
+    bool first = true;
+    if (scan->delete_count == 0) {
+        return;
+    }
+    for (size_t i = 0; i < scan->delete_count; i++) {
+        const ice_file *file = &scan->deletes[i];
+        counts[file->content == ICE_EQUALITY_DELETES           ? 2
+               : str_equal_nocase(file->format, STR("PUFFIN")) ? 1
+                                                               : 0]++;
+    }
+    buf_printf(out, "; %zu delete file%s (", scan->delete_count,
+               scan->delete_count == 1 ? "" : "s");
+    for (size_t i = 0; i < COUNT_OF(names); i++) {
+        if (counts[i] > 0) {
+            buf_printf(out, "%s%lld %s%s", first ? "" : ", ", (long long)counts[i], names[i],
+                       counts[i] == 1 ? "" : "s");
+            first = false;
+        }
+    }
+    buf_add_char(out, ')');
+}
+
 /* "main.trips: 12 files considered, 9 skipped (6 by partition, 3 by bounds), 3 read: 41000 rows,
  * 1.2 MiB" */
 static void describe_table(buf *out, const query_table *table)
@@ -50,10 +77,7 @@ static void describe_table(buf *out, const query_table *table)
     buf_printf(out, "%s, %lld read: %lld rows, ", first ? "" : ")", (long long)read,
                (long long)scan->kept_rows);
     put_bytes(out, scan->kept_bytes);
-    if (scan->delete_count > 0) {
-        buf_printf(out, "; %zu delete file%s", scan->delete_count,
-                   scan->delete_count == 1 ? "" : "s");
-    }
+    describe_deletes(out, scan);
 }
 
 static status explain_rows(query *q, const statement *st, buf *sql, error *err)

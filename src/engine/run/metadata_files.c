@@ -12,11 +12,8 @@
 
 /* ---- entries of manifests ---- */
 
-typedef status take_entry(metadata_rows *t, const ice_entry *entry, void *context, arena *a,
-                          error *err);
-
-static status each_entry(metadata_rows *t, bool every_snapshot, take_entry *take, void *context,
-                         error *err)
+status metadata_each_entry(metadata_rows *t, bool every_snapshot, metadata_take_entry *take,
+                           void *context, error *err)
 {
     metadata_manifest *list;
     size_t count;
@@ -198,6 +195,19 @@ static int compare_leaves(const void *x, const void *y)
     return str_compare(((const leaf *)x)->path, ((const leaf *)y)->path);
 }
 
+/* Names that differ by case alone are one to DuckDB: the later ones get a number. */
+static void make_unique(leaf_list *leaves, arena *a)
+{
+    map *seen = map_create(a);
+    for (size_t i = 0; i < leaves->count; i++) {
+        str path = leaves->items[i].path;
+        for (int number = 1; map_has(seen, str_lower(a, leaves->items[i].path)); number++) {
+            leaves->items[i].path = str_printf(a, "%.*s_%d", STR_ARG(path), number);
+        }
+        map_set(seen, str_lower(a, leaves->items[i].path), leaves);
+    }
+}
+
 static const char *const metric_names[] = {"column_size",     "value_count", "null_value_count",
                                            "nan_value_count", "lower_bound", "upper_bound"};
 #define METRIC_BOUNDS 4 /* the first of them */
@@ -243,6 +253,7 @@ static leaf_list add_metrics_column(metadata_rows *t)
         return leaves;
     }
     qsort(leaves.items, leaves.count, sizeof(*leaves.items), compare_leaves);
+    make_unique(&leaves, a);
     buf_add_c(type, "STRUCT(");
     buf_add_c(shown, "struct_pack(");
     for (size_t i = 0; i < leaves.count; i++) {
@@ -326,7 +337,7 @@ status metadata_files(metadata_rows *t, int variant, error *err)
     file_rows rows = {.variant = variant};
     add_file_columns(t);
     rows.leaves = add_metrics_column(t);
-    return each_entry(t, (variant & METADATA_ALL) != 0, take_file, &rows, err);
+    return metadata_each_entry(t, (variant & METADATA_ALL) != 0, take_file, &rows, err);
 }
 
 /* ---- entries ---- */
@@ -368,7 +379,7 @@ status metadata_entries(metadata_rows *t, int variant, error *err)
     buf_add_char(file, ')');
     metadata_show_as(t, "data_file", buf_str(file));
     rows.leaves = add_metrics_column(t);
-    return each_entry(t, (variant & METADATA_ALL) != 0, take_entry_row, &rows, err);
+    return metadata_each_entry(t, (variant & METADATA_ALL) != 0, take_entry_row, &rows, err);
 }
 
 /* ---- partitions ---- */
@@ -473,7 +484,7 @@ status metadata_partitions(metadata_rows *t, int variant, error *err)
     metadata_column(t, "equality_delete_file_count", "INTEGER");
     metadata_column(t, "last_updated_at", "TIMESTAMP WITH TIME ZONE");
     metadata_column(t, "last_updated_snapshot_id", "BIGINT");
-    TRY(each_entry(t, false, take_partition, &rows, err));
+    TRY(metadata_each_entry(t, false, take_partition, &rows, err));
     for (size_t i = 0; i < rows.rows.count; i++) {
         TRY(put_partition_row(t, rows.rows.items[i], a, err));
     }

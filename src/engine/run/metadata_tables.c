@@ -33,6 +33,7 @@ static const struct {
     {"entries", metadata_entries, METADATA_CURRENT, true},
     {"all_entries", metadata_entries, METADATA_ALL, false},
     {"partitions", metadata_partitions, 0, true},
+    {"position_deletes", metadata_positions, 0, true},
 };
 
 static size_t find_table(str part)
@@ -329,15 +330,17 @@ static void put_view(metadata_rows *t, str schema, const char *name, const char 
     sql_quote_name(out, schema);
     buf_add_c(out, ";CREATE OR REPLACE VIEW ");
     sql_quote_name(out, schema);
-    buf_printf(out, ".%s AS SELECT ", name);
-    buf_add_str(out, buf_str(t->columns));
-    buf_add_c(out, " FROM read_json(");
+    buf_printf(out, ".%s AS WITH lines AS (FROM read_json(", name);
     sql_quote_text(out, str_c(path));
     buf_add_c(out, ", format = 'newline_delimited', columns = {");
     buf_add_str(out, buf_str(t->types));
     /* DuckDB's buffers are as large as the longest row may be. */
-    buf_printf(out, "}, maximum_object_size = %zu);",
+    buf_printf(out, "}, maximum_object_size = %zu)) SELECT ",
                t->longest > LIMIT_MIB / 2 ? 2 * t->longest : LIMIT_MIB);
+    buf_add_str(out, buf_str(t->columns));
+    buf_add_c(out, " FROM ");
+    buf_add_str(out, t->source != NULL ? buf_str(t->source) : STR("lines"));
+    buf_add_char(out, ';');
 }
 
 status metadata_table_view(query *q, const travel_clause *clause, table_name name,

@@ -25,7 +25,8 @@ typedef struct metadata_rows {
     const ice_snapshot *snapshot; /* NULL: none */
     buf *types;                   /* 'column': 'TYPE', … as they are read */
     buf *columns;                 /* expressions of the view */
-    const ice_type *partition;    /* the union of all specs' types; metadata_partition_type */
+    buf *source; /* what it selects from, over the lines as "lines"; NULL: the lines */
+    const ice_type *partition; /* the union of all specs' types; metadata_partition_type */
     buf *lines;
     size_t row_from, longest; /* where the row begins in `lines`; bytes of the longest */
     json_writer w;
@@ -62,9 +63,16 @@ status metadata_manifests(metadata_rows *t, bool every_snapshot, bool every_refe
 void metadata_partition_column(metadata_rows *t, str *ret_type, str *ret_shown);
 void metadata_put_partition(metadata_rows *t, const ice_file *file, arena *a);
 
+/* Every entry of the manifests of the snapshot, or of all of them; `a` ends with its manifest. */
+typedef status metadata_take_entry(metadata_rows *t, const ice_entry *entry, void *context,
+                                   arena *a, error *err);
+status metadata_each_entry(metadata_rows *t, bool every_snapshot, metadata_take_entry *take,
+                           void *context, error *err);
+
 typedef status metadata_build(metadata_rows *t, int variant, error *err);
 metadata_build metadata_snapshots, metadata_history, metadata_refs, metadata_log_entries;
 metadata_build metadata_manifest_rows, metadata_files, metadata_entries, metadata_partitions;
+metadata_build metadata_positions;
 
 /* variants of files, entries and manifests */
 enum { METADATA_CURRENT = 0, METADATA_ALL = 1, METADATA_DATA = 2, METADATA_DELETES = 4 };
