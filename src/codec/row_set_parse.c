@@ -203,7 +203,7 @@ static status read_set(reader *r, row_set *s)
         }
         key = u32_at(r->at);
         r->at += 4;
-        if ((int64_t)key <= last || key > INT32_MAX) {
+        if ((int64_t)key <= last || key >= INT32_MAX) {
             return corrupt(r, "its bitmaps are not in order");
         }
         last = key;

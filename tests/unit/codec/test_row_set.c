@@ -30,17 +30,17 @@ static row_set *of_range(fixture *f, int64_t from, int64_t to, int64_t step)
 static int64_t sum_of(const row_set *set)
 {
     int64_t rows[1000];
-    int64_t sum = 0;
+    uint64_t sum = 0; /* wraps around */
     int64_t from = 0;
     size_t got;
 
     while ((got = row_set_read(set, from, rows, COUNT_OF(rows))) > 0) {
         for (size_t i = 0; i < got; i++) {
-            sum += rows[i];
+            sum += (uint64_t)rows[i];
         }
         from = rows[got - 1] + 1;
     }
-    return sum;
+    return (int64_t)sum;
 }
 
 static const struct {
