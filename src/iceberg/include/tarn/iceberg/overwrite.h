@@ -11,8 +11,16 @@
  *   ICE_OVERWRITE_FILTER,    no new delete files, no removed data      no new data files that
  *   ICE_OVERWRITE_PARTITIONS files that match filter / partitions      match
  *   ICE_ROW_DELTA            data files referenced are not removed     no new data files that
- *                                                                      match `filter`
- *   ICE_REWRITE              removed files present; no new deletes on them; not more rows than before
+ *                            by an overwrite or rewrite; no second     match `filter`
+ *                            vector for one of them. With data files
+ *                            added (an update): nor by a delete; no
+ *                            new delete files that match `filter`
+ *   ICE_REWRITE              removed files present; no new deletes on them (equality deletes
+ *                            aside with keep_sequence); not more rows than before
+ *
+ * The snapshot that was read must be an ancestor of the branch's head. Mistakes of the change
+ * itself (a file that is not there, a file that matches in part, deletes for a file that goes) are
+ * INVALID.
  *
  * Source: Iceberg specification, "Optimistic concurrency", "Isolation levels"; the reference
  * implementation's validation of each operation. docs/iceberg.md prints the matrix that the test
@@ -83,7 +91,9 @@ typedef struct ice_match {
 status ice_match_files(storage *st, const ice_scan_options *options, arena *a, ice_match *ret_match,
                        error *err);
 
-/* True only where the file's metadata proves that every row satisfies `filter`. */
+/* True only where the file's metadata proves that every row satisfies `filter` (NULL: everything
+ * does). What was not understood (ICE_TRUE, AND and OR of nothing) proves nothing, so that a tree
+ * that was made for planning is safe here; it must not be weaker than what is meant, though. */
 bool ice_file_must_match(const ice_file *file, const ice_metadata *m, const ice_expr *filter);
 
 /* The isolation that a table asks for: write.{delete,update,merge}.isolation-level. */
