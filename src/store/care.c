@@ -41,16 +41,6 @@ void store__remove_later(storage *st, blob_id id, bool recorded)
     enqueue(st, r);
 }
 
-void store__remove_path_later(storage *st, const char *path)
-{
-    removal *r = NEW(removal);
-    size_t size = strlen(path) + 1;
-
-    r->path = mem_alloc(size);
-    memcpy(r->path, path, size);
-    enqueue(st, r);
-}
-
 static void remove_local(const char *path)
 {
     error err = ERROR_INIT;
@@ -58,6 +48,21 @@ static void remove_local(const char *path)
     if (fs_remove(path, &err) != STATUS_OK) {
         log_failure("file not removed", &err);
     }
+}
+
+void store__remove_path_later(storage *st, const char *path)
+{
+    removal *r;
+    size_t size = strlen(path) + 1;
+
+    if (st->state == NULL) { /* nobody who would do it later */
+        remove_local(path);
+        return;
+    }
+    r = NEW(removal);
+    r->path = mem_alloc(size);
+    memcpy(r->path, path, size);
+    enqueue(st, r);
 }
 
 static void remove_blob(storage *st, arena *a, blob_id id)

@@ -142,8 +142,8 @@ struct storage {
 };
 
 /* ---- location.c ---- */
-const store_ops *store__ops_for(str location,
-                                error *err); /* NULL and INVALID where there is none */
+/* NULL and INVALID where there is none, or the built-in one is not open. */
+const store_ops *store__ops_for(const storage *st, str location, error *err);
 /* "s3://bucket/key". `key_needed` false: a prefix, where bucket alone is fine. */
 status store__split_s3(str location, bool key_needed, str *ret_bucket, str *ret_key, error *err);
 

@@ -10,13 +10,19 @@ bool store_is_local(str location)
     return str_starts_with(location, STR("file:")) || str_starts_with(location, STR("/"));
 }
 
-const store_ops *store__ops_for(str location, error *err)
+const store_ops *store__ops_for(const storage *st, str location, error *err)
 {
     if (store_is_local(location)) {
         return &store__local;
     }
     if (str_starts_with(location, STR("s3://"))) {
-        return &store__builtin;
+        if (st->state != NULL) {
+            return &store__builtin;
+        }
+        (void)error_set(err, STATUS_INVALID,
+                        "location \"%.*s\" needs a data directory; only local folders are open",
+                        STR_ARG(location));
+        return NULL;
     }
     (void)error_set(err, STATUS_INVALID, "location \"%.*s\" has a scheme that is not known",
                     STR_ARG(location));

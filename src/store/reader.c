@@ -139,7 +139,7 @@ status store__reader_over(storage *st, arena *memory, const store_source *source
 
 status store_open_reader(storage *st, str location, store_reader **ret_reader, error *err)
 {
-    const store_ops *ops = store__ops_for(location, err);
+    const store_ops *ops = store__ops_for(st, location, err);
     store_source source = {.fd = -1};
     arena *memory;
     status opened;

@@ -12,7 +12,7 @@
 status store__staged_new(storage *st, str location, str content_type, store_staged **ret_staged,
                          error *err)
 {
-    const store_ops *ops = store__ops_for(location, err);
+    const store_ops *ops = store__ops_for(st, location, err);
     store_staged *staged;
     arena *memory;
     status checked;

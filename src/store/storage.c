@@ -58,7 +58,9 @@ static void init(storage *st, const storage_options *options)
 {
     st->memory = arena_create();
     st->options = *options;
-    st->options.data_path = str_to_c(st->memory, str_c(options->data_path));
+    if (options->data_path != NULL) {
+        st->options.data_path = str_to_c(st->memory, str_c(options->data_path));
+    }
     copy_roots(st, options);
     st->state = options->state;
     st->folders = map_create(NULL);
@@ -75,6 +77,9 @@ static void init(storage *st, const storage_options *options)
 
 static status start(storage *st, error *err)
 {
+    if (st->state == NULL) { /* local folders need neither rows nor a thread */
+        return STATUS_OK;
+    }
     TRY(make_folder(st, "blobs", &st->blobs_path, err));
     TRY(make_folder(st, "staging", &st->staging_path, err));
     TRY(make_folder(st, "lost", &st->lost_path, err));
@@ -135,7 +140,7 @@ void storage_close(storage *st)
 
 status store_check_location(storage *st, str location, error *err)
 {
-    const store_ops *ops = store__ops_for(location, err);
+    const store_ops *ops = store__ops_for(st, location, err);
 
     return ops == NULL ? STATUS_INVALID : ops->check(st, location, NULL, err);
 }
@@ -147,8 +152,12 @@ static void remove_path(void *path)
 
 status store_staging_path(storage *st, arena *a, char **ret_path, error *err)
 {
-    char *path = arena_printf(a, "%s/%016" PRIx64, st->staging_path, random_u64());
+    char *path;
 
+    if (st->staging_path == NULL) {
+        return error_set(err, STATUS_UNSUPPORTED, "the store has no data directory to stage in");
+    }
+    path = arena_printf(a, "%s/%016" PRIx64, st->staging_path, random_u64());
     TRY(fs_volume_check(err));
     arena_defer(a, remove_path, path);
     *ret_path = path;
@@ -212,11 +221,25 @@ static status put(void *context, state_txn *txn, error *err)
     return store_publish(p->st, txn, &p->staged, 1, err);
 }
 
+/* Without a database there is no transaction to be part of: a local file is there with its name. */
+static status put_local(storage *st, store_staged *staged, error *err)
+{
+    status published = staged->ops->publish(st, NULL, &staged, 1, err);
+
+    staged->ops->end(st, staged, published == STATUS_OK ? STATE_COMMITTED : STATE_ROLLED_BACK);
+    store__staged_free(staged);
+    return published;
+}
+
 status store_put(storage *st, store_staged *staged, error *err)
 {
     putting p = {.st = st, .staged = staged};
-    status result = state_submit(st->state, put, &p, err);
+    status result;
 
+    if (st->state == NULL) {
+        return put_local(st, staged, err);
+    }
+    result = state_submit(st->state, put, &p, err);
     if (!p.handed_over) {
         store_discard(st, staged);
     }
@@ -226,7 +249,7 @@ status store_put(storage *st, store_staged *staged, error *err)
 status store_delete(storage *st, state_txn *txn, const str *locations, size_t count, error *err)
 {
     for (size_t from = 0; from < count;) {
-        const store_ops *ops = store__ops_for(locations[from], err);
+        const store_ops *ops = store__ops_for(st, locations[from], err);
         size_t to = from + 1;
 
         if (ops == NULL) {
@@ -245,7 +268,7 @@ status store_delete(storage *st, state_txn *txn, const str *locations, size_t co
 
 status store_stat(storage *st, str location, arena *a, store_object *ret_object, error *err)
 {
-    const store_ops *ops = store__ops_for(location, err);
+    const store_ops *ops = store__ops_for(st, location, err);
 
     return ops == NULL ? STATUS_INVALID : ops->stat(st, location, a, ret_object, err);
 }
@@ -253,7 +276,7 @@ status store_stat(storage *st, str location, arena *a, store_object *ret_object,
 status store_link(storage *st, str location, const char *folder, const char *name, arena *a,
                   char **ret_path, error *err)
 {
-    const store_ops *ops = store__ops_for(location, err);
+    const store_ops *ops = store__ops_for(st, location, err);
 
     return ops == NULL ? STATUS_INVALID : ops->link(st, location, folder, name, a, ret_path, err);
 }
@@ -261,7 +284,7 @@ status store_link(storage *st, str location, const char *folder, const char *nam
 status store_list(storage *st, str prefix, str after, size_t max, arena *a,
                   store_object **ret_objects, size_t *ret_count, error *err)
 {
-    const store_ops *ops = store__ops_for(prefix, err);
+    const store_ops *ops = store__ops_for(st, prefix, err);
 
     return ops == NULL ? STATUS_INVALID
                        : ops->list(st, prefix, after, max, a, ret_objects, ret_count, err);
@@ -289,6 +312,10 @@ status store_read_usage(storage *st, store_usage *ret_usage, error *err)
 {
     store_usage usage = {0};
 
+    if (st->state == NULL) {
+        *ret_usage = usage;
+        return STATUS_OK;
+    }
     TRY(state_read(st->state, read_totals, &usage, err));
     mutex_lock(&st->lock);
     usage.lost_blobs = st->lost_blobs;

@@ -45,6 +45,8 @@ typedef struct storage storage;
 
 typedef struct storage_options {
     const char *data_path; /* <data>: blobs/, staging/, lost/ below it */
+    /* NULL: local folders alone. Then data_path is NULL too, and staging paths, publishing in
+     * transactions, backup, recovery and scrubbing are not to be had; reading, listing and store_put are. */
     state *state;
     const str *local_roots; /* canonical folders that file: locations may lie in */
     size_t local_root_count;
