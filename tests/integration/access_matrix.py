@@ -109,7 +109,8 @@ def a_reader_changes_nothing_by_any_door():
     server = shared()
     key = server.make_principal("quiet_reader", "reader")
     server.query("CREATE TABLE kept AS SELECT 1 AS a")
-    for sql in ("INSERT INTO kept VALUES (2)", "DROP TABLE kept", "CREATE TABLE mine (a INTEGER)",
+    for sql in ("INSERT INTO kept VALUES (2)", "DELETE FROM kept", "TRUNCATE kept", "INSERT OVERWRITE kept VALUES (2)",
+                "DROP TABLE kept", "CREATE TABLE mine (a INTEGER)",
                 "CREATE TABLE mine AS SELECT * FROM kept", "CREATE SCHEMA mine", "DROP SCHEMA main CASCADE",
                 "SELECT 1; INSERT INTO kept VALUES (3)"):
         fails("denied", server.query, sql, key=key, status=403)

@@ -62,7 +62,8 @@ def change(random, name):
     return random.choice((
         f"DELETE FROM {name} WHERE k = {k}", f"DELETE FROM {name} WHERE id % 7 = {n % 7}",
         f"DELETE FROM {name} WHERE v LIKE 'x{n % 10}%' OR v IS NULL", f"DELETE FROM {name} WHERE id > {n} AND k <> {k}",
-        f"INSERT INTO {name} SELECT {random.randint(1000, 10**9)} + range, (range % 4)::INTEGER, 'y' || range FROM range(40)",
+        f"INSERT INTO {name} SELECT {random.randint(1000, 10**9)} + range, (range % 4)::INTEGER, 'y' || range"
+        " FROM range(40)",
         f"INSERT OVERWRITE {name} SELECT id, k, v || '!' FROM {name} WHERE k = {k}",
         f"DELETE FROM {name} WHERE id IN (SELECT max(id) FROM {name} GROUP BY k)"))
 
