@@ -203,6 +203,7 @@ static void run_handler(void *context)
 {
     http_conn *c = context;
 
+    atomic_fetch_sub(&c->loop->server->requests_waiting, 1);
     if (atomic_load(&c->broken)) { /* gone while the request waited for a thread */
         http_stream_abort(&c->exchange);
     } else {
@@ -238,7 +239,9 @@ static void dispatch(http_conn *c)
     }
     x->is_inline = false;
     watch(c, 0); /* from here on only the client's end is news to the loop */
+    atomic_fetch_add(&c->loop->server->requests_waiting, 1);
     if (pool_run(c->loop->server->handlers, run_handler, c, NULL) != STATUS_OK) {
+        atomic_fetch_sub(&c->loop->server->requests_waiting, 1);
         x->is_inline = true;
         http__answer_refusal(x, HTTP_REFUSE_BUSY);
         http__conn_finished(c);

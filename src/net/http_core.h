@@ -53,6 +53,8 @@ struct http_exchange {
     /* body */
     int64_t body_left; /* with a Content-Length */
     int64_t body_taken;
+    int64_t body_waited_ms; /* for the client, since body_noted was taken */
+    int64_t body_noted;
     int64_t body_max; /* -1: none */
     http_chunked chunked;
     bool continue_due; /* the client waits for 100 Continue */
@@ -183,8 +185,9 @@ struct http_server {
     bool started, stopped;
     int64_t sweep_every_ms;
     _Atomic int64_t connections_open, unix_connections_open;
-    _Atomic bool stopping;     /* no new connections, idle ones close */
-    _Atomic int64_t cut_at_ms; /* then the rest is cut */
+    _Atomic int64_t requests_waiting; /* for a thread */
+    _Atomic bool stopping;            /* no new connections, idle ones close */
+    _Atomic int64_t cut_at_ms;        /* then the rest is cut */
 };
 
 /* http_conn.c */

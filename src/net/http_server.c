@@ -29,6 +29,8 @@ static http_config complete(const http_config *wanted)
         config.progress_timeout_ms > 0 ? config.progress_timeout_ms : defaults.progress_timeout_ms;
     config.drain_timeout_ms =
         config.drain_timeout_ms > 0 ? config.drain_timeout_ms : defaults.drain_timeout_ms;
+    config.body_window_ms =
+        config.body_window_ms > 0 ? config.body_window_ms : defaults.body_window_ms;
     return config;
 }
 

@@ -119,6 +119,9 @@ static status open_doors(server *app, const server_options *options, error *err)
 
     /* A reader may pause over a page of its pager; only a client that is gone must not hold a worker for ever. */
     config.drain_timeout_ms = DRAIN_MS;
+    config.body_rate_least = options->private_socket != NULL
+                                 ? 0 /* a command may read a slow pipe */
+                                 : setting_number(app->settings, SETTING_HTTP_BODY_RATE);
     config.progress_timeout_ms =
         options->private_socket != NULL ? PRIVATE_PROGRESS_MS : PROGRESS_MS;
     TRY(http_server_create(&config, &app->http, err));

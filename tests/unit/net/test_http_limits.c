@@ -406,6 +406,31 @@ static void test_a_body_that_does_not_move_times_out(void **state)
     (void)close(fd);
 }
 
+/* One handler thread, and a body of a byte now and then. */
+static void test_a_slow_body_gives_way_to_requests_that_wait(void **state)
+{
+    fixture *f = *state;
+    http_config config = {.handler_threads = 1, .body_rate_least = 1000000, .body_window_ms = 100};
+    site *s = site_start(f, &config, swallow);
+    int slow = raw_connect(s);
+    int other = raw_connect(s);
+    raw_end end;
+
+    reset_findings();
+    raw_send(slow, STR("POST /?slow HTTP/1.1\r\n" HOST "Content-Length: 1000000\r\n\r\n"));
+    WAIT_FOR(running);
+    for (int i = 0; i < 60; i++) { /* far beyond the window, but nobody waits */
+        raw_send(slow, STR("x"));
+        clock_sleep_ms(5);
+    }
+    assert_int_equal(ended_as, -1);
+    raw_send(other, STR("GET / HTTP/1.1\r\n" HOST "Connection: close\r\n\r\n"));
+    expect_start(raw_read(f, slow, &end), "HTTP/1.1 400 "); /* the handler's word for TIMEOUT */
+    expect_start(raw_read(f, other, &end), "HTTP/1.1 200 ");
+    (void)close(slow);
+    (void)close(other);
+}
+
 static void test_an_answer_that_nobody_reads_times_out(void **state)
 {
     fixture *f = *state;
@@ -627,8 +652,9 @@ TESTS(test_an_upload_of_100_mb_takes_no_memory, test_a_chunked_upload_of_100_mb_
       test_a_stream_to_a_client_that_left_is_cancelled, test_a_head_that_does_not_end_is_408,
       test_connections_that_say_nothing_are_closed,
       test_a_closed_connection_that_a_child_still_holds_is_forgotten,
-      test_a_body_that_does_not_move_times_out, test_an_answer_that_nobody_reads_times_out,
-      test_a_file_that_nobody_reads_is_cut, test_connections_beyond_the_maximum_get_503,
+      test_a_body_that_does_not_move_times_out, test_a_slow_body_gives_way_to_requests_that_wait,
+      test_an_answer_that_nobody_reads_times_out, test_a_file_that_nobody_reads_is_cut,
+      test_connections_beyond_the_maximum_get_503,
       test_clients_are_refused_when_descriptors_run_out, test_many_clients_at_once_are_all_answered,
       test_stop_lets_what_runs_finish_and_takes_nothing_new, test_stop_cuts_what_does_not_finish,
       test_an_idle_server_stops_at_once)

@@ -134,12 +134,16 @@ typedef struct http_config {
     int64_t idle_timeout_ms;
     int64_t progress_timeout_ms; /* a body or an answer that does not move */
     int64_t drain_timeout_ms;    /* at http_server_stop */
+    /* A body that comes slower gives way (TIMEOUT) where another request waits for a handler's thread; 0: never. Looked
+     * at whenever the handler has waited for the client for body_window_ms. */
+    int64_t body_rate_least; /* bytes a second */
+    int64_t body_window_ms;
 } http_config;
 #define HTTP_CONFIG_DEFAULTS                                                              \
     {                                                                                     \
         .handler_threads = 128, .connections_max = 10000, .buffer_bytes = 256 * 1024,     \
         .head_timeout_ms = 10000, .idle_timeout_ms = 75000, .progress_timeout_ms = 60000, \
-        .drain_timeout_ms = 10000                                                         \
+        .drain_timeout_ms = 10000, .body_window_ms = 5000                                 \
     }
 
 /* What answers on a door (an address). */

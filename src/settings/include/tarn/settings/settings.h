@@ -24,6 +24,8 @@
       "more host names that requests may name (loopback names always may)") \
     X(HTTP_BODY_MAX, "http.body_max", SIZE, "64GiB", NULL, \
       "largest body of an upload") \
+    X(HTTP_BODY_RATE, "http.body_rate", SIZE, "4KiB", NULL, \
+      "an upload that comes slower, in bytes a second, ends with 408 where other requests wait; 0: never") \
     X(AUTH_MODE, "auth.mode", CHOICE, "keys", "keys|none", \
       "keys: every request needs a key; none: everybody is root, on loopback only") \
     X(DURABILITY, "durability", CHOICE, "full", "full|unsafe", \
