@@ -153,6 +153,9 @@ static status run_backup(cli *c, error *err)
 const command command_backup = {
     .name = "backup",
     .summary = "copy the data directory while the server runs",
+    .details =
+        "The files of tables in plain folders (file: locations) are not part of it, only their names and the "
+        "places of their metadata: copy those folders too, afterwards.",
     ARGUMENTS(backup_arguments),
     .run = run_backup,
 };
