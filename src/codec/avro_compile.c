@@ -61,6 +61,7 @@ typedef struct compiler {
     map *names; /* full name -> named */
     size_t visits;
     int depth;
+    avro_keys keys; /* of maps that are stored */
     error *err;
 } compiler;
 
@@ -353,6 +354,15 @@ static list_info describe_list(const avro_field *field)
     }
 }
 
+/* What nearly every manifest has: an array of records of a key and a value, neither of them a union. */
+static bool is_plain_pair(const avro_step *steps, size_t count, const list_info *info)
+{
+    avro_step_kind value = info->item == AVRO_LONG ? STEP_LONG : STEP_BYTES;
+
+    return count == 2 && steps[0].kind == STEP_INT && steps[0].offset == 0 &&
+           steps[1].kind == value && steps[1].offset == info->value_offset;
+}
+
 static status compile_list(compiler *c, const type *t, const avro_field *field, size_t base,
                            draft *d)
 {
@@ -378,6 +388,12 @@ static status compile_list(compiler *c, const type *t, const avro_field *field, 
         TRY(compile(c, json_get(t->schema, "items"), t->space, &value, 0, &inner));
     }
     TRY(item_program(c, &inner, &step.programs));
+    if (info.is_map) {
+        step.keys = c->keys;
+        if (step.kind == STEP_LIST && is_plain_pair(inner.steps.items, inner.steps.count, &info)) {
+            step.kind = info.item == AVRO_LONG ? STEP_PAIRS_LONG : STEP_PAIRS_BYTES;
+        }
+    }
     add_step(c, d, step, 1);
     return STATUS_OK;
 }
@@ -604,7 +620,10 @@ static status compile(compiler *c, const json *schema, str space, const avro_fie
 status avro__compile(const json *schema, const avro_shape *shape, arena *a,
                      avro_program *ret_program, error *err)
 {
-    compiler c = {.a = a, .names = map_create(a), .err = err};
+    compiler c = {.a = a,
+                  .names = map_create(a),
+                  .keys = {.items = shape->keys, .count = shape->key_count},
+                  .err = err};
     draft d = {.bytes_min = 0};
     type t;
 

@@ -26,6 +26,8 @@ typedef enum avro_step_kind {
     STEP_DROP_ITEM,   /* the list item that is being read does not count */
     STEP_LIST,        /* array: programs[0] fills an item of `size` bytes */
     STEP_KEYED_LIST,  /* map: a text key, stored as int32_t in front of the item, then as above */
+    STEP_PAIRS_LONG,  /* array of an int and a long each, as avro_int_long */
+    STEP_PAIRS_BYTES, /* the same with bytes, as avro_int_bytes */
     STEP_TUPLE,       /* `size` fields, copied from `defaults`; programs[0] fills them */
     STEP_MEMBER_BOOL, /* a field of a tuple */
     STEP_MEMBER_INT,
@@ -34,12 +36,19 @@ typedef enum avro_step_kind {
     STEP_MEMBER_FIXED,
 } avro_step_kind;
 
+/* The keys of a map that are stored, sorted. */
+typedef struct avro_keys {
+    const int32_t *items; /* NULL: all */
+    size_t count;
+} avro_keys;
+
 typedef struct avro_step {
     avro_step_kind kind;
     size_t size;
     size_t offset; /* into the target */
     const struct avro_program *programs;
     const void *defaults; /* of list items; NULL means zeros */
+    avro_keys keys;       /* of maps */
 } avro_step;
 
 typedef struct avro_program {

@@ -253,9 +253,79 @@ static bool read_key(avro_input *in, void *item)
     return true;
 }
 
+static bool is_wanted(const avro_keys *keys, int32_t key)
+{
+    size_t low = 0;
+    size_t high = keys->count;
+
+    if (keys->items == NULL) {
+        return true;
+    }
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+
+        if (keys->items[middle] == key) {
+            return true;
+        }
+        if (keys->items[middle] < key) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return false;
+}
+
+static inline bool read_pair_of_long(avro_input *in, const avro_step *step, char *items,
+                                     size_t *count)
+{
+    avro_int_long pair = {.key = 0};
+
+    if (!read_int(in, &pair.key)) {
+        return false;
+    }
+    if (!is_wanted(&step->keys, pair.key)) {
+        return skip_number(in);
+    }
+    if (!read_long(in, &pair.value)) {
+        return false;
+    }
+    memcpy(items + (*count)++ * sizeof(pair), &pair, sizeof(pair));
+    return true;
+}
+
+static inline bool read_pair_of_bytes(avro_input *in, const avro_step *step, char *items,
+                                      size_t *count)
+{
+    avro_int_bytes pair = {.key = 0};
+
+    if (!read_int(in, &pair.key) || !read_bytes(in, &pair.value)) {
+        return false;
+    }
+    if (is_wanted(&step->keys, pair.key)) {
+        memcpy(items + (*count)++ * sizeof(pair), &pair, sizeof(pair));
+    }
+    return true;
+}
+
+static bool read_pairs(avro_input *in, const avro_step *step, char *items, size_t wanted,
+                       size_t *count)
+{
+    for (size_t i = 0; i < wanted; i++) {
+        if (!(step->kind == STEP_PAIRS_LONG ? read_pair_of_long(in, step, items, count)
+                                            : read_pair_of_bytes(in, step, items, count))) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static bool read_items(avro_input *in, const avro_step *step, char *items, size_t wanted,
                        size_t *count)
 {
+    if (step->kind == STEP_PAIRS_LONG || step->kind == STEP_PAIRS_BYTES) {
+        return read_pairs(in, step, items, wanted, count);
+    }
     for (size_t i = 0; i < wanted; i++) {
         char *item = items + *count * step->size;
 
@@ -269,6 +339,12 @@ static bool read_items(avro_input *in, const avro_step *step, char *items, size_
         }
         if (!avro__run(in, step->programs, item)) {
             return false;
+        }
+        if (step->keys.items != NULL && !in->drop) {
+            int32_t key;
+
+            memcpy(&key, item, sizeof(key));
+            in->drop = !is_wanted(&step->keys, key);
         }
         *count += in->drop ? 0 : 1;
         in->drop = false;
@@ -415,6 +491,8 @@ static bool store(avro_input *in, const avro_step *step, char *target)
         return true;
     case STEP_LIST:
     case STEP_KEYED_LIST:
+    case STEP_PAIRS_LONG:
+    case STEP_PAIRS_BYTES:
         return read_list(in, step, target);
     case STEP_TUPLE:
         return read_tuple(in, step, target);

@@ -5,8 +5,11 @@
  *      its place in the table.
  *   2. The bytes of all entries in the table stay under the limit; the least recently used go first.
  *   3. Nothing is read or parsed under the lock. Two readers of one path may both read it; one of them keeps
- *      its own. */
+ *      its own.
+ *   4. An entry knows of which columns it has the metrics, and serves those who want no others. Who wants more reads
+ *      the file again, for both, and takes its place. */
 #include <stdatomic.h>
+#include <stdlib.h>
 
 #include "tarn/base/limits.h"
 #include "tarn/base/map.h"
@@ -16,12 +19,14 @@
 #include "internal.h"
 
 #define DEFAULT_LIMIT_BYTES (64 * LIMIT_MIB)
+#define DECODED_COLUMNS_MAX 32 /* beyond these, all columns */
 
 typedef struct entry {
     arena *memory; /* holds this and everything below */
     str path;
     ice__manifest_list list;
     ice__entries entries;
+    ice__decode decode; /* of the entries */
     size_t size_bytes;
     _Atomic int references;
     struct entry *newer, *older; /* order of use */
@@ -57,6 +62,58 @@ static void entry_unref(void *object)
     }
 }
 
+/* --- which metrics an entry has --- */
+
+static bool has_id(const ice__decode *decode, int32_t id)
+{
+    for (size_t i = 0; i < decode->count; i++) {
+        if (decode->ids[i] == id) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool covers(const ice__decode *has, const ice__decode *wanted)
+{
+    if (has->all || wanted->all) {
+        return has->all;
+    }
+    for (size_t i = 0; i < wanted->count; i++) {
+        if (!has_id(has, wanted->ids[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static int compare_ids(const void *x, const void *y)
+{
+    int32_t a = *(const int32_t *)x;
+    int32_t b = *(const int32_t *)y;
+
+    return (a > b) - (a < b);
+}
+
+/* What serves both. */
+static ice__decode join(const ice__decode *x, const ice__decode *y, arena *a)
+{
+    int32_t *ids = ARENA_ARRAY(a, int32_t, x->count + y->count + 1);
+    size_t count = 0;
+
+    for (size_t i = 0; i < x->count; i++) {
+        ids[count++] = x->ids[i];
+    }
+    for (size_t i = 0; i < y->count; i++) {
+        if (!has_id(x, y->ids[i])) {
+            ids[count++] = y->ids[i];
+        }
+    }
+    qsort(ids, count, sizeof(*ids), compare_ids);
+    return (ice__decode){
+        .all = x->all || y->all || count > DECODED_COLUMNS_MAX, .ids = ids, .count = count};
+}
+
 /* --- the table; all of these under the lock --- */
 
 static void unlink_entry(entry *e)
@@ -90,13 +147,18 @@ static void shrink(void)
 
 /* --- use --- */
 
-/* A reference for the caller's arena; NULL where the path is not there. */
-static entry *find(str path, arena *a)
+/* A reference for the caller's arena; NULL where the path is not there, or without the wanted metrics. *ret_had is
+ * what it has then. */
+static entry *find(str path, const ice__decode *wanted, arena *a, ice__decode *ret_had)
 {
     entry *e;
 
     (void)pthread_mutex_lock(&cache.lock);
     e = cache.paths != NULL ? map_get(cache.paths, path) : NULL;
+    if (e != NULL && !covers(&e->decode, wanted)) {
+        *ret_had = join(&e->decode, wanted, a);
+        e = NULL;
+    }
     if (e != NULL) {
         atomic_fetch_add_explicit(&e->references, 1, memory_order_relaxed);
         unlink_entry(e);
@@ -118,13 +180,16 @@ static str manifest_key(const ice_manifest *manifest, str location, arena *a)
                : str_printf(a, "%.*s#%lld", STR_ARG(location), (long long)manifest->first_row_id);
 }
 
-bool ice__cache_has(const ice_metadata *m, const ice_manifest *manifest, arena *a)
+bool ice__cache_has(const ice_metadata *m, const ice_manifest *manifest, const ice__decode *decode,
+                    arena *a)
 {
     str path = manifest_key(manifest, ice_locate(m, manifest->path, a), a);
+    const entry *e;
     bool found;
 
     (void)pthread_mutex_lock(&cache.lock);
-    found = cache.paths != NULL && map_has(cache.paths, path);
+    e = cache.paths != NULL ? map_get(cache.paths, path) : NULL;
+    found = e != NULL && covers(&e->decode, decode);
     (void)pthread_mutex_unlock(&cache.lock);
     return found;
 }
@@ -132,12 +197,19 @@ bool ice__cache_has(const ice_metadata *m, const ice_manifest *manifest, arena *
 /* Takes over the caller's reference. */
 static void insert(entry *e)
 {
+    entry *old;
+
     e->size_bytes = arena_used_bytes(e->memory);
     (void)pthread_mutex_lock(&cache.lock);
     if (cache.paths == NULL) {
         cache.paths = map_create(NULL);
     }
-    if (!map_has(cache.paths, e->path) && e->size_bytes <= cache.size_max_bytes) {
+    old = map_get(cache.paths, e->path);
+    if (e->size_bytes <= cache.size_max_bytes &&
+        (old == NULL || !covers(&old->decode, &e->decode))) {
+        if (old != NULL) {
+            drop(old);
+        }
         (void)map_set(cache.paths, e->path, e);
         link_newest(e);
         cache.size_bytes += e->size_bytes;
@@ -179,32 +251,61 @@ void ice_cache_clear(void)
 
 /* --- manifests --- */
 
-status ice__manifest_load(storage *st, const ice_metadata *m, const ice_manifest *manifest,
-                          arena *a, ice__entries *ret_entries, error *err)
+/* A fresh entry, with one reference. Only the result stays of what was read. */
+static status read_manifest(storage *st, const ice_metadata *m, const ice_manifest *manifest,
+                            const ice__decode *decode, entry *e, error *err)
 {
-    str location = ice_locate(m, manifest->path, a);
-    str key = manifest_key(manifest, location, a);
-    entry *e = find(key, a);
+    arena *scratch = arena_create();
     ice_entry *entries;
+    int32_t *ids;
     str bytes;
-    status s;
+    status s = store_read_all(st, ice_locate(m, manifest->path, scratch), LIMIT_MANIFEST_FILE,
+                              scratch, &bytes, err);
+
+    if (s == STATUS_OK) {
+        s = ice__manifest_parse(bytes, manifest, m, decode, e->memory, &entries, &e->entries.count,
+                                err);
+    }
+    arena_free(scratch);
+    TRY(s);
+    e->entries.entries = entries;
+    ids = ARENA_ARRAY(e->memory, int32_t, decode->count + 1);
+    for (size_t i = 0; i < decode->count; i++) {
+        ids[i] = decode->ids[i];
+    }
+    e->decode = (ice__decode){.all = decode->all, .ids = ids, .count = decode->count};
+    return STATUS_OK;
+}
+
+status ice__manifest_load_some(storage *st, const ice_metadata *m, const ice_manifest *manifest,
+                               const ice__decode *decode, arena *a, ice__entries *ret_entries,
+                               error *err)
+{
+    str key = manifest_key(manifest, ice_locate(m, manifest->path, a), a);
+    ice__decode wanted = *decode;
+    entry *e = find(key, decode, a, &wanted);
 
     if (e == NULL) {
+        status s;
+
         e = entry_create(key);
-        s = store_read_all(st, location, LIMIT_MANIFEST_FILE, e->memory, &bytes, err);
-        if (s == STATUS_OK) {
-            s = ice_manifest_parse(bytes, manifest, m, true, e->memory, &entries, &e->entries.count,
-                                   err);
-        }
+        s = read_manifest(st, m, manifest, &wanted, e, err);
         if (s != STATUS_OK) {
             entry_unref(e);
             return s;
         }
-        e->entries.entries = entries;
         publish(e, a);
     }
     *ret_entries = e->entries;
     return STATUS_OK;
+}
+
+status ice__manifest_load(storage *st, const ice_metadata *m, const ice_manifest *manifest,
+                          arena *a, ice__entries *ret_entries, error *err)
+{
+    static const ice__decode everything = {.all = true};
+
+    return ice__manifest_load_some(st, m, manifest, &everything, a, ret_entries, err);
 }
 
 /* v1 snapshots may name their manifests in place: what a list would tell of them is not known. */
@@ -230,6 +331,8 @@ static void inline_list(const ice_snapshot *snapshot, arena *a, ice__manifest_li
 status ice__list_load(storage *st, const ice_metadata *m, const ice_snapshot *snapshot, arena *a,
                       ice__manifest_list *ret_list, error *err)
 {
+    const ice__decode nothing = {.all = false};
+    ice__decode had;
     entry *e;
     ice_manifest *manifests;
     str bytes;
@@ -241,7 +344,7 @@ status ice__list_load(storage *st, const ice_metadata *m, const ice_snapshot *sn
         return STATUS_OK;
     }
     location = ice_locate(m, snapshot->manifest_list, a);
-    e = find(location, a);
+    e = find(location, &nothing, a, &had); /* of lists there is one kind */
     if (e == NULL) {
         e = entry_create(location);
         s = store_read_all(st, e->path, LIMIT_MANIFEST_FILE, e->memory, &bytes, err);

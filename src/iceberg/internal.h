@@ -147,6 +147,12 @@ status ice__apply_deletes(const ice_metadata *m, const ice_file *found, size_t c
                           ice_scan *scan, error *err);
 
 /* ---- manifests in memory (cache.c) ---- */
+/* Of which columns the metrics of files are decoded. */
+typedef struct ice__decode {
+    bool all;
+    const int32_t *ids; /* else of these, sorted */
+    size_t count;
+} ice__decode;
 typedef struct ice__manifest_list {
     const ice_manifest *manifests;
     size_t count;
@@ -160,12 +166,21 @@ status ice__list_load(storage *st, const ice_metadata *m, const ice_snapshot *sn
                       ice__manifest_list *ret_list, error *err);
 status ice__manifest_load(storage *st, const ice_metadata *m, const ice_manifest *manifest,
                           arena *a, ice__entries *ret_entries, error *err);
+/* The same with the metrics of some columns, or of more. */
+status ice__manifest_load_some(storage *st, const ice_metadata *m, const ice_manifest *manifest,
+                               const ice__decode *decode, arena *a, ice__entries *ret_entries,
+                               error *err);
 /* Whether a load would read a file. */
-bool ice__cache_has(const ice_metadata *m, const ice_manifest *manifest, arena *a);
+bool ice__cache_has(const ice_metadata *m, const ice_manifest *manifest, const ice__decode *decode,
+                    arena *a);
 /* What was just written, so that it need not be read again. */
 void ice__cache_put_list(str path, const ice_manifest *manifests, size_t count);
 
 /* ---- manifests ---- */
+/* ice_manifest_parse, with the metrics of some columns. Nothing of the result is a view into `bytes`. */
+status ice__manifest_parse(str bytes, const ice_manifest *manifest, const ice_metadata *m,
+                           const ice__decode *decode, arena *a, ice_entry **ret_entries,
+                           size_t *ret_count, error *err);
 /* Types of the partition fields of `spec`, sources looked for in every schema of the table. */
 const ice_type *ice__spec_types(const ice_metadata *m, const ice_spec *spec, arena *a);
 

@@ -2,6 +2,8 @@
  * that entries inherit filled in. */
 #include <stdlib.h>
 
+#include "tarn/base/vec.h"
+
 #include "internal.h"
 #include "manifest_columns.h"
 
@@ -208,29 +210,69 @@ static int compare_key(const void *x, const void *y)
     return (a > b) - (a < b);
 }
 
-static const void *sorted(const avro_list *list, size_t item_size, arena *a)
+static void *copy_items(const avro_list *list, size_t item_size, arena *a)
 {
-    const char *items = list->items;
+    void *copy = list->count > 0 ? arena_alloc(a, mem_product(list->count, item_size)) : NULL;
+
+    if (copy != NULL) {
+        memcpy(copy, list->items, list->count * item_size);
+    }
+    return copy;
+}
+
+static void *sorted(const avro_list *list, size_t item_size, arena *a)
+{
+    char *items = copy_items(list, item_size, a);
 
     for (size_t i = 1; i < list->count; i++) {
         if (compare_key(items + (i - 1) * item_size, items + i * item_size) > 0) {
-            char *copy = arena_alloc(a, mem_product(list->count, item_size));
-
-            memcpy(copy, items, list->count * item_size);
-            qsort(copy, list->count, item_size, compare_key);
-            return copy;
+            qsort(items, list->count, item_size, compare_key);
+            break;
         }
     }
     return items;
 }
 
+static const avro_int_long *take_counts(const avro_list *list, arena *a)
+{
+    return sorted(list, sizeof(avro_int_long), a);
+}
+
+static const avro_int_bytes *take_bounds(const avro_list *list, arena *a)
+{
+    avro_int_bytes *bounds = sorted(list, sizeof(avro_int_bytes), a);
+    size_t total = 0;
+    char *bytes;
+
+    for (size_t i = 0; i < list->count; i++) {
+        total += bounds[i].value.size;
+    }
+    bytes = arena_alloc(a, total + 1);
+    for (size_t i = 0; i < list->count; i++) {
+        str value = bounds[i].value;
+
+        if (value.size > 0) {
+            memcpy(bytes, value.data, value.size);
+        }
+        bounds[i].value = str_from(bytes, value.size);
+        bytes += value.size;
+    }
+    return bounds;
+}
+
+/* Records are decoded one by one into memory that is used again for the next: what an entry keeps of its record is
+ * copied, so that nothing of the file's bytes is held. */
 typedef struct manifest_reader {
     const ice_manifest *manifest;
     const ice_spec *spec;
     const ice_type *types;
-    arena *memory;
-    int64_t
-        next_row_id; /* of data files that leave theirs out; ICE_NO_ROW_ID where none is given */
+    arena *memory;          /* of the result */
+    arena *scratch;         /* of the parse */
+    VEC(ice_entry) entries; /* in scratch, until their number is known */
+    /* of data files that leave theirs out; ICE_NO_ROW_ID where none is given */
+    int64_t next_row_id;
+    status outcome;
+    error *err;
 } manifest_reader;
 
 static status take_partition(const manifest_reader *r, const entry_record *record, ice_file *f,
@@ -254,6 +296,7 @@ static status take_partition(const manifest_reader *r, const entry_record *recor
                                   STR_ARG(field->name), STR_ARG(record->file.path));
                     return s;
                 }
+                values[i].bytes = ice__copy(r->memory, values[i].bytes);
             }
         }
     }
@@ -264,17 +307,17 @@ static status take_partition(const manifest_reader *r, const entry_record *recor
 
 static void take_metrics(const entry_record *record, arena *a, ice_file *f)
 {
-    f->column_sizes = sorted(&record->file.column_sizes, sizeof(avro_int_long), a);
+    f->column_sizes = take_counts(&record->file.column_sizes, a);
     f->column_size_count = record->file.column_sizes.count;
-    f->value_counts = sorted(&record->file.value_counts, sizeof(avro_int_long), a);
+    f->value_counts = take_counts(&record->file.value_counts, a);
     f->value_count_count = record->file.value_counts.count;
-    f->null_counts = sorted(&record->file.null_counts, sizeof(avro_int_long), a);
+    f->null_counts = take_counts(&record->file.null_counts, a);
     f->null_count_count = record->file.null_counts.count;
-    f->nan_counts = sorted(&record->file.nan_counts, sizeof(avro_int_long), a);
+    f->nan_counts = take_counts(&record->file.nan_counts, a);
     f->nan_count_count = record->file.nan_counts.count;
-    f->lower_bounds = sorted(&record->file.lower_bounds, sizeof(avro_int_bytes), a);
+    f->lower_bounds = take_bounds(&record->file.lower_bounds, a);
     f->lower_bound_count = record->file.lower_bounds.count;
-    f->upper_bounds = sorted(&record->file.upper_bounds, sizeof(avro_int_bytes), a);
+    f->upper_bounds = take_bounds(&record->file.upper_bounds, a);
     f->upper_bound_count = record->file.upper_bounds.count;
 }
 
@@ -302,28 +345,34 @@ static void inherit(manifest_reader *r, ice_entry *entry)
     }
 }
 
+static str format_name(str name, arena *a)
+{
+    return str_equal_nocase(name, STR("parquet")) ? STR("PARQUET") : str_upper(a, name);
+}
+
 static status take_entry(manifest_reader *r, const entry_record *record, ice_entry *ret_entry,
                          error *err)
 {
-    ice_file f = {.content = (ice_content)record->file.content,
-                  .path = record->file.path,
-                  .format = str_upper(r->memory, record->file.format),
-                  .spec_id = r->spec->id,
-                  .record_count = record->file.record_count,
-                  .size_bytes = record->file.size_bytes,
-                  .split_offsets = record->file.split_offsets.items,
-                  .split_offset_count = record->file.split_offsets.count,
-                  .equality_ids = record->file.equality_ids.items,
-                  .equality_id_count = record->file.equality_ids.count,
-                  .sort_order_id = record->file.sort_order_id,
-                  .key_metadata = record->file.key_metadata,
-                  .first_row_id = record->file.first_row_id,
-                  .referenced_data_file = record->file.referenced_data_file,
-                  .content_offset = record->file.content_offset,
-                  .content_size_bytes = record->file.content_size_bytes,
-                  .data_sequence = record->data_sequence,
-                  .file_sequence = record->file_sequence,
-                  .snapshot_id = record->snapshot_id};
+    ice_file f = {
+        .content = (ice_content)record->file.content,
+        .path = ice__copy(r->memory, record->file.path),
+        .format = format_name(record->file.format, r->memory),
+        .spec_id = r->spec->id,
+        .record_count = record->file.record_count,
+        .size_bytes = record->file.size_bytes,
+        .split_offsets = copy_items(&record->file.split_offsets, sizeof(int64_t), r->memory),
+        .split_offset_count = record->file.split_offsets.count,
+        .equality_ids = copy_items(&record->file.equality_ids, sizeof(int32_t), r->memory),
+        .equality_id_count = record->file.equality_ids.count,
+        .sort_order_id = record->file.sort_order_id,
+        .key_metadata = ice__copy(r->memory, record->file.key_metadata),
+        .first_row_id = record->file.first_row_id,
+        .referenced_data_file = ice__copy(r->memory, record->file.referenced_data_file),
+        .content_offset = record->file.content_offset,
+        .content_size_bytes = record->file.content_size_bytes,
+        .data_sequence = record->data_sequence,
+        .file_sequence = record->file_sequence,
+        .snapshot_id = record->snapshot_id};
 
     if (record->status < ICE_EXISTING || record->status > ICE_DELETED ||
         record->file.content < ICE_DATA || record->file.content > ICE_EQUALITY_DELETES) {
@@ -360,36 +409,67 @@ static status find_spec(const avro_file *file, const ice_manifest *manifest, con
     return STATUS_OK;
 }
 
-static status parse_manifest(str bytes, const ice_manifest *manifest, const ice_metadata *m,
-                             bool with_metrics, arena *a, ice_entry **ret_entries,
-                             size_t *ret_count, error *err)
+/* Called with each record; the codec keeps none. */
+static bool take_record(void *context, const void *record)
 {
-    manifest_reader r = {.manifest = manifest, .memory = a, .next_row_id = manifest->first_row_id};
+    manifest_reader *r = context;
+    ice_entry entry;
+
+    if (r->outcome == STATUS_OK) {
+        r->outcome = take_entry(r, record, &entry, r->err);
+    }
+    if (r->outcome == STATUS_OK) {
+        vec_push(r->scratch, &r->entries, entry);
+    }
+    return false;
+}
+
+static status read_entries(manifest_reader *r, str bytes, const ice_metadata *m,
+                           const ice__decode *decode, error *err)
+{
+    bool with_metrics = decode->all || decode->count > 0;
+    avro_shape shape = with_metrics ? entry_shape_with_metrics : entry_shape;
     avro_file file;
     void *records;
     size_t count;
+
+    shape.keys = decode->all ? NULL : decode->ids;
+    shape.key_count = decode->all ? 0 : decode->count;
+    TRY(avro_open(bytes, r->scratch, &file, err));
+    TRY(find_spec(&file, r->manifest, m, &r->spec, err));
+    r->types = ice__spec_types(m, r->spec, r->scratch);
+    TRY(avro_read(&file, &shape, take_record, r, r->scratch, &records, &count, err));
+    return r->outcome;
+}
+
+static status parse_manifest(manifest_reader *r, str bytes, const ice_metadata *m,
+                             const ice__decode *decode, ice_entry **ret_entries, size_t *ret_count,
+                             error *err)
+{
     ice_entry *entries;
 
-    TRY(avro_open(bytes, a, &file, err));
-    TRY(find_spec(&file, manifest, m, &r.spec, err));
-    r.types = ice__spec_types(m, r.spec, a);
-    TRY(avro_read(&file, with_metrics ? &entry_shape_with_metrics : &entry_shape, NULL, NULL, a,
-                  &records, &count, err));
-    entries = ARENA_ARRAY(a, ice_entry, count);
-    for (size_t i = 0; i < count; i++) {
-        TRY(take_entry(&r, &((const entry_record *)records)[i], &entries[i], err));
+    TRY(read_entries(r, bytes, m, decode, err));
+    entries = ARENA_ARRAY(r->memory, ice_entry, r->entries.count);
+    if (r->entries.count > 0) {
+        memcpy(entries, r->entries.items, r->entries.count * sizeof(*entries));
     }
     *ret_entries = entries;
-    *ret_count = count;
+    *ret_count = r->entries.count;
     return STATUS_OK;
 }
 
-status ice_manifest_parse(str bytes, const ice_manifest *manifest, const ice_metadata *m,
-                          bool with_metrics, arena *a, ice_entry **ret_entries, size_t *ret_count,
-                          error *err)
+status ice__manifest_parse(str bytes, const ice_manifest *manifest, const ice_metadata *m,
+                           const ice__decode *decode, arena *a, ice_entry **ret_entries,
+                           size_t *ret_count, error *err)
 {
-    status s = parse_manifest(bytes, manifest, m, with_metrics, a, ret_entries, ret_count, err);
+    manifest_reader r = {.manifest = manifest,
+                         .memory = a,
+                         .scratch = arena_create(),
+                         .next_row_id = manifest->first_row_id,
+                         .err = err};
+    status s = parse_manifest(&r, bytes, m, decode, ret_entries, ret_count, err);
 
+    arena_free(r.scratch);
     if (s != STATUS_OK) {
         /* A field of a type that cannot be is damage, whoever wrote it. */
         if (s == STATUS_INVALID && err != NULL) {
@@ -399,4 +479,13 @@ status ice_manifest_parse(str bytes, const ice_manifest *manifest, const ice_met
         return s == STATUS_INVALID ? STATUS_CORRUPT : s;
     }
     return STATUS_OK;
+}
+
+status ice_manifest_parse(str bytes, const ice_manifest *manifest, const ice_metadata *m,
+                          bool with_metrics, arena *a, ice_entry **ret_entries, size_t *ret_count,
+                          error *err)
+{
+    const ice__decode decode = {.all = with_metrics};
+
+    return ice__manifest_parse(bytes, manifest, m, &decode, a, ret_entries, ret_count, err);
 }

@@ -22,7 +22,8 @@ static const avro_field inner_fields[] = {
     {510, AVRO_BYTES, offsetof(inner, text), AVRO_NO_PRESENCE, NULL},
     {100, AVRO_STRING, offsetof(inner, text), AVRO_NO_PRESENCE, NULL},
 };
-static const avro_shape inner_shape = {inner_fields, COUNT_OF(inner_fields), sizeof(inner), NULL};
+static const avro_shape inner_shape = {
+    inner_fields, COUNT_OF(inner_fields), sizeof(inner), NULL, NULL, 0};
 
 /* Ids of manifest entries and of manifest lists, so that the seeds reach every step. */
 static const avro_field outer_fields[] = {
@@ -37,13 +38,18 @@ static const avro_field outer_fields[] = {
     {132, AVRO_LIST_LONG, offsetof(outer, longs), AVRO_NO_PRESENCE, NULL},
     {135, AVRO_LIST_INT, offsetof(outer, ints), AVRO_NO_PRESENCE, NULL},
 };
-static const avro_shape flat_shape = {outer_fields, COUNT_OF(outer_fields), sizeof(outer), NULL};
+static const avro_shape flat_shape = {
+    outer_fields, COUNT_OF(outer_fields), sizeof(outer), NULL, NULL, 0};
 
 /* The same fields one level down, where manifest entries have most of them. */
 static const avro_field entry_fields[] = {
     {2, AVRO_RECORD, 0, AVRO_NO_PRESENCE, &flat_shape},
 };
-static const avro_shape entry_shape = {entry_fields, COUNT_OF(entry_fields), sizeof(outer), NULL};
+static const int32_t keys[] = {1, 3};
+static const avro_shape keyed_shape = {entry_fields, COUNT_OF(entry_fields), sizeof(outer), NULL,
+                                       keys,         COUNT_OF(keys)};
+static const avro_shape entry_shape = {
+    entry_fields, COUNT_OF(entry_fields), sizeof(outer), NULL, NULL, 0};
 
 static bool keep(void *context, const void *record)
 {
@@ -61,6 +67,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (avro_open(str_from((const char *)data, size), a, &file, NULL) == STATUS_OK) {
         (void)avro_read(&file, &flat_shape, keep, NULL, a, &records, &count, NULL);
         (void)avro_read(&file, &entry_shape, NULL, NULL, a, &records, &count, NULL);
+        (void)avro_read(&file, &keyed_shape, NULL, NULL, a, &records, &count, NULL);
     }
     arena_free(a);
     return 0;

@@ -405,6 +405,9 @@ status query_analyse(run *r, token_range range, const edit_list *edits, arena *a
     }
     TRY(travel_end(&q, err));
     rename_columns(&q, &first, &found);
+    if (found.tables.count == 1 && found.limit_rows >= 0) {
+        q.limit_rows = found.limit_rows > 0 ? found.limit_rows : 1;
+    }
     TRY(edit_apply(list->sql, list->items[range.from].from, list->items[range.to - 1].to, &q.edits,
                    a, &q.text, err));
     *ret_query = q;

@@ -73,6 +73,7 @@ typedef struct query {
     buf *extra_sql;               /* views of information_schema; NULL: none */
     bool joins_text; /* the views over the files are made in one message with the text: `before` */
     str before;
+    int64_t limit_rows; /* of its one table, whichever they are; 0: all */
     bool is_open;
     bool unplanned; /* a plan was wanted and could not be had */
 } query;

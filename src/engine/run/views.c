@@ -216,11 +216,13 @@ static status plan_with_stubs(query *q, error *err)
 static status choose_files(query *q, query_table *table, error *err)
 {
     engine *e = q->r->e;
+    int64_t limit_rows = e->options.pruning && q->tables.count == 1 ? q->limit_rows : 0;
     ice_scan_options options = {
         .metadata = table->metadata,
         .snapshot_id = table->snapshot != NULL ? table->snapshot->id : ICE_NO_SNAPSHOT,
-        .filter = table->filter,
+        .filter = limit_rows > 0 ? NULL : table->filter, /* such a statement has none */
         .no_pruning = !e->options.pruning,
+        .limit_rows = limit_rows,
     };
     TRY(ice_scan_plan(e->options.storage, &options, q->a, &table->scan, err));
     for (size_t i = 0; i < table->scan.file_count; i++) {

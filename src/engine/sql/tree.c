@@ -294,6 +294,7 @@ status tree_read(str text, arena *a, tree *ret_tree, error *err)
         error_clear(err); /* a position from earlier must not be taken for this text's */
     }
     TRY(walk_value(&w, json_at(statements, 0), NULL));
+    found.limit_rows = tree_limit_rows(json_at(statements, 0));
     *ret_tree = found;
     return STATUS_OK;
 }

@@ -25,11 +25,17 @@ typedef struct tree_column {
 typedef struct tree {
     VEC(tree_table) tables; /* every occurrence, in the order of the walk */
     VEC(tree_column) long_columns;
+    /* Rows of its one table that the statement takes, whichever they are (tree_limit.c); -1: maybe all */
+    int64_t limit_rows;
 } tree;
 
 /* `text` is what json_serialize_sql answered. SYNTAX with position where DuckDB's parser
  * refused; UNSUPPORTED for what is no single SELECT; DENIED and NO_FUNCTION from the allow-list,
  * with position. */
 status tree_read(str text, arena *a, tree *ret_tree, error *err);
+
+/* tree_limit.c: rows that SELECT … FROM one table LIMIT n OFFSET m takes, m + n; -1 for every statement that does
+ * anything else with rows than taking them as they come. */
+int64_t tree_limit_rows(const json *statement);
 
 #endif

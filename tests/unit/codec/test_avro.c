@@ -49,7 +49,8 @@ static const avro_field file_fields[] = {
     {143, AVRO_STRING, offsetof(data_file, referenced), ABSENT, NULL},
     {144, AVRO_LONG, offsetof(data_file, content_offset), ABSENT, NULL},
 };
-static const avro_shape file_shape = {file_fields, COUNT_OF(file_fields), sizeof(data_file), NULL};
+static const avro_shape file_shape = {
+    file_fields, COUNT_OF(file_fields), sizeof(data_file), NULL, NULL, 0};
 
 static const avro_field entry_fields[] = {
     {0, AVRO_INT, offsetof(entry, status), ABSENT, NULL},
@@ -59,8 +60,8 @@ static const avro_field entry_fields[] = {
 };
 static const entry entry_defaults = {.sequence = -7,
                                      .file = {.sort_order_id = -1, .content_offset = -1}};
-static const avro_shape entry_shape = {entry_fields, COUNT_OF(entry_fields), sizeof(entry),
-                                       &entry_defaults};
+static const avro_shape entry_shape = {
+    entry_fields, COUNT_OF(entry_fields), sizeof(entry), &entry_defaults, NULL, 0};
 
 static size_t read_entries(fixture *f, const char *path, const entry **ret_entries)
 {
@@ -103,6 +104,34 @@ static void test_a_java_manifest_is_read(void **state)
     assert_false(e[1].file.equality_ids.present);
     assert_int_equal(e[1].file.sort_order_id, 0);
     EXPECT_STR(e[0].file.partition.fields[0].value, "\xaa\xbb\xcc");
+}
+
+static void test_of_maps_only_the_wanted_keys_are_stored(void **state)
+{
+    fixture *f = *state;
+    static const int32_t wanted[] = {2, 77};
+    avro_shape shape = entry_shape;
+    const entry *e;
+    const avro_int_bytes *bounds;
+    const avro_int_long *sizes;
+    avro_file file;
+    void *records = NULL;
+    size_t count = 0;
+
+    shape.keys = wanted;
+    shape.key_count = COUNT_OF(wanted);
+    EXPECT_OK(avro_open(GOLDEN(f, "codec/avro/v2_manifest_binary.avro"), f->arena, &file, &f->err));
+    EXPECT_OK(avro_read(&file, &shape, NULL, NULL, f->arena, &records, &count, &f->err));
+    e = records;
+    assert_int_equal(count, 2);
+    assert_int_equal(e[1].file.lower_bounds.count, 1); /* of three */
+    bounds = e[1].file.lower_bounds.items;
+    assert_int_equal(bounds[0].key, 2);
+    assert_memory_equal(bounds[0].value.data, "90\0\0\0\0\0\0", 8);
+    assert_int_equal(e[1].file.column_sizes.count, 1);
+    sizes = e[1].file.column_sizes.items;
+    assert_int_equal(sizes[0].key, 2);
+    assert_int_equal(e[1].file.sort_order_id, 0); /* what stands behind the maps */
 }
 
 static void test_partition_values_are_single_values(void **state)
@@ -161,16 +190,16 @@ static const avro_field summary_fields[] = {
     {509, AVRO_BOOL, offsetof(summary, contains_null), ABSENT, NULL},
     {510, AVRO_BYTES, offsetof(summary, lower), ABSENT, NULL},
 };
-static const avro_shape summary_shape = {summary_fields, COUNT_OF(summary_fields), sizeof(summary),
-                                         NULL};
+static const avro_shape summary_shape = {
+    summary_fields, COUNT_OF(summary_fields), sizeof(summary), NULL, NULL, 0};
 static const avro_field manifest_fields[] = {
     {500, AVRO_STRING, offsetof(manifest, path), ABSENT, NULL},
     {501, AVRO_LONG, offsetof(manifest, length), ABSENT, NULL},
     {512, AVRO_LONG, offsetof(manifest, added_rows), ABSENT, NULL},
     {507, AVRO_LIST_RECORD, offsetof(manifest, partitions), ABSENT, &summary_shape},
 };
-static const avro_shape manifest_shape = {manifest_fields, COUNT_OF(manifest_fields),
-                                          sizeof(manifest), NULL};
+static const avro_shape manifest_shape = {
+    manifest_fields, COUNT_OF(manifest_fields), sizeof(manifest), NULL, NULL, 0};
 
 static void test_manifest_lists_are_read(void **state)
 {
@@ -240,7 +269,7 @@ static const avro_field row_fields[] = {
     {7, AVRO_LIST_RECORD, offsetof(row, summaries), ABSENT, &summary_shape},
     {8, AVRO_TUPLE, offsetof(row, tuple), ABSENT, NULL},
 };
-static const avro_shape row_shape = {row_fields, COUNT_OF(row_fields), sizeof(row), NULL};
+static const avro_shape row_shape = {row_fields, COUNT_OF(row_fields), sizeof(row), NULL, NULL, 0};
 
 /* A file of one block; `fields` is the text of the schema's fields. */
 static str make_file(fixture *f, const char *fields, str records, int64_t count, compression codec)
@@ -720,11 +749,12 @@ static void test_flipped_bits_never_bring_it_down(void **state)
     }
 }
 
-TESTS(test_a_java_manifest_is_read, test_partition_values_are_single_values,
-      test_versions_1_and_3_are_read_by_field_id, test_manifest_lists_are_read,
-      test_encrypted_files_are_refused_as_such, test_every_codec_goes_there_and_back,
-      test_many_schemas_are_read_side_by_side, test_numbers_use_all_64_bits,
-      test_null_may_be_either_branch, test_arrays_come_in_blocks_with_and_without_sizes,
+TESTS(test_a_java_manifest_is_read, test_of_maps_only_the_wanted_keys_are_stored,
+      test_partition_values_are_single_values, test_versions_1_and_3_are_read_by_field_id,
+      test_manifest_lists_are_read, test_encrypted_files_are_refused_as_such,
+      test_every_codec_goes_there_and_back, test_many_schemas_are_read_side_by_side,
+      test_numbers_use_all_64_bits, test_null_may_be_either_branch,
+      test_arrays_come_in_blocks_with_and_without_sizes,
       test_fields_nobody_asks_for_are_skipped_whatever_their_type,
       test_maps_are_read_in_both_spellings_without_nulls, test_tuples_hold_every_scalar_type,
       test_dropped_records_leave_nothing_behind, test_bad_schemas_are_refused_with_the_field,

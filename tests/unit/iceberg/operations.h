@@ -93,7 +93,8 @@ static inline status op_overwrite(const ice_committer *committer, ice_overwrite 
 /* The live data file of the table whose first id is this one. */
 static inline ice_file op_find(fixture *f, test_table *t, int64_t first_id)
 {
-    ice_scan_options options = {.metadata = t->latest, .snapshot_id = ICE_NO_SNAPSHOT};
+    ice_scan_options options = {
+        .metadata = t->latest, .snapshot_id = ICE_NO_SNAPSHOT, .all_metrics = true};
     ice_scan scan = {.file_count = 0};
 
     EXPECT_OK(ice_scan_plan(t->st, &options, f->arena, &scan, &f->err));

@@ -41,7 +41,8 @@ static status append_row(test_table *t, int64_t id, ice_commit_result *ret_resul
 
 static ice_scan planned(fixture *f, test_table *t)
 {
-    ice_scan_options options = {.metadata = t->latest, .snapshot_id = ICE_NO_SNAPSHOT};
+    ice_scan_options options = {
+        .metadata = t->latest, .snapshot_id = ICE_NO_SNAPSHOT, .all_metrics = true};
     ice_scan scan = {.file_count = 0};
 
     EXPECT_OK(ice_scan_plan(t->st, &options, f->arena, &scan, &f->err));

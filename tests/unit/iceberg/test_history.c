@@ -8,7 +8,8 @@
 
 static ice_scan planned(fixture *f, test_table *t, int64_t snapshot_id)
 {
-    ice_scan_options options = {.metadata = t->latest, .snapshot_id = snapshot_id};
+    ice_scan_options options = {
+        .metadata = t->latest, .snapshot_id = snapshot_id, .all_metrics = true};
     ice_scan scan = {.file_count = 0};
 
     EXPECT_OK(ice_scan_plan(t->st, &options, f->arena, &scan, &f->err));

@@ -251,6 +251,165 @@ static void test_a_table_without_snapshot_has_no_files(void **given)
                      0);
 }
 
+static ice_manifest *manifests_of(fixture *f, const test_table *t, size_t *ret_count)
+{
+    const ice_manifest *found;
+    ice_manifest *copies;
+
+    EXPECT_OK(ice_snapshot_manifests(t->st, t->latest, ice_metadata_snapshot(t->latest), f->arena,
+                                     &found, ret_count, &f->err));
+    copies = ARENA_ARRAY(f->arena, ice_manifest, *ret_count);
+    memcpy(copies, found, *ret_count * sizeof(*copies));
+    return copies;
+}
+
+static void test_a_limit_reads_no_more_manifests_than_have_its_rows(void **given)
+{
+    fixture *f = *given;
+    test_table *t = named_table(f, three, COUNT_OF(three)); /* three manifests of 30 rows */
+    size_t count;
+    const ice_manifest *manifests = manifests_of(f, t, &count);
+    const ice__decode nothing = {.all = false};
+    ice_scan scan;
+
+    assert_int_equal(count, 3);
+    ice_cache_clear();
+    scan = planned(f, t, (ice_scan_options){.snapshot_id = ICE_NO_SNAPSHOT, .limit_rows = 11});
+    assert_int_equal(scan.file_count, 2);
+    assert_int_equal(scan.kept_rows, 20);
+    assert_int_equal(scan.total_files, 9);
+    assert_int_equal(scan.total_rows, 90);
+    assert_int_equal(scan.skipped_by[ICE_SKIPPED_LIMIT], 7);
+    assert_int_equal(scan.manifests_read, 1);
+    assert_int_equal(scan.manifest_count, 3);
+    assert_true(ice__cache_has(t->latest, &manifests[0], &nothing, f->arena));
+    assert_false(ice__cache_has(t->latest, &manifests[1], &nothing, f->arena));
+    scan = planned(f, t, (ice_scan_options){.snapshot_id = ICE_NO_SNAPSHOT, .limit_rows = 31});
+    assert_int_equal(scan.file_count, 4);
+    assert_int_equal(scan.manifests_read, 2);
+    scan = planned(f, t, (ice_scan_options){.snapshot_id = ICE_NO_SNAPSHOT, .limit_rows = 91});
+    assert_int_equal(scan.file_count, 9);
+}
+
+static void test_a_limit_means_nothing_beside_a_filter(void **given)
+{
+    fixture *f = *given;
+    test_table *t = named_table(f, three, COUNT_OF(three));
+    const ice_expr *high = leaf(f, 1, ICE_GE, (ice_value){.kind = ICE_LONG, .integer = 10});
+
+    assert_int_equal(
+        planned(f, t,
+                (ice_scan_options){.snapshot_id = ICE_NO_SNAPSHOT, .filter = high, .limit_rows = 1})
+            .file_count,
+        8);
+}
+
+static void test_a_limit_means_nothing_where_rows_may_be_deleted(void **given)
+{
+    fixture *f = *given;
+    test_table *t = named_table(f, three, COUNT_OF(three));
+    const ice_value apple = word("apple");
+    const ice_entry entries[] = {delete_file(ICE_POSITION_DELETES, &apple, 1, "deletes")};
+    ice_metadata *m = with_deletes(f, t, entries, COUNT_OF(entries));
+    ice_scan_options options = {.metadata = m, .snapshot_id = ICE_NO_SNAPSHOT, .limit_rows = 1};
+    ice_scan scan;
+
+    EXPECT_OK(ice_scan_plan(t->st, &options, f->arena, &scan, &f->err));
+    assert_int_equal(scan.file_count, 9);
+}
+
+/* The list's counts are of one writer, the manifest's rows of another. */
+static void test_a_limit_believes_files_before_lists(void **given)
+{
+    fixture *f = *given;
+    test_table *t = named_table(f, three, COUNT_OF(three));
+    size_t count;
+    ice_manifest *manifests = manifests_of(f, t, &count);
+    const ice_snapshot *snapshot = ice_metadata_snapshot(t->latest);
+    ice_scan scan;
+
+    manifests[0].added_rows = 1000; /* it has 30 */
+    ice_cache_clear();
+    ice__cache_put_list(snapshot->manifest_list, manifests, count);
+    scan = planned(f, t, (ice_scan_options){.snapshot_id = ICE_NO_SNAPSHOT, .limit_rows = 50});
+    ice_cache_clear();
+    assert_int_equal(scan.file_count, 5);
+    assert_int_equal(scan.kept_rows, 50);
+    assert_int_equal(scan.manifests_read, 3);
+}
+
+static void test_only_the_metrics_that_a_filter_needs_are_decoded(void **given)
+{
+    fixture *f = *given;
+    test_table *t = named_table(f, three, COUNT_OF(three));
+    const ice_expr *low = leaf(f, 1, ICE_LT, (ice_value){.kind = ICE_LONG, .integer = 40});
+    const ice_expr *apple = leaf(f, 2, ICE_EQ, word("apple"));
+    ice_scan scan;
+
+    ice_cache_clear();
+    scan = planned(f, t, (ice_scan_options){.snapshot_id = ICE_NO_SNAPSHOT});
+    assert_int_equal(scan.files[0].lower_bound_count + scan.files[0].value_count_count, 0);
+    scan = planned(f, t, (ice_scan_options){.snapshot_id = ICE_NO_SNAPSHOT, .filter = apple});
+    assert_int_equal(scan.file_count, 3);
+    assert_int_equal(scan.files[0].lower_bound_count, 0); /* the partition tells its value */
+    scan = planned(f, t, (ice_scan_options){.snapshot_id = ICE_NO_SNAPSHOT, .filter = low});
+    assert_int_equal(scan.file_count, 4);
+    assert_int_equal(scan.files[0].lower_bound_count, 1);
+    assert_int_equal(scan.files[0].lower_bounds[0].key, 1);
+    scan = planned(f, t, (ice_scan_options){.snapshot_id = ICE_NO_SNAPSHOT, .all_metrics = true});
+    assert_int_equal(scan.files[0].lower_bound_count, 1); /* the file has no more */
+    assert_true(scan.files[0].value_count_count >= 1);
+}
+
+static void test_what_the_cache_holds_grows_with_what_is_asked(void **given)
+{
+    fixture *f = *given;
+    test_table *t = named_table(f, three, COUNT_OF(three));
+    static const int32_t one[] = {1};
+    static const int32_t two[] = {2};
+    static const int32_t one_two[] = {1, 2};
+    const ice__decode first = {.ids = one, .count = 1};
+    const ice__decode second = {.ids = two, .count = 1};
+    const ice__decode together = {.ids = one_two, .count = 2};
+    const ice__decode all = {.all = true};
+    size_t count;
+    const ice_manifest *manifests = manifests_of(f, t, &count);
+    ice__entries entries;
+
+    ice_cache_clear();
+    EXPECT_OK(ice__manifest_load_some(t->st, t->latest, &manifests[0], &first, f->arena, &entries,
+                                      &f->err));
+    assert_true(ice__cache_has(t->latest, &manifests[0], &first, f->arena));
+    assert_false(ice__cache_has(t->latest, &manifests[0], &second, f->arena));
+    EXPECT_OK(ice__manifest_load_some(t->st, t->latest, &manifests[0], &second, f->arena, &entries,
+                                      &f->err));
+    assert_true(ice__cache_has(t->latest, &manifests[0], &together, f->arena));
+    assert_false(ice__cache_has(t->latest, &manifests[0], &all, f->arena));
+    EXPECT_OK(ice__manifest_load(t->st, t->latest, &manifests[0], f->arena, &entries, &f->err));
+    assert_true(ice__cache_has(t->latest, &manifests[0], &all, f->arena));
+    assert_true(ice__cache_has(t->latest, &manifests[0], &first, f->arena));
+}
+
+static void test_files_whose_rows_all_satisfy_the_filter_are_told(void **given)
+{
+    fixture *f = *given;
+    test_table *t = named_table(f, three, COUNT_OF(three));
+    const ice_expr *low = leaf(f, 1, ICE_LT, (ice_value){.kind = ICE_LONG, .integer = 15});
+    ice_scan scan = planned(
+        f, t, (ice_scan_options){.snapshot_id = ICE_NO_SNAPSHOT, .filter = low, .residuals = true});
+
+    assert_int_equal(scan.file_count, 2);
+    assert_true(scan.satisfied[0]); /* 0 to 9 */
+    assert_false(scan.satisfied[1]);
+    assert_int_equal(scan.satisfied_count, 1);
+    scan = planned(
+        f, t,
+        (ice_scan_options){
+            .snapshot_id = ICE_NO_SNAPSHOT, .filter = low, .residuals = true, .no_pruning = true});
+    assert_int_equal(scan.file_count, 9);
+    assert_int_equal(scan.satisfied_count, 0);
+}
+
 static void test_a_small_cache_changes_no_result(void **given)
 {
     fixture *f = *given;
@@ -286,4 +445,11 @@ static void test_a_lost_manifest_fails_the_plan_by_name(void **given)
 TESTS(test_files_are_skipped_and_counted_with_their_reason, test_skipped_manifests_are_not_read,
       test_deletes_that_may_apply_are_kept_with_their_files,
       test_earlier_snapshots_are_planned_as_they_were, test_a_table_without_snapshot_has_no_files,
-      test_a_small_cache_changes_no_result, test_a_lost_manifest_fails_the_plan_by_name)
+      test_a_limit_reads_no_more_manifests_than_have_its_rows,
+      test_a_limit_means_nothing_beside_a_filter,
+      test_a_limit_means_nothing_where_rows_may_be_deleted,
+      test_a_limit_believes_files_before_lists,
+      test_only_the_metrics_that_a_filter_needs_are_decoded,
+      test_what_the_cache_holds_grows_with_what_is_asked,
+      test_files_whose_rows_all_satisfy_the_filter_are_told, test_a_small_cache_changes_no_result,
+      test_a_lost_manifest_fails_the_plan_by_name)

@@ -98,6 +98,9 @@ typedef struct avro_shape {
     size_t count;
     size_t size;          /* of the struct */
     const void *defaults; /* what a struct holds before reading; NULL means zeros */
+    /* Of the outermost shape, for all maps with int keys in it: only these keys, sorted, are stored. NULL: all. */
+    const int32_t *keys;
+    size_t key_count;
 } avro_shape;
 
 /* Reads all records into one array in the arena. A null among the items of a list or the values

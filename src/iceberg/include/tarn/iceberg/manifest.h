@@ -72,7 +72,7 @@ typedef struct ice_manifest {
     int64_t first_row_id; /* v3 */
 } ice_manifest;
 
-/* `bytes` must outlive the result's use where the file is uncompressed. */
+/* `bytes` must outlive the result's use where the list is uncompressed. */
 status ice_manifest_list_parse(str bytes, arena *a, ice_manifest **ret_manifests, size_t *ret_count,
                                error *err);
 status ice_manifest_list_format(const ice_metadata *m, const ice_snapshot *snapshot,

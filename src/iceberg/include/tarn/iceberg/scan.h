@@ -47,7 +47,7 @@ typedef enum ice_skip_reason {
     ICE_SKIPPED_BOUNDS,            /* by lower and upper bounds */
     ICE_SKIPPED_NULLS,             /* by null counts */
     ICE_SKIPPED_EMPTY,             /* no rows */
-    ICE_SKIPPED_LIMIT,
+    ICE_SKIPPED_LIMIT,             /* the rows of others are enough */
     ICE_SKIP_REASON_COUNT
 } ice_skip_reason;
 const char *ice_skip_reason_name(ice_skip_reason reason);
@@ -58,6 +58,12 @@ typedef struct ice_scan_options {
     const ice_expr *filter; /* NULL: everything */
     bool no_pruning;        /* for tests: filter ignored */
     bool keep_skipped;      /* remember each skipped file (EXPLAIN, table files) */
+    bool
+        all_metrics; /* files come with the metrics of all columns, not only of those that planning needed */
+    bool residuals; /* fill ice_scan.satisfied */
+    /* Rows that are enough, whichever they are: no further files and manifests are read. 0: all are wanted. Without
+     * effect where there is a filter, or rows may be deleted. */
+    int64_t limit_rows;
 } ice_scan_options;
 
 typedef struct ice_scan_file {
@@ -81,6 +87,11 @@ typedef struct ice_scan {
     const ice_file *deletes; /* delete files that apply to at least one of them */
     size_t delete_count;
     const ice_file_deletes *applied; /* one per data file; NULL where there are no deletes */
+    /* with residuals, one per data file: partition and metrics prove that every row satisfies the filter */
+    const bool *satisfied;
+    size_t satisfied_count; /* how many of them are true */
+    size_t manifest_count;  /* in the list */
+    size_t manifests_read;  /* of them; from the cache too */
     /* with keep_skipped; files of skipped manifests are counted, not listed */
     const ice_scan_file *skipped;
     size_t skipped_count;
