@@ -73,9 +73,12 @@ static str upper(const ice_file *file, int32_t id)
 
 static double as_double(str bytes)
 {
-    double d;
+    double d = 0;
 
-    assert_int_equal(bytes.size, sizeof(d));
+    if (bytes.data == NULL || bytes.size != sizeof(d)) {
+        fail_msg("a bound of %zu bytes is no double", bytes.size);
+        return d;
+    }
     memcpy(&d, bytes.data, sizeof(d));
     return d;
 }
