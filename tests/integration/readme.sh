@@ -42,11 +42,12 @@ printf 'id,name\n3,cyd\n' >people.csv
 
 # What to type next, but for the line that sets the paths, the shell, and the server in the foreground
 block 'tarn load main.mine' | sed -e '/^export PATH/d' -e '/^tarn sql  /d' -e '/^tarn serve/d' >next.sh
-[ "$(grep -c '^tarn' next.sh)" = 3 ] || fail "the block of commands has changed: $(cat next.sh)"
+[ "$(grep -c '^tarn' next.sh)" = 4 ] || fail "the block of commands has changed: $(cat next.sh)"
 out=$(bash -eu next.sh)
 expect "1000" "$out" "count of trips"
 expect "rows_written" "$out" "load"
 expect "trips" "$out" "table ls"
+expect "committed_at" "$out" "snapshots"
 expect "2" "$(tarn sql -c 'select count(*) from mine')" "both files"
 
 # Over HTTP
