@@ -50,7 +50,16 @@ static void remove_local(const char *path)
     }
 }
 
-void store__remove_path_later(storage *st, const char *path)
+/* True unless another file has the path by now, or none. */
+static bool is_still_there(const removal *r)
+{
+    struct stat info;
+
+    return r->inode == 0 ||
+           (lstat(r->path, &info) == 0 && info.st_ino == r->inode && info.st_dev == r->device);
+}
+
+void store__remove_file_later(storage *st, const char *path, const struct stat *info)
 {
     removal *r;
     size_t size = strlen(path) + 1;
@@ -62,7 +71,14 @@ void store__remove_path_later(storage *st, const char *path)
     r = NEW(removal);
     r->path = mem_alloc(size);
     memcpy(r->path, path, size);
+    r->device = info != NULL ? info->st_dev : 0;
+    r->inode = info != NULL ? info->st_ino : 0;
     enqueue(st, r);
+}
+
+void store__remove_path_later(storage *st, const char *path)
+{
+    store__remove_file_later(st, path, NULL);
 }
 
 static void remove_blob(storage *st, arena *a, blob_id id)
@@ -142,7 +158,9 @@ static void remove_files(storage *st, removal *list, removal **removed, size_t *
 
         list = r->next;
         if (r->path != NULL) {
-            remove_local(r->path);
+            if (is_still_there(r)) {
+                remove_local(r->path);
+            }
         } else {
             remove_blob(st, scratch, r->id);
         }

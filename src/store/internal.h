@@ -6,6 +6,8 @@
 #ifndef TARN_STORE_INTERNAL_H
 #define TARN_STORE_INTERNAL_H
 
+#include <sys/stat.h>
+
 #include "tarn/base/buf.h"
 #include "tarn/base/map.h"
 #include "tarn/base/thread.h"
@@ -97,6 +99,9 @@ typedef struct removal {
     blob_id id;
     bool recorded; /* in blob_drops */
     char *path;    /* local: owned; else NULL */
+    /* of the file that is to go; 0 for whatever has the path: another may have been put there in between */
+    dev_t device;
+    ino_t inode;
 } removal;
 
 struct storage {
@@ -227,6 +232,8 @@ status store__get_property(state_txn *txn, const char *name, arena *a, str *ret_
 void store__care(void *storage_context); /* the thread */
 void store__remove_later(storage *st, blob_id id, bool recorded);
 void store__remove_path_later(storage *st, const char *path);
+/* Only the file that `info` was asked of. */
+void store__remove_file_later(storage *st, const char *path, const struct stat *info);
 status store__compare_epochs(storage *st, error *err);
 
 /* ---- reader.c ---- */

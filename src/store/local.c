@@ -277,6 +277,23 @@ static status exchange(const char *a, const char *b, error *err)
     return STATUS_OK;
 }
 
+/* Where the file that had the path has been removed in between, as a deleted one, there is nothing to exchange. */
+static status take_path(store_staged *staged, error *err)
+{
+    status linked = STATUS_EXISTS;
+
+    if (!fs_exists(staged->path)) {
+        linked = fs_link(staged->beside, staged->path, err);
+        staged->named = linked == STATUS_OK;
+    }
+    if (linked == STATUS_EXISTS) {
+        error_clear(err);
+        linked = exchange(staged->beside, staged->path, err);
+        staged->exchanged = linked == STATUS_OK;
+    }
+    return linked;
+}
+
 static status publish(storage *st, state_txn *txn, store_staged *const *staged, size_t count,
                       error *err)
 {
@@ -285,8 +302,7 @@ static status publish(storage *st, state_txn *txn, store_staged *const *staged, 
         if (!staged[i]->replaces) {
             continue;
         }
-        TRY(exchange(staged[i]->beside, staged[i]->path, err));
-        staged[i]->exchanged = true;
+        TRY(take_path(staged[i], err));
         TRY(store__sync_folder(st, staged[i]->folder, err));
     }
     return STATUS_OK;
@@ -312,16 +328,18 @@ static void end(storage *st, store_staged *staged, state_outcome outcome)
     }
 }
 
+/* By the file and not its path alone, which may be another's before the removal's turn comes. */
 typedef struct deletion {
     storage *st;
     char *path;
+    struct stat info;
 } deletion;
 
 static void delete_file(void *context)
 {
     deletion *d = context;
 
-    store__remove_path_later(d->st, d->path);
+    store__remove_file_later(d->st, d->path, &d->info);
 }
 
 static status remove_all(storage *st, state_txn *txn, const str *locations, size_t count,
@@ -332,7 +350,9 @@ static status remove_all(storage *st, state_txn *txn, const str *locations, size
 
         d->st = st;
         TRY(store__local_path(st, locations[i], state_txn_arena(txn), &d->path, err));
-        state_after_commit(txn, delete_file, d);
+        if (lstat(d->path, &d->info) == 0) {
+            state_after_commit(txn, delete_file, d);
+        }
     }
     return STATUS_OK;
 }

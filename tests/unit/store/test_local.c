@@ -90,6 +90,22 @@ static void test_replacing_waits_for_publishing_and_a_rollback_puts_the_old_file
     assert_int_equal(file_count(f, "wh"), 1);
 }
 
+/* Files go after the commit, behind the callers' backs: by then the path may be another's. */
+static void test_what_is_put_where_something_was_deleted_stays(void **context)
+{
+    fixture *f = *context;
+    world w = open_rooted(f);
+
+    for (int i = 0; i < 300; i++) {
+        EXPECT_OK(put(&w, at(f, "wh/a"), STR("again"), &f->err));
+        EXPECT_OK(delete_one(&w, at(f, "wh/a"), &f->err));
+    }
+    EXPECT_OK(put(&w, at(f, "wh/a"), STR("last"), &f->err));
+    world_close(&w);
+    EXPECT_STR(test_read_file(f, test_path(f, "wh/a")), "last");
+    assert_int_equal(file_count(f, "wh"), 1);
+}
+
 static void test_a_finished_file_is_taken_over_without_a_copy(void **context)
 {
     fixture *f = *context;
@@ -204,6 +220,7 @@ static void test_listing_is_in_byte_order_of_whole_paths(void **context)
 TESTS(test_an_object_is_a_plain_file_under_its_literal_name,
       test_discarded_and_rolled_back_files_vanish,
       test_replacing_waits_for_publishing_and_a_rollback_puts_the_old_file_back,
+      test_what_is_put_where_something_was_deleted_stays,
       test_a_finished_file_is_taken_over_without_a_copy,
       test_locations_outside_the_roots_are_denied_however_they_are_written,
       test_without_roots_nothing_local_is_allowed, test_listing_is_in_byte_order_of_whole_paths)
