@@ -70,7 +70,16 @@ static status cut_partition(cutter *c, int64_t from, int64_t count, const str *p
     }
     for (int64_t i = 0; i < files; i++) {
         int64_t begin = count / files * i, end = i + 1 < files ? count / files * (i + 1) : count;
+        size_t before = c->pieces->count;
+        int64_t rows = 0;
         TRY(write_range(c, from + begin, end - begin, partition, c->pieces, err));
+        for (size_t k = before; k < c->pieces->count; k++) {
+            rows += c->pieces->items[k].row_count;
+        }
+        if (rows != end - begin) {
+            return error_set(err, STATUS_INTERNAL, "a file of %lld sorted rows got %lld",
+                             (long long)(end - begin), (long long)rows);
+        }
         learn(c, c->pieces);
     }
     return STATUS_OK;
@@ -80,7 +89,8 @@ static status cut_partition(cutter *c, int64_t from, int64_t count, const str *p
 static str ranges_sql(str scratch, size_t fields, arena *a)
 {
     buf *sql = buf_in(a, LIMIT_MIB);
-    buf_add_c(sql, "SELECT min(rowid), count(*)");
+    /* As text: in a transaction the numbers are beyond what JSON numbers hold. */
+    buf_add_c(sql, "SELECT CAST(min(rowid) AS VARCHAR), count(*)");
     for (size_t i = 0; i < fields; i++) {
         buf_printf(sql, ", CAST(tarn_p%zu AS VARCHAR)", i);
     }
@@ -88,7 +98,7 @@ static str ranges_sql(str scratch, size_t fields, arena *a)
     for (size_t i = 0; i < fields; i++) {
         buf_printf(sql, "%starn_p%zu", i > 0 ? ", " : " GROUP BY ", i);
     }
-    buf_add_c(sql, " HAVING count(*) > 0 ORDER BY 1");
+    buf_add_c(sql, " HAVING count(*) > 0 ORDER BY min(rowid)");
     return buf_str(sql);
 }
 
@@ -119,8 +129,9 @@ status write_sorted(const write_request *request, const write_sql *sql, str scra
         for (size_t k = 0; k < fields; k++) {
             partition[k] = json_str_or(json_at(range, k + 2), STR_NULL);
         }
-        TRY(cut_partition(&c, json_int64_or(json_at(range, 0), 0),
-                          json_int64_or(json_at(range, 1), 0), partition, err));
+        int64_t from;
+        TRY(str_to_int64(json_str_or(json_at(range, 0), STR("")), &from, err));
+        TRY(cut_partition(&c, from, json_int64_or(json_at(range, 1), 0), partition, err));
     }
     return STATUS_OK;
 }
