@@ -63,12 +63,16 @@ static status copy_file(const char *from, const char *to, mode_t mode, arena *a,
     int target = -1;
 
     TRY(fs_open(from, O_RDONLY, 0, &source, err));
-    status result = fs_open(to, O_RDWR | O_CREAT | O_EXCL, mode, &target, err);
+    status result = fs_open(to, O_RDWR | O_CREAT | O_EXCL, 0600, &target, err);
     if (result == STATUS_OK) {
         result = copy_bytes(source, target, a, err);
     }
     if (result == STATUS_OK) {
         result = copy_attributes(source, target, a, err);
+    }
+    /* Last: only root may give attributes to what nobody may write. */
+    if (result == STATUS_OK && fchmod(target, mode) != 0) {
+        result = error_errno(err, STATUS_IO, errno, "could not set the mode of \"%s\"", to);
     }
     if (result == STATUS_OK) {
         result = fs_sync_full(target, err);

@@ -131,11 +131,11 @@ static status create(storage *st, store_staged *staged, int64_t size_bytes, erro
     status opened;
 
     TRY(new_id(st, staged, err));
-    opened = fs_open(staged->folder, O_TMPFILE | O_RDWR, 0400, &staged->fd, err);
+    opened = fs_open(staged->folder, O_TMPFILE | O_RDWR, 0600, &staged->fd, err);
     if (opened == STATUS_UNSUPPORTED ||
         opened == STATUS_INVALID) { /* a file system without unnamed files */
         staged->beside = fs_join(staged->memory, st->staging_path, staged->id.text);
-        opened = fs_open(staged->beside, O_RDWR | O_CREAT | O_EXCL, 0400, &staged->fd, err);
+        opened = fs_open(staged->beside, O_RDWR | O_CREAT | O_EXCL, 0600, &staged->fd, err);
     }
     TRY(opened);
     if (size_bytes >= PREALLOCATE_MIN_BYTES &&
@@ -161,13 +161,9 @@ static status adopt(storage *st, store_staged *staged, const char *path, bool *r
         return STATUS_OK;
     }
     staged->named = true;
-    /* Read-only from now on: whoever held the old name could still write through it. */
     TRY(fs_open(staged->path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0, &staged->fd, err));
     if (fstat(staged->fd, &info) != 0 || !S_ISREG(info.st_mode)) {
         return error_set(err, STATUS_INVALID, "\"%s\" is not a file", path);
-    }
-    if (fchmod(staged->fd, 0400) != 0) {
-        return error_errno(err, STATUS_IO, errno, "could not protect file \"%s\"", path);
     }
     *ret_adopted = true;
     return STATUS_OK;
@@ -176,6 +172,11 @@ static status adopt(storage *st, store_staged *staged, const char *path, bool *r
 static status seal(storage *st, store_staged *staged, error *err)
 {
     TRY(store__write_names(st, staged, err));
+    /* Read-only from now on: whoever held the old name of a file could still write through it. Not
+       before it has its names: only root may give attributes to what nobody may write. */
+    if (fchmod(staged->fd, 0400) != 0) {
+        return error_errno(err, STATUS_IO, errno, "could not protect file \"%s\"", staged->path);
+    }
     if (staged->named) {
         return STATUS_OK;
     }
