@@ -80,6 +80,14 @@ status catalog_open(const catalog_options *options, catalog **ret_catalog, error
     c->cached = map_create(NULL);
     c->queues = map_create(NULL);
     c->background = pool_create("catalog", 1);
+    c->opened_us = clock_now_us();
+    c->orphan_age_ms = options->orphan_age_ms;
+    cond_init(&c->sweeper_wake);
+    status started = catalog__sweeper_start(c, err);
+    if (started != STATUS_OK) {
+        catalog_close(c);
+        return started;
+    }
     *ret_catalog = c;
     catalog__purge_soon(c);
     return STATUS_OK;
@@ -90,6 +98,7 @@ void catalog_close(catalog *c)
     if (c == NULL) {
         return;
     }
+    catalog__sweeper_stop(c);
     pool_free(c->background);
     map_entry entry;
     for (size_t at = 0; map_next(c->cached, &at, &entry);) {
@@ -97,6 +106,7 @@ void catalog_close(catalog *c)
     }
     map_free(c->cached);
     catalog__queues_free(c);
+    cond_release(&c->sweeper_wake);
     cond_release(&c->progress);
     mutex_release(&c->lock);
     arena_free(c->memory);
@@ -169,8 +179,13 @@ static status read_stats(void *context, state_txn *txn, error *err)
 
 status catalog_read_stats(catalog *c, catalog_stats *ret_stats, error *err)
 {
-    catalog_stats stats = {
-        .commits = c->commits, .conflicts = c->conflicts, .merged_appends = c->merged_appends};
+    catalog_stats stats = {.commits = c->commits,
+                           .conflicts = c->conflicts,
+                           .merged_appends = c->merged_appends,
+                           .sweeps = c->sweeps,
+                           .sweeps_failed = c->sweeps_failed,
+                           .swept_files = c->swept_files,
+                           .swept_bytes = c->swept_bytes};
 
     TRY(state_read(c->state, read_stats, &stats, err));
     *ret_stats = stats;

@@ -21,6 +21,12 @@ struct catalog {
     cond progress; /* an append finished, or leads no more */
     pool *background;
     _Atomic int64_t commits, conflicts, merged_appends;
+    int64_t opened_us;
+    int64_t orphan_age_ms; /* 0: nothing is swept */
+    thread sweeper;
+    cond sweeper_wake;
+    _Atomic bool closing; /* set with the lock held */
+    _Atomic int64_t sweeps, sweeps_failed, swept_files, swept_bytes;
 };
 
 /* The key under which a name is looked up: letters folded. */
@@ -66,6 +72,46 @@ status catalog__rebase_parse(str text, arena *a, ice_rebase **ret_rules, size_t 
 /* Parses the metadata file at `location`. */
 status catalog__read_metadata(catalog *c, str location, str rebase, ice_metadata **ret_metadata,
                               error *err);
+/* What a table is made of (reach.c). `visit` is called for everything that its metadata file leads to, not for the
+ * file itself: what is found by reading a file comes before the file. Some more than once. `live`: a snapshot needs
+ * the file, so that it must be there. */
+typedef struct catalog__reach {
+    catalog *c;
+    str metadata_location;
+    str rebase;           /* STR_NULL: none */
+    bool missing_is_fine; /* what is gone leads nowhere; else NOT_FOUND */
+    status (*visit)(void *context, str location, bool live, error *err);
+    void *context;
+} catalog__reach;
+status catalog__reach_all(const catalog__reach *r, error *err);
+
+/* Files that a killed commit left in a plain folder (leftover.c finds, sweep.c compares and removes). */
+typedef struct catalog__leftover {
+    str location;
+    int64_t size_bytes;
+} catalog__leftover;
+typedef struct catalog__leftovers {
+    catalog__leftover *items; /* may be leftovers by name, place and age */
+    size_t count;
+    bool too_young; /* there may be more later */
+} catalog__leftovers;
+typedef struct catalog__sweep_limits {
+    int64_t before_us;  /* last change of what may be removed */
+    int64_t started_us; /* what changed later is no leftover of an earlier process */
+} catalog__sweep_limits;
+/* What tarn calls its files, at the end of a location below the table's. */
+bool catalog__is_own_name(str below);
+/* The next files of the table that may be leftovers, after `*after` (STR_NULL at first, and again at the end). */
+status catalog__find_leftovers(catalog *c, str location, const catalog__sweep_limits *limits,
+                               str *after, arena *a, catalog__leftovers *ret_found, error *err);
+/* CONFLICT where the metadata files of the table's folder tell of another table, or of commits that this catalog does
+ * not know (it is a restored backup, or not the only catalog of the folder), and where the table is not to be cleaned.
+ * Metadata files of versions below `*ret_keep_below` were current once, and are to stay. */
+status catalog__check_history(catalog *c, const table_info *table, int *ret_keep_below, error *err);
+/* One pass, now. `*ret_again`: something was too young or could not be judged. */
+status catalog__sweep(catalog *c, bool *ret_again, error *err);
+status catalog__sweeper_start(catalog *c, error *err);
+void catalog__sweeper_stop(catalog *c);
 /* Starts removing the files of dropped tables in the background. */
 void catalog__purge_soon(catalog *c);
 void catalog__purge_pending(catalog *c);

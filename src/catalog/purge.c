@@ -2,7 +2,6 @@
  * the note goes last, so that a stop in between loses nothing and repeats nothing harmful. */
 #include "internal.h"
 
-#include "tarn/base/limits.h"
 #include "tarn/base/log.h"
 #include "tarn/base/vec.h"
 
@@ -79,109 +78,44 @@ status catalog_drop_table(catalog *c, table_name name, bool if_exists, bool *ret
     return STATUS_OK;
 }
 
-/* ---- what a table is made of ---- */
+/* ---- what there is to remove ---- */
 
 typedef VEC(str) location_list;
 
-typedef struct reachable {
-    catalog *c;
+typedef struct removal_list {
     str inside; /* "<location>/": nothing outside is ever deleted */
     arena *a;
     map *seen;
     location_list found;
-} reachable;
+} removal_list;
 
-static void reach(reachable *r, str location)
+static status note_removal(void *context, str location, bool live, error *err)
 {
-    if (str_starts_with(location, r->inside) && !map_has(r->seen, location)) {
-        map_set(r->seen, location, r);
-        vec_push(r->a, &r->found, str_copy(r->a, location));
-    }
-}
+    removal_list *list = context;
 
-static status read_object(reachable *r, str location, size_t size_max, arena *a, str *ret_bytes,
-                          error *err)
-{
-    status result = store_read_all(r->c->storage, location, size_max, a, ret_bytes, err);
-    if (result == STATUS_NOT_FOUND) { /* gone in an earlier, interrupted purge */
-        *ret_bytes = STR_NULL;
-        return STATUS_OK;
+    (void)live;
+    (void)err;
+    if (str_starts_with(location, list->inside) && !map_has(list->seen, location)) {
+        map_set(list->seen, location, list);
+        vec_push(list->a, &list->found, str_copy(list->a, location));
     }
-    return result;
-}
-
-static status reach_manifest(reachable *r, const ice_metadata *m, const ice_manifest *manifest,
-                             arena *a, error *err)
-{
-    ice_entry *entries = NULL;
-    size_t count = 0;
-    str bytes;
-
-    if (map_has(r->seen, manifest->path)) {
-        return STATUS_OK;
-    }
-    TRY(read_object(r, manifest->path, LIMIT_MANIFEST_FILE, a, &bytes, err));
-    if (!str_is_null(bytes)) {
-        TRY(ice_manifest_parse(bytes, manifest, m, false, a, &entries, &count, err));
-    }
-    for (size_t i = 0; i < count; i++) {
-        reach(r, entries[i].file.path);
-    }
-    reach(r, manifest->path);
     return STATUS_OK;
 }
 
-static status reach_snapshot(reachable *r, const ice_metadata *m, const ice_snapshot *snapshot,
-                             arena *a, error *err)
+/* The metadata file last: what is found by reading a file is deleted before the file. */
+static status list_removals(catalog *c, removal_list *list, str metadata_location, error *err)
 {
-    ice_manifest *manifests = NULL;
-    size_t count = 0;
-    str bytes;
+    const catalog__reach all = {.c = c,
+                                .metadata_location = metadata_location,
+                                .missing_is_fine = true, /* an earlier purge was interrupted */
+                                .visit = note_removal,
+                                .context = list};
 
-    if (str_is_null(snapshot->manifest_list)) {
-        return STATUS_OK;
-    }
-    TRY(read_object(r, snapshot->manifest_list, LIMIT_MANIFEST_FILE, a, &bytes, err));
-    if (str_is_null(bytes)) {
-        return STATUS_OK;
-    }
-    TRY(ice_manifest_list_parse(bytes, a, &manifests, &count, err));
-    for (size_t i = 0; i < count; i++) {
-        arena *each = arena_child(a);
-        status result = reach_manifest(r, m, &manifests[i], each, err);
-        arena_free(each);
-        TRY(result);
-    }
-    reach(r, snapshot->manifest_list);
-    return STATUS_OK;
-}
-
-/* Data files first and the metadata file last: what is found by reading a file is deleted before the file. */
-static status reach_all(reachable *r, str metadata_location, error *err)
-{
-    ice_metadata *m = NULL;
-    arena *a = arena_child(r->a);
-    str bytes;
-
-    status result = read_object(r, metadata_location, LIMIT_METADATA_FILE, a, &bytes, err);
-    if (result == STATUS_OK && !str_is_null(bytes)) {
-        result = ice_metadata_parse(bytes, &m, err);
-    }
-    for (size_t i = 0; result == STATUS_OK && m != NULL && i < m->snapshot_count; i++) {
-        arena *each = arena_child(a);
-        result = reach_snapshot(r, m, &m->snapshots[i], each, err);
-        arena_free(each);
-    }
-    for (size_t i = 0; result == STATUS_OK && m != NULL && i < m->metadata_log_count; i++) {
-        reach(r, m->metadata_log[i].metadata_file);
-    }
-    if (result == STATUS_OK) {
-        reach(r, str_printf(a, "%.*smetadata/" CATALOG__HINT_NAME, STR_ARG(r->inside)));
-        reach(r, metadata_location);
-    }
-    ice_metadata_unref(m);
-    arena_free(a);
-    return result;
+    TRY(catalog__reach_all(&all, err));
+    TRY(note_removal(list,
+                     str_printf(list->a, "%.*smetadata/" CATALOG__HINT_NAME, STR_ARG(list->inside)),
+                     false, err));
+    return note_removal(list, metadata_location, false, err);
 }
 
 /* ---- the work in the background ---- */
@@ -229,11 +163,9 @@ static status forget_purge(void *context, state_txn *txn, error *err)
 static status purge_table(purge *p, error *err)
 {
     arena *a = arena_create();
-    reachable r = {.c = p->c,
-                   .a = a,
-                   .seen = map_create(a),
-                   .inside = str_printf(a, "%.*s/", STR_ARG(p->location))};
-    status result = reach_all(&r, p->metadata_location, err);
+    removal_list r = {
+        .a = a, .seen = map_create(a), .inside = str_printf(a, "%.*s/", STR_ARG(p->location))};
+    status result = list_removals(p->c, &r, p->metadata_location, err);
 
     vec_push(a, &r.found, catalog__name_location(p->c, p->uuid, a));
     for (size_t at = 0; result == STATUS_OK && at < r.found.count; at += PURGE_CHUNK) {

@@ -59,6 +59,10 @@ typedef struct readings {
     X("tarn_table_commits_total", "counter", "commits to tables", r->catalog.commits) \
     X("tarn_table_conflicts_total", "counter", "commits that found the table changed and tried again", r->catalog.conflicts) \
     X("tarn_table_merged_appends_total", "counter", "appends that shared another's commit", r->catalog.merged_appends) \
+    X("tarn_sweeps_total", "counter", "searches of file: tables for files that killed commits left", r->catalog.sweeps) \
+    X("tarn_sweeps_failed_total", "counter", "such searches that failed or left a table out; the log says why", r->catalog.sweeps_failed) \
+    X("tarn_swept_files_total", "counter", "such files removed", r->catalog.swept_files) \
+    X("tarn_swept_bytes_total", "counter", "bytes of such files", r->catalog.swept_bytes) \
     X("tarn_queries_total", "counter", "SQL scripts run", r->engine.queries) \
     X("tarn_queries_failed_total", "counter", "SQL scripts that failed", r->engine.failed) \
     X("tarn_queries_cancelled_total", "counter", "SQL scripts that were cancelled or timed out", r->engine.cancelled) \

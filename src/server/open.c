@@ -117,7 +117,7 @@ static status open_access(server *app, error *err)
                        &app->access, err);
 }
 
-static status open_catalog(server *app, error *err)
+static status open_catalog(server *app, bool recovering, error *err)
 {
     str location = setting_text(app->settings, SETTING_WAREHOUSE_LOCATION);
 
@@ -135,6 +135,7 @@ static status open_catalog(server *app, error *err)
         .storage = app->storage,
         .warehouse = setting_text(app->settings, SETTING_WAREHOUSE_NAME),
         .warehouse_location = location,
+        .orphan_age_ms = recovering ? 0 : setting_number(app->settings, SETTING_STORE_ORPHAN_AGE),
     };
     return catalog_open(&options, &app->catalog, err);
 }
@@ -213,7 +214,7 @@ static status open_modules(server *app, bool recovering, error *err)
     TRY(open_state(app, err));
     TRY(open_storage(app, err));
     TRY(open_access(app, err));
-    TRY(open_catalog(app, err));
+    TRY(open_catalog(app, recovering, err));
     TRY(open_workers(app, err));
     TRY(open_engine(app, err));
     app->uploads = uploads_create(app->storage);

@@ -18,6 +18,7 @@ typedef struct entry {
 typedef struct walk {
     str prefix, after; /* as locations */
     size_t max;
+    bool unfinished; /* only what waits beside its name; else all but that */
     arena *a;
     VEC(store_object) objects;
 } walk;
@@ -28,8 +29,8 @@ static int compare_entries(const void *a, const void *b)
 }
 
 /* Files and folders; what is neither, and what is a link, is left out. */
-static status read_folder(const char *path, arena *a, entry **ret_entries, size_t *ret_count,
-                          error *err)
+static status read_folder(const char *path, bool unfinished, arena *a, entry **ret_entries,
+                          size_t *ret_count, error *err)
 {
     VEC(entry) entries = {0};
     str *names = NULL;
@@ -44,13 +45,13 @@ static status read_folder(const char *path, arena *a, entry **ret_entries, size_
     for (size_t i = 0; i < count; i++) {
         entry e = {.name = names[i]};
 
-        if (lstat(fs_join(a, path, names[i].data), &e.info) != 0 || store__is_beside(names[i])) {
+        if (lstat(fs_join(a, path, names[i].data), &e.info) != 0) {
             continue;
         }
         e.folder = S_ISDIR(e.info.st_mode);
         if (e.folder) {
             e.name = str_concat(a, names[i], STR("/"));
-        } else if (!S_ISREG(e.info.st_mode)) {
+        } else if (!S_ISREG(e.info.st_mode) || store__is_beside(names[i]) != unfinished) {
             continue;
         }
         vec_push(a, &entries, e);
@@ -93,7 +94,7 @@ static status walk_folder(walk *w, const char *path, str location, int depth, er
     status walked = depth > DEPTH_MAX
                         ? error_set(err, STATUS_INVALID,
                                     "folder \"%s\" lies deeper than %d folders", path, DEPTH_MAX)
-                        : read_folder(path, own, &entries, &count, err);
+                        : read_folder(path, w->unfinished, own, &entries, &count, err);
 
     for (size_t i = 0; i < count && walked == STATUS_OK && w->objects.count < w->max; i++) {
         const entry *e = &entries[i];
@@ -116,10 +117,10 @@ static status walk_folder(walk *w, const char *path, str location, int depth, er
     return walked;
 }
 
-status store__local_list(storage *st, str prefix, str after, size_t max, arena *a,
-                         store_object **ret_objects, size_t *ret_count, error *err)
+static status list(storage *st, str prefix, str after, size_t max, bool unfinished, arena *a,
+                   store_object **ret_objects, size_t *ret_count, error *err)
 {
-    walk w = {.prefix = prefix, .after = after, .max = max, .a = a};
+    walk w = {.prefix = prefix, .after = after, .max = max, .unfinished = unfinished, .a = a};
     size_t slash = str_find_last_char(prefix, '/');
     size_t scheme = store__local_scheme(prefix).size;
     char *path;
@@ -135,4 +136,16 @@ status store__local_list(storage *st, str prefix, str after, size_t max, arena *
     *ret_objects = w.objects.items;
     *ret_count = w.objects.count;
     return STATUS_OK;
+}
+
+status store__local_list(storage *st, str prefix, str after, size_t max, arena *a,
+                         store_object **ret_objects, size_t *ret_count, error *err)
+{
+    return list(st, prefix, after, max, false, a, ret_objects, ret_count, err);
+}
+
+status store_list_unfinished(storage *st, str prefix, size_t max, arena *a,
+                             store_object **ret_objects, size_t *ret_count, error *err)
+{
+    return list(st, prefix, STR_NULL, max, true, a, ret_objects, ret_count, err);
 }

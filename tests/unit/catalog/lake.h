@@ -14,7 +14,8 @@ typedef struct lake {
     catalog *catalog;
 } lake;
 
-static inline lake lake_open(fixture *f)
+/* Files that killed commits left in plain folders go after `orphan_age_ms`; 0: never. */
+static inline lake lake_open_sweeping(fixture *f, int64_t orphan_age_ms)
 {
     static state_migration all[16];
     size_t count = 0;
@@ -36,9 +37,15 @@ static inline lake lake_open(fixture *f)
     const catalog_options options = {.state = l.state,
                                      .storage = l.storage,
                                      .warehouse = STR("tarn"),
-                                     .warehouse_location = STR("s3://warehouse")};
+                                     .warehouse_location = STR("s3://warehouse"),
+                                     .orphan_age_ms = orphan_age_ms};
     EXPECT_OK(catalog_open(&options, &l.catalog, &f->err));
     return l;
+}
+
+static inline lake lake_open(fixture *f)
+{
+    return lake_open_sweeping(f, 0);
 }
 
 static inline void lake_close(lake *l)

@@ -28,6 +28,9 @@ typedef struct catalog_options {
     storage *storage;
     str warehouse;          /* name: "tarn" */
     str warehouse_location; /* "s3://warehouse" or "file:///…", without a slash at the end */
+    /* Files that killed commits left in plain folders are removed in the background when they are older than this;
+     * 0: never. */
+    int64_t orphan_age_ms;
 } catalog_options;
 
 /* First start makes the warehouse and the namespace "main". */
@@ -146,6 +149,8 @@ status catalog_recover(catalog *c, int64_t *ret_tables, error *err);
 
 typedef struct catalog_stats {
     int64_t namespaces, tables, commits, conflicts, merged_appends;
+    /* searches for what killed commits left in plain folders, those that failed or left a folder out, and what went */
+    int64_t sweeps, sweeps_failed, swept_files, swept_bytes;
 } catalog_stats;
 status catalog_read_stats(catalog *c, catalog_stats *ret_stats, error *err);
 

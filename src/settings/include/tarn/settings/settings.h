@@ -62,6 +62,8 @@
       "rows of one answer; 0: no limit") \
     X(STORE_SCRUB_RATE, "store.scrub_rate", SIZE, "20MiB", NULL, \
       "bytes a second that the scrubber verifies; 0 turns it off") \
+    X(STORE_ORPHAN_AGE, "store.orphan_age", DURATION, "24h", NULL, \
+      "files that a killed commit left in a file: table are removed when they are older; 0s: never") \
     X(LOG_LEVEL, "log.level", CHOICE, "info", "debug|info|warn|error|off", \
       "debug, info, warn, error, off") \
     X(LOG_FORMAT, "log.format", CHOICE, "text", "text|json", \

@@ -26,7 +26,7 @@
  *
  * The local store has no rows and no checksums: a file is there when it has its name, which it
  * gets when it is staged (or, where the name is taken, when it is published). A rollback takes
- * it away again; a crash may leave it, and no table refers to it then.
+ * it away again; a crash may leave it, and no table refers to it then: the catalog removes it (orphan_age_ms).
  *
  * All functions are thread-safe unless they say otherwise. */
 #ifndef TARN_STORE_STORE_H
@@ -162,6 +162,10 @@ status store_link(storage *st, str location, const char *folder, const char *nam
  * most `max`. */
 status store_list(storage *st, str prefix, str after, size_t max, arena *a,
                   store_object **ret_objects, size_t *ret_count, error *err);
+/* Files of the local store below the folder `prefix` (with "/" at its end) that wait beside the name they are to get,
+ * ".<name>.<16 hex>.tarn-new": of writes under way, or of a process that was killed. store_list leaves them out. */
+status store_list_unfinished(storage *st, str prefix, size_t max, arena *a,
+                             store_object **ret_objects, size_t *ret_count, error *err);
 /* Row first, bytes after the last reader. Absent is fine. */
 status store_delete(storage *st, state_txn *txn, const str *locations, size_t count, error *err);
 

@@ -1,0 +1,127 @@
+/* Everything that a table's metadata leads to: of all its snapshots the lists, manifests, data and delete files,
+ * statistics, and the metadata files before. What is done with it is the visitor's affair (purge.c, sweep.c). */
+#include "internal.h"
+
+#include "tarn/base/limits.h"
+
+typedef struct walk {
+    const catalog__reach *r;
+    const ice_metadata *m;
+    map *manifests; /* those visited: snapshots share them */
+} walk;
+
+static status visit(const walk *w, str location, bool live, arena *a, error *err)
+{
+    return w->r->visit(w->r->context, ice_locate(w->m, location, a), live, err);
+}
+
+/* STR_NULL where it is gone and may be. */
+static status read_object(const catalog__reach *r, str location, size_t size_max, arena *a,
+                          str *ret_bytes, error *err)
+{
+    status result = store_read_all(r->c->storage, location, size_max, a, ret_bytes, err);
+    if (result == STATUS_NOT_FOUND && r->missing_is_fine) {
+        *ret_bytes = STR_NULL;
+        return STATUS_OK;
+    }
+    return result;
+}
+
+static status reach_manifest(const walk *w, const ice_manifest *manifest, arena *a, error *err)
+{
+    ice_entry *entries = NULL;
+    size_t count = 0;
+    str bytes;
+
+    if (map_has(w->manifests, manifest->path)) {
+        return STATUS_OK;
+    }
+    TRY(read_object(w->r, ice_locate(w->m, manifest->path, a), LIMIT_MANIFEST_FILE, a, &bytes,
+                    err));
+    if (!str_is_null(bytes)) {
+        TRY(ice_manifest_parse(bytes, manifest, w->m, false, a, &entries, &count, err));
+    }
+    for (size_t i = 0; i < count; i++) {
+        TRY(visit(w, entries[i].file.path, entries[i].status != ICE_DELETED, a, err));
+    }
+    map_set(w->manifests, manifest->path, w->manifests);
+    return visit(w, manifest->path, true, a, err);
+}
+
+static status reach_snapshot(const walk *w, const ice_snapshot *snapshot, arena *a, error *err)
+{
+    ice_manifest *manifests = NULL;
+    size_t count = 0;
+    str bytes;
+
+    if (str_is_null(snapshot->manifest_list)) {
+        return STATUS_OK;
+    }
+    TRY(read_object(w->r, ice_locate(w->m, snapshot->manifest_list, a), LIMIT_MANIFEST_FILE, a,
+                    &bytes, err));
+    if (str_is_null(bytes)) {
+        return STATUS_OK;
+    }
+    TRY(ice_manifest_list_parse(bytes, a, &manifests, &count, err));
+    for (size_t i = 0; i < count; i++) {
+        arena *each = arena_child(a);
+        status result = reach_manifest(w, &manifests[i], each, err);
+        arena_free(each);
+        TRY(result);
+    }
+    return visit(w, snapshot->manifest_list, true, a, err);
+}
+
+/* "statistics" and "partition-statistics" are lists of objects that tarn passes on as they are. */
+static status reach_statistics(const walk *w, arena *a, error *err)
+{
+    for (size_t i = 0; i < w->m->unknown_count; i++) {
+        const ice_property *member = &w->m->unknown[i];
+        const json *list = NULL;
+
+        if (!str_equal(member->key, STR("statistics")) &&
+            !str_equal(member->key, STR("partition-statistics"))) {
+            continue;
+        }
+        TRY(json_parse(member->value, a, &list, err));
+        for (size_t k = 0; k < json_count(list); k++) {
+            str path = json_str_or(json_get(json_at(list, k), "statistics-path"), STR_NULL);
+            if (!str_is_null(path)) {
+                TRY(visit(w, path, false, a, err));
+            }
+        }
+    }
+    return STATUS_OK;
+}
+
+static status reach_all(walk *w, arena *a, error *err)
+{
+    for (size_t i = 0; i < w->m->snapshot_count; i++) {
+        arena *each = arena_child(a);
+        status result = reach_snapshot(w, &w->m->snapshots[i], each, err);
+        arena_free(each);
+        TRY(result);
+    }
+    TRY(reach_statistics(w, a, err));
+    for (size_t i = 0; i < w->m->metadata_log_count; i++) {
+        TRY(visit(w, w->m->metadata_log[i].metadata_file, false, a, err));
+    }
+    return STATUS_OK;
+}
+
+status catalog__reach_all(const catalog__reach *r, error *err)
+{
+    ice_metadata *m = NULL;
+    status result = catalog__read_metadata(r->c, r->metadata_location, r->rebase, &m, err);
+
+    if (result == STATUS_NOT_FOUND && r->missing_is_fine) {
+        return STATUS_OK;
+    }
+    TRY(result);
+    arena *a = arena_create();
+    walk w = {.r = r, .m = m, .manifests = map_create(a)};
+    result = reach_all(&w, a, err);
+    arena_free(a);
+    ice_metadata_unref(m);
+    return result;
+}
