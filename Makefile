@@ -58,7 +58,7 @@ format: ## clang-format over all C files
 	git ls-files -z --cached --others --exclude-standard 'src/*.[ch]' 'tests/*.[ch]' 'bench/*.[ch]' | xargs -0 clang-format -i
 
 .PHONY: interop
-interop: build ## other programs read and write what tarn wrote (PyIceberg, PyArrow, DuckDB)
+interop: build ## other programs read and write what tarn wrote, and the other way round (PyIceberg, Spark, PyArrow, DuckDB)
 	@tools/bootstrap --interop
 	@tools/suite interop interop
 
@@ -84,6 +84,11 @@ man: build ## build/tarn.1, the man page, made from the table of commands
 install: man ## install the program, the DuckDB library and the man page (PREFIX, DESTDIR)
 	cmake --install build/release --prefix $(PREFIX)
 	install -D -m 644 build/tarn.1 $(DESTDIR)$(PREFIX)/share/man/man1/tarn.1
+
+.PHONY: install-iceberg
+install-iceberg: build/release/build.ninja ## install the Iceberg library alone (PREFIX, DESTDIR)
+	cmake --build build/release -j $(JOBS) --target tarn-iceberg
+	cmake --install build/release --prefix $(PREFIX) --component iceberg
 
 .PHONY: dist
 dist: ## dist/tarn-VERSION.tar.gz of the last commit

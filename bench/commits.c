@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
+#include "lake.h"
 #include "tarn/base/clock.h"
 #include "tarn/base/fs.h"
 #include "tarn/base/limits.h"
@@ -16,93 +17,10 @@
 #include "tarn/base/mem.h"
 #include "tarn/base/thread.h"
 #include "tarn/base/vec.h"
-#include "tarn/catalog/catalog.h"
 
-#define DATA_FILE_BYTES 2048 /* a Parquet file of one row and a few columns */
 #define FILES_MAX 8
 
-/* ---- the product ---- */
-
-typedef struct lake {
-    arena *memory;
-    state *state;
-    storage *storage;
-    catalog *catalog;
-    str data; /* bytes of every data file */
-    int64_t files;
-} lake;
-
 static const table_name table = {.space = STR_INIT("main"), .table = STR_INIT("t")};
-
-static status make_table(lake *l, error *err)
-{
-    static ice_field fields[2];
-    static ice_type root = {.kind = ICE_STRUCT, .fields = fields, .field_count = 2};
-    bool created = false;
-
-    fields[0] = (ice_field){.name = STR("id"), .type = ice_type_primitive(ICE_LONG)};
-    fields[1] = (ice_field){.name = STR("name"), .type = ice_type_primitive(ICE_STRING)};
-    const catalog_create create = {.name = table, .table = {.root = &root}};
-    return catalog_create_table(l->catalog, &create, &created, err);
-}
-
-static status lake_open(lake *l, const char *folder, error *err)
-{
-    VEC(state_migration) all = {0};
-
-    for (size_t i = 0; i < store_migration_count; i++) {
-        vec_push(l->memory, &all, store_migrations[i]);
-    }
-    for (size_t i = 0; i < catalog_migration_count; i++) {
-        vec_push(l->memory, &all, catalog_migrations[i]);
-    }
-    TRY(fs_make_dirs(folder, 0700, err));
-    const state_options database = {.path = fs_join(l->memory, folder, "tarn.db")};
-    TRY(state_open(&database, all.items, all.count, &l->state, err));
-    const storage_options store = {.data_path = folder, .state = l->state};
-    TRY(storage_open(&store, &l->storage, err));
-    const catalog_options names = {.state = l->state,
-                                   .storage = l->storage,
-                                   .warehouse = STR("tarn"),
-                                   .warehouse_location = STR("s3://warehouse")};
-    TRY(catalog_open(&names, &l->catalog, err));
-    char *bytes = arena_alloc(l->memory, DATA_FILE_BYTES);
-    for (size_t i = 0; i < DATA_FILE_BYTES; i++) {
-        bytes[i] = (char)(i < 4 ? "PAR1"[i] : (int)(i * 2654435761U >> 24));
-    }
-    l->data = str_from(bytes, DATA_FILE_BYTES);
-    return make_table(l, err);
-}
-
-static void lake_close(lake *l)
-{
-    catalog_close(l->catalog);
-    storage_close(l->storage);
-    state_close(l->state);
-}
-
-static status append_one(lake *l, error *err)
-{
-    arena *a = arena_create();
-    ice_commit_result result;
-    str path = str_printf(a, "s3://warehouse/main/t/data/%lld.parquet", (long long)l->files++);
-    const ice_file file = {.path = path,
-                           .format = STR("PARQUET"),
-                           .record_count = 1,
-                           .size_bytes = DATA_FILE_BYTES,
-                           .sort_order_id = -1,
-                           .first_row_id = ICE_NO_ROW_ID,
-                           .content_offset = -1,
-                           .content_size_bytes = -1};
-    const store_stage_request bytes = {
-        .location = path, .content_type = STR("application/octet-stream"), .bytes = l->data};
-    const ice_append append = {
-        .files = &file, .file_count = 1, .unstaged = &bytes, .unstaged_count = 1};
-    status done = catalog_append(l->catalog, table, &append, &result, err);
-
-    arena_free(a);
-    return done;
-}
 
 /* Sizes of the files that the last commit made: the newest of each kind. */
 static status sizes_of_commit(lake *l, size_t ret_sizes[FILES_MAX], size_t *ret_count, error *err)
@@ -126,7 +44,7 @@ static status sizes_of_commit(lake *l, size_t ret_sizes[FILES_MAX], size_t *ret_
             }
         }
     }
-    ret_sizes[COUNT_OF(marks)] = DATA_FILE_BYTES;
+    ret_sizes[COUNT_OF(marks)] = LAKE_FILE_BYTES;
     *ret_count = COUNT_OF(marks) + 1;
     arena_free(a);
     return listed;
@@ -224,7 +142,7 @@ static status run_product(lake *l, int64_t each, double *ret_seconds, error *err
     int64_t begun_ns = clock_mono_ns();
 
     for (int64_t i = 0; i < each; i++) {
-        TRY(append_one(l, err));
+        TRY(lake_append(l, &table, err));
     }
     *ret_seconds = seconds_since(begun_ns);
     return STATUS_OK;
@@ -282,7 +200,10 @@ int main(int argc, char **argv)
         (void)fputs("usage: commits FOLDER ROUNDS EACH\n", stderr);
         return 2;
     }
-    status done = lake_open(&l, fs_join(memory, argv[1], "lake"), &err);
+    status done = lake_open(&l, fs_join(memory, argv[1], "lake"), false, &err);
+    if (done == STATUS_OK) {
+        done = lake_make_table(&l, &table, NULL, 0, &err);
+    }
     if (done == STATUS_OK) {
         done = chain_open(&c, argv[1], &err);
     }

@@ -30,6 +30,7 @@ function(tarn_module)
     set_property(GLOBAL APPEND PROPERTY TARN_MODULES ${arg_NAME})
     set_property(GLOBAL PROPERTY TARN_INCLUDES_${arg_NAME} ${includes})
     set_property(GLOBAL PROPERTY TARN_DEPENDS_${arg_NAME} ${arg_DEPENDS})
+    set_property(GLOBAL PROPERTY TARN_LIBS_${arg_NAME} ${arg_LIBS})
 
     if(NOT sources) # headers alone, so far
         if(NOT arg_EXECUTABLE)
