@@ -37,7 +37,10 @@ static str id_key(int64_t id, arena *a)
 static void keep_ancestors(expiry *x, int64_t id, int64_t count)
 {
     const ice_snapshot *s = ice_metadata_snapshot_by_id(&x->change->next, id);
+    int64_t most =
+        (int64_t)x->change->next.snapshot_count; /* others' parents may go round in a circle */
 
+    count = count < most ? count : most;
     for (; s != NULL && count > 0; count--) {
         (void)map_set(x->kept, id_key(s->id, x->change->memory), &present);
         s = s->parent_id == ICE_NO_SNAPSHOT
