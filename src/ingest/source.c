@@ -124,6 +124,32 @@ static const char *link_suffix(input_format format)
     }
 }
 
+/* A file that broke off on its way is told by its last bytes, before DuckDB words it. */
+static status check_parquet_end(const load_input *input, error *err)
+{
+    char end[4] = {0};
+    size_t got = 0;
+    int fd;
+    status result = STATUS_OK;
+
+    TRY(fs_open(input->path, O_RDONLY, 0, &fd, err));
+    if (input->size_bytes > (int64_t)sizeof(end)) {
+        result =
+            fs_pread(fd, end, sizeof(end), input->size_bytes - (int64_t)sizeof(end), &got, err);
+    }
+    fs_close(fd);
+    TRY(result);
+    if (got == sizeof(end) && memcmp(end, "PAR1", sizeof(end)) == 0) {
+        return STATUS_OK;
+    }
+    error_set(err, STATUS_CORRUPT,
+              "file \"%.*s\" is cut short: it does not end as Parquet files do",
+              STR_ARG(input->name));
+    error_hint(err, "Copy or download it again; it has %lld bytes here.",
+               (long long)input->size_bytes);
+    return STATUS_CORRUPT;
+}
+
 static status settle_format(source *s, const load_input *input, bool first, error *err)
 {
     input_format found;
@@ -141,6 +167,9 @@ static status settle_format(source *s, const load_input *input, bool first, erro
         error_set(err, STATUS_CORRUPT, "file \"%.*s\" is not a Parquet file", STR_ARG(input->name));
         error_hint(err, "Its name says so, its first bytes do not; --format names another one.");
         return STATUS_CORRUPT;
+    }
+    if (found == INPUT_PARQUET) {
+        TRY(check_parquet_end(input, err));
     }
     if (!first && (found != s->format || gzip != s->gzip)) {
         error_set(err, STATUS_INVALID, "file \"%.*s\" is of another format than \"%.*s\"",

@@ -216,6 +216,11 @@ static void set_allow(http_exchange *x, unsigned allowed)
 {
     buf *text = buf_in(x->memory, 256);
 
+    for (size_t i = 0; i < x->headers.count; i++) {
+        if (str_equal(x->headers.items[i].name, STR("Allow"))) {
+            return; /* somebody looked before */
+        }
+    }
     allowed |= (allowed & (1u << HTTP_GET)) != 0 ? 1u << HTTP_HEAD : 0;
     for (size_t i = 0; i < HTTP_OTHER; i++) {
         if ((allowed & (1u << i)) != 0) {

@@ -21,13 +21,31 @@ static resource resource_of(const call *c)
     };
 }
 
+/* Of two keys nobody can say whose the request is: what stands before this server may have looked at
+ * the other one. */
+static status the_authorization(const call *c, str *ret_text, error *err)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < http_request_header_count(c->x); i++) {
+        count += str_equal_nocase(http_request_header_at(c->x, i).name, STR("Authorization"));
+    }
+    if (count > 1) {
+        return error_set(err, STATUS_INVALID, "the Authorization header is given twice");
+    }
+    *ret_text = http_request_header(c->x, "Authorization");
+    return STATUS_OK;
+}
+
 static status authorise(call *c, action act, error *err)
 {
+    str authorization;
+
     if (act == ACTION_NONE) {
         return STATUS_OK;
     }
-    TRY(access_authenticate(c->app->access, http_request_header(c->x, "Authorization"), c->a,
-                            &c->who, err));
+    TRY(the_authorization(c, &authorization, err));
+    TRY(access_authenticate(c->app->access, authorization, c->a, &c->who, err));
     const resource what = resource_of(c);
     return access_check(c->app->access, &c->who, act, &what, err);
 }

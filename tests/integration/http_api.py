@@ -337,7 +337,8 @@ def limits_hold():
     fails("timed_out", server.query, "SELECT count(*) FROM range(1000000000) a, range(1000000) b",
           limits={"seconds": 0.3}, status=408)
     check(time.monotonic() - started < at_most(1), "a time limit of 0.3 s ended nothing")
-    fails("invalid", server.query, "SELECT 1", limits={"rows": -5})
+    for rows in (-5, -1):
+        fails("invalid", server.query, "SELECT 1", limits={"rows": rows})
     for sql in ("SELECT * FROM range(5)", "SHOW TABLES", "SELECT 1 LIMIT 3"):
         got = server.query(sql, limits={"rows": 0})
         equal((got["rows"], got["row_count"], len(got["columns"]) > 0), ([], 0, True), sql)
@@ -584,6 +585,15 @@ def ingest_takes_a_form_with_csv():
 
 
 @test
+def a_json_value_of_another_type_is_refused_without_advice_on_settings_nobody_has():
+    shared().query("CREATE TABLE json_typed (id BIGINT)")
+    error = refused("bad_data", 400, "POST", "/ingest/json_typed", [{"id": 1}, {"id": "abc"}])
+    contains(error["message"], '"abc"')
+    check("auto_detect" not in error["detail"], error["detail"])
+    equal(shared().value("SELECT count(*) FROM json_typed"), 0)
+
+
+@test
 def ingest_takes_raw_csv_tsv_and_unnamed_bodies():
     got = ok("POST", "/ingest/raw", CSV, {"Content-Type": "text/csv; charset=utf-8"})
     equal(got["rows_written"], 3)
@@ -617,6 +627,8 @@ def ingest_takes_parquet():
         error = refused("corrupt", 500, "POST", "/ingest/parquet", cut,
                         {"Content-Type": "application/vnd.apache.parquet"})
         contains(error["message"], "request body")
+    contains(refused("corrupt", 500, "POST", "/ingest/parquet", parquet[:-1],
+                     {"Content-Type": "application/vnd.apache.parquet"})["hint"], f"{len(parquet) - 1} bytes")
     equal(shared().value("SELECT count(*) FROM parquet"), 2000)
 
 
@@ -791,10 +803,12 @@ def basic_authentication_is_as_good_as_a_key():
 def malformed_requests_are_refused_and_the_server_lives():
     server = shared()
     host, port = server.address.split(":")
+    key = f"Authorization: Bearer {server.key}\r\n".encode()
     for head in (b"GET / HTTP/1.1\nHost: localhost\n\n",
                  b"POST /query HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
                  b"GET /livez HTTP/1.1\r\nHost: localhost\r\nHost: localhost\r\n\r\n",
-                 b"GET /livez%00 HTTP/1.1\r\nHost: localhost\r\n\r\n"):
+                 b"GET /livez%00 HTTP/1.1\r\nHost: localhost\r\n\r\n",
+                 b"GET /api/v1/status HTTP/1.1\r\nHost: localhost\r\n" + key + b"AUTHORIZATION: Bearer x\r\n\r\n"):
         with socket.create_connection((host, int(port)), timeout=at_most(10)) as connection:
             connection.sendall(head)
             equal(connection.recv(65536)[:12], b"HTTP/1.1 400", repr(head[:30]))

@@ -180,7 +180,7 @@ def what_cannot_be_loaded_is_refused_by_name():
              ("noname.csv", "id,\n1,a\n", 1, ["column 2 has no name", "index=False"]),
              ("twice.csv", "id,ID\n1,a\n", 1, ['"ID" occurs twice']),
              ("text.parquet", "no Parquet at all", 8, ["is not a Parquet file"]),
-             ("cut.parquet", "PAR1abc", 8, ["cut.parquet"]),
+             ("cut.parquet", "PAR1abc", 8, ["cut.parquet\" is cut short", "7 bytes"]),
              ("bad.json", '{"id":1,\n{"id":2}', 1, ["malformed JSON", "bad.json"])]
     for name, content, code, words in cases:
         refused(code, words + ["tarn: "], "refused_input", write(name, content))

@@ -313,7 +313,8 @@ static void word_generally(str folder, arena *a, const raw_error *raw, error *er
         rest = str_trim(rest);
         /* Advice about DuckDB's own settings is of no use here. */
         if (!str_starts_with(rest, STR("Use \"SET")) && !str_starts_with(rest, STR("Candidate")) &&
-            str_find(rest, STR("SET ")) == STR_NPOS && str_find(rest, STR("INSTALL")) == STR_NPOS) {
+            !str_starts_with(rest, STR("Try setting")) && str_find(rest, STR("SET ")) == STR_NPOS &&
+            str_find(rest, STR("INSTALL")) == STR_NPOS) {
             detail = rest;
         }
     }

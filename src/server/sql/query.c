@@ -113,13 +113,16 @@ static status refuse_later_parts(const query_body *body, error *err)
 
 static status read_limits(const query_body *body, query_request *request, error *err)
 {
-    query_limits limits = {.rows = -1};
+    query_limits limits = {.rows = INT64_MIN}; /* not given */
+    bool all_rows;
 
     if (body->limits != NULL) {
         TRY(json_reject_unknown(body->limits, limit_fields, COUNT_OF(limit_fields), err));
         TRY(json_read(body->limits, limit_fields, COUNT_OF(limit_fields), &limits, err));
     }
-    if (limits.rows < -1 || limits.seconds < 0 || limits.seconds > 1e9 || limits.memory_bytes < 0) {
+    all_rows = limits.rows == INT64_MIN;
+    if ((limits.rows < 0 && !all_rows) || limits.seconds < 0 || limits.seconds > 1e9 ||
+        limits.memory_bytes < 0) {
         return error_set(err, STATUS_INVALID, "limits of a query cannot be negative");
     }
     if (limits.memory_bytes > 0 && limits.memory_bytes < QUERY_MEMORY_LEAST_BYTES) {
@@ -128,7 +131,7 @@ static status read_limits(const query_body *body, query_request *request, error 
         error_hint(err, "Leave it out, or give 0, for the worker's share of engine.memory.");
         return STATUS_INVALID;
     }
-    request->rows_max = limits.rows;
+    request->rows_max = all_rows ? -1 : limits.rows;
     request->timeout_ms = (int64_t)(limits.seconds * 1000);
     if (limits.seconds > 0 && request->timeout_ms == 0) {
         request->timeout_ms = 1;

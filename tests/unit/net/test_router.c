@@ -130,7 +130,8 @@ static void test_wrong_method_tells_the_allowed_ones(void **state)
     EXPECT_STATUS(METHOD, http_router_match(router, &x, &index, &f->err));
     EXPECT_MESSAGE(f, "method PUT is not allowed for path \"/api/v1/queries/7\"");
     assert_int_equal(index, 77);
-    assert_int_equal(x.headers.count, 1);
+    EXPECT_STATUS(METHOD, http_router_match(router, &x, &index, NULL));
+    assert_int_equal(x.headers.count, 1); /* once, however often one looks */
     EXPECT_STR(x.headers.items[0].name, "Allow");
     EXPECT_STR(x.headers.items[0].value, "GET, HEAD, DELETE");
     http_router_free(router);
