@@ -105,11 +105,35 @@ def of_spark_type(kind, value):
     if name == "map":
         return sorted(([of_spark_type(kind.keyType, k), of_spark_type(kind.valueType, v)] for k, v in value.items()),
                       key=repr)
+    if name == "variant":
+        return json.loads(value.toJson())
     if name == "struct":
         return {f.name: of_spark_type(f.dataType, value[f.name]) for f in kind.fields}
     if name == "array":
         return [of_spark_type(kind.elementType, item) for item in value]
     return plain(value)
+
+
+ARROW_TYPES = {"bool": "boolean", "int32": "int", "int64": "bigint", "float": "float", "double": "double",
+               "string": "string", "large_string": "string", "binary": "binary", "date32[day]": "date"}
+
+
+def spark_type_of(kind):
+    """What Spark calls a type of Arrow."""
+    import pyarrow
+    if isinstance(kind, pyarrow.BaseExtensionType):
+        return "string"
+    if pyarrow.types.is_map(kind):
+        return f"map<{spark_type_of(kind.key_type)},{spark_type_of(kind.item_type)}>"
+    if pyarrow.types.is_struct(kind):
+        return f"struct<{','.join(f'{field.name}:{spark_type_of(field.type)}' for field in kind)}>"
+    if pyarrow.types.is_list(kind):
+        return f"array<{spark_type_of(kind.value_type)}>"
+    if pyarrow.types.is_timestamp(kind):
+        return "timestamp" if kind.tz else "timestamp_ntz"
+    if pyarrow.types.is_decimal(kind):
+        return f"decimal({kind.precision},{kind.scale})"
+    return ARROW_TYPES.get(str(kind), str(kind))
 
 
 def in_order(rows):
