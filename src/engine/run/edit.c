@@ -17,11 +17,11 @@ static void sort_edits(edit *edits, size_t count)
     }
 }
 
-status edit_apply(str script, size_t from, size_t to, const edit_list *edits, arena *a,
-                  edited *ret_edited, error *err)
+typedef VEC(edited_part) part_list;
+
+static void put_script(str script, size_t from, size_t to, const edit_list *edits, arena *a,
+                       part_list *parts, buf *out)
 {
-    VEC(edited_part) parts = {0};
-    buf *out = buf_in(a, 2 * LIMIT_SQL_TEXT);
     edit *sorted = ARENA_ARRAY(a, edit, edits->count + 1);
     size_t count = 0, at = from;
 
@@ -33,19 +33,45 @@ status edit_apply(str script, size_t from, size_t to, const edit_list *edits, ar
     sort_edits(sorted, count);
     for (size_t i = 0; i < count; i++) {
         ASSERT(sorted[i].from >= at);
-        vec_push(a, &parts, ((edited_part){.out_from = out->size, .in_from = at}));
+        vec_push(a, parts, ((edited_part){.out_from = out->size, .in_from = at}));
         buf_add_str(out, str_slice(script, at, sorted[i].from));
         vec_push(
-            a, &parts,
+            a, parts,
             ((edited_part){.out_from = out->size, .in_from = sorted[i].from, .replaced = true}));
         buf_add_str(out, sorted[i].text);
         at = sorted[i].to;
     }
-    vec_push(a, &parts, ((edited_part){.out_from = out->size, .in_from = at}));
+    vec_push(a, parts, ((edited_part){.out_from = out->size, .in_from = at}));
     buf_add_str(out, str_slice(script, at, to));
+}
+
+status edit_arrange(str script, const edit_piece *pieces, size_t count, const edit_list *edits,
+                    arena *a, edited *ret_edited, error *err)
+{
+    part_list parts = {0};
+    buf *out = buf_in(a, 2 * LIMIT_SQL_TEXT);
+
+    for (size_t i = 0; i < count; i++) {
+        if (str_is_null(pieces[i].text)) {
+            put_script(script, pieces[i].from, pieces[i].to, edits, a, &parts, out);
+        } else {
+            vec_push(a, &parts,
+                     ((edited_part){
+                         .out_from = out->size, .in_from = pieces[i].from, .replaced = true}));
+            buf_add_str(out, pieces[i].text);
+        }
+    }
     TRY(buf_check(out, "the statement", err));
     *ret_edited = (edited){.text = buf_str(out), .parts = parts.items, .part_count = parts.count};
     return STATUS_OK;
+}
+
+status edit_apply(str script, size_t from, size_t to, const edit_list *edits, arena *a,
+                  edited *ret_edited, error *err)
+{
+    edit_piece whole = {.from = from, .to = to, .text = STR_NULL};
+
+    return edit_arrange(script, &whole, 1, edits, a, ret_edited, err);
 }
 
 size_t edit_origin(const edited *e, size_t position)

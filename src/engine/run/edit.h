@@ -1,5 +1,5 @@
-/* edit.h: a piece of a script with parts of it replaced, and the way back from its positions to
- * the script's. */
+/* edit.h: pieces of a script, in any order, with parts of them replaced, and the way back from the positions of what
+ * they make to the script's. */
 #ifndef TARN_ENGINE_EDIT_H
 #define TARN_ENGINE_EDIT_H
 
@@ -12,6 +12,14 @@ typedef struct edit {
 } edit;
 
 typedef VEC(edit) edit_list;
+
+/* Bytes [from, to) of the script; or `text`, whose place in the script is `from`. */
+typedef struct edit_piece {
+    size_t from, to;
+    str text; /* STR_NULL: the script's */
+} edit_piece;
+
+typedef VEC(edit_piece) edit_pieces;
 
 typedef struct edited_part {
     size_t out_from; /* first byte in the edited text */
@@ -29,6 +37,9 @@ typedef struct edited {
  * places (of one place: in the order given); the others are left out. TOO_LARGE. */
 status edit_apply(str script, size_t from, size_t to, const edit_list *edits, arena *a,
                   edited *ret_edited, error *err);
+/* The pieces one behind the other; each takes the edits inside of it. */
+status edit_arrange(str script, const edit_piece *pieces, size_t count, const edit_list *edits,
+                    arena *a, edited *ret_edited, error *err);
 /* Where a byte of the edited text comes from: inside of a replacement, its beginning. */
 size_t edit_origin(const edited *e, size_t position);
 /* Gives an error that speaks of the edited text (its `offset` bytes into the failed statement)

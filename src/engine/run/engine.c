@@ -196,7 +196,9 @@ static status (*const runners[])(run *r, const statement *st, bool last, arena *
     [STATEMENT_CREATE_TABLE_AS] = run_create_table_as,
     [STATEMENT_DROP_TABLE] = run_drop_table,
     [STATEMENT_INSERT] = run_insert,
+    [STATEMENT_UPDATE] = run_update,
     [STATEMENT_DELETE] = run_delete,
+    [STATEMENT_MERGE] = run_merge,
     [STATEMENT_TRUNCATE] = run_delete,
     [STATEMENT_ALTER_TABLE] = run_alter,
     [STATEMENT_COMMENT] = run_alter,
@@ -235,7 +237,8 @@ static status parse_script(run *r, statement **ret_statements, size_t *ret_count
             return run_at(STATUS_METHOD, list[i].position, err);
         }
         if (list[i].kind == STATEMENT_INSERT || list[i].kind == STATEMENT_CREATE_TABLE_AS ||
-            list[i].kind == STATEMENT_DELETE) {
+            list[i].kind == STATEMENT_DELETE || list[i].kind == STATEMENT_UPDATE ||
+            list[i].kind == STATEMENT_MERGE) {
             r->profile = WORKER_WRITER;
         }
     }

@@ -1,6 +1,6 @@
 /* Rows in: INSERT and CREATE TABLE AS. The source runs once, inside of the COPY that writes the
  * files; the files and the table (or its new snapshot) become visible in one transaction. */
-#include "run/query.h"
+#include "run/insert.h"
 #include "run/table.h"
 #include "run/write.h"
 #include "tarn/base/limits.h"
@@ -33,11 +33,6 @@ static ice_append append_of(const engine_written *written, const ice_metadata *m
 
 /* SELECT CAST(tarn_s0 AS T) AS …: the source's columns in the order and the types of the
  * table's. */
-typedef struct source_column {
-    size_t number; /* of the source; SIZE_MAX: the column's default, or NULL */
-    const ice_field *field;
-} source_column;
-
 static status cast_source(const row_source *source, const source_column *columns, size_t count,
                           size_t source_count, arena *a, str *ret_sql, size_t *ret_offset,
                           error *err)
@@ -66,14 +61,12 @@ static status cast_source(const row_source *source, const source_column *columns
     return buf_check(sql, "the statement", err);
 }
 
-/* Names and types of the source's columns, by DuckDB's own DESCRIBE. */
-static status describe_source(run *r, const row_source *source, arena *a, const json **ret_rows,
-                              error *err)
+status insert_describe(const query *q, arena *a, const json **ret_rows, error *err)
 {
     static const char prefix[] = "DESCRIBE ";
-    str sql = str_concat(a, str_c(prefix), source->text);
-    status result = worker_rows(r->w, sql, &r->cancel, a, ret_rows, err);
-    return query_fail(&source->q, result, sizeof(prefix) - 1, err);
+    str sql = str_concat(a, str_c(prefix), q->text.text);
+    status result = worker_rows(q->r->w, sql, &q->r->cancel, a, ret_rows, err);
+    return query_fail(q, result, sizeof(prefix) - 1, err);
 }
 
 static str column_text(const json *rows, size_t row, size_t column, arena *a)
@@ -111,7 +104,7 @@ static status describe_new_table(run *r, const statement *st, const row_source *
                                  created *ret, error *err)
 {
     const json *rows;
-    TRY(describe_source(r, source, a, &rows, err));
+    TRY(insert_describe(&source->q, a, &rows, err));
     size_t count = json_count(rows);
     ice_field *fields = ARENA_ARRAY(a, ice_field, count + 1);
     source_column *columns = ARENA_ARRAY(a, source_column, count + 1);
@@ -208,15 +201,7 @@ status run_create_table_as(run *r, const statement *st, bool last, arena *a, err
 
 /* ---- INSERT: which source column goes where ---- */
 
-typedef struct insert_target {
-    table_name name;
-    ice_metadata *metadata;
-    const ice_type *root;
-    source_column *columns; /* per column of the table */
-    size_t source_count;    /* columns that the source must have */
-} insert_target;
-
-static size_t find_column(const ice_type *root, str name)
+size_t insert_find_column(const ice_type *root, str name)
 {
     size_t i = 0;
     while (i < root->field_count && !str_equal_nocase(root->fields[i].name, name)) {
@@ -225,7 +210,7 @@ static size_t find_column(const ice_type *root, str name)
     return i;
 }
 
-static status no_column(const insert_target *t, str name, arena *a, error *err)
+status insert_no_column(const insert_target *t, str name, arena *a, error *err)
 {
     str *names = ARENA_ARRAY(a, str, t->root->field_count);
     for (size_t i = 0; i < t->root->field_count; i++) {
@@ -240,8 +225,7 @@ static status no_column(const insert_target *t, str name, arena *a, error *err)
     return STATUS_NO_COLUMN;
 }
 
-/* Every required column must get a value from somewhere. */
-static status check_required(const insert_target *t, error *err)
+status insert_check_required(const insert_target *t, error *err)
 {
     for (size_t i = 0; i < t->root->field_count; i++) {
         if (t->columns[i].number == SIZE_MAX && t->root->fields[i].required &&
@@ -255,8 +239,7 @@ static status check_required(const insert_target *t, error *err)
     return STATUS_OK;
 }
 
-/* By position, or by the list of columns. */
-static status map_columns(insert_target *t, const statement *st, arena *a, error *err)
+status insert_map_columns(insert_target *t, const statement *st, arena *a, error *err)
 {
     size_t count = t->root->field_count;
     t->columns = ARENA_ARRAY(a, source_column, count);
@@ -267,34 +250,32 @@ static status map_columns(insert_target *t, const statement *st, arena *a, error
     }
     t->source_count = st->insert_columns == NULL ? count : st->insert_column_count;
     for (size_t i = 0; i < st->insert_column_count; i++) {
-        size_t column = find_column(t->root, st->insert_columns[i]);
+        size_t column = insert_find_column(t->root, st->insert_columns[i]);
         if (column == count) {
-            return run_at(no_column(t, st->insert_columns[i], a, err), st->insert_positions[i],
-                          err);
+            return run_at(insert_no_column(t, st->insert_columns[i], a, err),
+                          st->insert_positions[i], err);
         }
         t->columns[column].number = i;
     }
-    return st->by_name ? STATUS_OK : check_required(t, err);
+    return st->by_name ? STATUS_OK : insert_check_required(t, err);
 }
 
 /* BY NAME: the source's own names decide. */
-static status map_by_name(run *r, insert_target *t, const row_source *source, arena *a, error *err)
+static status map_by_name(insert_target *t, const json *rows, arena *a, error *err)
 {
-    const json *rows;
-    TRY(describe_source(r, source, a, &rows, err));
     for (size_t i = 0; i < t->root->field_count; i++) {
         t->columns[i].number = SIZE_MAX;
     }
     for (size_t i = 0; i < json_count(rows); i++) {
         str name = column_text(rows, i, 0, a);
-        size_t column = find_column(t->root, name);
+        size_t column = insert_find_column(t->root, name);
         if (column == t->root->field_count) {
-            return no_column(t, name, a, err);
+            return insert_no_column(t, name, a, err);
         }
         t->columns[column].number = i;
     }
     t->source_count = json_count(rows);
-    return check_required(t, err);
+    return insert_check_required(t, err);
 }
 
 static status wrong_count(const insert_target *t, size_t found, error *err)
@@ -305,12 +286,14 @@ static status wrong_count(const insert_target *t, size_t found, error *err)
                      t->source_count == 1 ? "" : "s", found);
 }
 
-static status check_count(run *r, const insert_target *t, const row_source *source, arena *a,
-                          error *err)
+status insert_map_described(insert_target *t, const statement *st, const json *described, arena *a,
+                            error *err)
 {
-    const json *rows;
-    TRY(describe_source(r, source, a, &rows, err));
-    return json_count(rows) == t->source_count ? STATUS_OK : wrong_count(t, json_count(rows), err);
+    if (st->by_name) {
+        return map_by_name(t, described, a, err);
+    }
+    size_t count = json_count(described);
+    return count == t->source_count ? STATUS_OK : wrong_count(t, count, err);
 }
 
 /* ---- INSERT … VALUES ---- */
@@ -465,12 +448,10 @@ static status edit_values(values_edit *v, token_range body, bool *ret_rows_only,
     return STATUS_OK;
 }
 
-static status prepare_values(run *r, const statement *st, const insert_target *t, arena *a,
-                             row_source *source, error *err)
+status insert_edit_values(run *r, const statement *st, const insert_target *t, arena *a,
+                          edit_list *edits, bool *ret_rows_only, bool *ret_literal, error *err)
 {
-    edit_list edits = {0};
-    values_edit v = {.target = t, .list = &r->tokens, .edits = &edits, .a = a, .err = err};
-    bool rows_only;
+    values_edit v = {.target = t, .list = &r->tokens, .edits = edits, .a = a, .err = err};
     v.casts = ARENA_ARRAY(a, str, t->source_count + 1);
     v.defaults = ARENA_ARRAY(a, str, t->source_count + 1);
     for (size_t i = 0; i < t->root->field_count; i++) {
@@ -489,10 +470,19 @@ static status prepare_values(run *r, const statement *st, const insert_target *t
     }
     v.classes = ARENA_ARRAY(a, values_class, t->source_count + 1);
     v.classifying = true;
-    TRY(edit_values(&v, st->body, &rows_only, &source->literal));
+    TRY(edit_values(&v, st->body, ret_rows_only, ret_literal));
     v.classifying = false;
-    TRY(edit_values(&v, st->body, &rows_only, &source->literal));
-    source->literal = source->literal && rows_only;
+    TRY(edit_values(&v, st->body, ret_rows_only, ret_literal));
+    *ret_literal = *ret_literal && *ret_rows_only;
+    return STATUS_OK;
+}
+
+static status prepare_values(run *r, const statement *st, const insert_target *t, arena *a,
+                             row_source *source, error *err)
+{
+    edit_list edits = {0};
+    bool rows_only;
+    TRY(insert_edit_values(r, st, t, a, &edits, &rows_only, &source->literal, err));
     if (!source->literal) {
         TRY(query_analyse(r, st->body, rows_only ? &edits : NULL, a, &source->q, err));
         source->text = source->q.text.text;
@@ -508,7 +498,7 @@ static status prepare_values(run *r, const statement *st, const insert_target *t
 
 /* ---- INSERT ---- */
 
-static status load_target(run *r, const statement *st, arena *a, insert_target *t, error *err)
+status insert_load(run *r, const statement *st, arena *a, insert_target *t, error *err)
 {
     catalog *c = r->e->options.catalog;
     table_info info;
@@ -537,10 +527,10 @@ static status prepare_source(run *r, const statement *st, insert_target *t, aren
     TRY(query_analyse(r, st->body, NULL, a, &source->q, err));
     source->text = source->q.text.text;
     TRY(query_open(&source->q, false, err));
-    size_t position = r->tokens.items[st->body.from].from;
-    return run_at(st->by_name ? map_by_name(r, t, source, a, err)
-                              : check_count(r, t, source, a, err),
-                  position, err);
+    const json *described;
+    TRY(insert_describe(&source->q, a, &described, err));
+    return run_at(insert_map_described(t, st, described, a, err),
+                  r->tokens.items[st->body.from].from, err);
 }
 
 /* INSERT OVERWRITE: the partitions of the rows are emptied first, an unpartitioned table wholly. */
@@ -571,7 +561,7 @@ static status insert_rows(run *r, const statement *st, insert_target *t, row_sou
     engine_written written;
     ice_commit_result commit = {.snapshot_id = ICE_NO_SNAPSHOT};
     TRY(run_judge(r, st, a, err));
-    TRY(run_at(map_columns(t, st, a, err), st->name.position, err));
+    TRY(run_at(insert_map_columns(t, st, a, err), st->name.position, err));
     TRY(prepare_source(r, st, t, a, source, err));
     TRY(write_source(r, source, t->columns, t->root->field_count, t->source_count, t->metadata,
                      &t->name, a, &written, err));
@@ -589,7 +579,10 @@ status run_insert(run *r, const statement *st, bool last, arena *a, error *err)
 {
     insert_target target = {0};
     row_source source = {0};
-    TRY(load_target(r, st, a, &target, err));
+    if (st->upsert) {
+        return run_upsert(r, st, last, a, err);
+    }
+    TRY(insert_load(r, st, a, &target, err));
     status result = insert_rows(r, st, &target, &source, last, a, err);
     ice_metadata_unref(target.metadata);
     if (source.q.r != NULL) {

@@ -68,6 +68,24 @@ static void edit_create(run *r, const statement *st, size_t behind_name, arena *
     cut(r, skip_columns(r, st, behind_name, a, edits), st->tokens.to, "", a, edits);
 }
 
+status run_judge_text(run *r, const edited *text, arena *a, error *err)
+{
+    error found = ERROR_INIT;
+    worker *w;
+
+    TRY(run_worker(r, &w, err));
+    status result = worker_exec(w, str_concat(a, str_c(never), text->text), &r->cancel, &found);
+    if (result == STATUS_NO_TABLE) {
+        return STATUS_OK;
+    }
+    if (result == STATUS_OK) {
+        result = error_set(&found, STATUS_INTERNAL, "a statement ran that was only to be parsed");
+    }
+    edit_place_error(text, sizeof(never) - 1, &found);
+    *err = found;
+    return result;
+}
+
 status run_judge(run *r, const statement *st, arena *a, error *err)
 {
     const token_list *list = &r->tokens;
@@ -77,8 +95,6 @@ status run_judge(run *r, const statement *st, arena *a, error *err)
                     (st->kind == STATEMENT_CREATE_TABLE_AS || st->source == INSERT_SELECT);
     edit_list edits = {0};
     edited text;
-    worker *w;
-    error found = ERROR_INIT;
 
     if (st->kind == STATEMENT_INSERT) {
         cut(r, st->tokens.from + 1, name, "INTO", a, &edits);
@@ -92,15 +108,5 @@ status run_judge(run *r, const statement *st, arena *a, error *err)
     }
     TRY(edit_apply(list->sql, list->items[st->tokens.from].from, list->items[st->tokens.to - 1].to,
                    &edits, a, &text, err));
-    TRY(run_worker(r, &w, err));
-    status result = worker_exec(w, str_concat(a, str_c(never), text.text), &r->cancel, &found);
-    if (result == STATUS_NO_TABLE) {
-        return STATUS_OK;
-    }
-    if (result == STATUS_OK) {
-        result = error_set(&found, STATUS_INTERNAL, "a statement ran that was only to be parsed");
-    }
-    edit_place_error(&text, sizeof(never) - 1, &found);
-    *err = found;
-    return result;
+    return run_judge_text(r, &text, a, err);
 }

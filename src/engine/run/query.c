@@ -9,7 +9,7 @@
 /* Schemas of DuckDB's own, and the names of the databases that a worker has: a view cannot be
  * found below them. */
 static const char *const taken_schemas[] = {
-    "memory", "temp", "system", "tarn", "information_schema", "pg_catalog"};
+    "memory", "temp", "system", "tarn", "information_schema", "pg_catalog", "#changed"};
 
 /* ---- places ---- */
 
@@ -81,6 +81,11 @@ status query_load(query *q, table_name name, const ice_metadata **ret_metadata, 
     ice_metadata *metadata;
     table_info info;
     TRY(run_check_access(q->r, ACTION_TABLE_READ, name.space, name.table, err));
+    if (q->form.changed != NULL && str_equal_nocase(q->form.changed_name.space, name.space) &&
+        str_equal_nocase(q->form.changed_name.table, name.table)) {
+        *ret_metadata = q->form.changed;
+        return STATUS_OK;
+    }
     TRY(catalog_load_table(q->r->e->options.catalog, name, q->a, &metadata, &info, err));
     arena_defer(q->a, unref_metadata, metadata);
     *ret_metadata = metadata;
@@ -94,7 +99,7 @@ static size_t add_table(query *q, table_name name, const ice_metadata *metadata,
     for (size_t i = 0; i < q->tables.count; i++) {
         const query_table *table = &q->tables.items[i];
         if (table->metadata == metadata && table->snapshot == target->snapshot &&
-            table->schema == target->schema) {
+            table->schema == target->schema && i + 1 != q->changed) {
             return i;
         }
     }
@@ -216,6 +221,27 @@ static status add_view(query *q, const str *parts, size_t chain, size_t place, s
     return STATUS_OK;
 }
 
+/* The table whose rows are changed: other mentions of it see neither its view nor the places in there. */
+static status add_changed(query *q, const str *parts, size_t chain, size_t place, table_name name,
+                          const ice_metadata *metadata)
+{
+    str schema = STR("#changed");
+
+    if (q->changed == 0) {
+        query_table table = {.name = name,
+                             .metadata = metadata,
+                             .snapshot = ice_metadata_snapshot(metadata),
+                             .schema = ice_metadata_schema(metadata),
+                             .with_places = true};
+        query_view view = {.schema = schema, .name = parts[chain - 1], .table = q->tables.count};
+        vec_push(q->a, &q->tables, table);
+        vec_push(q->a, &q->views, view);
+        q->changed = q->tables.count;
+        rename_in_text(q, parts, chain, place, quoted_name(q->a, schema, parts[chain - 1]));
+    }
+    return STATUS_OK;
+}
+
 /* What may stand behind a table's name, joined by a point. */
 static bool is_part_name(str name)
 {
@@ -305,6 +331,11 @@ static status add_reference(query *q, const tree_table *ref, size_t position, er
     }
     TRY(result);
     TRY(query_load(q, name, &metadata, err));
+    if (place == q->form.changed_token && place != 0) {
+        return clause != NULL ? error_set(err, STATUS_UNSUPPORTED,
+                                          "rows of an earlier version cannot be changed")
+                              : add_changed(q, parts, chain, place, name, metadata);
+    }
     TRY(travel_resolve(q, clause, name, metadata, &target, err));
     return add_view(q, parts, chain, place, add_table(q, name, metadata, &target));
 }
@@ -317,7 +348,8 @@ static status shorten_long_names(query *q, error *err)
     for (size_t i = q->range.from + 1; i < q->range.to; i++) {
         bool after = token_is(list, i - 1, "from") || token_is(list, i - 1, "join") ||
                      token_is(list, i - 1, "table") || token_is(list, i - 1, "describe") ||
-                     token_is(list, i - 1, "summarize") || token_is_symbol(list, i - 1, ',');
+                     token_is(list, i - 1, "summarize") || token_is(list, i - 1, "using") ||
+                     i == q->form.changed_token || token_is_symbol(list, i - 1, ',');
         size_t chain = after ? chain_length(q, i) : 0;
         if (chain < 4) {
             continue;
@@ -369,13 +401,27 @@ static void rename_columns(query *q, const edited *first, const tree *found)
     }
 }
 
+status query_own_text(const query *q, edited *ret_text, error *err)
+{
+    const token_list *list = &q->r->tokens;
+
+    return edit_apply(list->sql, list->items[q->range.from].from, list->items[q->range.to - 1].to,
+                      &q->edits, q->a, ret_text, err);
+}
+
+static status form_text(const query *q, edited *ret_text, error *err)
+{
+    return q->form.pieces == NULL
+               ? query_own_text(q, ret_text, err)
+               : edit_arrange(q->r->tokens.sql, q->form.pieces, q->form.piece_count, &q->edits,
+                              q->a, ret_text, err);
+}
+
 static status serialize(query *q, edited *ret_first, tree *ret_tree, error *err)
 {
     worker *w;
     str text;
-    const token_list *list = &q->r->tokens;
-    TRY(edit_apply(list->sql, list->items[q->range.from].from, list->items[q->range.to - 1].to,
-                   &q->edits, q->a, ret_first, err));
+    TRY(form_text(q, ret_first, err));
     TRY(run_worker(q->r, &w, err));
     TRY(worker_pure(w, STR(SERIALIZE_SQL), ret_first->text, &q->r->cancel, q->a, &text, err));
     status result = tree_read(text, q->a, ret_tree, err);
@@ -385,15 +431,15 @@ static status serialize(query *q, edited *ret_first, tree *ret_tree, error *err)
     return result;
 }
 
-status query_analyse(run *r, token_range range, const edit_list *edits, arena *a, query *ret_query,
-                     error *err)
+status query_analyse_form(run *r, const query_form *form, arena *a, query *ret_query, error *err)
 {
-    query q = {.r = r, .a = a, .range = range};
+    query q = {.r = r, .a = a, .form = *form, .range = form->range};
+    token_range range = form->range;
     edited first;
     tree found;
     const token_list *list = &r->tokens;
-    for (size_t i = 0; edits != NULL && i < edits->count; i++) {
-        vec_push(a, &q.edits, edits->items[i]);
+    for (size_t i = 0; form->edits != NULL && i < form->edits->count; i++) {
+        vec_push(a, &q.edits, form->edits->items[i]);
     }
     TRY(params_edit(list, range, r->request->params, a, &q.edits, err));
     TRY(travel_begin(&q, err));
@@ -408,10 +454,17 @@ status query_analyse(run *r, token_range range, const edit_list *edits, arena *a
     if (found.tables.count == 1 && found.limit_rows >= 0) {
         q.limit_rows = found.limit_rows > 0 ? found.limit_rows : 1;
     }
-    TRY(edit_apply(list->sql, list->items[range.from].from, list->items[range.to - 1].to, &q.edits,
-                   a, &q.text, err));
+    TRY(form_text(&q, &q.text, err));
     *ret_query = q;
     return STATUS_OK;
+}
+
+status query_analyse(run *r, token_range range, const edit_list *edits, arena *a, query *ret_query,
+                     error *err)
+{
+    query_form form = {.range = range, .edits = edits};
+
+    return query_analyse_form(r, &form, a, ret_query, err);
 }
 
 status query_open(query *q, bool always_plan, error *err)

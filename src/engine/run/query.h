@@ -37,6 +37,18 @@ typedef struct query_table {
     const uint32_t *numbers; /* of the scan's files; NULL: their places in the scan */
 } query_table;
 
+/* What a statement becomes for DuckDB. */
+typedef struct query_form {
+    token_range range;      /* of the statement: its tables, parameters and versions are in there */
+    const edit_list *edits; /* more changes to its text; may be NULL */
+    const edit_piece *pieces; /* the text; NULL: the range as it stands */
+    size_t piece_count;
+    size_t changed_token; /* where the name of the table begins whose rows are changed; 0: none */
+    const ice_metadata *changed; /* its metadata, which lives as long as the query; NULL: loaded */
+    table_name changed_name;
+} query_form;
+
+#define QUERY_CHANGED "\"#changed\"" /* schema of the view of the table that is changed */
 #define QUERY_FILE "\"#file\""
 #define QUERY_ROW "\"#row\""
 #define QUERY_ROW_ID "\"#id\""
@@ -57,7 +69,8 @@ typedef struct query_renamed {
 typedef struct query {
     run *r;
     arena *a;
-    token_range range;
+    query_form form;
+    token_range range; /* form.range */
     edit_list edits;
     travel_clause *clauses; /* of time travel, in the order of the text */
     size_t clause_count;
@@ -67,6 +80,8 @@ typedef struct query {
     size_t metadata_count;  /* metadata tables that are read */
     edited text;            /* what DuckDB runs */
     VEC(query_table) tables;
+    /* Of the table that is changed, 1 up; it has a view of its own, which tells places. 0: none */
+    size_t changed;
     VEC(query_view) views;
     VEC(query_renamed) renamed;
     VEC(uint32_t) delete_handles; /* loaded into the worker */
@@ -81,6 +96,9 @@ typedef struct query {
 /* `edits`: more changes to the text, may be NULL. */
 status query_analyse(run *r, token_range range, const edit_list *edits, arena *a, query *ret_query,
                      error *err);
+status query_analyse_form(run *r, const query_form *form, arena *a, query *ret_query, error *err);
+/* The statement itself, in its own order, as DuckDB takes it: with edits, without pieces. */
+status query_own_text(const query *q, edited *ret_text, error *err);
 /* `always_plan` also where no file could be left out. After an error query_close is still to be
  * called. */
 status query_open(query *q, bool always_plan, error *err);

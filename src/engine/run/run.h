@@ -69,5 +69,7 @@ status run_alter(run *r, const statement *st, bool last, arena *a, error *err);
 status run_call(run *r, const statement *st, bool last, arena *a, error *err);
 status run_insert(run *r, const statement *st, bool last, arena *a, error *err);
 status run_delete(run *r, const statement *st, bool last, arena *a, error *err);
+status run_update(run *r, const statement *st, bool last, arena *a, error *err);
+status run_merge(run *r, const statement *st, bool last, arena *a, error *err);
 
 #endif

@@ -2,10 +2,13 @@
 #ifndef TARN_ENGINE_TABLE_H
 #define TARN_ENGINE_TABLE_H
 
+#include "run/edit.h"
 #include "run/run.h"
 
 /* DuckDB's parser over the whole of a CREATE TABLE or an INSERT, before anything is done. SYNTAX with place. */
 status run_judge(run *r, const statement *st, arena *a, error *err);
+/* The same of a statement that was changed for it. */
+status run_judge_text(run *r, const edited *text, arena *a, error *err);
 /* A struct of the given fields. */
 const ice_type *table_root(const ice_field *fields, size_t count, arena *a);
 /* Columns as CREATE TABLE and ALTER TABLE declare them: types by DuckDB's parser, defaults as

@@ -415,8 +415,40 @@ static status parse_insert_columns(parser *p, statement *st)
     return STATUS_OK;
 }
 
-/* ON CONFLICT and RETURNING stand at the end, outside of brackets. */
-static status refuse_insert_tail(parser *p)
+/* OR REPLACE and OR IGNORE are an ON CONFLICT. */
+static status parse_or(parser *p, statement *st)
+{
+    statement_branch *branch = ARENA_NEW(p->a, statement_branch);
+
+    if (!parser_skip(p, "or")) {
+        return STATUS_OK;
+    }
+    bool replace = parser_skip(p, "replace");
+    TRY(replace ? STATUS_OK : parser_expect(p, "ignore"));
+    *branch = (statement_branch){.match = BRANCH_MATCHED,
+                                 .action = replace ? BRANCH_UPDATE : BRANCH_NOTHING,
+                                 .all = replace};
+    st->upsert = true;
+    st->branches = branch;
+    st->branch_count = 1;
+    return STATUS_OK;
+}
+
+static bool is_conflict(const parser *p)
+{
+    static const char *const next[] = {"do", "on", "where"};
+    bool found =
+        parser_is(p, "on") && p->at + 2 < p->end && token_is(p->list, p->at + 1, "conflict");
+    bool fits = found && token_is_symbol(p->list, p->at + 2, '(');
+
+    for (size_t i = 0; found && i < COUNT_OF(next); i++) {
+        fits = fits || token_is(p->list, p->at + 2, next[i]);
+    }
+    return fits;
+}
+
+/* ON CONFLICT and RETURNING stand at the end, outside of brackets; p ends before them. */
+static status parse_insert_tail(parser *p, statement *st)
 {
     parser ahead = *p;
     for (size_t depth = 0; ahead.at < ahead.end; ahead.at++) {
@@ -427,10 +459,11 @@ static status refuse_insert_tail(parser *p)
         } else if (depth == 0 && parser_is(&ahead, "returning")) {
             return refuse_clause(&ahead, "INSERT … RETURNING",
                                  "Select the rows after inserting them.");
-        } else if (depth == 0 && parser_is(&ahead, "on") && ahead.at + 1 < ahead.end &&
-                   token_is(p->list, ahead.at + 1, "conflict")) {
-            return refuse_clause(&ahead, "INSERT … ON CONFLICT",
-                                 "Leave out rows that exist with WHERE NOT EXISTS (…).");
+        } else if (depth == 0 && is_conflict(&ahead)) {
+            p->end = ahead.at;
+            return st->overwrite
+                       ? refuse_clause(&ahead, "ON CONFLICT of INSERT OVERWRITE", "Leave it out.")
+                       : parser_conflict(&ahead, st);
         }
     }
     return STATUS_OK;
@@ -440,19 +473,20 @@ status parser_insert(parser *p, statement *st)
 {
     st->kind = STATEMENT_INSERT;
     p->at++;
-    if (parser_is(p, "or")) {
-        return refuse_clause(p, "INSERT OR REPLACE", "Use plain INSERT INTO.");
-    }
-    if (parser_skip(p, "overwrite")) {
+    TRY(parse_or(p, st));
+    if (!st->upsert && parser_skip(p, "overwrite")) {
         st->overwrite = true;
         (void)parser_skip(p, "into");
     } else {
         TRY(parser_expect(p, "into"));
     }
     (void)parser_skip(p, "table");
+    st->name_token = p->at;
     TRY(parser_name(p, &st->name));
-    if (parser_is(p, "as")) {
-        return refuse_clause(p, "an alias of the table in INSERT", "Leave it out.");
+    st->name_end = p->at;
+    st->alias = STR_NULL;
+    if (parser_skip(p, "as")) {
+        TRY(parser_word(p, &st->alias));
     }
     if (st->overwrite && parser_is(p, "partition")) {
         return refuse_clause(p, "INSERT OVERWRITE … PARTITION (…)",
@@ -469,13 +503,16 @@ status parser_insert(parser *p, statement *st)
     if (parser_is(p, "default") && p->at + 1 < p->end && token_is(p->list, p->at + 1, "values")) {
         p->at += 2;
         st->source = INSERT_DEFAULT_VALUES;
-        TRY(refuse_insert_tail(p));
+        TRY(parse_insert_tail(p, st));
         return parser_at_end(p) ? STATUS_OK : parser_fail(p);
     }
     if (parser_at_end(p)) {
         return parser_fail(p);
     }
-    TRY(refuse_insert_tail(p));
+    TRY(parse_insert_tail(p, st));
+    if (parser_at_end(p)) {
+        return parser_fail(p);
+    }
     st->source = parser_is(p, "values") ? INSERT_VALUES : INSERT_SELECT;
     st->body = (token_range){.from = p->at, .to = p->end};
     return STATUS_OK;

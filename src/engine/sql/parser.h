@@ -37,6 +37,17 @@ str parser_text(const parser *p, size_t from, size_t to);
 /* create.c: after CREATE TABLE; after INSERT INTO. */
 status parser_create_table(parser *p, statement *st);
 status parser_insert(parser *p, statement *st);
+/* Tokens to before one of `ends` (words, ","; NULL behind the last) outside of brackets and CASE, or to the end. SYNTAX
+ * where there are none, or where they close what they did not open. */
+status parser_piece(parser *p, const char *const *ends, token_range *ret_piece);
+/* [AS] alias, if the statement does not end there and none of `ends` stands there; else STR_NULL. */
+status parser_alias(parser *p, const char *const *ends, str *ret_alias);
+status parser_no_returning(const parser *p);
+/* merge.c */
+status parser_update(parser *p, statement *st);
+status parser_merge(parser *p, statement *st);
+/* At ON CONFLICT. */
+status parser_conflict(parser *p, statement *st);
 /* delete.c: DELETE FROM …, TRUNCATE …. */
 status parser_delete(parser *p, statement *st);
 status parser_truncate(parser *p, statement *st);

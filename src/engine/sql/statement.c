@@ -171,8 +171,6 @@ static const struct {
     {"abort", NULL, STATUS_UNSUPPORTED, HINT_TRANSACTION},
     {"savepoint", NULL, STATUS_UNSUPPORTED, HINT_TRANSACTION},
     {"release", NULL, STATUS_UNSUPPORTED, HINT_TRANSACTION},
-    {"update", NULL, STATUS_UNSUPPORTED, HINT_LATER},
-    {"merge", NULL, STATUS_UNSUPPORTED, HINT_LATER},
     {"replace", NULL, STATUS_UNSUPPORTED, HINT_LATER},
     {"alter", NULL, STATUS_UNSUPPORTED, "ALTER TABLE changes a table."},
     {"comment", NULL, STATUS_UNSUPPORTED, "COMMENT ON TABLE and COMMENT ON COLUMN are."},
@@ -432,7 +430,8 @@ static status check_after_with(const parser *p)
                 str name = str_upper(p->a, str_c(changing[i]));
                 error_set(p->err, STATUS_UNSUPPORTED, "WITH before %.*s is not supported",
                           STR_ARG(name));
-                error_hint(p->err, "Put it behind: INSERT INTO t WITH … SELECT ….");
+                error_hint(p->err, i == 0 ? "Put it behind: INSERT INTO t WITH … SELECT …."
+                                          : "Put it into a subquery: (WITH … SELECT …).");
                 return parser_place(p, parser_position(&ahead), STATUS_UNSUPPORTED);
             }
         }
@@ -508,7 +507,8 @@ static const struct {
     {"desc", parse_describe},     {"show", parse_show},          {"use", parse_use},
     {"create", parse_create},     {"drop", parse_drop},          {"insert", parser_insert},
     {"alter", parse_alter},       {"comment", parser_comment},   {"call", parser_call},
-    {"delete", parser_delete},    {"truncate", parser_truncate},
+    {"delete", parser_delete},    {"truncate", parser_truncate}, {"update", parser_update},
+    {"merge", parser_merge},
 };
 
 status statement_parse(const token_list *list, token_range range, arena *a,

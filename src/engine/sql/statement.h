@@ -28,7 +28,9 @@
     X(CREATE_TABLE_AS, "CREATE TABLE AS", true)      \
     X(DROP_TABLE, "DROP TABLE", true)                \
     X(INSERT, "INSERT", true)                        \
+    X(UPDATE, "UPDATE", true)                        \
     X(DELETE, "DELETE", true)                        \
+    X(MERGE, "MERGE", true)                          \
     X(TRUNCATE, "TRUNCATE", true)                    \
     X(ALTER_TABLE, "ALTER TABLE", true)              \
     X(COMMENT, "COMMENT ON", true)                   \
@@ -115,6 +117,35 @@ typedef struct statement_argument {
     size_t position;
 } statement_argument;
 
+/* column = value. */
+typedef struct statement_set {
+    str column;      /* STR_NULL: by its place, in INSERT VALUES (…) */
+    size_t position; /* of the column, or the value */
+    token_range value;
+    bool fallback; /* the value is DEFAULT */
+} statement_set;
+
+/* Which rows a branch is for. */
+typedef enum branch_match { BRANCH_MATCHED, BRANCH_NO_TARGET, BRANCH_NO_SOURCE } branch_match;
+typedef enum branch_action {
+    BRANCH_NOTHING,
+    BRANCH_UPDATE,
+    BRANCH_DELETE,
+    BRANCH_INSERT
+} branch_action;
+
+/* WHEN … THEN …: the first whose condition holds is what becomes of a row. */
+typedef struct statement_branch {
+    branch_match match;
+    branch_action action;
+    size_t position;
+    token_range condition; /* empty: none */
+    bool all;              /* all columns of the source, in their order or by name */
+    bool by_name;
+    const statement_set *sets; /* INSERT: none and not `all` is DEFAULT VALUES */
+    size_t set_count;
+} statement_branch;
+
 typedef enum insert_source { INSERT_VALUES, INSERT_SELECT, INSERT_DEFAULT_VALUES } insert_source;
 
 typedef struct statement {
@@ -141,12 +172,22 @@ typedef struct statement {
     str location;       /* STR_NULL: none */
     str comment;        /* on the table; STR_NULL: none */
     int format_version; /* 0: the default */
-    /* DELETE, TRUNCATE */
-    size_t name_token; /* the first of `name` */
-    str alias;         /* STR_NULL: none */
-    token_range where; /* the condition; empty: all rows */
+    /* UPDATE, DELETE, MERGE, TRUNCATE, INSERT */
+    size_t name_token, name_end; /* the first of `name`, the first behind it */
+    str alias;                   /* STR_NULL: none */
+    token_range where;           /* the condition; empty: all rows */
+    token_range source_items;    /* tables of UPDATE … FROM, DELETE … USING, MERGE … USING */
+    str source_alias;            /* of MERGE */
+    token_range on;              /* of MERGE */
+    bool on_columns;             /* which is USING (columns), brackets and all */
+    const statement_branch *branches;
+    size_t branch_count;
     /* INSERT */
-    bool overwrite; /* INSERT OVERWRITE */
+    bool upsert; /* ON CONFLICT, OR REPLACE, OR IGNORE: one branch */
+    const str *conflict_columns;
+    const size_t *conflict_positions;
+    size_t conflict_count; /* 0: the identifier fields */
+    bool overwrite;        /* INSERT OVERWRITE */
     insert_source source;
     bool by_name;
     const str *insert_columns; /* NULL: not given */

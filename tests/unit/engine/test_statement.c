@@ -30,7 +30,9 @@ static void test_accepted_statements_are_of_duckdbs_kind(void **given)
         {STATEMENT_DROP_SCHEMA, "DROP"},
         {STATEMENT_DROP_TABLE, "DROP"},
         {STATEMENT_INSERT, "INSERT"},
+        {STATEMENT_UPDATE, "UPDATE"},
         {STATEMENT_DELETE, "DELETE"},
+        {STATEMENT_MERGE, "MERGE_INTO"},
         {STATEMENT_TRUNCATE, "DELETE"},
         {STATEMENT_ALTER_TABLE, "ALTER"},
         {STATEMENT_COMMENT, "ALTER"},
@@ -281,7 +283,6 @@ static void test_refusals_name_the_statement_and_the_cure(void **given)
     EXPECT_MESSAGE(f, "DROP VIEW is not supported");
     EXPECT_STATUS(UNSUPPORTED, parse(f, "insert into t values (1) returning a", &st));
     assert_int_equal(f->err.position, 25);
-    EXPECT_STATUS(UNSUPPORTED, parse(f, "insert into t select 1 on conflict do nothing", &st));
     EXPECT_STATUS(UNSUPPORTED, parse(f, "create table t (a int primary key)", &st));
     EXPECT_MESSAGE(f, "PRIMARY KEY is not supported in CREATE TABLE");
     EXPECT_STATUS(UNSUPPORTED, parse(f, "with x as (select 1) insert into t select * from x", &st));
@@ -324,12 +325,105 @@ static void test_delete_is_a_table_and_a_condition(void **given)
     EXPECT_STATUS(SYNTAX, parse(f, "DELETE FROM t WHERE a) OR (b", &st));
     assert_int_equal(f->err.position, 21);
     EXPECT_STATUS(UNSUPPORTED, parse(f, "DELETE FROM t WHERE a RETURNING a", &st));
-    EXPECT_STATUS(UNSUPPORTED, parse(f, "DELETE FROM t USING u WHERE a", &st));
+    EXPECT_OK(parse(f, "DELETE FROM t USING u WHERE a", &st));
+    assert_int_equal(st.source_items.to - st.source_items.from, 1);
     EXPECT_OK(parse(f, "INSERT OVERWRITE t SELECT 1", &st));
     assert_true(st.overwrite);
 }
 
-TESTS(test_delete_is_a_table_and_a_condition, test_accepted_statements_are_of_duckdbs_kind,
+static void test_update_is_assignments_sources_and_a_condition(void **given)
+{
+    fixture *f = *given;
+    statement st;
+
+    EXPECT_OK(parse(f,
+                    "UPDATE a.t x SET p = CASE WHEN a THEN b END, q = b IS NOT DISTINCT FROM c, "
+                    "(r, s) = (f(1, 2), DEFAULT) FROM u, v WHERE w",
+                    &st));
+    assert_int_equal(st.kind, STATEMENT_UPDATE);
+    EXPECT_STR(st.alias, "x");
+    assert_int_equal(st.branch_count, 1);
+    assert_int_equal(st.branches[0].set_count, 4);
+    EXPECT_STR(st.branches[0].sets[1].column, "q");
+    assert_int_equal(st.branches[0].sets[1].value.to - st.branches[0].sets[1].value.from, 6);
+    assert_false(st.branches[0].sets[2].fallback);
+    assert_true(st.branches[0].sets[3].fallback);
+    assert_int_equal(st.source_items.to - st.source_items.from, 3);
+    assert_int_equal(st.where.to - st.where.from, 1);
+    EXPECT_STATUS(SYNTAX, parse(f, "UPDATE t SET a = 1) OR (b", &st));
+    EXPECT_STATUS(SYNTAX, parse(f, "UPDATE t SET a =", &st));
+    EXPECT_STATUS(INVALID, parse(f, "UPDATE t SET (a, b) = (1)", &st));
+    EXPECT_STATUS(UNSUPPORTED, parse(f, "UPDATE t SET a.b = 1", &st));
+    EXPECT_STATUS(UNSUPPORTED, parse(f, "UPDATE t SET (a, b) = (SELECT 1, 2)", &st));
+}
+
+static void test_merge_is_a_source_and_branches(void **given)
+{
+    fixture *f = *given;
+    statement st;
+    static const struct {
+        const char *source, *alias;
+    } sources[] = {{"a.s", "s"},
+                   {"s AS x", "x"},
+                   {"s x", "x"},
+                   {"(SELECT 1) AS x(a, b)", "x"},
+                   {"(VALUES (1)) x(a)", "x"},
+                   {"VALUES (1), (2) AS x(a)", "x"},
+                   {"range(5) AS x(i)", "x"},
+                   {"range(5)", "range"},
+                   {"s FOR VERSION AS OF 'v' AS x", "x"},
+                   {"s AT (VERSION => 1) x", "x"},
+                   {"s x VERSION AS OF 3", "x"}};
+
+    for (size_t i = 0; i < COUNT_OF(sources); i++) {
+        const char *sql = arena_printf(
+            f->arena, "MERGE INTO t USING %s ON a WHEN MATCHED THEN DELETE", sources[i].source);
+        EXPECT_OK(parse(f, sql, &st));
+        EXPECT_STR(st.source_alias, sources[i].alias);
+    }
+    EXPECT_OK(parse(f,
+                    "MERGE INTO t USING s ON CASE WHEN a THEN b END WHEN MATCHED AND c THEN UPDATE "
+                    "SET * WHEN NOT MATCHED BY SOURCE THEN DO NOTHING WHEN NOT MATCHED BY TARGET "
+                    "THEN INSERT (a, b) VALUES (1, DEFAULT)",
+                    &st));
+    assert_int_equal(st.on.to - st.on.from, 6);
+    assert_int_equal(st.branch_count, 3);
+    assert_true(st.branches[0].all);
+    assert_int_equal(st.branches[0].condition.to - st.branches[0].condition.from, 1);
+    assert_int_equal(st.branches[1].match, BRANCH_NO_SOURCE);
+    assert_int_equal(st.branches[1].action, BRANCH_NOTHING);
+    assert_int_equal(st.branches[2].match, BRANCH_NO_TARGET);
+    assert_int_equal(st.branches[2].set_count, 2);
+    EXPECT_STATUS(SYNTAX, parse(f, "MERGE INTO t USING s ON a", &st));
+    EXPECT_STATUS(UNSUPPORTED,
+                  parse(f, "MERGE INTO t USING s JOIN u ON a ON b WHEN MATCHED THEN DELETE", &st));
+    EXPECT_STATUS(UNSUPPORTED,
+                  parse(f, "MERGE INTO t USING s ON a WHEN NOT MATCHED THEN DELETE", &st));
+}
+
+static void test_upserts_are_inserts_with_a_branch(void **given)
+{
+    fixture *f = *given;
+    statement st;
+
+    EXPECT_OK(
+        parse(f, "INSERT INTO t SELECT 1 ON CONFLICT (a, b) DO UPDATE SET c = 1 WHERE d", &st));
+    assert_true(st.upsert);
+    assert_int_equal(st.conflict_count, 2);
+    assert_int_equal(st.body.to - st.body.from, 2);
+    assert_int_equal(st.branches[0].set_count, 1);
+    EXPECT_OK(parse(f, "INSERT OR IGNORE INTO t VALUES (1)", &st));
+    assert_true(st.upsert);
+    assert_int_equal(st.branches[0].action, BRANCH_NOTHING);
+    EXPECT_STATUS(SYNTAX,
+                  parse(f, "INSERT OR REPLACE INTO t VALUES (1) ON CONFLICT DO NOTHING", &st));
+    EXPECT_STATUS(SYNTAX, parse(f, "INSERT INTO t ON CONFLICT DO NOTHING", &st));
+    EXPECT_STATUS(UNSUPPORTED, parse(f, "INSERT OVERWRITE t SELECT 1 ON CONFLICT DO NOTHING", &st));
+}
+
+TESTS(test_delete_is_a_table_and_a_condition, test_update_is_assignments_sources_and_a_condition,
+      test_merge_is_a_source_and_branches, test_upserts_are_inserts_with_a_branch,
+      test_accepted_statements_are_of_duckdbs_kind,
       test_create_table_gives_columns_partitioning_and_properties,
       test_create_table_as_keeps_the_text_of_its_select,
       test_insert_tells_columns_from_a_source_in_brackets, test_a_type_is_words_and_numbers_only,
