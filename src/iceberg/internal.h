@@ -170,6 +170,8 @@ status ice__manifest_load(storage *st, const ice_metadata *m, const ice_manifest
 status ice__manifest_load_some(storage *st, const ice_metadata *m, const ice_manifest *manifest,
                                const ice__decode *decode, arena *a, ice__entries *ret_entries,
                                error *err);
+/* Adds an entry to what the list tells of its manifest: files and rows of its status. */
+void ice__manifest_count(ice_manifest *manifest, const ice_entry *entry);
 /* Whether a load would read a file. */
 bool ice__cache_has(const ice_metadata *m, const ice_manifest *manifest, const ice__decode *decode,
                     arena *a);

@@ -224,7 +224,7 @@ static void put_entry(buf *out, const manifest_writer *w, const ice_entry *entry
 
 /* --- what the list tells of a manifest --- */
 
-static void count_entry(const ice_entry *entry, ice_manifest *manifest)
+void ice__manifest_count(ice_manifest *manifest, const ice_entry *entry)
 {
     int64_t rows = entry->file.record_count;
 
@@ -240,9 +240,14 @@ static void count_entry(const ice_entry *entry, ice_manifest *manifest)
     case ICE_DELETED:
         manifest->deleted_files++;
         manifest->deleted_rows = ice__sum(manifest->deleted_rows, rows);
-        return;
+        break;
     }
-    if (entry->file.data_sequence != ICE__UNASSIGNED &&
+}
+
+static void count_entry(const ice_entry *entry, ice_manifest *manifest)
+{
+    ice__manifest_count(manifest, entry);
+    if (entry->status != ICE_DELETED && entry->file.data_sequence != ICE__UNASSIGNED &&
         (manifest->min_sequence_number == ICE__UNASSIGNED ||
          entry->file.data_sequence < manifest->min_sequence_number)) {
         manifest->min_sequence_number = entry->file.data_sequence;

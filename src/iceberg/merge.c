@@ -140,24 +140,8 @@ static status complete(const ice__change *c, ice_manifest *manifest, error *err)
     manifest->added_files = manifest->existing_files = manifest->deleted_files = 0;
     manifest->added_rows = manifest->existing_rows = manifest->deleted_rows = 0;
     for (size_t i = 0; i < entries.count; i++) {
-        const ice_entry *entry = &entries.entries[i];
-        int64_t rows = entry->file.record_count;
-
-        manifest->spec_id = entry->file.spec_id;
-        switch (entry->status) {
-        case ICE_ADDED:
-            manifest->added_files++;
-            manifest->added_rows = ice__sum(manifest->added_rows, rows);
-            break;
-        case ICE_EXISTING:
-            manifest->existing_files++;
-            manifest->existing_rows = ice__sum(manifest->existing_rows, rows);
-            break;
-        case ICE_DELETED:
-            manifest->deleted_files++;
-            manifest->deleted_rows = ice__sum(manifest->deleted_rows, rows);
-            break;
-        }
+        manifest->spec_id = entries.entries[i].file.spec_id;
+        ice__manifest_count(manifest, &entries.entries[i]);
     }
     if (manifest->spec_id < 0) {
         manifest->spec_id = c->base->default_spec_id;
