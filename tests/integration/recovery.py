@@ -147,6 +147,7 @@ def blobs(server):
 
 
 def flip(path, at):
+    os.chmod(path, 0o600)  # nobody but root may write a blob as it is
     with open(path, "r+b") as file:
         file.seek(at)
         byte = file.read(1)
