@@ -70,9 +70,9 @@ static status put_manifest(metadata_rows *t, const metadata_manifest *one, bool 
     put_summaries(t, manifest, a);
     if (all) {
         json_member_int(&t->w, "reference_snapshot_id", one->snapshot_id);
+        json_key(&t->w, "key_metadata");
+        metadata_put_hex(&t->w, manifest->key_metadata);
     }
-    json_key(&t->w, "key_metadata");
-    metadata_put_hex(&t->w, manifest->key_metadata);
     return metadata_end_row(t, err);
 }
 
@@ -97,8 +97,8 @@ status metadata_manifest_rows(metadata_rows *t, int variant, error *err)
                     "upper_bound VARCHAR)[]");
     if (all) {
         metadata_column(t, "reference_snapshot_id", "BIGINT");
+        metadata_column_as(t, "key_metadata", STR("VARCHAR"), STR("unhex(key_metadata)"));
     }
-    metadata_column_as(t, "key_metadata", STR("VARCHAR"), STR("unhex(key_metadata)"));
     TRY(metadata_manifests(t, all, true, t->q->a, &list, &count, err));
     for (size_t i = 0; i < count; i++) {
         arena *a = arena_child(t->q->a);
