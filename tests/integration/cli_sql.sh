@@ -29,6 +29,9 @@ printf 'select 1 as a;\n\nselect\n  nope from t;\n' >bad.sql
 run sql -f bad.sql; expect_code 1; expect_err_has "bad.sql:4: "; expect_err_has $'  nope from t\n    ^'
 echo "select 7 as seven" | "$tarn" sql -o csv >stdin.out
 expect_true "SQL is read from stdin" test "$(cat stdin.out)" = $'seven\n7'
+echo "select 7 as seven" | "$tarn" sql -c "select 6 as six" - -o csv >stdin.out
+expect_true "SQL is read from stdin where - says so" test "$(cat stdin.out)" = $'six\n6\nseven\n7'
+run sql "select 1"; expect_code 2; expect_err_has "given with -c"; expect_out ""
 run sql -c 'select $n + 1 as n, $t as t, $z as z' --param n=41 --param t=x --param "z='5'" -o csv
 expect_out $'n,t,z\n42,x,5\n'
 

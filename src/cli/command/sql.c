@@ -35,6 +35,9 @@ static const option options[] = {
     {.name = "at", .value = "ID|TIME|REF", .help = "read every table as it was then"},
 };
 
+static const argument arguments[] = {
+    {.name = "-", .help = "read the script from stdin, also on a terminal", .optional = true}};
+
 static const example examples[] = {
     {"tarn sql", "an interactive shell; \\? tells what it knows"},
     {"tarn sql -c 'select count(*) from trips'", "one statement"},
@@ -213,20 +216,35 @@ static status run_given(cli *c, query_job *shared, bool *ret_any, error *err)
     return STATUS_OK;
 }
 
+/* `tarn sql -`. Anything else is most likely a statement whose -c was forgotten. */
+static status read_argument(const cli *c, bool *ret_stdin, error *err)
+{
+    *ret_stdin = c->in.arguments.count > 0;
+    if (*ret_stdin && !str_equal(c->in.arguments.items[0], STR("-"))) {
+        error_set(err, STATUS_USAGE, "argument \"%.*s\" is no option",
+                  STR_ARG(c->in.arguments.items[0]));
+        error_hint(err, "Statements are given with -c, files with -f.");
+        return STATUS_USAGE;
+    }
+    return STATUS_OK;
+}
+
 static status run(cli *c, error *err)
 {
     query_job job = {
         .space = invocation_get(&c->in, "namespace"),
         .at = invocation_get(&c->in, "at"),
     };
+    bool from_stdin;
     bool any;
 
+    TRY(read_argument(c, &from_stdin, err));
     TRY(format_params(c, &job.params, err));
     TRY(run_given(c, &job, &any, err));
-    if (any) {
+    if (any && !from_stdin) {
         return STATUS_OK;
     }
-    if (terminal_is(STDIN_FILENO) && terminal_is(STDOUT_FILENO)) {
+    if (!from_stdin && terminal_is(STDIN_FILENO) && terminal_is(STDOUT_FILENO)) {
         return shell_run(c, &job, err);
     }
     return run_file(c, &job, STR("-"), err);
@@ -238,6 +256,7 @@ const command command_sql = {
     .details =
         "Statements run one after another; the first error ends the script. Results go to stdout in "
         "the format of -o.",
+    ARGUMENTS(arguments),
     OPTIONS(options),
     EXAMPLES(examples),
     .run = run,
