@@ -345,11 +345,14 @@ static status add_reference(query *q, const tree_table *ref, size_t position, er
 static status shorten_long_names(query *q, error *err)
 {
     const token_list *list = &q->r->tokens;
-    for (size_t i = q->range.from + 1; i < q->range.to; i++) {
-        bool after = token_is(list, i - 1, "from") || token_is(list, i - 1, "join") ||
-                     token_is(list, i - 1, "table") || token_is(list, i - 1, "describe") ||
-                     token_is(list, i - 1, "summarize") || token_is(list, i - 1, "using") ||
-                     i == q->form.changed_token || token_is_symbol(list, i - 1, ',');
+    for (size_t i = q->range.from; i < q->range.to; i++) {
+        bool first = i == q->range.from; /* of pieces it may be the name after a FROM of tarn's */
+        bool after =
+            first ? q->form.pieces != NULL
+                  : token_is(list, i - 1, "from") || token_is(list, i - 1, "join") ||
+                        token_is(list, i - 1, "table") || token_is(list, i - 1, "describe") ||
+                        token_is(list, i - 1, "summarize") || token_is(list, i - 1, "using") ||
+                        i == q->form.changed_token || token_is_symbol(list, i - 1, ',');
         size_t chain = after ? chain_length(q, i) : 0;
         if (chain < 4) {
             continue;

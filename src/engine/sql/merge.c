@@ -219,6 +219,15 @@ static status find_source_alias(parser *p, token_range item, str *ret_alias)
     statement_name name = {0};
     token_range inside;
 
+    for (parser all = ahead; !parser_at_end(&all); all.at++) {
+        if (parser_is_symbol(&all, '(')) {
+            TRY(parser_brackets(&all, &inside));
+            all.at--;
+        } else if (is_word_of(&all, joins) ||
+                   (parser_is_symbol(&all, ',') && !parser_is(&ahead, "values"))) {
+            return refuse(&all, "MERGE … USING a join", "Write USING (SELECT … FROM …) AS s.");
+        }
+    }
     *ret_alias = STR("#merged");
     if (!parser_is_symbol(&ahead, '(') && !parser_is(&ahead, "values")) {
         TRY(parser_name(&ahead, &name));
@@ -230,9 +239,6 @@ static status find_source_alias(parser *p, token_range item, str *ret_alias)
         (void)(name.count == 0 && parser_skip_symbol(&ahead, ','));
     }
     for (size_t first = ahead.at; !parser_at_end(&ahead);) {
-        if (is_word_of(&ahead, joins) || parser_is_symbol(&ahead, ',')) {
-            return refuse(&ahead, "MERGE … USING a join", "Write USING (SELECT … FROM …) AS s.");
-        }
         if (parser_is_symbol(&ahead, '(')) {
             TRY(parser_brackets(&ahead, &inside));
             continue;
@@ -369,6 +375,22 @@ static status parse_match(parser *p, statement *st)
     return parser_piece(p, ends, &st->on);
 }
 
+/* DuckDB would take the later branch first, others the earlier one. */
+static status check_reached(const parser *p, const statement_branch *before, size_t count,
+                            const statement_branch *branch)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (before[i].match == branch->match &&
+            before[i].condition.from == before[i].condition.to) {
+            error_set(p->err, STATUS_INVALID,
+                      "this WHEN is never reached: one before it takes every row");
+            error_hint(p->err, "Branches with AND stand before the one without.");
+            return parser_place(p, branch->position, STATUS_INVALID);
+        }
+    }
+    return STATUS_OK;
+}
+
 status parser_merge(parser *p, statement *st)
 {
     static const char *const alias_ends[] = {"using", NULL};
@@ -389,6 +411,7 @@ status parser_merge(parser *p, statement *st)
     while (parser_is(p, "when")) {
         statement_branch branch = {0};
         TRY(parse_branch(p, &branch));
+        TRY(check_reached(p, branches.items, branches.count, &branch));
         vec_push(p->a, &branches, branch);
     }
     st->branches = branches.items;
