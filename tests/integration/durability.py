@@ -3,28 +3,36 @@
 deleted and tables are created: nothing acknowledged is lost, nothing is there twice, nothing is there by half, nothing
 that was deleted comes back. A failed sync stops the server and is never followed by an acknowledgement.
 
-TARN_LONG=1 runs 220 cycles instead of what fits into half a minute."""
-# timeout: 120
+Several servers die side by side, each with tables of its own: 204 deaths, half of them from outside, the others at the
+named points, each point equally often. TARN_LONG=1 makes it 644; instrumented programs die 88 times."""
+# timeout: 300
 # labels: slow
 import collections
 import http.client
 import os
 import shutil
+import subprocess
 import sys
 import tempfile
 import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
-from tarn import LONG, SANITIZED, Failed, Server, TarnError, at_most, check, contains, equal, main, seed, test  # noqa: E402
+from tarn import LONG, SANITIZED, Failed, Server, TarnError, at_most, check, contains, equal, eventually, main, seed, test  # noqa: E402
 
-CYCLES = 220 if LONG else 56
-QUICK_S = 75 if SANITIZED else 25
-# Fault points of base/fault.h, and at which pass one may die so that most cycles die at work and some at the start.
+# Servers side by side: more than cores, since a server that waits for its disk or a test that waits for its death
+# leaves them idle.
+LANES = 4
+WORKERS = (4, 1, 2, 1)  # of each; what a start costs is mostly theirs
+ROUNDS = 15 if LONG else 5  # how often the servers die at each point
+if SANITIZED:
+    ROUNDS = 2
+# Fault points of base/fault.h, and at which pass one may die at most: most die at work and some at the start. A worker
+# passes its first point once.
 POINTS = {
     "fs.write": 60, "fs.sync": 40, "fs.sync_dir": 10, "fs.link": 8, "store.staged": 6, "state.begin": 9,
     "state.applied": 6, "state.committed": 6, "commit.data": 3, "commit.metadata": 3, "commit.done": 3,
-    "ingest.received": 3, "worker.start": 2, "worker.run": 6,
+    "ingest.received": 3, "worker.start": 1, "worker.run": 6,
 }
 LOST = (OSError, http.client.HTTPException)
 
@@ -104,22 +112,42 @@ def write(server, book, kind, until):
         pass  # whether this batch is there, nobody was told
 
 
-def work(server, book, seconds, kill_after=None):
+def work(server, book, seconds, kill_after=None, after_delete=False):
     """All writers at once, until the server is gone or the time is up; it is killed from outside after so many seconds,
-    if at all, but not before something was acknowledged."""
+    if at all, but not before something was acknowledged, or a delete was."""
     until = time.monotonic() + at_most(seconds)
-    before = len(book.acknowledged)
+    awaited = book.deleted if after_delete else book.acknowledged
+    before = len(awaited)
     threads = [threading.Thread(target=write, args=(server, book, kind, until)) for kind in WRITERS]
     for thread in threads:
         thread.start()
     if kill_after is not None:
         time.sleep(kill_after)
-        while len(book.acknowledged) == before and time.monotonic() < until and server.process.poll() is None:
+        while len(awaited) == before and time.monotonic() < until and server.process.poll() is None:
             time.sleep(0.005)
         server.kill()
     for thread in threads:
         thread.join(at_most(60))
         check(not thread.is_alive(), "a writer hangs")
+
+
+def lose_a_worker(server, book):
+    """Works until somebody was told that a worker died, then kills the server."""
+    before = len(book.refused)
+
+    def told():
+        return any("worker process ended" in text for text in list(book.refused.values())[before:])
+
+    threads = [threading.Thread(target=write, args=(server, book, kind, time.monotonic() + at_most(20)))
+               for kind in WRITERS]
+    for thread in threads:
+        thread.start()
+    try:
+        eventually(told, "somebody is told that a worker died", at_most(20))
+    finally:
+        server.kill()
+        for thread in threads:
+            thread.join(at_most(60))
 
 
 def verify(server, book):
@@ -159,72 +187,118 @@ def start_armed(server, point, nth, seed_value):
         return False
 
 
-def kill_cycles(settings, points, cycles, seconds):
-    """Dies again and again and compares after every second death. How often it died where."""
-    random = seed()
-    book, histogram, ended = Book(random), collections.Counter(), collections.Counter()
-    every, points = points, list(points)
-    started = time.monotonic()
-    with Server(settings=settings) as server:
+class Deaths:
+    """What the servers are still to die of, and what they died of."""
+
+    def __init__(self, points, rounds, random):
+        self.plan = []
+        for _ in range(rounds):
+            some = list(points)
+            random.shuffle(some)
+            self.plan += some
+        self.lock, self.histogram, self.batches = threading.Lock(), collections.Counter(), collections.Counter()
+        self.deletes, self.refused, self.failures = 0, collections.Counter(), []
+
+    def next(self):
+        with self.lock:
+            return self.plan.pop() if self.plan and not self.failures else None
+
+    def count(self, what):
+        with self.lock:
+            self.histogram[what] += 1
+
+    def add_book(self, book):
+        with self.lock:
+            for batch in book.sent:
+                self.batches["acknowledged" if batch in book.acknowledged else
+                             "refused" if batch in book.refused else "untold"] += 1
+            self.deletes += len(book.deleted)
+            self.refused.update(text[:110] for text in book.refused.values())
+
+
+def die_at(server, book, point, nth, deaths, seed_value):
+    """One death at a named point."""
+    if not start_armed(server, point, nth, seed_value):
+        deaths.count(point + " (at the start)")
+    elif point.startswith("worker."):
+        lose_a_worker(server, book)
+        deaths.count(point + " (the worker)")
+    else:
+        work(server, book, 20)
+        try:
+            server.process.wait(at_most(5))
+        except subprocess.TimeoutExpired:
+            raise Failed(f"{point}@{nth}: never reached") from None
+        equal(server.process.returncode, -9, f"{point}@{nth}: how the server ended")
+        deaths.count(point)
+
+
+def die_again_and_again(settings, random, deaths, name):
+    """One server: dies from outside and at a named point, compares its rows, and again."""
+    book = Book(random)
+    with Server(settings=settings, name=name) as server:
         server.query("CREATE TABLE d (batch BIGINT NOT NULL, v BIGINT)")
-        cycle = 0
-        while cycle < cycles and (LONG or time.monotonic() - started < seconds or cycle < 2 * len(every)):
-            # One death from outside …
-            work(server, book, 5, kill_after=random.uniform(0.05, 0.45))
-            histogram["from outside"] += 1
-            cycle += 1
-            # … and one at a named point; the rows are compared after both.
-            if not points:
-                points = list(every)
-                random.shuffle(points)
-            point = points.pop()
-            nth = random.randint(1, POINTS[point])
-            if start_armed(server, point, nth, cycle):
-                work(server, book, 0.4 if point.startswith("worker.") else 1.5)
-                if server.process.poll() is None and not point.startswith("worker."):
-                    time.sleep(0.05)
-                if server.process.poll() is not None:
-                    equal(server.process.returncode, -9, f"{point}@{nth}: how the server ended")
-                    histogram[point] += 1
-                else:
-                    histogram[point + (" (the worker)" if point.startswith("worker.") else " (not reached)")] += 1
-                    server.kill()
-            else:
-                histogram[point + " (at the start)"] += 1
-            cycle += 1
+        for point in iter(deaths.next, None):
+            work(server, book, 20, kill_after=random.uniform(0.02, 0.3), after_delete=random.random() < 0.2)
+            deaths.count("from outside")
+            die_at(server, book, point, random.randint(1, POINTS[point]), deaths, random.randint(1, 1 << 30))
             server.start()
             verify(server, book)
         equal(server.request("POST", "/api/v1/scrub", {}).ok().json["corrupt_objects"], 0)
-        for batch in book.sent:
-            ended["acknowledged" if batch in book.acknowledged else
-                  "refused" if batch in book.refused else "untold"] += 1
         equal(server.stop(), 0)
-    print(f"{cycle} kills in {time.monotonic() - started:.0f} s; batches: {dict(ended)};"
-          f" {len(book.deleted)} deletes")
-    for point, count in sorted(histogram.items()):
+    deaths.add_book(book)
+
+
+def kill_cycles(settings, points, rounds):
+    """Several servers die until each point was hit so many times; prints how often they died where."""
+    random = seed()
+    deaths = Deaths(points, rounds, random)
+    total = 2 * len(deaths.plan)
+    started = time.monotonic()
+
+    def lane(number, lane_random):
+        try:
+            die_again_and_again(settings(number), lane_random, deaths, f"server{number}")
+        except BaseException as error:  # shown by the test's own thread
+            deaths.failures.append(error)
+
+    threads = [threading.Thread(target=lane, args=(number, type(random)(random.random()))) for number in range(LANES)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if deaths.failures:
+        raise deaths.failures[0]
+    print(f"{total} kills in {time.monotonic() - started:.0f} s; batches: {dict(deaths.batches)};"
+          f" {deaths.deletes} deletes")
+    for point, count in sorted(deaths.histogram.items()):
         print(f"  {point:32} {'#' * count} {count}")
-    reasons = collections.Counter(text[:110] for text in book.refused.values())
-    for reason, count in reasons.most_common(6):
+    for reason, count in deaths.refused.most_common(6):
         print(f"  refused {count}: {reason}")
-    for point in every:
-        hit = histogram[point] + histogram[point + " (the worker)"] + histogram[point + " (at the start)"]
-        check(hit > 0, f"no cycle died at {point}")
-    check(len(book.deleted) > 0 or not LONG, "no delete was acknowledged")
-    check(2 * ended["acknowledged"] > cycle, f"too little was acknowledged to prove anything: {dict(ended)}")
+    equal(sum(deaths.histogram.values()), total, "deaths")
+    for point in points:
+        hit = sum(deaths.histogram[point + how] for how in ("", " (the worker)", " (at the start)"))
+        equal(hit, rounds, f"deaths at {point}")
+    check(deaths.deletes > 0, "no delete was acknowledged")
+    check(2 * deaths.batches["acknowledged"] > total, f"too little was acknowledged to prove anything: {deaths.batches}")
 
 
 @test
 def kill_9_loses_nothing():
-    kill_cycles({}, list(POINTS), CYCLES, QUICK_S)
+    kill_cycles(lambda number: {"engine.workers": WORKERS[number]}, list(POINTS), ROUNDS)
 
 
 @test
 def kill_9_loses_nothing_of_tables_in_a_folder():
     folder = tempfile.mkdtemp(prefix="tarn-lake-")
     try:
-        kill_cycles({"warehouse.roots": folder, "warehouse.location": "file://" + folder},
-                    ["commit.data", "commit.metadata", "commit.done", "fs.sync", "state.applied"],
-                    60 if LONG else 14, 10)
+        def settings(number):
+            root = f"{folder}/{number}"
+            return {"warehouse.roots": root, "warehouse.location": "file://" + root,
+                    "engine.workers": WORKERS[number]}
+
+        kill_cycles(settings, ["commit.data", "commit.metadata", "commit.done", "fs.sync", "fs.link", "state.applied",
+                               "state.committed", "fs.sync_dir"], max(ROUNDS - 1, 2))
     finally:
         shutil.rmtree(folder)
 
