@@ -172,9 +172,9 @@ static size_t offer(loop *l)
         missing = HELPERS_MAX - helpers.live;
     }
     helpers.live += missing;
-    if (l->wanted > 1) {
-        cond_broadcast(&helpers.work);
-    } else {
+    /* Not more than it wants: others would wake only to contend for the lock. Those that are started now come by
+     * themselves. */
+    for (size_t i = missing; i < l->wanted; i++) {
         cond_signal(&helpers.work);
     }
     mutex_unlock(&helpers.lock);
