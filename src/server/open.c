@@ -184,6 +184,7 @@ static status open_engine(server *app, error *err)
         .workers = app->workers,
         .query_timeout_ms = setting_number(app->settings, SETTING_QUERY_TIMEOUT),
         .rows_max = setting_number(app->settings, SETTING_QUERY_ROWS_MAX),
+        .match_rows = setting_number(app->settings, SETTING_ENGINE_MATCH_ROWS),
         .pruning = setting_number(app->settings, SETTING_ENGINE_PRUNING) != 0,
         .verify_files =
             str_equal(setting_text(app->settings, SETTING_ENGINE_VERIFY_FILES), STR("once")),

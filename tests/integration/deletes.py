@@ -63,6 +63,14 @@ def explain_counts_the_delete_files():
 
 
 @test
+def bytes_of_delete_files_are_counted():
+    folder = os.path.join(ROOT, "mixed")
+    read = server().query("SELECT id FROM mixed")["stats"]["bytes_read"]
+    sizes = [os.path.getsize(os.path.join(folder, "data", name)) for name in os.listdir(os.path.join(folder, "data"))]
+    equal(read, sum(sizes))
+
+
+@test
 def several_statements_in_one_request_each_see_their_own():
     equal(server().value("SELECT count(*) FROM mixed; SELECT count(*) FROM vectors; "
                          "SELECT count(*) FROM vectors, mixed WHERE vectors.id = mixed.id"),

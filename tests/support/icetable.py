@@ -163,6 +163,7 @@ class Table:
         self.ids = {name: (number, kind) for number, name, kind in columns}
         self.entries, self.files = [], 0
         self.puffin = None
+        self.versions = 0  # of the metadata that were written
         for name in ("data", "metadata"):
             os.makedirs(os.path.join(folder, name), exist_ok=True)
 
@@ -295,11 +296,12 @@ class Table:
                 "deleted_rows_count": 0}
 
     def write(self):
-        """All of it as one snapshot. Returns the location of the metadata."""
+        """All of it as one snapshot, in new files. Returns the location of the metadata."""
         snapshot, last = 77, max(e["sequence"] for e in self.entries)
         manifests = [self.write_manifest(spec, deletes, snapshot, last)
                      for spec in range(len(self.specs)) for deletes in (False, True)]
-        list_path = self.path("metadata/snap-77.avro")
+        self.versions += 1
+        list_path = self.path(f"metadata/snap-77-{self.versions}.avro")
         with open(list_path, "wb") as file:
             file.write(avro(LIST_SCHEMA, [m for m in manifests if m], {"format-version": str(self.version)}))
         data = [e for e in self.entries if e["content"] == 0]
@@ -319,7 +321,7 @@ class Table:
                            "summary": summary, "manifest-list": list_path, "schema-id": len(self.schemas) - 1,
                            **({"first-row-id": 0, "added-rows": 0} if self.version > 2 else {})}],
             "snapshot-log": [], "metadata-log": [], **({"next-row-id": 0} if self.version > 2 else {})}
-        path = self.path("metadata/00001.metadata.json")
+        path = self.path(f"metadata/{self.versions:05d}.metadata.json")
         with open(path, "w") as file:
             json.dump(metadata, file)
         return path

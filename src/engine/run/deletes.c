@@ -1,47 +1,8 @@
-/* Deletes of one table: what they compare, the text that takes rows out, and the message that tells the worker which
- * rows are gone by number. Which delete file applies to which data file is the iceberg module's (scan.h). */
-#include "run/deletes.h"
-
-#include "protocol.h"
-#include "run/groups.h"
+/* Deletes of one table: what they compare, and the text that takes rows out or finds out which they are. The message
+ * about them is deletes_message.c's; which delete file applies to which data file the iceberg module's (scan.h). */
+#include "run/deletes_internal.h"
 #include "run/shape_node.h"
 #include "tarn/base/limits.h"
-#include "tarn/codec/parquet.h"
-
-#define FILE_PATH_ID 2147483546 /* reserved field ids of position delete files */
-#define POS_ID 2147483545
-
-/* A column that equality deletes compare: a member of a struct, or a column of the table. */
-typedef struct key {
-    int32_t id;
-    const ice_field *top; /* the column that it lies in */
-    str path;             /* what leads from there to it: ["a"]["b"]; "" */
-} key;
-
-/* Equality delete files that compare the same columns and reach equally far. */
-typedef struct key_set {
-    const uint32_t *keys; /* indexes */
-    size_t count;
-    bool everywhere; /* of an unpartitioned spec */
-    str text;        /* equal for equal sets */
-} key_set;
-
-/* A place in the worker's set. */
-typedef struct slot {
-    const ice_file *file;
-    const ice_file_deletes *applied; /* NULL: a delete file */
-} slot;
-
-struct table_deletes {
-    query *q;
-    const query_table *table;
-    uint32_t handle;
-    VEC(key) keys;
-    VEC(key_set) sets;
-    const uint32_t *set_of; /* per delete file of the scan */
-    VEC(slot) slots;
-    map *partitions; /* number + 1 by partition key */
-};
 
 /* ---- what is compared ---- */
 
@@ -212,15 +173,16 @@ int64_t deletes_add_files(table_deletes *d, const uint32_t *files, size_t count)
     int64_t number = number_of(d, d->slots.count);
 
     for (size_t i = 0; i < count; i++) {
-        slot s = {.file = &scan->files[files[i]], .applied = &scan->applied[files[i]]};
+        slot s = {.file = &scan->files[files[i]],
+                  .applied = &scan->applied[files[i]],
+                  .match_key = STR_NULL};
 
         vec_push(d->q->a, &d->slots, s);
     }
     return number;
 }
 
-/* Equal for files of one partition. */
-static uint64_t partition_number(table_deletes *d, const ice_file *file)
+uint64_t deletes__partition_number(table_deletes *d, const ice_file *file)
 {
     str text = ice_file_partition_key(file, d->q->a);
     uintptr_t number = (uintptr_t)map_get(d->partitions, text);
@@ -281,18 +243,7 @@ static status check_keys(const table_deletes *d, const key_set *set, const shape
     return STATUS_OK;
 }
 
-/* The delete files of one shape. */
-typedef struct delete_group {
-    const shape *look;
-    bool is_single; /* positions: each speaks of one data file, and its paths need not be read */
-    VEC(const ice_file *) files;
-    VEC(const char *) paths;
-    VEC(uint32_t) indexes; /* in the scan's list */
-} delete_group;
-
-typedef VEC(delete_group) delete_groups;
-
-static status add_to_group(const table_deletes *d, uint32_t index, delete_groups *groups,
+status deletes__group_file(const table_deletes *d, uint32_t index, delete_groups *groups,
                            error *err)
 {
     const ice_file *file = &d->table->scan.deletes[index];
@@ -317,8 +268,8 @@ static status add_to_group(const table_deletes *d, uint32_t index, delete_groups
     return STATUS_OK;
 }
 
-static void put_files(const table_deletes *d, const delete_group *group, const shape *look,
-                      buf *out)
+void deletes__put_files(const table_deletes *d, const delete_group *group, const shape *look,
+                        buf *out)
 {
     buf_add_c(out, " FROM read_parquet([");
     for (size_t i = 0; i < group->paths.count; i++) {
@@ -363,9 +314,10 @@ static status put_delete_group(table_deletes *d, const key_set *set, const delet
         buf_printf(out, ")%.*s AS \"#k%u\", ", STR_ARG(k->path), set->keys[i]);
     }
     deletes_put_numbers(number_of(d, d->slots.count), out);
-    put_files(d, group, look, out);
+    deletes__put_files(d, group, look, out);
     for (size_t i = 0; i < group->files.count; i++) {
-        vec_push(d->q->a, &d->slots, ((slot){.file = group->files.items[i]}));
+        vec_push(d->q->a, &d->slots,
+                 ((slot){.file = group->files.items[i], .match_key = STR_NULL}));
     }
     return STATUS_OK;
 }
@@ -386,7 +338,7 @@ static join_needs find_needs(table_deletes *d, const key_set *set, const uint32_
 
     for (size_t i = 0; i < count; i++) {
         const ice_file *file = &scan->files[files[i]];
-        uint64_t number = partition_number(d, file);
+        uint64_t number = deletes__partition_number(d, file);
 
         newest = file->data_sequence > newest ? file->data_sequence : newest;
         needs.partition = needs.partition || (partition != 0 && partition != number);
@@ -398,7 +350,7 @@ static join_needs find_needs(table_deletes *d, const key_set *set, const uint32_
 
             oldest = sequence < oldest ? sequence : oldest;
             needs.partition =
-                needs.partition || partition_number(d, &scan->deletes[i]) != partition;
+                needs.partition || deletes__partition_number(d, &scan->deletes[i]) != partition;
         }
     }
     needs.partition = needs.partition && !set->everywhere;
@@ -422,8 +374,9 @@ static void put_condition(const key_set *set, size_t join, join_needs needs, buf
     buf_add_char(out, ')');
 }
 
-static status put_join(table_deletes *d, size_t number, const uint32_t *files, size_t count,
-                       const bool *used, buf *out, error *err)
+/* `kind`: which join. */
+static status put_join(table_deletes *d, const char *kind, size_t number, const uint32_t *files,
+                       size_t count, const bool *used, buf *out, error *err)
 {
     const key_set *set = &d->sets.items[number];
     join_needs needs = find_needs(d, set, files, count, used);
@@ -431,10 +384,10 @@ static status put_join(table_deletes *d, size_t number, const uint32_t *files, s
 
     for (uint32_t i = 0; i < d->table->scan.delete_count; i++) {
         if (used[i]) {
-            TRY(add_to_group(d, i, &groups, err));
+            TRY(deletes__group_file(d, i, &groups, err));
         }
     }
-    buf_add_c(out, " ANTI JOIN (SELECT ");
+    buf_printf(out, " %s JOIN (SELECT ", kind);
     for (size_t i = 0; i < set->count; i++) {
         buf_printf(out, "%s\"#k%u\"", i > 0 ? ", " : "", set->keys[i]);
     }
@@ -450,212 +403,109 @@ static status put_join(table_deletes *d, size_t number, const uint32_t *files, s
     return STATUS_OK;
 }
 
-status deletes_put_joins(table_deletes *d, const uint32_t *files, size_t count, buf *out,
-                         error *err)
+/* Which delete files of the set apply to some of the files; NULL: none. */
+static const bool *find_used(const table_deletes *d, size_t set, const uint32_t *files,
+                             size_t count)
 {
     const ice_scan *scan = &d->table->scan;
     bool *used = ARENA_ARRAY(d->q->a, bool, scan->delete_count);
+    bool any = false;
 
+    for (size_t i = 0; i < count; i++) {
+        const ice_file_deletes *applied = &scan->applied[files[i]];
+
+        for (size_t k = 0; k < applied->equality_count; k++) {
+            uint32_t index = applied->equalities[k];
+
+            used[index] = used[index] || d->set_of[index] == set;
+            any = any || used[index];
+        }
+    }
+    return any ? used : NULL;
+}
+
+status deletes_put_joins(table_deletes *d, const uint32_t *files, size_t count, buf *out,
+                         error *err)
+{
     for (size_t number = 0; number < d->sets.count; number++) {
-        bool any = false;
+        const bool *used = find_used(d, number, files, count);
 
-        memset(used, 0, scan->delete_count * sizeof(*used));
-        for (size_t i = 0; i < count; i++) {
-            const ice_file_deletes *applied = &scan->applied[files[i]];
-
-            for (size_t k = 0; k < applied->equality_count; k++) {
-                uint32_t index = applied->equalities[k];
-
-                used[index] = used[index] || d->set_of[index] == number;
-                any = any || used[index];
-            }
-        }
-        if (any) {
-            TRY(put_join(d, number, files, count, used, out, err));
+        if (used != NULL) {
+            TRY(put_join(d, "ANTI", number, files, count, used, out, err));
         }
     }
     return STATUS_OK;
 }
 
-/* ---- the message ---- */
+/* ---- rows that are looked up once ---- */
 
-static void put_slots(table_deletes *d, buf *out)
+#define MATCHED_FILES_MAX 1000 /* equality delete files of one data file: all of them are its key */
+
+bool deletes_are_matched(const table_deletes *d, const uint32_t *files, size_t count)
 {
-    buf_add_u32le(out, (uint32_t)d->slots.count);
-    for (size_t i = 0; i < d->slots.count; i++) {
-        const slot *s = &d->slots.items[i];
+    int64_t left = d->q->r->e->options.match_rows;
 
-        wire_put_str(out, s->applied != NULL ? s->file->path : STR(""));
-        buf_add_u64le(out, (uint64_t)s->file->data_sequence);
-        buf_add_u64le(out, partition_number(d, s->file));
+    for (size_t i = 0; i < count && left > 0; i++) {
+        if (d->table->scan.applied[files[i]].equality_count > MATCHED_FILES_MAX) {
+            return false;
+        }
+        left -= d->table->scan.files[files[i]].record_count;
     }
+    return left > 0;
 }
 
-static status put_vectors(table_deletes *d, buf *out, error *err)
+size_t deletes_set_count(const table_deletes *d)
 {
-    const ice_scan *scan = &d->table->scan;
-    uint32_t count = 0;
+    return d->sets.count;
+}
 
-    for (size_t i = 0; i < d->slots.count; i++) {
-        const ice_file_deletes *applied = d->slots.items[i].applied;
+bool deletes_set_applies(const table_deletes *d, size_t set, const uint32_t *files, size_t count)
+{
+    return find_used(d, set, files, count) != NULL;
+}
 
-        count += applied != NULL && applied->vector >= 0 ? 1 : 0;
-    }
-    buf_add_u32le(out, count);
-    for (size_t i = 0; i < d->slots.count; i++) {
-        const ice_file_deletes *applied = d->slots.items[i].applied;
-        const ice_file *vector;
-        const char *path;
-
-        if (applied == NULL || applied->vector < 0) {
-            continue;
+bool deletes_set_has_key(const table_deletes *d, size_t set, size_t number)
+{
+    for (size_t i = 0; i < d->sets.items[set].count; i++) {
+        if (d->sets.items[set].keys[i] == number) {
+            return true;
         }
-        vector = &scan->deletes[applied->vector];
-        TRY(groups_link_file(d->q, ice_locate(d->table->metadata, vector->path, d->q->a), &path,
-                             err));
-        buf_add_u32le(out, (uint32_t)i);
-        wire_put_str(out, str_c(path));
-        wire_put_str(out, vector->path);
-        buf_add_u64le(out, (uint64_t)vector->content_offset);
-        buf_add_u64le(out, (uint64_t)vector->content_size_bytes);
-        buf_add_u64le(out, (uint64_t)vector->record_count);
+    }
+    return false;
+}
+
+status deletes_put_match(table_deletes *d, size_t set, const uint32_t *files, size_t count,
+                         buf *out, error *err)
+{
+    return put_join(d, "SEMI", set, files, count, find_used(d, set, files, count), out, err);
+}
+
+void deletes_add_match(table_deletes *d, int64_t number, size_t count, str sql)
+{
+    match m = {.sql = sql, .first = (uint32_t)number, .count = (uint32_t)count};
+
+    vec_push(d->q->a, &d->matches, m);
+}
+
+/* Which columns are compared is not in the delete files themselves. */
+status deletes_add_match_keys(table_deletes *d, int64_t number, const str *keys, size_t count,
+                              error *err)
+{
+    str mapping = ice_metadata_property(d->table->metadata, "schema.name-mapping.default", "");
+
+    for (size_t i = 0; i < count; i++) {
+        slot *s = &d->slots.items[(uint32_t)number + i];
+        buf *text = buf_in(d->q->a, LIMIT_WORKER_MESSAGE);
+
+        buf_add_str(text, keys[i]);
+        buf_printf(text, "\n%zu ", mapping.size);
+        buf_add_str(text, mapping);
+        for (size_t k = 0; k < s->applied->equality_count; k++) {
+            buf_add_char(text, '\n');
+            buf_add_str(text, d->sets.items[d->set_of[s->applied->equalities[k]]].text);
+        }
+        TRY(buf_check(text, "what the delete files compare", err));
+        s->match_key = buf_str(text);
     }
     return STATUS_OK;
-}
-
-typedef VEC(uint32_t) slot_list;
-
-/* For each delete file the places of the data files that it speaks of, ascending. */
-static slot_list *find_targets(const table_deletes *d, delete_groups *groups, error *err,
-                               status *ret_result)
-{
-    const ice_scan *scan = &d->table->scan;
-    slot_list *targets = ARENA_ARRAY(d->q->a, slot_list, scan->delete_count);
-
-    *ret_result = STATUS_OK;
-    for (size_t i = 0; i < d->slots.count; i++) {
-        const ice_file_deletes *applied = d->slots.items[i].applied;
-
-        for (size_t k = 0; applied != NULL && k < applied->position_count; k++) {
-            vec_push(d->q->a, &targets[applied->positions[k]], (uint32_t)i);
-        }
-    }
-    for (uint32_t i = 0; i < scan->delete_count && *ret_result == STATUS_OK; i++) {
-        if (targets[i].count > 0) {
-            *ret_result = add_to_group(d, i, groups, err);
-        }
-    }
-    return targets;
-}
-
-static const shape_node *position_column(const shape *look, int32_t id, str name)
-{
-    for (size_t i = 0; i < look->root.child_count; i++) {
-        const shape_node *child = &look->root.children[i];
-
-        if (look->has_ids ? child->field_id == id : str_equal_nocase(child->name, name)) {
-            return child;
-        }
-    }
-    return NULL;
-}
-
-/* The least and the greatest path that is asked for: rows of other files are mostly left out by the scan. */
-static void put_path_range(const table_deletes *d, const delete_group *group,
-                           const slot_list *targets, str column, buf *out)
-{
-    str least = STR_NULL;
-    str greatest = STR_NULL;
-
-    for (size_t i = 0; i < group->indexes.count; i++) {
-        const slot_list *list = &targets[group->indexes.items[i]];
-
-        for (size_t k = 0; k < list->count; k++) {
-            str path = d->slots.items[list->items[k]].file->path;
-
-            least = str_is_null(least) || str_compare(path, least) < 0 ? path : least;
-            greatest = str_is_null(greatest) || str_compare(path, greatest) > 0 ? path : greatest;
-        }
-    }
-    buf_printf(out, " WHERE %.*s >= ", STR_ARG(column));
-    sql_quote_text(out, least);
-    buf_printf(out, " AND %.*s <= ", STR_ARG(column));
-    sql_quote_text(out, greatest);
-}
-
-static status make_position_sql(const table_deletes *d, const delete_group *group,
-                                const slot_list *targets, buf *sql, error *err)
-{
-    const shape_node *path = position_column(group->look, FILE_PATH_ID, STR("file_path"));
-    const shape_node *pos = position_column(group->look, POS_ID, STR("pos"));
-    buf *column = buf_in(d->q->a, LIMIT_MIB);
-
-    if (path == NULL || pos == NULL || group->look->root.ambiguous ||
-        (path->kind != ICE_STRING && path->kind != ICE_BINARY) ||
-        (pos->kind != ICE_LONG && pos->kind != ICE_INT)) {
-        return error_set(err, STATUS_CORRUPT,
-                         "delete file \"%.*s\" has no columns \"file_path\" and \"pos\"",
-                         STR_ARG(group->files.items[0]->path));
-    }
-    buf_add_c(column, path->kind == ICE_BINARY ? "decode(" : "(");
-    sql_quote_name(column, path->name);
-    buf_add_char(column, ')');
-    buf_printf(sql, "SELECT file_index, CAST(");
-    sql_quote_name(sql, pos->name);
-    buf_add_c(sql, " AS BIGINT)");
-    if (!group->is_single) {
-        buf_printf(sql, ", %.*s", STR_ARG(buf_str(column)));
-    }
-    put_files(d, group, group->look, sql);
-    if (!group->is_single) {
-        put_path_range(d, group, targets, buf_str(column), sql);
-    }
-    return buf_check(sql, "the list of delete files", err);
-}
-
-static status put_positions(const table_deletes *d, buf *out, error *err)
-{
-    delete_groups groups = {0};
-    status result;
-    const slot_list *targets = find_targets(d, &groups, err, &result);
-
-    TRY(result);
-    buf_add_u32le(out, (uint32_t)groups.count);
-    for (size_t i = 0; i < groups.count; i++) {
-        const delete_group *group = &groups.items[i];
-        buf *sql = buf_in(d->q->a, LIMIT_WORKER_MESSAGE);
-
-        TRY(make_position_sql(d, group, targets, sql, err));
-        wire_put_str(out, buf_str(sql));
-        buf_add_u32le(out, group->is_single ? 1 : 0);
-        buf_add_u32le(out, (uint32_t)group->indexes.count);
-        for (size_t k = 0; k < group->indexes.count; k++) {
-            const slot_list *list = &targets[group->indexes.items[k]];
-
-            wire_put_str(out, group->files.items[k]->path);
-            wire_put_str(out, str_c(group->paths.items[k]));
-            buf_add_u32le(out, (uint32_t)list->count);
-            for (size_t j = 0; j < list->count; j++) {
-                buf_add_u32le(out, list->items[j]);
-            }
-        }
-    }
-    return STATUS_OK;
-}
-
-status deletes_load(table_deletes *d, error *err)
-{
-    buf *message;
-
-    if (d == NULL || d->slots.count == 0) {
-        return STATUS_OK;
-    }
-    message = buf_in(d->q->a, LIMIT_WORKER_MESSAGE);
-    buf_add_u32le(message, d->handle);
-    put_slots(d, message);
-    TRY(put_vectors(d, message, err));
-    TRY(put_positions(d, message, err));
-    TRY(buf_check(message, "what is deleted from the table", err));
-    vec_push(d->q->a, &d->q->delete_handles, d->handle);
-    return worker_load_deletes(d->q->r->w, buf_str(message), &d->q->r->cancel, err);
 }

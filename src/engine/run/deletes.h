@@ -1,11 +1,13 @@
 /* deletes.h: what is deleted from the files of one table, on its way into a query.
  *
  * Rows that are deleted by their number (position delete files, deletion vectors) are loaded by the worker into sets,
- * which a scan asks with a predicate; rows deleted by equality are taken out by joins. The text of the scans is made
- * first: files get their places in the set while it is; then deletes_load sends all of it.
+ * which a scan asks with a predicate. Rows deleted by equality get into the same sets: the worker looks them up with
+ * queries of their own, once, and keeps what it found; in very large scans joins take them out instead. The text of
+ * the scans is made first: files get their places in the set while it is; then deletes_load sends all of it.
  *
  *   deletes_open        what the deletes compare, and whether all of it can be read
  *   deletes_add_files   places for the files of one scan
+ *   deletes_add_match…  how the worker finds the rows that equality deletes take
  *   deletes_put_…       the scan's text
  *   deletes_load        before the text runs */
 #ifndef TARN_ENGINE_RUN_DELETES_H
@@ -38,6 +40,22 @@ void deletes_put_numbers(int64_t number, buf *out);
 /* " ANTI JOIN …" for a scan called d of these files. */
 status deletes_put_joins(table_deletes *d, const uint32_t *files, size_t count, buf *out,
                          error *err);
+
+/* Whether the worker looks up what equality deletes take from these files; else they are joined. */
+bool deletes_are_matched(const table_deletes *d, const uint32_t *files, size_t count);
+/* Deletes that compare the same columns are a set. */
+size_t deletes_set_count(const table_deletes *d);
+/* Whether some of the set's deletes apply to some of the files. */
+bool deletes_set_applies(const table_deletes *d, size_t set, const uint32_t *files, size_t count);
+bool deletes_set_has_key(const table_deletes *d, size_t set, size_t key);
+/* " SEMI JOIN …" with the set's deletes for a scan called d of these files. */
+status deletes_put_match(table_deletes *d, size_t set, const uint32_t *files, size_t count,
+                         buf *out, error *err);
+/* A query for file_index and file_row_number of rows that are gone from the files of deletes_add_files; kept data is
+ * found again by `keys`, one for each file: how its columns are read. */
+void deletes_add_match(table_deletes *d, int64_t number, size_t count, str sql);
+status deletes_add_match_keys(table_deletes *d, int64_t number, const str *keys, size_t count,
+                              error *err);
 
 status deletes_load(table_deletes *d, error *err);
 

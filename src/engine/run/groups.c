@@ -223,9 +223,8 @@ static status put_column(buf *out, const query *q, const file_group *group, cons
 /* DuckDB expects a fifth of the rows to pass a filter that it knows nothing about. */
 #define FILTER_SHARE 5
 
-static void put_files(buf *out, const query *q, const file_group *group)
+static void put_files(buf *out, const query *q, const file_group *group, bool is_filtered)
 {
-    bool is_filtered = (group->deletes & DELETES_ROWS) != 0;
     buf_add_c(out, " FROM read_parquet([");
     for (size_t i = 0; i < group->paths.count; i++) {
         buf_add_c(out, i > 0 ? "," : "");
@@ -297,6 +296,7 @@ static void put_places(buf *out, const query_table *table, const file_group *gro
 static status put_group(buf *out, const query *q, const file_group *group, const query_table *table,
                         error *err)
 {
+    bool is_filtered = group->deletes != DELETES_NONE;
     const ice_schema *schema = table->schema;
     buf_add_c(out, "SELECT ");
     if (group->is_plain) {
@@ -309,7 +309,16 @@ static status put_group(buf *out, const query *q, const file_group *group, const
         sql_quote_name(out, schema->root->fields[i].name);
     }
     put_places(out, table, group);
-    put_files(out, q, group);
+    put_files(out, q, group, is_filtered);
+    return STATUS_OK;
+}
+
+static status put_key(buf *out, const query *q, const file_group *group, deletes_key key,
+                      error *err)
+{
+    buf_add_char(out, '(');
+    TRY(put_column(out, q, group, key.column, err));
+    buf_printf(out, ")%.*s", STR_ARG(key.path));
     return STATUS_OK;
 }
 
@@ -332,19 +341,77 @@ static status put_joined_group(buf *out, const query *q, const file_group *group
         buf_printf(out, " AS \"#%zu\", ", i);
     }
     for (size_t i = 0; i < deletes_key_count(d); i++) {
-        deletes_key key = deletes_key_at(d, i);
-        buf_add_char(out, '(');
-        TRY(put_column(out, q, group, key.column, err));
-        buf_printf(out, ")%.*s AS \"#k%zu\", ", STR_ARG(key.path), i);
+        TRY(put_key(out, q, group, deletes_key_at(d, i), err));
+        buf_printf(out, " AS \"#k%zu\", ", i);
     }
     deletes_put_numbers(number, out);
     put_places(out, table, group);
-    put_files(out, q, group);
+    put_files(out, q, group, (group->deletes & DELETES_ROWS) != 0);
     if ((group->deletes & DELETES_ROWS) != 0) {
         deletes_put_alive(number, group->paths.count, out);
     }
     buf_add_c(out, ") AS d");
     return deletes_put_joins(d, group->indexes.items, group->indexes.count, out, err);
+}
+
+/* SELECT file, row FROM (SELECT keys, file and row FROM files) AS d SEMI JOIN … */
+static status put_match(buf *out, const query *q, const file_group *group, size_t set,
+                        table_deletes *d, int64_t number, error *err)
+{
+    buf_add_c(out, "SELECT d.\"#f\", d.\"#r\" FROM (SELECT ");
+    for (size_t i = 0; i < deletes_key_count(d); i++) {
+        if (deletes_set_has_key(d, set, i)) {
+            TRY(put_key(out, q, group, deletes_key_at(d, i), err));
+            buf_printf(out, " AS \"#k%zu\", ", i);
+        }
+    }
+    deletes_put_numbers(number, out);
+    buf_add_c(out, ", file_index AS \"#f\", file_row_number AS \"#r\"");
+    put_files(out, q, group, false);
+    buf_add_c(out, ") AS d");
+    TRY(deletes_put_match(d, set, group->indexes.items, group->indexes.count, out, err));
+    return buf_check(out, "the list of data files", err);
+}
+
+/* What the group's file has in the columns that are compared depends on the file and on this. */
+static status make_match_key(const query *q, const file_group *group, size_t index,
+                             const table_deletes *d, str *ret_key, error *err)
+{
+    buf *key = buf_in(q->a, LIMIT_WORKER_MESSAGE);
+    file_group alone = *group;
+    const char *path = group->paths.items[index];
+    const ice_file *file = group->files.items[index];
+
+    memset(&alone.files, 0, sizeof(alone.files));
+    memset(&alone.paths, 0, sizeof(alone.paths));
+    vec_push(q->a, &alone.files, file);
+    vec_push(q->a, &alone.paths, path);
+    for (size_t i = 0; i < deletes_key_count(d); i++) {
+        TRY(put_key(key, q, &alone, deletes_key_at(d, i), err));
+        buf_add_char(key, '\n');
+    }
+    *ret_key = buf_str(key);
+    return buf_check(key, "what the delete files compare", err);
+}
+
+/* The worker finds out which rows equality deletes take from the group's files. */
+static status add_matches(const query *q, const file_group *group, table_deletes *d, int64_t number,
+                          error *err)
+{
+    size_t count = group->indexes.count;
+    str *keys = ARENA_ARRAY(q->a, str, count);
+
+    for (size_t i = 0; i < count; i++) {
+        TRY(make_match_key(q, group, i, d, &keys[i], err));
+    }
+    for (size_t set = 0; set < deletes_set_count(d); set++) {
+        if (deletes_set_applies(d, set, group->indexes.items, count)) {
+            buf *sql = buf_in(q->a, LIMIT_WORKER_MESSAGE);
+            TRY(put_match(sql, q, group, set, d, number, err));
+            deletes_add_match(d, number, count, buf_str(sql));
+        }
+    }
+    return deletes_add_match_keys(d, number, keys, count, err);
 }
 
 status groups_put_scan(buf *out, query *q, query_table *table, error *err)
@@ -363,8 +430,11 @@ status groups_put_scan(buf *out, query *q, query_table *table, error *err)
             number = deletes_add_files(deletes, group->indexes.items, group->indexes.count);
         }
         if ((group->deletes & DELETES_EQUAL) != 0) {
-            TRY(put_joined_group(out, q, group, table, deletes, number, err));
-            continue;
+            if (!deletes_are_matched(deletes, group->indexes.items, group->indexes.count)) {
+                TRY(put_joined_group(out, q, group, table, deletes, number, err));
+                continue;
+            }
+            TRY(add_matches(q, group, deletes, number, err));
         }
         TRY(put_group(out, q, group, table, err));
         if (group->deletes != DELETES_NONE) {

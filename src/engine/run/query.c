@@ -488,6 +488,19 @@ void query_close(query *q)
     q->delete_handles.count = 0;
 }
 
+/* Of a file with many deletion vectors only those of the scan are read. */
+static int64_t delete_bytes(const ice_scan *scan)
+{
+    int64_t size_bytes = 0;
+    for (size_t i = 0; i < scan->delete_count; i++) {
+        const ice_file *file = &scan->deletes[i];
+        int64_t own = str_equal_nocase(file->format, STR("PUFFIN")) ? file->content_size_bytes
+                                                                    : file->size_bytes;
+        size_bytes += own > 0 && own < INT64_MAX - size_bytes ? own : 0;
+    }
+    return size_bytes;
+}
+
 void query_count(const query *q)
 {
     query_result *result = &q->r->result;
@@ -496,7 +509,7 @@ void query_count(const query *q)
         const ice_scan *scan = &q->tables.items[i].scan;
         result->stats.files_total += scan->total_files;
         result->stats.files_read += (int64_t)scan->file_count;
-        result->stats.bytes_read += scan->kept_bytes;
+        result->stats.bytes_read += scan->kept_bytes + delete_bytes(scan);
         result->stats.rows_scanned += scan->kept_rows;
     }
 }

@@ -1,77 +1,30 @@
-/* Deleted rows: sets per data file, filled from deletion vectors and position delete files before the query
- * starts, asked by scalar functions on DuckDB's threads while it runs. Sets do not change in between, so nothing is
- * locked. */
+/* Deleted rows: sets per data file, filled before the query starts from deletion vectors and position delete files
+ * (here) and from what equality delete files match (delete_matches.c); forgotten after it. */
 #include "worker/delete_sets.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "tarn/base/fs.h"
 #include "tarn/base/limits.h"
-#include "tarn/base/map.h"
 #include "tarn/base/vec.h"
-#include "tarn/codec/row_set.h"
 #include "worker/cursor.h"
+#include "worker/delete_rows.h"
 
 #define VECTOR_MAX (1024 * LIMIT_MIB)
 #define HANDLES_SKIPPED_MAX 1000000 /* between two loads that succeed */
 
-/* Rows that position delete files took from one data file, kept for the queries to come. Files never change: the key
- * says which they are. A set that is used is never freed. */
-typedef struct kept_rows {
-    row_set *rows;
-    size_t size_bytes;
-    int users;
-    bool is_dropped; /* to be freed by its last user */
-} kept_rows;
-
-#define KEPT_MAX (64 * LIMIT_MIB)
 #define KEY_FILES_MAX 16 /* of more delete files nothing is kept */
-
-static map *kept;
-static size_t kept_bytes;
-
-/* Files are numbered: data files first, then equality delete files. */
-typedef struct delete_set {
-    size_t count;
-    str *locations;
-    int64_t *sequences;
-    int64_t *partitions;
-    map *numbers;     /* of data files, plus 1, by their location */
-    kept_rows **kept; /* what `rows` belongs to; NULL: to this set */
-    row_set **rows;   /* NULL where no row is deleted by its number */
-    arena *memory;
-} delete_set;
 
 /* By handle; NULL where one was forgotten. A handle is never used twice. */
 static VEC(delete_set *) sets;
 
 /* --- loading --- */
 
-static status damaged(error *err)
+status delete_message_damaged(error *err)
 {
     return error_set(err, STATUS_INTERNAL, "the message about deleted rows is damaged");
-}
-
-static void free_kept(kept_rows *k)
-{
-    row_set_free(k->rows);
-    mem_free(k);
-}
-
-static void free_rows(void *object)
-{
-    delete_set *set = object;
-
-    for (size_t i = 0; i < set->count; i++) {
-        if (set->kept[i] == NULL) {
-            row_set_free(set->rows[i]);
-        } else if (--set->kept[i]->users == 0 && set->kept[i]->is_dropped) {
-            free_kept(set->kept[i]);
-        }
-    }
 }
 
 static status read_files(delete_set *set, wire_reader *r, error *err)
@@ -79,15 +32,13 @@ static status read_files(delete_set *set, wire_reader *r, error *err)
     set->count = wire_get_u32(r);
     if (r->failed || set->count > (size_t)(r->end - r->at)) {
         set->count = 0;
-        return damaged(err);
+        return delete_message_damaged(err);
     }
     set->locations = ARENA_ARRAY(set->memory, str, set->count);
     set->sequences = ARENA_ARRAY(set->memory, int64_t, set->count);
     set->partitions = ARENA_ARRAY(set->memory, int64_t, set->count);
-    set->rows = ARENA_ARRAY(set->memory, row_set *, set->count);
-    set->kept = ARENA_ARRAY(set->memory, kept_rows *, set->count);
     set->numbers = map_create(set->memory);
-    arena_defer(set->memory, free_rows, set);
+    delete_layers_create(set);
     for (size_t i = 0; i < set->count; i++) {
         set->locations[i] = str_copy(set->memory, wire_get_str(r));
         set->sequences[i] = (int64_t)wire_get_u64(r);
@@ -96,7 +47,7 @@ static status read_files(delete_set *set, wire_reader *r, error *err)
             (void)map_set(set->numbers, set->locations[i], (void *)(uintptr_t)(i + 1));
         }
     }
-    return r->failed ? damaged(err) : STATUS_OK;
+    return r->failed ? delete_message_damaged(err) : STATUS_OK;
 }
 
 /* --- deletion vectors --- */
@@ -154,6 +105,7 @@ static status read_vector(const vector_place *v, row_set **ret_rows, error *err)
 
 static status load_vectors(delete_set *set, wire_reader *r, error *err)
 {
+    delete_layer *layer = &set->layers[DELETED_BY_NUMBER];
     uint32_t count = wire_get_u32(r);
 
     for (uint32_t i = 0; i < count && !r->failed; i++) {
@@ -165,17 +117,17 @@ static status load_vectors(delete_set *set, wire_reader *r, error *err)
                           .row_count = wire_get_u64(r)};
         row_set *rows;
 
-        if (r->failed || file >= set->count || set->rows[file] != NULL) {
-            return damaged(err);
+        if (r->failed || file >= set->count || layer->rows[file] != NULL) {
+            return delete_message_damaged(err);
         }
         if (read_vector(&v, &rows, err) != STATUS_OK) {
             error_context(err, "\"%.*s\" (of data file \"%.*s\")", STR_ARG(v.location),
                           STR_ARG(set->locations[file]));
             return err != NULL ? err->kind : STATUS_CORRUPT;
         }
-        set->rows[file] = rows;
+        layer->rows[file] = rows;
     }
-    return r->failed ? damaged(err) : STATUS_OK;
+    return r->failed ? delete_message_damaged(err) : STATUS_OK;
 }
 
 /* --- position delete files --- */
@@ -202,17 +154,17 @@ static status read_targets(const delete_set *set, wire_reader *r, arena *a, slot
     uint32_t *items;
 
     if (r->failed || count > set->count) {
-        return damaged(err);
+        return delete_message_damaged(err);
     }
     items = ARENA_ARRAY(a, uint32_t, count);
     for (uint32_t i = 0; i < count; i++) {
         items[i] = wire_get_u32(r);
         if (items[i] >= set->count) {
-            return damaged(err);
+            return delete_message_damaged(err);
         }
     }
     *targets = (slot_list){.items = items, .count = count};
-    return r->failed ? damaged(err) : STATUS_OK;
+    return r->failed ? delete_message_damaged(err) : STATUS_OK;
 }
 
 static bool is_target(const slot_list *targets, uint32_t number)
@@ -239,7 +191,7 @@ static status read_position_query(delete_set *set, wire_reader *r, arena *a, pos
     p->is_single = wire_get_u32(r) != 0;
     p->count = wire_get_u32(r);
     if (r->failed || p->count > (size_t)(r->end - r->at)) {
-        return damaged(err);
+        return delete_message_damaged(err);
     }
     p->locations = ARENA_ARRAY(a, str, p->count);
     p->paths = ARENA_ARRAY(a, str, p->count);
@@ -249,7 +201,7 @@ static status read_position_query(delete_set *set, wire_reader *r, arena *a, pos
         p->paths[i] = str_copy(a, wire_get_str(r));
         TRY(read_targets(set, r, a, &p->targets[i], err));
         if (p->is_single && p->targets[i].count != 1) {
-            return damaged(err);
+            return delete_message_damaged(err);
         }
     }
     return STATUS_OK;
@@ -265,16 +217,9 @@ typedef struct position_reader {
     arena *memory;
 } position_reader;
 
-/* NULL where they are known already. */
 static row_set *rows_of(delete_set *set, uint32_t number)
 {
-    if (set->kept[number] != NULL) {
-        return NULL;
-    }
-    if (set->rows[number] == NULL) {
-        set->rows[number] = row_set_create();
-    }
-    return set->rows[number];
+    return delete_layer_rows(&set->layers[DELETED_BY_NUMBER], number);
 }
 
 static row_set *find_rows(position_reader *p, uint64_t file_index, const duck_string *path)
@@ -338,7 +283,7 @@ static status take_chunk(position_reader *p, duck_chunk *chunk, error *err)
         row_set *found;
 
         if (file_index >= p->query->count) {
-            return damaged(err);
+            return delete_message_damaged(err);
         }
         if (!is_valid(c.path_validity, i) || !is_valid(c.row_validity, i) || c.rows[i] < 0) {
             return error_set(err, STATUS_CORRUPT,
@@ -385,21 +330,6 @@ static status run_position_query(session *s, delete_set *set, const position_que
 
 /* --- what is kept --- */
 
-/* A file of the store is linked under a name that never stands for other bytes; one outside it is told by more. */
-static void put_file_key(str path, buf *key)
-{
-    struct stat info;
-
-    if (stat(path.data, &info) != 0) {
-        key->failed = true; /* nothing is kept */
-        return;
-    }
-    buf_add_str(key, path);
-    buf_printf(key, " %llu %lld %lld %lld\n", (unsigned long long)info.st_ino,
-               (long long)info.st_size, (long long)info.st_mtim.tv_sec,
-               (long long)info.st_mtim.tv_nsec);
-}
-
 /* For each data file what its rows are known by: itself and all delete files that speak of it, or STR_NULL. */
 static str *make_keys(const delete_set *set, const position_query *queries, uint32_t count,
                       arena *a)
@@ -420,7 +350,7 @@ static str *make_keys(const delete_set *set, const position_query *queries, uint
                     buf_printf(texts[number], "%.*s\n", STR_ARG(set->locations[number]));
                 }
                 if (files[number] <= KEY_FILES_MAX) {
-                    put_file_key(queries[q].paths[i], texts[number]);
+                    delete_put_file_key(queries[q].paths[i], texts[number]);
                 }
             }
         }
@@ -433,67 +363,13 @@ static str *make_keys(const delete_set *set, const position_query *queries, uint
     return keys;
 }
 
-static void use_kept(delete_set *set, size_t number, kept_rows *k)
-{
-    k->users++;
-    set->kept[number] = k;
-    set->rows[number] = k->rows;
-}
-
-static void take_kept(delete_set *set, const str *keys)
-{
-    for (size_t i = 0; kept != NULL && i < set->count; i++) {
-        kept_rows *k = str_is_null(keys[i]) ? NULL : map_get(kept, keys[i]);
-
-        if (k != NULL && set->rows[i] == NULL) {
-            use_kept(set, i, k);
-        }
-    }
-}
-
-static void drop_kept(void)
-{
-    map_entry entry;
-
-    for (size_t at = 0; kept != NULL && map_next(kept, &at, &entry);) {
-        kept_rows *k = entry.value;
-
-        k->is_dropped = true;
-        if (k->users == 0) {
-            free_kept(k);
-        }
-    }
-    map_free(kept);
-    kept = map_create(NULL);
-    kept_bytes = 0;
-}
-
-static void keep(delete_set *set, const str *keys)
-{
-    for (size_t i = 0; i < set->count; i++) {
-        kept_rows *k;
-
-        if (str_is_null(keys[i]) || set->kept[i] != NULL) {
-            continue;
-        }
-        (void)rows_of(set, (uint32_t)i); /* none at all is worth knowing too */
-        k = NEW(kept_rows);
-        k->rows = set->rows[i];
-        k->size_bytes = row_set_size_bytes(k->rows) + keys[i].size;
-        if (kept == NULL || kept_bytes + k->size_bytes > KEPT_MAX) {
-            drop_kept();
-        }
-        kept_bytes += k->size_bytes;
-        (void)map_set(kept, keys[i], k);
-        use_kept(set, i, k);
-    }
-}
-
 static bool is_needed(const delete_set *set, const position_query *query)
 {
+    const delete_layer *layer = &set->layers[DELETED_BY_NUMBER];
+
     for (size_t i = 0; i < query->count; i++) {
         for (size_t k = 0; k < query->targets[i].count; k++) {
-            if (set->kept[query->targets[i].items[k]] == NULL) {
+            if (layer->kept[query->targets[i].items[k]] == NULL) {
                 return true;
             }
         }
@@ -509,47 +385,48 @@ static status load_positions(session *s, delete_set *set, wire_reader *r, arena 
     str *keys;
 
     if (r->failed || count > (size_t)(r->end - r->at)) {
-        return damaged(err);
+        return delete_message_damaged(err);
     }
     queries = ARENA_ARRAY(a, position_query, count);
     for (uint32_t i = 0; i < count; i++) {
         TRY(read_position_query(set, r, a, &queries[i], err));
     }
     keys = make_keys(set, queries, count, a);
-    take_kept(set, keys);
+    delete_layer_take_kept(&set->layers[DELETED_BY_NUMBER], keys, set->count);
     for (uint32_t i = 0; i < count; i++) {
         if (is_needed(set, &queries[i])) {
             TRY(run_position_query(s, set, &queries[i], a, ret_is_fatal, err));
         }
     }
-    keep(set, keys);
+    delete_layer_keep(&set->layers[DELETED_BY_NUMBER], keys, set->count);
     return STATUS_OK;
 }
 
 static status load(session *s, delete_set *set, wire_reader *r, bool *ret_is_fatal, error *err)
 {
-    TRY(read_files(set, r, err));
     TRY(load_vectors(set, r, err));
     arena *a = arena_create();
     status result = load_positions(s, set, r, a, ret_is_fatal, err);
     arena_free(a);
-    return result;
+    TRY(result);
+    return delete_matches_load(s, set, r, ret_is_fatal, err);
 }
 
 status delete_sets_load(session *s, wire_reader *r, bool *ret_is_fatal, error *err)
 {
-    arena *memory = arena_create();
-    delete_set *set = ARENA_NEW(memory, delete_set);
     uint32_t handle = wire_get_u32(r);
+    arena *memory;
+    delete_set *set;
     status result;
 
-    set->memory = memory;
     /* The server counts them up, one for each attempt. */
     if (r->failed || handle < sets.count || handle > sets.count + HANDLES_SKIPPED_MAX) {
-        result = damaged(err);
-    } else {
-        result = load(s, set, r, ret_is_fatal, err);
+        return delete_message_damaged(err);
     }
+    memory = arena_create();
+    set = ARENA_NEW(memory, delete_set);
+    set->memory = memory;
+    result = read_files(set, r, err);
     if (result != STATUS_OK) {
         arena_free(memory);
         return result;
@@ -557,8 +434,20 @@ status delete_sets_load(session *s, wire_reader *r, bool *ret_is_fatal, error *e
     while (sets.count < handle) {
         vec_push(NULL, &sets, NULL);
     }
-    vec_push(NULL, &sets, set);
-    return STATUS_OK;
+    vec_push(NULL, &sets, set); /* what is matched asks it for sequence numbers */
+    result = load(s, set, r, ret_is_fatal, err);
+    if (result != STATUS_OK) {
+        delete_sets_forget(handle);
+    }
+    return result;
+}
+
+const delete_set *delete_set_find(int64_t number, uint64_t *ret_first)
+{
+    uint64_t handle = (uint64_t)number >> 32;
+
+    *ret_first = (uint64_t)number & UINT32_MAX;
+    return handle < sets.count ? sets.items[handle] : NULL;
 }
 
 void delete_sets_forget(uint32_t handle)
@@ -574,126 +463,4 @@ void delete_sets_forget_all(void)
     for (uint32_t i = 0; i < sets.count; i++) {
         delete_sets_forget(i);
     }
-}
-
-/* --- functions --- */
-
-/* The set that a number speaks of, and the place of the scan's first file in it. */
-static const delete_set *find_set(int64_t number, uint64_t *ret_first)
-{
-    uint64_t handle = (uint64_t)number >> 32;
-
-    *ret_first = (uint64_t)number & UINT32_MAX;
-    return handle < sets.count ? sets.items[handle] : NULL;
-}
-
-static void *input(duck_chunk *chunk, duck_index column)
-{
-    return duck.vector_get_data(duck.data_chunk_get_vector(chunk, column));
-}
-
-static void alive_call(duck_function_info *info, duck_chunk *chunk, duck_vector *output)
-{
-    const int64_t *numbers = input(chunk, 0);
-    const uint64_t *file_indexes = input(chunk, 1);
-    const int64_t *rows = input(chunk, 2);
-    bool *alive = duck.vector_get_data(output);
-    uint64_t size = duck.data_chunk_get_size(chunk);
-
-    for (uint64_t at = 0, end; at < size; at = end) {
-        uint64_t first;
-        const delete_set *set = find_set(numbers[at], &first);
-
-        for (end = at + 1; end < size && file_indexes[end] == file_indexes[at]; end++) {}
-        if (set == NULL || first + file_indexes[at] >= set->count) {
-            duck.scalar_function_set_error(info, "deleted rows are not loaded");
-            return;
-        }
-        if (set->rows[first + file_indexes[at]] != NULL) {
-            row_set_find_missing(set->rows[first + file_indexes[at]], rows + at, end - at,
-                                 alive + at);
-        } else {
-            memset(alive + at, true, end - at);
-        }
-    }
-}
-
-static void look_up(duck_function_info *info, duck_chunk *chunk, duck_vector *output,
-                    bool partitions)
-{
-    const int64_t *numbers = input(chunk, 0);
-    const uint64_t *file_indexes = input(chunk, 1);
-    int64_t *result = duck.vector_get_data(output);
-    uint64_t size = duck.data_chunk_get_size(chunk);
-
-    for (uint64_t i = 0; i < size; i++) {
-        uint64_t first;
-        const delete_set *set = find_set(numbers[i], &first);
-
-        if (set == NULL || first + file_indexes[i] >= set->count) {
-            duck.scalar_function_set_error(info, "delete files are not loaded");
-            return;
-        }
-        result[i] = (partitions ? set->partitions : set->sequences)[first + file_indexes[i]];
-    }
-}
-
-static void sequence_call(duck_function_info *info, duck_chunk *chunk, duck_vector *output)
-{
-    look_up(info, chunk, output, false);
-}
-
-static void partition_call(duck_function_info *info, duck_chunk *chunk, duck_vector *output)
-{
-    look_up(info, chunk, output, true);
-}
-
-typedef struct function {
-    const char *name;
-    duck_type parameters[3]; /* INVALID: there are fewer */
-    duck_type result;
-    duck_scalar_call call;
-} function;
-
-static const function functions[] = {
-    {"tarn_alive", {DUCK_BIGINT, DUCK_UBIGINT, DUCK_BIGINT}, DUCK_BOOLEAN, alive_call},
-    {"tarn_sequence", {DUCK_BIGINT, DUCK_UBIGINT}, DUCK_BIGINT, sequence_call},
-    {"tarn_partition", {DUCK_BIGINT, DUCK_UBIGINT}, DUCK_BIGINT, partition_call},
-};
-
-static void add_parameter(duck_scalar_function *f, duck_type id)
-{
-    duck_logical_type *type = duck.create_logical_type(id);
-
-    duck.scalar_function_add_parameter(f, type);
-    duck.destroy_logical_type(&type);
-}
-
-static bool add_function(duck_connection *connection, const function *f)
-{
-    duck_scalar_function *made = duck.create_scalar_function();
-    duck_logical_type *result = duck.create_logical_type(f->result);
-    bool is_added;
-
-    duck.scalar_function_set_name(made, f->name);
-    for (size_t i = 0; i < COUNT_OF(f->parameters) && f->parameters[i] != DUCK_INVALID; i++) {
-        add_parameter(made, f->parameters[i]);
-    }
-    duck.scalar_function_set_return_type(made, result);
-    duck.scalar_function_set_function(made, f->call);
-    is_added = duck.register_scalar_function(connection, made) == DUCK_SUCCESS;
-    duck.destroy_logical_type(&result);
-    duck.destroy_scalar_function(&made);
-    return is_added;
-}
-
-status delete_sets_add_functions(duck_connection *connection, error *err)
-{
-    for (size_t i = 0; i < COUNT_OF(functions); i++) {
-        if (!add_function(connection, &functions[i])) {
-            return error_set(err, STATUS_UNAVAILABLE, "DuckDB does not take the function \"%s\"",
-                             functions[i].name);
-        }
-    }
-    return STATUS_OK;
 }

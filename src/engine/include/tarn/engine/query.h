@@ -20,6 +20,7 @@ typedef struct engine_options {
     worker_pool *workers;
     int64_t query_timeout_ms; /* 0: none; a request's own limit may only be shorter */
     int64_t rows_max;         /* of one answer; 0: no limit */
+    int64_t match_rows;       /* engine.match_rows */
     bool pruning;             /* false reads every file: for tests */
     bool verify_files;        /* a data file's checksums are compared before its first use */
 } engine_options;

@@ -56,6 +56,8 @@
       "scrub: data files are verified in the background; once: also before their first use") \
     X(ENGINE_PRUNING, "engine.pruning", BOOL, "true", NULL, \
       "false reads every file of a table") \
+    X(ENGINE_MATCH_ROWS, "engine.match_rows", INT, "100000000", NULL, \
+      "what equality deletes take from so many rows is looked up once and kept; more are joined each time; 0: all") \
     X(QUERY_TIMEOUT, "query.timeout", DURATION, "1h", NULL, \
       "a query ends after this") \
     X(QUERY_ROWS_MAX, "query.rows_max", INT, "0", NULL, \
