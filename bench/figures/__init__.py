@@ -1,5 +1,5 @@
 """The figures, in the order in which they are measured. Each module measures with `measure(bench)`."""
-from figures import arrow, commits, deletes, idle, load, planning, scan, small, snapshots
+from figures import arrow, changes, commits, deletes, idle, load, planning, scan, small, snapshots
 
-FIGURES = {"idle": idle, "commits": commits, "load": load, "scan": scan, "deletes": deletes, "arrow": arrow, "small": small,
-           "planning": planning, "snapshots": snapshots}
+FIGURES = {"idle": idle, "commits": commits, "load": load, "scan": scan, "deletes": deletes, "changes": changes, "arrow": arrow,
+           "small": small, "planning": planning, "snapshots": snapshots}
