@@ -206,8 +206,8 @@ def every_transform_of_spark():
         create(name, PARTS, f"PARTITIONED BY ({', '.join(chosen)})")
         tell(f"INSERT INTO {theirs(name)} VALUES {PART_ROWS}, (99{', null' * 9})")
         equal(len(reads(name)), 11)
-        for where in ("WHERE i = 5", "WHERE l > 0", "WHERE s = 'a/b'", "WHERE s LIKE 'a%'", "WHERE day >= DATE '1970-01-01'",
-                      "WHERE tz < TIMESTAMP '1970-01-01 00:00:00'", "WHERE ts IS NULL", "WHERE m = -5.5", "WHERE flag"):
+        for where in ("WHERE i = 5 OR l > 0", "WHERE s = 'a/b'", "WHERE s LIKE 'a%' AND day >= DATE '1970-01-01'",
+                      "WHERE tz < TIMESTAMP '1970-01-01 00:00:00' OR ts IS NULL", "WHERE m = -5.5 OR NOT flag"):
             reads(name, where)
         alike(name, "partitions")
         alike(name, "files")
@@ -257,8 +257,8 @@ def rows_that_spark_deleted_by_files_and_vectors():
         reads(name, "WHERE id > 105 AND k = 2")
         kinds = of_spark(f"SELECT content, count(*) FROM {theirs(name)}.all_delete_files GROUP BY 1")[1]
         check(kinds and kinds[0][0] == 1, f"{name} has no delete files: {kinds}")
-        for kind in ("files", "delete_files", "all_files", "entries", "partitions", "position_deletes", "manifests",
-                     "all_manifests", "snapshots", "history", "refs"):
+        for kind in ("files", "position_deletes") if number in (0, 2, 3) else ("delete_files", "entries", "partitions",
+                                                                               "manifests", "all_manifests", "snapshots"):
             alike(name, kind)
     name = "upgraded"
     for _ in merged(name, "id bigint, k int, v string"):
