@@ -1,15 +1,17 @@
-/* Serial commits against the shortest durable chain: `commits FOLDER ROUNDS EACH`.
+/* Serial commits against the shortest durable chain: `commits FOLDER ROUNDS EACH [SYNC_US]`.
  *
  * The product: appends of one small data file, one after another, through catalog_append with the real state, store
  * and metadata. The baseline: as many files of the same sizes are made and synced in one parallel round together with
  * their folder, then one SQLite transaction (WAL, FULL) of one row is committed; the next begins after that. Less
- * cannot be durable. Both take turns; each round prints the seconds of the product and of the baseline. */
+ * cannot be durable. Both take turns; each round prints the seconds of the product and of the baseline. SYNC_US: every
+ * sync of both lasts at least so long, as on a slower disk. */
 #include <fcntl.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <sys/stat.h>
 
 #include "lake.h"
+#include "slow_sync.h"
 #include "tarn/base/clock.h"
 #include "tarn/base/fs.h"
 #include "tarn/base/limits.h"
@@ -194,12 +196,15 @@ int main(int argc, char **argv)
     error err = ERROR_INIT;
     int64_t rounds = 0;
     int64_t each = 0;
+    int64_t sync_us = 0;
 
-    if (argc != 4 || str_to_int64(str_c(argv[2]), &rounds, NULL) != STATUS_OK ||
-        str_to_int64(str_c(argv[3]), &each, NULL) != STATUS_OK) {
-        (void)fputs("usage: commits FOLDER ROUNDS EACH\n", stderr);
+    if (argc < 4 || argc > 5 || str_to_int64(str_c(argv[2]), &rounds, NULL) != STATUS_OK ||
+        str_to_int64(str_c(argv[3]), &each, NULL) != STATUS_OK ||
+        (argc == 5 && str_to_int64(str_c(argv[4]), &sync_us, NULL) != STATUS_OK)) {
+        (void)fputs("usage: commits FOLDER ROUNDS EACH [SYNC_US]\n", stderr);
         return 2;
     }
+    slow_sync_set(sync_us);
     status done = lake_open(&l, fs_join(memory, argv[1], "lake"), false, &err);
     if (done == STATUS_OK) {
         done = lake_make_table(&l, &table, NULL, 0, &err);
