@@ -254,6 +254,16 @@ static status walk_value(walk *w, const json *value, const scope *names)
     return STATUS_OK;
 }
 
+/* Of its stack the parser says too little, and advice on DuckDB's own settings is no cure here. */
+static str useful(str message)
+{
+    if (str_starts_with(message, STR("memory exhausted at or near"))) {
+        return STR("the statement is nested too deeply");
+    }
+    message = str_trim(str_slice(message, 0, str_find(message, STR(" Use \"SET "))));
+    return str_ends_with(message, STR(".")) ? str_slice(message, 0, message.size - 1) : message;
+}
+
 /* What DuckDB's parser said, in tarn's words. */
 static status parser_error(const json *answer, error *err)
 {
@@ -264,7 +274,7 @@ static status parser_error(const json *answer, error *err)
         error_hint(err, "Where it is a PIVOT, list the values: ON column IN ('a', 'b').");
         return STATUS_UNSUPPORTED;
     }
-    error_set(err, STATUS_SYNTAX, "%.*s", STR_ARG(message));
+    error_set(err, STATUS_SYNTAX, "%.*s", STR_ARG(useful(message)));
     if (err != NULL && str_to_int64(text_of(answer, "position"), &position, NULL) == STATUS_OK) {
         err->position = (int)position;
     }

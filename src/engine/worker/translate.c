@@ -322,6 +322,9 @@ static void word_generally(str folder, arena *a, const raw_error *raw, error *er
     if (detail.size > 0) {
         error_detail(err, "%.*s", STR_ARG(detail));
     }
+    if (err->kind == STATUS_OUT_OF_MEMORY) {
+        error_hint(err, "Ask for less at once, or let queries have more: engine.memory.");
+    }
 }
 
 #define CANDIDATES_MAX 64
