@@ -122,6 +122,9 @@ def a_backup_is_taken_while_writing_and_restored():
         server.query("DROP TABLE parted; INSERT INTO plain VALUES (-1, 'later')")
         code, _, err = server.run("backup", target)
         equal(code, 5, "a backup over a backup: " + err)
+        code, _, err = server.run("backup", os.path.join(server.data, "blobs/copy"))
+        equal(code, 1, "a backup into what it copies: " + err)
+        contains(err, "lies in the data directory")
         with Server(data=os.path.join(server.work, "restored"), start=False, name="restored") as other:
             code, out, err = other.run("restore", target)
             equal(code, 0, out + err)

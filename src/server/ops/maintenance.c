@@ -38,6 +38,13 @@ static status backup(server *app, const char *target, arena *a, int64_t *ret_obj
     char now[CLOCK_TEXT_SIZE];
     int64_t secrets = 0;
 
+    const str data = app->settings->data_path;
+    const str into = str_c(target);
+    if (str_starts_with(into, data) && (into.size == data.size || into.data[data.size] == '/')) {
+        error_set(err, STATUS_INVALID, "backup target \"%s\" lies in the data directory", target);
+        error_hint(err, "Name a folder outside of it, best on another disk.");
+        return STATUS_INVALID;
+    }
     TRY(refuse_filled(target, "backup target", a, err));
     TRY(store_backup(app->storage, target, ret_objects, err));
     TRY(fs_copy(fs_join(a, app->settings->data_path.data, "secrets"), fs_join(a, target, "secrets"),
