@@ -4,32 +4,28 @@ end and at earlier snapshots."""
 import os
 import sys
 
-import duckdb
 from pyiceberg.table import StaticTable
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
-from history_files import make_tables  # noqa: E402
+from history_files import make_tables, rows_of_file  # noqa: E402
 from tarn import LONG, Server, check, equal, main, seed, test  # noqa: E402
 from values import of_arrow  # noqa: E402
 
 TABLES = int(os.environ.get("TARN_HISTORIES") or (60 if LONG else 20))
 
 
-def rows_of(arrow):
-    names, rows = of_arrow(arrow)
-    return names, sorted((repr(row) for row in rows))
+def in_order(names, rows):
+    return names, sorted(repr(row) for row in rows)
 
 
 def compare(tables):
     read, wrong = 0, []
-    connection = duckdb.connect()
-    connection.execute("SET TimeZone = 'UTC'")
     for made in tables:
         table = StaticTable.from_metadata(made["metadata"])
         for snapshot, path in made["versions"]:
-            wanted = rows_of(connection.execute("FROM read_parquet(?)", [path]).to_arrow_table())
+            wanted = in_order(*rows_of_file(path))
             try:
-                got = rows_of(table.scan(snapshot_id=snapshot).to_arrow())
+                got = in_order(*of_arrow(table.scan(snapshot_id=snapshot).to_arrow()))
             except Exception as error:  # of any kind: it cannot be read
                 got = f"{type(error).__name__}: {error}"
             read += 1

@@ -18,7 +18,8 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../
 import randomtables  # noqa: E402
 import sparks  # noqa: E402
 import values  # noqa: E402
-from tarn import Failed, Server, TarnError, check, contains, equal, main, test  # noqa: E402
+from history_files import make_tables, rows_of_file  # noqa: E402
+from tarn import Failed, Server, TarnError, check, contains, equal, main, seed, test  # noqa: E402
 
 STATE = {}
 GOLDEN = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../golden/foreign")
@@ -557,6 +558,20 @@ def version_3_of_tarn():
 
 def row_ids(name):
     return [tuple(row) for row in values.in_order(rows_of(loaded(name).select("id", "_row_id"))[1])]
+
+
+@test
+def random_histories_of_tarn():
+    server = lake()
+    for made in make_tables(server, os.path.join(server.folder, "ours"), seed().randrange(2**31), 6,
+                            os.path.join(server.folder, "expected"), snapshots=2, without=("clock", "ns")):
+        for snapshot, path in made["versions"]:
+            options = {"versionAsOf": str(snapshot)} if snapshot else {}
+            frame = spark().read.format("iceberg").options(**options).load(made["metadata"].removeprefix("file://"))
+            names, rows = rows_of(frame)
+            wanted = rows_of_file(path)
+            equal((names, sorted(map(repr, rows))), (wanted[0], sorted(map(repr, wanted[1]))),
+                  f"{made['name']} at {snapshot}:\n    " + "\n    ".join(made["log"]) + "\n")
 
 
 @test

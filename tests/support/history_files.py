@@ -14,6 +14,15 @@ from oracle import Duck
 from tarn import text_literal
 
 
+def rows_of_file(path):
+    """(names, rows) of one of these files in the form of values.py."""
+    import duckdb
+    import values
+    connection = duckdb.connect()
+    connection.execute("SET TimeZone = 'UTC'")
+    return values.of_arrow(connection.execute("FROM read_parquet(?)", [path]).to_arrow_table())
+
+
 def make_tables(server, folder, seed, count, expected, steps=15, snapshots=4, **options):
     """Options are those of History: versions=(2,), without=("ns",)."""
     duck, tables = Duck(), []
