@@ -19,14 +19,16 @@ def rewrite(connection, folder, files, value, more=""):
     return time.perf_counter() - begun
 
 
-def run(client, sql, rows):
-    """Seconds of the statement alone; the table is then as it was."""
+def run(client, sql, rows, look=None):
+    """Seconds of the statement alone; the table is then as it was. `look` is called before that."""
     before = client.value("SELECT snapshot_id FROM numbered.refs WHERE name = 'main'")
     begun = time.perf_counter()
     changed = client.query(sql)["changed_rows"]
     took = time.perf_counter() - begun
     if changed != rows:
         raise RuntimeError(f"{sql}: {changed} rows, not {rows}")
+    if look:
+        look()
     client.query(f"CALL system.rollback_to_snapshot('numbered', {before})")
     return took
 
@@ -43,10 +45,20 @@ def measure(bench):
     with server.client() as client:
         first, rows = files[5][1] + files[5][2] // 3, count // 1000
         where = f"id > {first} AND id <= {first + rows}"
+
+        def same(after, size):
+            """The rows of these ids, as the hand wrote them and as they are in the table."""
+            what = f'SELECT count(*), CAST(bit_xor(hash(id, "{column}")) AS VARCHAR) FROM'
+            own = client.rows(f"{what} numbered WHERE id > {after} AND id <= {after + size}")
+            theirs = connection.execute(f"{what} read_parquet('{folder}/by-hand.parquet')").fetchall()
+            check_same_rows(own, [list(row) for row in theirs], "changes")
+
+        update = f'UPDATE numbered SET "{column}" = "{column}" + 1 WHERE {where}'
+        by_hand = f'CASE WHEN {where} THEN "{column}" + 1 ELSE "{column}" END AS "{column}"'
+        rewrite(connection, folder, [files[5][0]], by_hand)
+        run(client, update, rows, lambda: same(files[5][1], files[5][2]))
         compare(bench, "update", "UPDATE of 0.1 % of the rows, in one file of twelve",
-                lambda: run(client, f'UPDATE numbered SET "{column}" = "{column}" + 1 WHERE {where}', rows),
-                lambda: rewrite(connection, folder, [files[5][0]],
-                                f'CASE WHEN {where} THEN "{column}" + 1 ELSE "{column}" END AS "{column}"'))
+                lambda: run(client, update, rows), lambda: rewrite(connection, folder, [files[5][0]], by_hand))
         source = f'SELECT id, "{column}" + 1 AS value FROM {{}} WHERE id % 100 = 7'
         client.query("CREATE TABLE news AS " + source.format("numbered"))
         rows = client.value("SELECT count(*) FROM news")
@@ -54,11 +66,14 @@ def measure(bench):
         connection.execute("CREATE TABLE news AS " + source.format(f"read_parquet([{names}])"))
         check_same_rows(client.rows("SELECT count(*), min(id), max(id) FROM news"),
                         [list(row) for row in connection.execute("SELECT count(*), min(id), max(id) FROM news").fetchall()], "news")
+        merge = (f'MERGE INTO numbered AS t USING news AS s ON s.id = t.id WHEN MATCHED THEN UPDATE SET "{column}" = s.value '
+                 'WHEN NOT MATCHED THEN INSERT (id) VALUES (s.id)')
+        by_hand = (f'coalesce(s.value, t."{column}") AS "{column}"', " LEFT JOIN news AS s ON s.id = t.id")
+        every = [path for path, _, _ in files]
+        rewrite(connection, folder, every, *by_hand)
+        run(client, merge, rows, lambda: same(0, count))
         compare(bench, "merge", "MERGE of 1 % of the rows, in every file of twelve",
-                lambda: run(client, f'MERGE INTO numbered AS t USING news AS s ON s.id = t.id WHEN MATCHED THEN UPDATE '
-                            f'SET "{column}" = s.value WHEN NOT MATCHED THEN INSERT (id) VALUES (s.id)', rows),
-                lambda: rewrite(connection, folder, [path for path, _, _ in files],
-                                f'coalesce(s.value, t."{column}") AS "{column}"', " LEFT JOIN news AS s ON s.id = t.id"))
+                lambda: run(client, merge, rows), lambda: rewrite(connection, folder, every, *by_hand))
     connection.close()
     bench.stop("changes")
 
