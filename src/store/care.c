@@ -50,13 +50,17 @@ static void remove_local(const char *path)
     }
 }
 
-/* True unless another file has the path by now, or none. */
-static bool is_still_there(const removal *r)
+/* Unless another file has the path by now, or none. */
+static void remove_if_there(storage *st, const removal *r)
 {
     struct stat info;
 
-    return r->inode == 0 ||
-           (lstat(r->path, &info) == 0 && info.st_ino == r->inode && info.st_dev == r->device);
+    mutex_lock(&st->path_lock);
+    if (r->inode == 0 ||
+        (lstat(r->path, &info) == 0 && info.st_ino == r->inode && info.st_dev == r->device)) {
+        remove_local(r->path);
+    }
+    mutex_unlock(&st->path_lock);
 }
 
 void store__remove_file_later(storage *st, const char *path, const struct stat *info)
@@ -158,9 +162,7 @@ static void remove_files(storage *st, removal *list, removal **removed, size_t *
 
         list = r->next;
         if (r->path != NULL) {
-            if (is_still_there(r)) {
-                remove_local(r->path);
-            }
+            remove_if_there(st, r);
         } else {
             remove_blob(st, scratch, r->id);
         }

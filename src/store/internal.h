@@ -123,6 +123,8 @@ struct storage {
     char *shard_path;
     int64_t staged_live;
 
+    mutex path_lock; /* local files: what has a path, from looking to acting */
+
     /* sync.c */
     map *folders;
     cond folder_synced;

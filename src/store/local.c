@@ -278,20 +278,20 @@ static status exchange(const char *a, const char *b, error *err)
 }
 
 /* Where the file that had the path has been removed in between, as a deleted one, there is nothing to exchange. */
-static status take_path(store_staged *staged, error *err)
+static status take_path(storage *st, store_staged *staged, error *err)
 {
-    status linked = STATUS_EXISTS;
+    status taken;
 
-    if (!fs_exists(staged->path)) {
-        linked = fs_link(staged->beside, staged->path, err);
-        staged->named = linked == STATUS_OK;
+    mutex_lock(&st->path_lock);
+    if (fs_exists(staged->path)) {
+        taken = exchange(staged->beside, staged->path, err);
+        staged->exchanged = taken == STATUS_OK;
+    } else {
+        taken = fs_link(staged->beside, staged->path, err);
+        staged->named = taken == STATUS_OK;
     }
-    if (linked == STATUS_EXISTS) {
-        error_clear(err);
-        linked = exchange(staged->beside, staged->path, err);
-        staged->exchanged = linked == STATUS_OK;
-    }
-    return linked;
+    mutex_unlock(&st->path_lock);
+    return taken;
 }
 
 static status publish(storage *st, state_txn *txn, store_staged *const *staged, size_t count,
@@ -302,7 +302,7 @@ static status publish(storage *st, state_txn *txn, store_staged *const *staged, 
         if (!staged[i]->replaces) {
             continue;
         }
-        TRY(take_path(staged[i], err));
+        TRY(take_path(st, staged[i], err));
         TRY(store__sync_folder(st, staged[i]->folder, err));
     }
     return STATUS_OK;

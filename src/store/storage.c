@@ -69,6 +69,7 @@ static void init(storage *st, const storage_options *options)
     st->corrupt = map_create(NULL);
     mutex_init(&st->lock);
     mutex_init(&st->shard_lock);
+    mutex_init(&st->path_lock);
     cond_init(&st->folder_synced);
     cond_init(&st->care_work);
     cond_init(&st->scrub_work);
@@ -127,6 +128,7 @@ void storage_close(storage *st)
     cond_release(&st->care_work);
     cond_release(&st->folder_synced);
     mutex_release(&st->shard_lock);
+    mutex_release(&st->path_lock);
     mutex_release(&st->lock);
     map_free(st->corrupt);
     map_free(st->verified);
