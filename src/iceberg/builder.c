@@ -126,6 +126,7 @@ static status upgrade_snapshots(ice_builder *b, error *err)
     for (size_t i = 0; i < b->now.snapshot_count; i++) {
         list[i] = b->now.snapshots[i];
         list[i].text = STR_NULL; /* it is the old version's */
+        list[i].chapter = NULL;
         if (str_is_null(list[i].manifest_list)) {
             error_set(err, STATUS_UNSUPPORTED,
                       "snapshot %lld has no manifest list, which format version 2 wants",

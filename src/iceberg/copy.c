@@ -2,7 +2,7 @@
  * of its own that outlives them. */
 #include <stdatomic.h>
 
-#include "internal.h"
+#include "chapter.h"
 
 /* Declares `target`, an array in `a` that starts as a copy of `source`. */
 #define COPY_ARRAY(a, type, target, source, count)        \
@@ -93,8 +93,7 @@ static ice_sort_order copy_order(const ice_sort_order *order, arena *a)
 
 /* --- snapshots --- */
 
-/* With its text: a commit after this one writes what it adds, not the history again. */
-static ice_snapshot copy_snapshot(const ice_snapshot *snapshot, int format_version, arena *a)
+ice_snapshot ice__snapshot_copy(const ice_snapshot *snapshot, arena *a)
 {
     ice_snapshot s = *snapshot;
 
@@ -106,8 +105,53 @@ static ice_snapshot copy_snapshot(const ice_snapshot *snapshot, int format_versi
     s.manifests = manifests;
     s.summary = ice__properties_copy(s.summary, s.summary_count, a);
     s.unknown = ice__properties_copy(s.unknown, s.unknown_count, a);
-    s.text = ice__snapshot_text(snapshot, format_version, a);
+    s.text = STR_NULL;
+    s.chapter = NULL;
     return s;
+}
+
+static void release_chapter(void *chapter)
+{
+    ice__chapter_unref(chapter);
+}
+
+/* The run of snapshots that lie where the first one does. */
+static size_t run_length(const ice_snapshot *snapshots, size_t count)
+{
+    size_t length = 1;
+
+    while (length < count && snapshots[length].chapter == snapshots[0].chapter) {
+        length++;
+    }
+    return length;
+}
+
+/* The first snapshots into `to`: shared where they are of a chapter, as a new chapter where there are enough of them,
+ * else one by one. Returns how many. */
+static size_t copy_run(const ice_snapshot *from, size_t count, int format_version, arena *a,
+                       ice_snapshot *to)
+{
+    const ice_chapter *chapter = from[0].chapter;
+    size_t length = run_length(from, count);
+
+    if (chapter != NULL) {
+        ice__chapter_ref(chapter);
+    } else if (length >= ICE__CHAPTER_SNAPSHOTS) {
+        length = ICE__CHAPTER_SNAPSHOTS;
+        chapter = ice__chapter_create(from, length, format_version);
+        from = chapter != NULL ? chapter->snapshots : from;
+    }
+    if (chapter != NULL) {
+        memcpy(to, from, sizeof(*to) * length);
+        arena_defer(a, release_chapter, (void *)(uintptr_t)chapter);
+        return length;
+    }
+    for (size_t i = 0; i < length; i++) {
+        /* With its text: a commit after this one writes what it adds, not the history again. */
+        to[i] = ice__snapshot_copy(&from[i], a);
+        to[i].text = ice__snapshot_text(&from[i], format_version, a);
+    }
+    return length;
 }
 
 /* --- the whole --- */
@@ -139,8 +183,9 @@ static void copy_history(const ice_metadata *from, arena *a, ice_metadata *to)
     COPY_ARRAY(a, ice_log_entry, snapshot_log, from->snapshot_log, from->snapshot_log_count)
     COPY_ARRAY(a, ice_log_entry, metadata_log, from->metadata_log, from->metadata_log_count)
     COPY_ARRAY(a, ice_ref, refs, from->refs, from->ref_count)
-    for (size_t i = 0; i < from->snapshot_count; i++) {
-        snapshots[i] = copy_snapshot(&from->snapshots[i], from->format_version, a);
+    for (size_t i = 0; i < from->snapshot_count;) {
+        i += copy_run(&from->snapshots[i], from->snapshot_count - i, from->format_version, a,
+                      &snapshots[i]);
     }
     for (size_t i = 0; i < from->metadata_log_count; i++) {
         metadata_log[i].metadata_file = ice__copy(a, metadata_log[i].metadata_file);

@@ -18,10 +18,10 @@ enum {
 
 typedef struct expiry {
     ice__change *change;
-    map *kept;              /* ids that must stay, as text */
-    ice_snapshot *retained; /* in the order they had */
+    map *kept;                    /* ids that must stay, as text */
+    const ice_snapshot *retained; /* in the order they had */
     size_t retained_count;
-    ice_snapshot *expired;
+    const ice_snapshot *expired;
     size_t expired_count;
 } expiry;
 
@@ -62,22 +62,41 @@ static void keep_references(expiry *x)
     }
 }
 
-static void choose(expiry *x, size_t surplus)
+/* The oldest stand first: where none of them is kept, the others stay where they are. */
+static bool choose_oldest(expiry *x, size_t surplus)
+{
+    const ice_metadata *m = &x->change->next;
+
+    for (size_t i = 0; i < surplus; i++) {
+        if (map_has(x->kept, id_key(m->snapshots[i].id, x->change->memory))) {
+            return false;
+        }
+    }
+    x->expired = m->snapshots;
+    x->expired_count = surplus;
+    x->retained = m->snapshots + surplus;
+    x->retained_count = m->snapshot_count - surplus;
+    return true;
+}
+
+static void choose_one_by_one(expiry *x, size_t surplus)
 {
     const ice_metadata *m = &x->change->next;
     arena *a = x->change->memory;
+    ice_snapshot *retained = ARENA_ARRAY(a, ice_snapshot, m->snapshot_count);
+    ice_snapshot *expired = ARENA_ARRAY(a, ice_snapshot, surplus);
 
-    x->retained = ARENA_ARRAY(a, ice_snapshot, m->snapshot_count);
-    x->expired = ARENA_ARRAY(a, ice_snapshot, m->snapshot_count);
-    for (size_t i = 0; i < m->snapshot_count; i++) { /* the oldest stand first */
+    for (size_t i = 0; i < m->snapshot_count; i++) {
         const ice_snapshot *s = &m->snapshots[i];
 
         if (x->expired_count < surplus && !map_has(x->kept, id_key(s->id, a))) {
-            x->expired[x->expired_count++] = *s;
+            expired[x->expired_count++] = *s;
         } else {
-            x->retained[x->retained_count++] = *s;
+            retained[x->retained_count++] = *s;
         }
     }
+    x->retained = retained;
+    x->expired = expired;
 }
 
 static bool is_expired(const expiry *x, int64_t id)
@@ -324,7 +343,9 @@ void ice__expire_snapshots(ice__change *c)
     surplus = surplus > EXPIRED_AT_ONCE_MAX ? EXPIRED_AT_ONCE_MAX : surplus;
     x.kept = map_create(c->memory);
     keep_references(&x);
-    choose(&x, surplus);
+    if (!choose_oldest(&x, surplus)) {
+        choose_one_by_one(&x, surplus);
+    }
     if (x.expired_count == 0) {
         return;
     }

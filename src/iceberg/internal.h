@@ -77,8 +77,11 @@ const ice_type *ice__type_copy(const ice_type *type, arena *a);
 ice_schema ice__schema_copy(const ice_schema *schema, arena *a);
 str ice__copy(arena *a, str s); /* str_copy that keeps STR_NULL and emptiness apart */
 const ice_property *ice__properties_copy(const ice_property *properties, size_t count, arena *a);
+/* All but its text, and of no chapter. */
+ice_snapshot ice__snapshot_copy(const ice_snapshot *snapshot, arena *a);
 /* The snapshot as metadata of that version writes it; its own `text` where it has one. */
 str ice__snapshot_text(const ice_snapshot *s, int format_version, arena *a);
+void ice__log_entry_format(json_writer *w, const ice_log_entry *entry); /* of the snapshot log */
 /* The value without memory and references: shallow, for parts to be replaced. */
 void ice__metadata_assign(ice_metadata *to, const ice_metadata *from);
 /* A shared value of its own: everything copied out of `m`, whatever arenas that lives in. One reference. */

@@ -4,47 +4,71 @@
 #include "tarn/base/vec.h"
 #include "tarn/iceberg/metadata.h"
 
-#include "internal.h"
-#include "pieces.h"
+#include "chapter.h"
 
 /* Level 1: metadata repeats itself so much that more effort gains little, and every commit waits for it. */
 enum { METADATA_GZIP_LEVEL = 1 };
 
-/* --- pieces --- */
+/* --- files put together --- */
 
-/* Where the history may be cut for packing (pieces.c). The id of a snapshot says whether a piece begins with it, so
- * the cuts stay where they are when snapshots come and when others expire. */
-enum { SNAPSHOTS_PER_PIECE = 4, LOG_PER_PIECE = 32 };
+/* A packed passage that stands at a place of the text. */
+typedef struct insertion {
+    size_t offset;
+    const ice__passage *passage;
+} insertion;
 
-typedef struct cutter {
-    const buf *out;
+/* A file of which some passages are packed already. */
+typedef struct assembly {
     arena *memory;
-    VEC(ice__cut) cuts;
-    bool open; /* a piece of the list has begun */
-} cutter;
+    VEC(insertion) insertions;
+} assembly;
 
-/* A piece that begins here stays if another begins behind it: its end is known then. */
-static void cut_before(cutter *c, int64_t id, int64_t per_piece)
+/* The passage brings its own comma. With `parts` it is remembered, without it is written. */
+static void put_passage(buf *out, const ice__passage *passage, assembly *parts)
 {
-    ice__cut cut;
-
-    if (c == NULL || id % per_piece != 0) {
-        return;
+    if (parts != NULL) {
+        vec_push(parts->memory, &parts->insertions,
+                 ((insertion){.offset = out->size, .passage = passage}));
+    } else {
+        buf_add_str(out, passage->text);
     }
-    if (c->open) {
-        c->cuts.items[c->cuts.count - 1].stays = true;
-    }
-    cut = (ice__cut){.offset = c->out->size, .stays = false};
-    vec_push(c->memory, &c->cuts, cut);
-    c->open = true;
 }
 
-/* The list ends: what follows its last cut will grow. */
-static void cut_end(cutter *c)
+/* Text may repeat what stands before it. */
+#define BEFORE_BYTES ((size_t)2048)
+
+static status pack_text(str plain, const ice__passage *before, arena *a, gzip_piece *ret_piece,
+                        error *err)
 {
-    if (c != NULL) {
-        c->open = false;
+    str known = before != NULL ? before->text : STR("");
+
+    known =
+        known.size > BEFORE_BYTES ? str_slice(known, known.size - BEFORE_BYTES, known.size) : known;
+    return gzip_piece_pack(METADATA_GZIP_LEVEL, known, plain, a, ret_piece, err);
+}
+
+static status assemble(str plain, const assembly *parts, buf *out, error *err)
+{
+    size_t count = parts->insertions.count;
+    gzip_piece *pieces = ARENA_ARRAY(parts->memory, gzip_piece, 2 * count + 1);
+    const ice__passage *before = NULL;
+    size_t made = 0, start = 0;
+
+    for (size_t i = 0; i <= count; i++) {
+        size_t end = i < count ? parts->insertions.items[i].offset : plain.size;
+
+        if (end > start) {
+            TRY(pack_text(str_slice(plain, start, end), before, parts->memory, &pieces[made++],
+                          err));
+        }
+        if (i < count) {
+            before = parts->insertions.items[i].passage;
+            pieces[made++] = before->piece;
+        }
+        start = end;
     }
+    gzip_piece_join(pieces, made, out);
+    return buf_check(out, "table metadata", err);
 }
 
 /* --- parts --- */
@@ -178,19 +202,51 @@ static void put_specs(json_writer *w, const ice_metadata *m)
     json_end_array(w);
 }
 
-static void put_logs(json_writer *w, const ice_metadata *m, cutter *c)
+void ice__log_entry_format(json_writer *w, const ice_log_entry *entry)
 {
+    json_begin_object(w);
+    json_member_int(w, "timestamp-ms", entry->timestamp_ms);
+    json_member_int(w, "snapshot-id", entry->snapshot_id);
+    json_end_object(w);
+}
+
+/* The next chapter from snapshot `*at` on that was not made before `timestamp_ms`; NULL where there is none. */
+static const ice_chapter *next_chapter(const ice_metadata *m, size_t *at, int64_t timestamp_ms)
+{
+    while (*at < m->snapshot_count) {
+        const ice_chapter *c = ice__chapter_at(&m->snapshots[*at], m->snapshot_count - *at);
+
+        if (c != NULL && c->snapshots[0].timestamp_ms >= timestamp_ms) {
+            return c;
+        }
+        *at += c != NULL ? c->count : 1;
+    }
+    return NULL;
+}
+
+static void put_snapshot_log(json_writer *w, const ice_metadata *m, buf *out, assembly *parts)
+{
+    size_t at = 0;
+
     json_key(w, "snapshot-log");
     json_begin_array(w);
-    for (size_t i = 0; i < m->snapshot_log_count; i++) {
-        cut_before(c, m->snapshot_log[i].snapshot_id, LOG_PER_PIECE);
-        json_begin_object(w);
-        json_member_int(w, "timestamp-ms", m->snapshot_log[i].timestamp_ms);
-        json_member_int(w, "snapshot-id", m->snapshot_log[i].snapshot_id);
-        json_end_object(w);
+    for (size_t i = 0; i < m->snapshot_log_count;) {
+        const ice_log_entry *entry = &m->snapshot_log[i];
+        const ice_chapter *c = i > 0 ? next_chapter(m, &at, entry->timestamp_ms) : NULL;
+
+        if (c != NULL && ice__chapter_is_logged(c, entry, m->snapshot_log_count - i)) {
+            put_passage(out, &c->log, parts);
+            i += c->count;
+        } else {
+            ice__log_entry_format(w, entry);
+            i++;
+        }
     }
-    cut_end(c);
     json_end_array(w);
+}
+
+static void put_metadata_log(json_writer *w, const ice_metadata *m)
+{
     json_key(w, "metadata-log");
     json_begin_array(w);
     for (size_t i = 0; i < m->metadata_log_count; i++) {
@@ -212,7 +268,25 @@ static bool has_unknown(const ice_metadata *m, const char *key)
     return false;
 }
 
-static void put_history(json_writer *w, const ice_metadata *m, cutter *c)
+static void put_snapshots(json_writer *w, const ice_metadata *m, buf *out, assembly *parts)
+{
+    json_key(w, "snapshots");
+    json_begin_array(w);
+    for (size_t i = 0; i < m->snapshot_count;) {
+        const ice_chapter *c =
+            i > 0 ? ice__chapter_at(&m->snapshots[i], m->snapshot_count - i) : NULL;
+
+        if (c != NULL) {
+            put_passage(out, &c->list, parts);
+            i += c->count;
+        } else {
+            put_snapshot(w, &m->snapshots[i++], m->format_version);
+        }
+    }
+    json_end_array(w);
+}
+
+static void put_history(json_writer *w, const ice_metadata *m, buf *out, assembly *parts)
 {
     static const char *const lists[] = {"statistics", "partition-statistics"};
 
@@ -225,14 +299,7 @@ static void put_history(json_writer *w, const ice_metadata *m, cutter *c)
         json_member_int(w, "next-row-id", m->next_row_id);
     }
     put_refs(w, m);
-    json_key(w, "snapshots");
-    json_begin_array(w);
-    for (size_t i = 0; i < m->snapshot_count; i++) {
-        cut_before(c, m->snapshots[i].id, SNAPSHOTS_PER_PIECE);
-        put_snapshot(w, &m->snapshots[i], m->format_version);
-    }
-    cut_end(c);
-    json_end_array(w);
+    put_snapshots(w, m, out, parts);
     ice__json_put_unknown(w, m->unknown, m->unknown_count);
     for (size_t i = 0; i < COUNT_OF(lists); i++) {
         if (!has_unknown(m, lists[i])) {
@@ -241,11 +308,12 @@ static void put_history(json_writer *w, const ice_metadata *m, cutter *c)
             json_end_array(w);
         }
     }
-    put_logs(w, m, c);
+    put_snapshot_log(w, m, out, parts);
+    put_metadata_log(w, m);
 }
 
-/* `c` may be NULL. */
-static void format(const ice_metadata *m, buf *out, cutter *c)
+/* With `parts` the text lacks what is packed already. */
+static void format(const ice_metadata *m, buf *out, assembly *parts)
 {
     json_writer w;
 
@@ -265,7 +333,7 @@ static void format(const ice_metadata *m, buf *out, cutter *c)
     put_specs(&w, m);
     json_key(&w, "properties");
     put_properties(&w, m->properties, m->property_count);
-    put_history(&w, m, c);
+    put_history(&w, m, out, parts);
     json_end_object(&w);
 }
 
@@ -293,15 +361,14 @@ status ice__metadata_render(const ice_metadata *m, int version, arena *a, str *r
         ice_metadata_property(m, "write.metadata.compression-codec", "gzip"), STR("gzip"));
     buf *plain = buf_in(a, LIMIT_METADATA_FILE);
     buf *packed = plain;
-    cutter c = {.out = plain, .memory = a};
+    assembly parts = {.memory = a};
     char uuid[37];
 
-    format(m, plain, &c);
+    format(m, plain, gzip ? &parts : NULL);
     TRY(buf_check(plain, "table metadata", err));
     if (gzip) {
         packed = buf_in(a, LIMIT_METADATA_FILE);
-        TRY(ice__pieces_pack(METADATA_GZIP_LEVEL, buf_str(plain), c.cuts.items, c.cuts.count, a,
-                             packed, err));
+        TRY(assemble(buf_str(plain), &parts, packed, err));
     }
     random_uuid(uuid);
     *ret_location =

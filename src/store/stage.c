@@ -7,7 +7,7 @@
 #include "tarn/base/fault.h"
 #include "tarn/base/fs.h"
 
-#define MD5_BYTES_MAX ((size_t)1024 * 1024) /* below this an MD5 is not felt */
+#define MD5_BYTES_MAX ((size_t)64 * 1024) /* below this an MD5 is not felt */
 
 status store__staged_new(storage *st, str location, str content_type, store_staged **ret_staged,
                          error *err)

@@ -216,44 +216,125 @@ static void test_what_version_1_leaves_out_is_filled_in(void **given)
     assert_int_equal(m->ref_count, 0);
 }
 
-/* A history of `count` snapshots that begins with number `first`, as a file: unpacked again it is what it is without
- * packing. */
-static void expect_history_is_kept(fixture *f, const ice_metadata *like, size_t first, size_t count)
+/* Packed and unpacked, it is what it would be if no part of it had been written before. */
+static void expect_written_as_a_whole(fixture *f, const ice_metadata *m)
 {
-    ice_snapshot *snapshots = ARENA_ARRAY(f->arena, ice_snapshot, count);
-    ice_log_entry *log = ARENA_ARRAY(f->arena, ice_log_entry, count);
-    buf *plain = buf_in(f->arena, LIMIT_METADATA_FILE);
-    ice_metadata m;
+    arena *a = arena_create();
+    ice_snapshot *snapshots = ARENA_ARRAY(a, ice_snapshot, m->snapshot_count);
+    buf *unpacked = buf_in(a, LIMIT_METADATA_FILE);
+    buf *plain = buf_in(a, LIMIT_METADATA_FILE);
+    ice_metadata fresh;
     str location;
     str bytes;
 
-    ice__metadata_assign(&m, like);
-    for (size_t i = 0; i < count; i++) {
-        snapshots[i] = like->snapshots[0];
+    ice__metadata_assign(&fresh, m);
+    for (size_t i = 0; i < m->snapshot_count; i++) {
+        snapshots[i] = m->snapshots[i];
         snapshots[i].text = STR_NULL;
-        snapshots[i].id = (int64_t)(first + i) * 3 + 1;
-        log[i] = (ice_log_entry){.timestamp_ms = (int64_t)i, .snapshot_id = snapshots[i].id};
+        snapshots[i].chapter = NULL;
     }
-    m.snapshots = snapshots;
-    m.snapshot_count = count;
-    m.snapshot_log = log;
-    m.snapshot_log_count = count;
-    EXPECT_OK(ice__metadata_render(&m, 1, f->arena, &location, &bytes, &f->err));
+    fresh.snapshots = snapshots;
+    ice_metadata_format(&fresh, plain);
+    EXPECT_OK(ice__metadata_render(m, 1, a, &location, &bytes, &f->err));
     assert_true(str_ends_with(location, STR(".gz.metadata.json")));
-    EXPECT_OK(decompress_bytes(COMPRESSION_GZIP, bytes, plain, &f->err));
-    EXPECT_STR(buf_str(plain), formatted(f, &m).data);
+    EXPECT_OK(decompress_bytes(COMPRESSION_GZIP, bytes, unpacked, &f->err));
+    assert_true(str_equal(buf_str(unpacked), buf_str(plain)));
+    buf_truncate(unpacked, 0);
+    ice_metadata_format(m, unpacked);
+    assert_true(str_equal(buf_str(unpacked), buf_str(plain)));
+    arena_free(a);
+}
+
+/* What a table goes through from one metadata to the next. The one before goes. */
+typedef struct step {
+    size_t expired;  /* from the front */
+    size_t left_out; /* one in the middle, at this place; 0: none */
+    bool rolled_back;
+} step;
+
+static ice_metadata *live_on(ice_metadata *before, int64_t id, const step *what)
+{
+    arena *a = arena_create();
+    ice_snapshot *snapshots = ARENA_ARRAY(a, ice_snapshot, before->snapshot_count + 1);
+    ice_log_entry *log = ARENA_ARRAY(a, ice_log_entry, before->snapshot_log_count + 2);
+    ice_metadata next;
+    ice_metadata *made;
+    size_t count = 0;
+
+    ice__metadata_assign(&next, before);
+    for (size_t i = what->expired; i < before->snapshot_count; i++) {
+        if (what->left_out == 0 || i != what->left_out) {
+            snapshots[count++] = before->snapshots[i];
+        }
+    }
+    snapshots[count] =
+        (ice_snapshot){.id = id,
+                       .parent_id = id - 1,
+                       .sequence_number = id,
+                       .timestamp_ms = 1000 * id,
+                       .first_row_id = ICE_NO_ROW_ID,
+                       .added_rows = ICE_NO_ROW_ID,
+                       .schema_id = ICE_NO_SCHEMA,
+                       .manifest_list = str_printf(a, "s3://b/snap-%lld.avro", (long long)id)};
+    next.snapshots = snapshots;
+    next.snapshot_count = count + 1;
+    count = 0;
+    for (size_t i = what->expired; i < before->snapshot_log_count; i++) {
+        log[count++] = before->snapshot_log[i];
+    }
+    log[count++] = (ice_log_entry){.timestamp_ms = 1000 * id, .snapshot_id = id};
+    if (what->rolled_back) {
+        log[count++] =
+            (ice_log_entry){.timestamp_ms = 1000 * id + 500, .snapshot_id = snapshots[0].id};
+    }
+    next.snapshot_log = log;
+    next.snapshot_log_count = count;
+    made = ice__metadata_copy(&next);
+    arena_free(a);
+    ice_metadata_unref(before);
+    return made;
 }
 
 static void test_a_growing_history_is_packed_as_a_whole(void **given)
 {
     fixture *f = *given;
-    const ice_metadata *m = parsed(f, GOLDEN(f, "iceberg/java/TableMetadataV2Valid.json"));
+    ice_metadata *m =
+        ice__metadata_copy(parsed(f, GOLDEN(f, "iceberg/java/TableMetadataV2Valid.json")));
+    const struct ice_chapter *shared;
 
-    for (size_t count = 0; count < 400; count += count < 40 ? 1 : 45) {
-        expect_history_is_kept(f, m, 0, count);
+    for (int64_t id = 1; id <= 300; id++) {
+        const step what = {.expired = id > 150 ? (size_t)(id % 3) : 0,
+                           .left_out = id % 40 == 39 ? m->snapshot_count / 2 : 0,
+                           .rolled_back = id % 50 == 49};
+
+        m = live_on(m, id, &what);
+        expect_written_as_a_whole(f, m);
     }
-    expect_history_is_kept(f, m, 7, 300); /* the first have expired */
-    expect_history_is_kept(f, m, 8, 300);
+    shared = m->snapshots[m->snapshot_count - 100].chapter;
+    assert_non_null(shared);
+    m = live_on(m, 301, &(step){.expired = 0});
+    assert_ptr_equal(shared, m->snapshots[m->snapshot_count - 101].chapter);
+    ice_metadata_unref(m);
+}
+
+/* A history that comes from elsewhere, as one file. */
+static void test_a_long_history_that_was_read_is_packed_as_a_whole(void **given)
+{
+    fixture *f = *given;
+    ice_metadata *m =
+        ice__metadata_copy(parsed(f, GOLDEN(f, "iceberg/java/TableMetadataV2Valid.json")));
+    ice_metadata *read;
+
+    for (int64_t id = 1; id <= 100; id++) {
+        m = live_on(m, id, &(step){.expired = 0});
+    }
+    read = ice__metadata_copy(parsed(f, formatted(f, m)));
+    assert_int_equal(read->snapshot_count, m->snapshot_count);
+    expect_written_as_a_whole(f, read);
+    expect_written_as_a_whole(f, m);
+    ice_metadata_unref(m);
+    EXPECT_STR(read->snapshots[read->snapshot_count - 1].manifest_list, "s3://b/snap-100.avro");
+    ice_metadata_unref(read);
 }
 
 static void test_gzip_is_told_by_its_first_bytes(void **given)
@@ -431,6 +512,7 @@ TESTS(test_nothing_of_foreign_metadata_is_lost, test_a_copy_is_the_same_and_inde
       test_what_is_damaged_is_refused_naming_the_member,
       test_metadata_of_version_2_says_what_its_file_says,
       test_what_version_1_leaves_out_is_filled_in, test_a_growing_history_is_packed_as_a_whole,
-      test_gzip_is_told_by_its_first_bytes, test_new_tables_get_ids_uuid_and_checked_properties,
+      test_a_long_history_that_was_read_is_packed_as_a_whole, test_gzip_is_told_by_its_first_bytes,
+      test_new_tables_get_ids_uuid_and_checked_properties,
       test_properties_are_judged_by_their_table, test_versions_are_read_from_file_names,
       test_data_files_lie_in_readable_partition_folders)

@@ -43,6 +43,9 @@ typedef struct ice_snapshot {
     const ice_property *unknown;
     size_t unknown_count;
     str text; /* its JSON, kept from commit to commit; STR_NULL where it was not written yet or was changed since */
+    /* the run of history that it is kept with; NULL: it lies in its metadata's own memory. A snapshot
+     * that is changed belongs to none */
+    const struct ice_chapter *chapter;
 } ice_snapshot;
 str ice_snapshot_summary(const ice_snapshot *snapshot, const char *key); /* STR_NULL where absent */
 
