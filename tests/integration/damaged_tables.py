@@ -20,7 +20,7 @@ TABLES = {"legacy_bare_deletion_vector/warehouse/default/legacy_bare_deletion_ve
           "partition_decimal_bigint": "v2", "uuid": None}
 ABSURD = (b"\xfe\xff\xff\xff\xff\xff\xff\xff\xff\x01", b"\xff\xff\xff\xff\x0f", struct.pack("<i", 2**31 - 1),
           struct.pack("<i", -1), b"9223372036854775807", b"\x00" * 8)
-WORDS = {"bad_data", "invalid", "not_found", "unsupported", "too_large", "snapshot_not_found", "corrupt", "syntax_error"}
+WORDS = {"bad_data", "invalid", "not_found", "not_supported", "too_large", "snapshot_not_found", "corrupt", "syntax_error"}
 
 
 def server():

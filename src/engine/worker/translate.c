@@ -89,6 +89,8 @@ static const word_row word_rows[] = {
     {STR_INIT(""), STR_INIT("too small to be a Parquet file"), STATUS_CORRUPT},
     {STR_INIT(""), STR_INIT("TProtocolException"), STATUS_CORRUPT},
     {STR_INIT(""), STR_INIT("Out of buffer"), STATUS_CORRUPT},
+    {STR_INIT("IO"), STR_INIT("ould not read enough bytes"), STATUS_CORRUPT},
+    {STR_INIT("IO"), STR_INIT("ailed to read Parquet file"), STATUS_CORRUPT},
     {STR_INIT(""), STR_INIT("decompression failure"), STATUS_CORRUPT},
     {STR_INIT(""), STR_INIT("Decompression failure"), STATUS_CORRUPT},
     {STR_INIT(""), STR_INIT("is corrupt"), STATUS_CORRUPT},
