@@ -14,8 +14,15 @@ from values import of_arrow  # noqa: E402
 TABLES = int(os.environ.get("TARN_HISTORIES") or (60 if LONG else 20))
 
 
+def blurred(value):
+    """PyIceberg hands out lists and maps of structs without saying which of them are NULL: those come as empty ones."""
+    if isinstance(value, list):
+        return [blurred(item) for item in value] or None
+    return {name: blurred(item) for name, item in value.items()} if isinstance(value, dict) else value
+
+
 def in_order(names, rows):
-    return names, sorted(repr(row) for row in rows)
+    return names, sorted(repr([blurred(value) for value in row]) for row in rows)
 
 
 def compare(tables):
@@ -54,7 +61,7 @@ def exchange(random, **options):
 
 @test
 def pyiceberg_reads_random_histories():
-    exchange(seed(), versions=(2,))
+    exchange(seed(), versions=(2,), without=("u",))  # PyArrow has no UUIDs inside structs
 
 
 main()
