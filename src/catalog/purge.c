@@ -7,15 +7,15 @@
 
 #define PURGE_CHUNK 500
 
-/* Nothing is left of a registered table but the record of its name: others made its files, and keep them. */
-static status forget_registered(catalog *c, state_txn *txn, str space_key, str name_key, error *err)
+/* The record of its name goes with the row: a copy of the table has the same uuid, and when it is registered the next
+ * moment, its record is not to be taken for this one. */
+static status forget_name(catalog *c, state_txn *txn, str space_key, str name_key, error *err)
 {
     state_rows *rows = NULL;
     bool found = false;
 
-    TRY(STATE_QUERY(
-        txn, "SELECT uuid FROM tables WHERE space_key = ?1 AND table_key = ?2 AND registered <> 0",
-        &rows, err, SV_TEXT(space_key), SV_TEXT(name_key)));
+    TRY(STATE_QUERY(txn, "SELECT uuid FROM tables WHERE space_key = ?1 AND table_key = ?2", &rows,
+                    err, SV_TEXT(space_key), SV_TEXT(name_key)));
     TRY(state_next(rows, &found, err));
     str record = found ? catalog__name_location(c, state_text(rows, 0, NULL), state_txn_arena(txn))
                        : STR_NULL;
@@ -23,12 +23,13 @@ static status forget_registered(catalog *c, state_txn *txn, str space_key, str n
     return found ? store_delete(c->storage, txn, &record, 1, err) : STATUS_OK;
 }
 
+/* Nothing more is left of a registered table: others made its files, and keep them. */
 status catalog__delete_table(catalog *c, state_txn *txn, str space_key, str name_key,
                              bool *ret_dropped, error *err)
 {
     int64_t deleted = 0;
 
-    TRY(forget_registered(c, txn, space_key, name_key, err));
+    TRY(forget_name(c, txn, space_key, name_key, err));
     TRY(STATE_EXEC(
         txn,
         "INSERT INTO purges (uuid, location, metadata_location)"
@@ -167,7 +168,6 @@ static status purge_table(purge *p, error *err)
         .a = a, .seen = map_create(a), .inside = str_printf(a, "%.*s/", STR_ARG(p->location))};
     status result = list_removals(p->c, &r, p->metadata_location, err);
 
-    vec_push(a, &r.found, catalog__name_location(p->c, p->uuid, a));
     for (size_t at = 0; result == STATUS_OK && at < r.found.count; at += PURGE_CHUNK) {
         p->chunk = r.found.items + at;
         p->chunk_count = r.found.count - at < PURGE_CHUNK ? r.found.count - at : PURGE_CHUNK;
