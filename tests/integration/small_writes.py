@@ -12,7 +12,7 @@ import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
-from tarn import LONG, SANITIZED, Server, check, equal, main, test, tree_size  # noqa: E402
+from tarn import LONG, SANITIZED, Server, check, equal, main, read_blobs, test, tree_size  # noqa: E402
 
 MIB = 1 << 20
 CLIENTS = 8
@@ -76,13 +76,7 @@ def metadata_of_the_built_in_store_stays_small():
     with Server() as server:
         server.query("CREATE TABLE t (n BIGINT NOT NULL, who VARCHAR, x DOUBLE)")
         took = write_all(server)
-        size = 0
-        for folder, _, files in os.walk(os.path.join(server.data, "blobs")):
-            for name in files:
-                path = os.path.join(folder, name)
-                with open(path, "rb") as file:
-                    if file.read(4) != b"PAR1":
-                        size += os.path.getsize(path)
+        size = sum(info.st_size for _, begin, info in read_blobs(server, 4) if begin != b"PAR1")
         check(size > 1000, "no metadata was found among the blobs")
         judge(server, size, took)
 

@@ -384,6 +384,19 @@ def tree_size(path):
     return total
 
 
+def read_blobs(server, size_bytes=-1):
+    """Beginnings of the blobs, with their files' facts: (path, bytes, stat). One that is removed meanwhile is left out."""
+    found = []
+    for folder, _, files in os.walk(os.path.join(server.data, "blobs")):
+        for path in (os.path.join(folder, name) for name in files if name != "ID"):
+            try:
+                with open(path, "rb") as file:
+                    found.append((path, file.read(size_bytes), os.fstat(file.fileno())))
+            except FileNotFoundError:
+                continue
+    return found
+
+
 def multipart(fields, boundary="----tarn-test-boundary"):
     """Body and content type of a form. A field is a text, or (file name, bytes, content type)."""
     out = []
