@@ -306,19 +306,18 @@ static status rename_table(run *r, const statement *st, const table_name *name, 
 {
     const statement_name *wanted = &st->changes[0].to;
     table_name to;
-    status result = catalog_resolve_new(r->e->options.catalog, wanted->parts, wanted->count,
+    status result = catalog_resolve_new(r->catalog, wanted->parts, wanted->count,
                                         wanted->count == 1 ? name->space : r->space, a, &to, err);
     TRY(run_at(result, st->changes[0].position, err));
     TRY(run_check_access(r, ACTION_TABLE_CREATE, to.space, to.table, err));
     TRY(run_check_access(r, ACTION_TABLE_DROP, name->space, name->table, err));
-    return run_at(catalog_rename_table(r->e->options.catalog, *name, to, err),
-                  st->changes[0].position, err);
+    return run_at(catalog_rename_table(r->catalog, *name, to, err), st->changes[0].position, err);
 }
 
 static status alter(run *r, const statement *st, const table_name *name, arena *a, error *err)
 {
     alteration t = {.r = r, .st = st, .a = a};
-    catalog *c = r->e->options.catalog;
+    catalog *c = r->catalog;
     ice_committer committer;
     ice_metadata *m;
     table_info info;
@@ -336,8 +335,8 @@ static status alter(run *r, const statement *st, const table_name *name, arena *
 status run_alter(run *r, const statement *st, bool last, arena *a, error *err)
 {
     table_name name;
-    status result = catalog_resolve(r->e->options.catalog, st->name.parts, st->name.count, r->space,
-                                    a, &name, err);
+    status result =
+        catalog_resolve(r->catalog, st->name.parts, st->name.count, r->space, a, &name, err);
     if (st->if_exists && (result == STATUS_NO_TABLE || result == STATUS_NO_NAMESPACE)) {
         error_clear(err);
         return run_changed(r, last, 0, ICE_NO_SNAPSHOT, err);

@@ -100,7 +100,7 @@ static status commit_move(call *c, move *v, error *err)
     buf *sql = buf_in(c->a, LIMIT_MIB);
     ice_committer committer;
     rows_sql rows;
-    TRY(catalog_committer(c->r->e->options.catalog, c->table, c->a, &committer, err));
+    TRY(catalog_committer(c->r->catalog, c->table, c->a, &committer, err));
     TRY(ice_metadata_update(&committer, move_main, v, NULL, err));
     rows_begin(&rows, sql, columns, COUNT_OF(columns));
     put_id(&rows, v->from);
@@ -200,9 +200,8 @@ static status find_procedure(const run *r, const statement *st, arena *a, size_t
     bool known = st->name.count <= 3;
     for (size_t i = 0; i + 1 < st->name.count && known; i++) {
         known = str_equal_nocase(st->name.parts[i], STR("system")) ||
-                (i == 0 &&
-                 (str_equal_nocase(st->name.parts[i], STR("tarn")) ||
-                  str_equal_nocase(st->name.parts[i], catalog_warehouse(r->e->options.catalog))));
+                (i == 0 && (str_equal_nocase(st->name.parts[i], STR("tarn")) ||
+                            str_equal_nocase(st->name.parts[i], catalog_warehouse(r->catalog))));
     }
     for (size_t i = 0; i < COUNT_OF(procedures); i++) {
         names[i] = str_c(procedures[i].name);
@@ -308,7 +307,7 @@ static status take_arguments(call *c, size_t procedure, error *err)
 status run_call(run *r, const statement *st, bool last, arena *a, error *err)
 {
     call c = {.r = r, .st = st, .a = a, .last = last};
-    catalog *tables = r->e->options.catalog;
+    catalog *tables = r->catalog;
     size_t procedure, count;
     str *parts;
     TRY(find_procedure(r, st, a, &procedure, err));

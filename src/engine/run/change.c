@@ -451,7 +451,7 @@ status change_commit(row_change *c, bool last, error *err)
     ice_commit_result commit = {.snapshot_id = ICE_NO_SNAPSHOT};
 
     if (c->row_count > 0) {
-        TRY(catalog_overwrite(c->r->e->options.catalog, c->target.name, &c->change, &commit, err));
+        TRY(catalog_overwrite(c->r->catalog, c->target.name, &c->change, &commit, err));
     }
     return run_changed(c->r, last, c->row_count, commit.snapshot_id, err);
 }

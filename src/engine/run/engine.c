@@ -136,8 +136,7 @@ status run_worker(run *r, worker **ret_worker, error *err)
 
 status run_check_access(const run *r, action act, str space, str table, error *err)
 {
-    resource what = {
-        .warehouse = catalog_warehouse(r->e->options.catalog), .space = space, .table = table};
+    resource what = {.warehouse = catalog_warehouse(r->catalog), .space = space, .table = table};
     return access_check(r->e->options.access, &r->request->who, act, &what, err);
 }
 
@@ -274,6 +273,7 @@ status engine_run(engine *e, const query_request *request, const result_sink *si
     error own = ERROR_INIT;
     run r = {
         .e = e,
+        .catalog = e->options.catalog,
         .request = request,
         .sink = sink,
         .a = arena_create(),

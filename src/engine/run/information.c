@@ -9,7 +9,7 @@ static status put_schemata(query *q, buf *sql, error *err)
 {
     static const char *const columns[] = {"catalog_name VARCHAR", "schema_name VARCHAR",
                                           "schema_owner VARCHAR"};
-    catalog *c = q->r->e->options.catalog;
+    catalog *c = q->r->catalog;
     namespace_info *spaces;
     size_t count;
     rows_sql rows;
@@ -31,7 +31,7 @@ static status each_table(query *q,
                                        error *err),
                          rows_sql *rows, error *err)
 {
-    catalog *c = q->r->e->options.catalog;
+    catalog *c = q->r->catalog;
     namespace_info *spaces;
     size_t space_count;
     TRY(run_check_access(q->r, ACTION_TABLE_LIST, STR(""), STR(""), err));
@@ -50,7 +50,7 @@ static status each_table(query *q,
 static status put_table(query *q, rows_sql *rows, const table_info *table, error *err)
 {
     (void)err;
-    rows_text(rows, catalog_warehouse(q->r->e->options.catalog));
+    rows_text(rows, catalog_warehouse(q->r->catalog));
     rows_text(rows, table->name.space);
     rows_text(rows, table->name.table);
     rows_text(rows, STR("BASE TABLE"));
@@ -82,7 +82,7 @@ static status put_table_columns(query *q, rows_sql *rows, const table_info *tabl
 {
     ice_metadata *m;
     table_info info;
-    status result = catalog_load_table(q->r->e->options.catalog, table->name, q->a, &m, &info, err);
+    status result = catalog_load_table(q->r->catalog, table->name, q->a, &m, &info, err);
     if (result == STATUS_NO_TABLE) { /* dropped since it was listed */
         error_clear(err);
         return STATUS_OK;
@@ -92,7 +92,7 @@ static status put_table_columns(query *q, rows_sql *rows, const table_info *tabl
     for (size_t i = 0; i < root->field_count; i++) {
         buf *type = buf_in(q->a, LIMIT_MIB);
         engine_duckdb_type(root->fields[i].type, type);
-        rows_text(rows, catalog_warehouse(q->r->e->options.catalog));
+        rows_text(rows, catalog_warehouse(q->r->catalog));
         rows_text(rows, table->name.space);
         rows_text(rows, table->name.table);
         rows_text(rows, str_copy(q->a, root->fields[i].name));

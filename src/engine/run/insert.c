@@ -118,7 +118,7 @@ static status describe_new_table(run *r, const statement *st, const row_source *
     ret->columns = columns;
     ret->column_count = count;
     TRY(table_options(st, table_root(fields, count, a), a, &ret->options.table, err));
-    TRY(run_at(catalog_plan_location(r->e->options.catalog, ret->options.name, st->location, a,
+    TRY(run_at(catalog_plan_location(r->catalog, ret->options.name, st->location, a,
                                      &ret->options.table.location, err),
                st->name.position, err));
     return table_place_error(st, ice_metadata_create(&ret->options.table, &ret->metadata, err),
@@ -137,11 +137,11 @@ static status fill_new_table(run *r, const statement *st, row_source *source, cr
     ice_append append = append_of(&written, table->metadata);
     append.table_uuid = STR_NULL; /* the table gets its own */
     table->options.append = written.count > 0 ? &append : NULL;
-    TRY(table_place_error(
-        st, catalog_create_table(r->e->options.catalog, &table->options, &is_new, err), err));
+    TRY(table_place_error(st, catalog_create_table(r->catalog, &table->options, &is_new, err),
+                          err));
     int64_t snapshot_id = ICE_NO_SNAPSHOT;
-    if (is_new && catalog_load_table(r->e->options.catalog, table->options.name, a, &now, &info,
-                                     NULL) == STATUS_OK) {
+    if (is_new &&
+        catalog_load_table(r->catalog, table->options.name, a, &now, &info, NULL) == STATUS_OK) {
         snapshot_id = now->current_snapshot_id;
         ice_metadata_unref(now);
     }
@@ -153,7 +153,7 @@ static status exists_already(run *r, const table_name *name, arena *a, bool *ret
 {
     ice_metadata *m;
     table_info info;
-    status result = catalog_load_table(r->e->options.catalog, *name, a, &m, &info, err);
+    status result = catalog_load_table(r->catalog, *name, a, &m, &info, err);
     *ret_exists = result == STATUS_OK;
     if (result == STATUS_OK) {
         ice_metadata_unref(m);
@@ -169,8 +169,8 @@ status run_create_table_as(run *r, const statement *st, bool last, arena *a, err
     created table = {.options = {.if_not_exists = st->if_exists}};
     row_source source = {0};
     bool exists;
-    status result = catalog_resolve_new(r->e->options.catalog, st->name.parts, st->name.count,
-                                        r->space, a, &table.options.name, err);
+    status result = catalog_resolve_new(r->catalog, st->name.parts, st->name.count, r->space, a,
+                                        &table.options.name, err);
     TRY(run_at(result, st->name.position, err));
     TRY(run_check_access(r, ACTION_TABLE_CREATE, table.options.name.space, table.options.name.table,
                          err));
@@ -500,7 +500,7 @@ static status prepare_values(run *r, const statement *st, const insert_target *t
 
 status insert_load(run *r, const statement *st, arena *a, insert_target *t, error *err)
 {
-    catalog *c = r->e->options.catalog;
+    catalog *c = r->catalog;
     table_info info;
     status result = catalog_resolve(c, st->name.parts, st->name.count, r->space, a, &t->name, err);
     TRY(run_at(result, st->name.position, err));
@@ -552,7 +552,7 @@ static status overwrite_rows(run *r, const insert_target *t, const engine_writte
         .summary = engine_summary,
         .summary_count = COUNT_OF(engine_summary),
     };
-    return catalog_overwrite(r->e->options.catalog, t->name, &change, ret_commit, err);
+    return catalog_overwrite(r->catalog, t->name, &change, ret_commit, err);
 }
 
 static status insert_rows(run *r, const statement *st, insert_target *t, row_source *source,
@@ -570,7 +570,7 @@ static status insert_rows(run *r, const statement *st, insert_target *t, row_sou
         TRY(overwrite_rows(r, t, &written, &commit, err));
     } else if (written.count > 0) {
         ice_append append = append_of(&written, t->metadata);
-        TRY(catalog_append(r->e->options.catalog, t->name, &append, &commit, err));
+        TRY(catalog_append(r->catalog, t->name, &append, &commit, err));
     }
     return run_changed(r, last, written.row_count, commit.snapshot_id, err);
 }

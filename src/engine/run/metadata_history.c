@@ -127,7 +127,7 @@ status metadata_log_entries(metadata_rows *t, int variant, error *err)
                           t->m->metadata_log[i].metadata_file, err));
     }
     /* The current file: its name is the catalog's to tell. */
-    TRY(catalog_load_table(t->q->r->e->options.catalog, t->name, t->q->a, &m, &info, err));
+    TRY(catalog_load_table(t->q->r->catalog, t->name, t->q->a, &m, &info, err));
     ice_metadata_unref(m);
     return put_log_entry(t, t->m->last_updated_ms, info.metadata_location, err);
 }

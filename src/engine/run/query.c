@@ -86,7 +86,7 @@ status query_load(query *q, table_name name, const ice_metadata **ret_metadata, 
         *ret_metadata = q->form.changed;
         return STATUS_OK;
     }
-    TRY(catalog_load_table(q->r->e->options.catalog, name, q->a, &metadata, &info, err));
+    TRY(catalog_load_table(q->r->catalog, name, q->a, &metadata, &info, err));
     arena_defer(q->a, unref_metadata, metadata);
     *ret_metadata = metadata;
     return STATUS_OK;
@@ -259,8 +259,8 @@ static status add_part_of_table(query *q, const str *parts, size_t chain, size_t
     table_name name;
 
     if (chain < 2 || !is_part_name(last) ||
-        catalog_resolve(q->r->e->options.catalog, parts, chain - 1, q->r->space, q->a, &name,
-                        NULL) != STATUS_OK) {
+        catalog_resolve(q->r->catalog, parts, chain - 1, q->r->space, q->a, &name, NULL) !=
+            STATUS_OK) {
         return absent;
     }
     if (err != NULL) {
@@ -319,8 +319,7 @@ static status add_reference(query *q, const tree_table *ref, size_t position, er
         parts[i] = q->r->tokens.items[at].kind == TOKEN_TEXT ? ref->parts[ref->part_count - 1]
                                                              : token_name(&q->r->tokens, at, q->a);
     }
-    status result =
-        catalog_resolve(q->r->e->options.catalog, parts, chain, q->r->space, q->a, &name, err);
+    status result = catalog_resolve(q->r->catalog, parts, chain, q->r->space, q->a, &name, err);
     if ((result == STATUS_NO_TABLE || result == STATUS_NO_NAMESPACE || result == STATUS_INVALID) &&
         chain == 1 && looks_like_file(parts[0])) {
         return refuse_file(parts[0], err);
@@ -362,7 +361,7 @@ static status shorten_long_names(query *q, error *err)
             parts[part] = token_name(list, i + 2 * part, q->a);
         }
         table_name name;
-        catalog *c = q->r->e->options.catalog;
+        catalog *c = q->r->catalog;
         if (catalog_resolve(c, parts, chain, q->r->space, q->a, &name, err) != STATUS_OK) {
             error_clear(err);
             if (!is_part_name(parts[chain - 1]) ||

@@ -57,7 +57,7 @@ static status answer(const call *c, error *err)
     table_info info;
     rows_sql rows;
 
-    TRY(catalog_load_table(c->r->e->options.catalog, c->table, c->a, &m, &info, err));
+    TRY(catalog_load_table(c->r->catalog, c->table, c->a, &m, &info, err));
     const ice_snapshot *snapshot = ice_metadata_snapshot(m);
     rows_begin(&rows, sql, columns, COUNT_OF(columns));
     if (snapshot != NULL) {
@@ -78,6 +78,6 @@ status call_register_table(call *c, error *err)
 
     TRY(run_check_access(c->r, ACTION_LOCATION_READ, STR(""), STR(""), err));
     TRY(read_rules(c, &foreign, err));
-    TRY(catalog_register_table(c->r->e->options.catalog, c->table, &foreign, err));
+    TRY(catalog_register_table(c->r->catalog, c->table, &foreign, err));
     return answer(c, err);
 }

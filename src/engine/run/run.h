@@ -28,6 +28,8 @@ struct engine {
 
 typedef struct run {
     engine *e;
+    catalog *
+        catalog; /* as the statement sees it: the engine's, or that of the transaction it runs in */
     const query_request *request;
     const result_sink *sink;
     arena *a; /* the request's */

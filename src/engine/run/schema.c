@@ -26,7 +26,7 @@ static status create_schema(run *r, const statement *st, str space, arena *a, er
         properties[count++] = (catalog_property){.key = STR("location"), .value = st->location};
     }
     TRY(run_check_access(r, ACTION_NAMESPACE_CREATE, space, STR(""), err));
-    status result = catalog_create_namespace(r->e->options.catalog, space, properties, count, err);
+    status result = catalog_create_namespace(r->catalog, space, properties, count, err);
     if (result == STATUS_EXISTS && st->if_exists) {
         error_clear(err);
         return STATUS_OK;
@@ -40,7 +40,7 @@ static status drop_schema(run *r, const statement *st, str space, error *err)
     if (st->cascade) {
         TRY(run_check_access(r, ACTION_TABLE_DROP, space, STR(""), err));
     }
-    status result = catalog_drop_namespace(r->e->options.catalog, space, st->cascade, err);
+    status result = catalog_drop_namespace(r->catalog, space, st->cascade, err);
     if (result == STATUS_NO_NAMESPACE && st->if_exists) {
         error_clear(err);
         return STATUS_OK;
@@ -53,8 +53,8 @@ static status drop_schema(run *r, const statement *st, str space, error *err)
 
 status run_schema(run *r, const statement *st, bool last, arena *a, error *err)
 {
-    bool warehouse = st->name.count > 1 &&
-                     str_equal_nocase(st->name.parts[0], catalog_warehouse(r->e->options.catalog));
+    bool warehouse =
+        st->name.count > 1 && str_equal_nocase(st->name.parts[0], catalog_warehouse(r->catalog));
     str space = joined(&st->name, warehouse ? 1 : 0, a);
     status result = st->kind == STATEMENT_CREATE_SCHEMA ? create_schema(r, st, space, a, err)
                                                         : drop_schema(r, st, space, err);
@@ -112,7 +112,7 @@ const ice_type *table_root(const ice_field *fields, size_t count, arena *a)
 status run_create_table(run *r, const statement *st, bool last, arena *a, error *err)
 {
     catalog_create options = {.if_not_exists = st->if_exists};
-    catalog *c = r->e->options.catalog;
+    catalog *c = r->catalog;
     const ice_type *root;
     bool created;
     status result =
@@ -132,7 +132,7 @@ status run_create_table(run *r, const statement *st, bool last, arena *a, error 
 
 status run_drop_table(run *r, const statement *st, bool last, arena *a, error *err)
 {
-    catalog *c = r->e->options.catalog;
+    catalog *c = r->catalog;
     table_name name;
     bool dropped;
     status result = catalog_resolve(c, st->name.parts, st->name.count, r->space, a, &name, err);

@@ -14,8 +14,8 @@ static status resolve_space(const run *r, const statement_name *name, arena *a, 
         buf_add_c(text, i > 0 ? "." : "");
         buf_add_str(text, name->parts[i]);
     }
-    status result = catalog_get_namespace(r->e->options.catalog, buf_str(text), a, &info, err);
-    str warehouse = catalog_warehouse(r->e->options.catalog);
+    status result = catalog_get_namespace(r->catalog, buf_str(text), a, &info, err);
+    str warehouse = catalog_warehouse(r->catalog);
     if (result == STATUS_NO_NAMESPACE && name->count > 1 &&
         str_equal_nocase(name->parts[0], warehouse)) {
         statement_name rest = {
@@ -44,7 +44,7 @@ static status load(const run *r, const statement *st, arena *a, table_name *ret_
                    ice_metadata **ret_metadata, error *err)
 {
     table_info info;
-    catalog *c = r->e->options.catalog;
+    catalog *c = r->catalog;
     TRY(run_at(catalog_resolve(c, st->name.parts, st->name.count, r->space, a, ret_name, err),
                st->name.position, err));
     TRY(run_check_access(r, ACTION_TABLE_READ, ret_name->space, ret_name->table, err));
@@ -286,7 +286,7 @@ static status show_tables(run *r, const statement *st, arena *a, buf *sql, error
         TRY(resolve_space(r, &st->name, a, &space, err));
     }
     TRY(run_check_access(r, ACTION_TABLE_LIST, space, STR(""), err));
-    TRY(catalog_list_tables(r->e->options.catalog, space, a, &tables, &count, err));
+    TRY(catalog_list_tables(r->catalog, space, a, &tables, &count, err));
     rows_begin(&rows, sql, columns, COUNT_OF(columns));
     for (size_t i = 0; i < count; i++) {
         rows_text(&rows, tables[i].name.table);
@@ -298,7 +298,7 @@ static status show_tables(run *r, const statement *st, arena *a, buf *sql, error
 static status show_all_tables(run *r, arena *a, buf *sql, error *err)
 {
     static const char *const columns[] = {"database VARCHAR", "schema VARCHAR", "name VARCHAR"};
-    catalog *c = r->e->options.catalog;
+    catalog *c = r->catalog;
     namespace_info *spaces;
     size_t space_count;
     rows_sql rows;
@@ -326,7 +326,7 @@ static status show_schemas(run *r, arena *a, buf *sql, error *err)
     size_t count;
     rows_sql rows;
     TRY(run_check_access(r, ACTION_NAMESPACE_LIST, STR(""), STR(""), err));
-    TRY(catalog_list_namespaces(r->e->options.catalog, STR(""), a, &spaces, &count, err));
+    TRY(catalog_list_namespaces(r->catalog, STR(""), a, &spaces, &count, err));
     rows_begin(&rows, sql, columns, COUNT_OF(columns));
     for (size_t i = 0; i < count; i++) {
         rows_text(&rows, spaces[i].name);

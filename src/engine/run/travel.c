@@ -473,7 +473,7 @@ status travel_open_scan(query *q, const travel_scan *scan, error *err)
     }
     const catalog_foreign foreign = {.location = values[SCAN_LOCATION].text,
                                      .version = values[SCAN_VERSION].text};
-    TRY(catalog_open_foreign(q->r->e->options.catalog, &foreign, q->a, &m, &location, err));
+    TRY(catalog_open_foreign(q->r->catalog, &foreign, q->a, &m, &location, err));
     arena_defer(q->a, unref_metadata, m);
     table_name name = {.space = STR(SCAN_NAME), .table = values[SCAN_LOCATION].text};
     TRY(resolve_scan(q, name, m, values, &target, err));
