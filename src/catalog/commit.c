@@ -211,21 +211,42 @@ static size_t take_waiting(append_queue *queue, waiting_append *taken[SHARED_MAX
     return count;
 }
 
+static bool same_branch(const waiting_append *x, const waiting_append *y)
+{
+    str main_name = STR("main");
+
+    return str_equal(x->append->branch.size == 0 ? main_name : x->append->branch,
+                     y->append->branch.size == 0 ? main_name : y->append->branch);
+}
+
+/* One commit for each branch that has appends among them. */
 static void commit_taken(catalog *c, const ice_committer *committer, waiting_append *const *taken,
                          size_t count)
 {
     ice_append_slot *slots = NEW_ARRAY(ice_append_slot, count);
+    size_t *places = NEW_ARRAY(size_t, count);
+    bool *served = NEW_ARRAY(bool, count);
 
-    for (size_t i = 0; i < count; i++) {
-        slots[i] = (ice_append_slot){.append = taken[i]->append, .err = ERROR_INIT};
+    for (size_t first = 0; first < count; first++) {
+        size_t together = 0;
+
+        for (size_t i = first; i < count && !served[first]; i++) {
+            if (!served[i] && same_branch(taken[first], taken[i])) {
+                slots[together] = (ice_append_slot){.append = taken[i]->append, .err = ERROR_INIT};
+                places[together++] = i;
+            }
+        }
+        if (together > 0) {
+            ice_commit_appends(committer, slots, together);
+            c->merged_appends += (int64_t)together - 1;
+        }
+        for (size_t i = 0; i < together; i++) {
+            served[places[i]] = true;
+            taken[places[i]]->slot = slots[i];
+        }
     }
-    ice_commit_appends(committer, slots, count);
-    for (size_t i = 0; i < count; i++) {
-        taken[i]->slot = slots[i];
-    }
-    if (count > 1) {
-        c->merged_appends += (int64_t)count - 1;
-    }
+    mem_free(served);
+    mem_free(places);
     mem_free(slots);
 }
 

@@ -213,11 +213,31 @@ void ice__change_snapshot(ice__change *c, const ice__snapshot_plan *plan)
     ice__expire_snapshots(c);
 }
 
-status ice__change_append(ice__change *c, const ice__added *added, int64_t snapshot_id, error *err)
+status ice__find_head(const ice_metadata *m, str branch, const ice_snapshot **ret_head, error *err)
+{
+    const ice_ref *ref = ice__find_ref(m, branch);
+
+    if (str_equal(branch, STR("main"))) {
+        *ret_head = ice_metadata_snapshot(m);
+        return STATUS_OK;
+    }
+    if (ref == NULL) {
+        return error_set(err, STATUS_NO_SNAPSHOT, "branch \"%.*s\" does not exist",
+                         STR_ARG(branch));
+    }
+    if (ref->is_tag) {
+        return error_set(err, STATUS_INVALID, "\"%.*s\" is a tag: nothing is written to it",
+                         STR_ARG(branch));
+    }
+    *ret_head = ice_metadata_snapshot_by_id(m, ref->snapshot_id);
+    return STATUS_OK;
+}
+
+status ice__change_append(ice__change *c, const ice__added *added, str branch, int64_t snapshot_id,
+                          error *err)
 {
     ice__snapshot_plan plan = {.id = snapshot_id,
-                               .branch = STR("main"),
-                               .parent = ice_metadata_snapshot(c->base),
+                               .branch = branch.size == 0 ? STR("main") : branch,
                                .operation = ICE_APPEND,
                                .added = added->files,
                                .added_count = added->count,
@@ -225,6 +245,7 @@ status ice__change_append(ice__change *c, const ice__added *added, int64_t snaps
                                .summary_count = added->summary_count};
     ice__manifest_list list = {.count = 0};
 
+    TRY(ice__find_head(c->base, plan.branch, &plan.parent, err));
     if (plan.parent != NULL) {
         TRY(ice__list_load(c->storage, c->base, plan.parent, c->memory, &list, err));
     }

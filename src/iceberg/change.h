@@ -117,8 +117,12 @@ typedef struct ice__snapshot_plan {
 void ice__change_snapshot(ice__change *c, const ice__snapshot_plan *plan);
 /* c->snapshot's summary (summary.c). */
 void ice__summarize(ice__change *c, const ice__snapshot_plan *plan);
-/* The whole of an append on main; c->manifests holds the manifests of the added files. */
-status ice__change_append(ice__change *c, const ice__added *added, int64_t snapshot_id, error *err);
+/* The whole of an append; c->manifests holds the manifests of the added files. `branch` STR_NULL: "main".
+ * NO_SNAPSHOT where there is no such branch. */
+status ice__change_append(ice__change *c, const ice__added *added, str branch, int64_t snapshot_id,
+                          error *err);
+/* The head of a branch: NULL where it has none. NO_SNAPSHOT: no such branch; INVALID: a tag. */
+status ice__find_head(const ice_metadata *m, str branch, const ice_snapshot **ret_head, error *err);
 
 /* Merges manifests of `list` that are many and small (c->merged), and leaves out what holds no live file. The rest
  * goes to c->manifests as it is. */

@@ -169,7 +169,8 @@ static status build(void *context, ice__change *change, error *err)
         return STATUS_OK;
     }
     TRY(ice__fresh_make(&c->fresh, c->committer->storage, c->memory, change, &added, err));
-    return ice__change_append(change, &added, c->fresh.snapshot_id, err);
+    return ice__change_append(change, &added, c->members[0].slot->append->branch,
+                              c->fresh.snapshot_id, err);
 }
 
 /* --- the whole --- */

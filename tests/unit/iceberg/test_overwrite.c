@@ -402,6 +402,45 @@ static void test_a_branch_moves_alone(void **given)
     EXPECT_SUMMARY(s, "total-records", "20");
 }
 
+static status append_to(fixture *f, test_table *t, str branch, int64_t first_id,
+                        ice_commit_result *ret_result)
+{
+    ice_file file = op_file(f->arena, t->latest, 1, first_id, 5);
+    store_stage_request unstaged = test_request(&file);
+    ice_append append = {.files = &file,
+                         .file_count = 1,
+                         .unstaged = &unstaged,
+                         .unstaged_count = 1,
+                         .branch = branch,
+                         .table_uuid = STR_NULL};
+
+    return ice_commit_append(&t->committer, &append, ret_result, &f->err);
+}
+
+static void test_an_append_to_a_branch_leaves_main_alone(void **given)
+{
+    fixture *f = *given;
+    test_table *t = table(f, 2);
+    int64_t main_id = t->latest->current_snapshot_id;
+    size_t logged = t->latest->snapshot_log_count;
+    ice_overwrite change = change_of(t, ICE_OVERWRITE_FILES, NULL, 0, NULL, 0);
+    ice_file added = op_file(f->arena, t->latest, 1, 150, 5);
+    ice_commit_result result, second;
+    const ice_snapshot *s;
+
+    EXPECT_STATUS(NO_SNAPSHOT, append_to(f, t, STR("audit"), 500, &result));
+    change.added = &added;
+    change.added_count = 1;
+    change.branch = STR("audit");
+    EXPECT_OK(op_overwrite(&t->committer, &change, f->arena, &result, &f->err));
+    EXPECT_OK(append_to(f, t, STR("audit"), 600, &second));
+    s = ice_metadata_snapshot_by_id(t->latest, second.snapshot_id);
+    assert_int_equal(s->parent_id, result.snapshot_id);
+    EXPECT_SUMMARY(s, "total-records", "40");
+    assert_int_equal(t->latest->current_snapshot_id, main_id);
+    assert_int_equal(t->latest->snapshot_log_count, logged);
+}
+
 /* --- what does not come to be --- */
 
 static void test_a_retry_uses_again_what_was_written(void **given)
@@ -479,4 +518,5 @@ TESTS(test_an_overwrite_tells_what_came_and_what_went, test_manifests_that_lose_
       test_a_rewrite_may_keep_the_sequence_number,
       test_rows_keep_their_ids_when_manifests_are_written_anew,
       test_rows_of_an_upgraded_table_get_ids_with_its_next_snapshot, test_a_branch_moves_alone,
-      test_a_retry_uses_again_what_was_written, test_a_change_that_fails_leaves_nothing)
+      test_an_append_to_a_branch_leaves_main_alone, test_a_retry_uses_again_what_was_written,
+      test_a_change_that_fails_leaves_nothing)

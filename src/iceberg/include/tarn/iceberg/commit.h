@@ -53,6 +53,7 @@ typedef struct ice_append {
      * commit. The files at `path` stay the caller's */
     const store_stage_request *unstaged;
     size_t unstaged_count;
+    str branch; /* that takes them; STR_NULL or empty: "main". Others must be there: NO_SNAPSHOT */
     /* the table the rows were written for; STR_NULL is not checked */
     str table_uuid;
     const ice_property *summary; /* more summary entries ("engine-name" …) */
@@ -74,8 +75,8 @@ typedef struct ice_commit_result {
  * (base/clock). Failure leaves nothing. */
 status ice_commit_append(const ice_committer *committer, const ice_append *append,
                          ice_commit_result *ret_result, error *err);
-/* Several appends as one snapshot: the queue of appends of one table hands them here. Each gets
- * its own result and error: one whose schema no longer fits fails by itself. */
+/* Several appends to one branch as one snapshot: the queue of appends of one table hands them here.
+ * Each gets its own result and error: one whose schema no longer fits fails by itself. */
 typedef struct ice_append_slot {
     const ice_append *append;
     ice_commit_result result;
