@@ -28,6 +28,11 @@ void ice__log_metadata(ice_metadata *next, const ice_metadata *base, str base_lo
     for (size_t i = 0; i < count; i++) {
         log[i] = base->metadata_log[i];
     }
+    if (base_location.size == 0) { /* a table that is only now to be: nothing was before it */
+        next->metadata_log = log;
+        next->metadata_log_count = count;
+        return;
+    }
     log[count++] = (ice_log_entry){.timestamp_ms = base->last_updated_ms,
                                    .snapshot_id = ICE_NO_SNAPSHOT,
                                    .metadata_file = base_location};

@@ -89,17 +89,30 @@ static status unreachable(const ice__removal *r, error *err)
     return STATUS_CONFLICT;
 }
 
-/* Snapshots since the one that was read, newest first. */
+static bool is_own(const ice__removal *r, int64_t id)
+{
+    for (size_t i = 0; i < r->overwrite->own_count; i++) {
+        if (r->overwrite->own[i] == id) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Snapshots of others since the one that was read, newest first. */
 static status find_history(const ice__removal *r, snapshot_vec *ret_history, error *err)
 {
     const ice_snapshot *s = r->head;
     int64_t id = s != NULL ? s->id : ICE_NO_SNAPSHOT;
+    size_t looked = 0;
 
     while (id != r->overwrite->read_snapshot_id) {
-        if (s == NULL || ret_history->count > r->change->base->snapshot_count) {
+        if (s == NULL || ++looked > r->change->base->snapshot_count) {
             return unreachable(r, err);
         }
-        vec_push(r->change->memory, ret_history, s);
+        if (!is_own(r, s->id)) {
+            vec_push(r->change->memory, ret_history, s);
+        }
         id = s->parent_id;
         s = ice_metadata_snapshot_by_id(r->change->base, id);
     }

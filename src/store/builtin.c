@@ -388,6 +388,9 @@ static status find(storage *st, str location, bool with_crcs, arena *a, store_so
 {
     finding f = {.location = str_copy(a, location), .a = a, .with_crcs = with_crcs};
 
+    if (store__find_exposed(st, f.location, a, ret_source)) {
+        return STATUS_OK;
+    }
     TRY(store__split_s3(f.location, true, &f.bucket, &f.key, err));
     TRY(state_read(st->state, read_object, &f, err));
     if (!f.found) {

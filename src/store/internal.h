@@ -48,6 +48,7 @@ struct store_staged {
     char *beside; /* a name for the time before `path`; NULL where the file needs none */
     int fd;
     bool named;    /* `path` is this file's */
+    bool exposed;  /* found by reading (overlay.c); storage.lock */
     bool replaces; /* local: another file has `path` until publishing */
     bool
         exchanged; /* local: `path` is this file's, and `beside` the other's, until the transaction ends */
@@ -122,6 +123,7 @@ struct storage {
     mutex shard_lock; /* shard_path */
     char *shard_path;
     int64_t staged_live;
+    map *exposed; /* location -> store_staged: overlay.c */
 
     mutex path_lock; /* local files: what has a path, from looking to acting */
 
@@ -182,6 +184,11 @@ void store__staged_free(store_staged *staged);
 /* Seals, and makes the file and its name durable. On failure nothing of it is left, and it is
  * freed. */
 status store__finish(store_staged *staged, error *err);
+
+/* ---- overlay.c ---- */
+/* Before its bytes go, and before its row comes. */
+void store__conceal(store_staged *staged);
+bool store__find_exposed(storage *st, str location, arena *a, store_source *ret_source);
 
 /* ---- sync.c ---- */
 /* One parallel round: every file, and every folder once. */

@@ -47,6 +47,7 @@ void store__staged_free(store_staged *staged)
 {
     storage *st = staged->st;
 
+    store__conceal(staged);
     fs_close(staged->fd);
     arena_free(staged->memory);
     mutex_lock(&st->lock);

@@ -64,6 +64,7 @@ static void init(storage *st, const storage_options *options)
     copy_roots(st, options);
     st->state = options->state;
     st->folders = map_create(NULL);
+    st->exposed = map_create(NULL);
     st->infos = map_create(NULL);
     st->verified = map_create(NULL);
     st->corrupt = map_create(NULL);
@@ -133,6 +134,7 @@ void storage_close(storage *st)
     map_free(st->corrupt);
     map_free(st->verified);
     map_free(st->infos);
+    map_free(st->exposed);
     map_free(st->folders);
     arena_free(st->memory);
     mem_free(st);

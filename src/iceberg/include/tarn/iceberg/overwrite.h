@@ -54,8 +54,12 @@ typedef struct ice_overwrite {
     ice_isolation isolation;
     int64_t read_snapshot_id; /* what `removed` and the new rows were computed from;
                                  ICE_NO_SNAPSHOT: an empty table */
-    str branch;               /* STR_NULL: "main"; another branch starts at read_snapshot_id */
-    const ice_file *added;    /* data and delete files; as in ice_append */
+    /* snapshots since then that the same transaction made: what they did is part of what was read, so nothing of it
+     * forbids the change; `own_count` may be 0 */
+    const int64_t *own;
+    size_t own_count;
+    str branch;            /* STR_NULL: "main"; another branch starts at read_snapshot_id */
+    const ice_file *added; /* data and delete files; as in ice_append */
     size_t added_count;
     const ice_file *removed; /* data and delete files, by path (vectors: and offset) */
     size_t removed_count;
@@ -79,6 +83,14 @@ typedef struct ice_overwrite {
 /* ret_result->snapshot_id is ICE_NO_SNAPSHOT where nothing was to be done. CONFLICT, INVALID. */
 status ice_commit_overwrite(const ice_committer *committer, const ice_overwrite *change,
                             ice_commit_result *ret_result, error *err);
+
+/* Deep copies without the bytes (staged, unstaged) and without `extra`: to make the change again later, on another
+ * base. */
+ice_append ice_append_copy(const ice_append *append, arena *a);
+ice_overwrite ice_overwrite_copy(const ice_overwrite *change, arena *a);
+/* `m` as if the metadata files before it were those of `of` (NULL: none): what is in between was never a file. One
+ * reference. */
+ice_metadata *ice_metadata_with_log(const ice_metadata *m, const ice_metadata *of);
 
 /* What `filter` makes of the files of a snapshot: those whose rows all match (strict projection
  * and metrics prove it), and those that may hold a matching row and must be rewritten. */

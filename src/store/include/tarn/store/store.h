@@ -111,6 +111,10 @@ void store_multipart_abort(store_multipart *upload);
 str store_staged_location(const store_staged *staged);
 int64_t store_staged_size(const store_staged *staged);
 
+/* From now on the object is read at its location by those who know it (store_open_reader, store_read_all, store_stat,
+ * store_link), until it is published or discarded: a transaction reads what it wrote. It is in no listing. */
+void store_expose(storage *st, store_staged *staged);
+
 /* Makes staged objects visible in `txn`; an existing object of that name is replaced (its bytes
  * go after its last reader). `staged` is the store's from this call on, also where it fails: it is
  * freed after the transaction, and on rollback its bytes are removed. NOT_FOUND: no such bucket. */
