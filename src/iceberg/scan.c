@@ -181,15 +181,41 @@ static void count_unread(const ice_manifest *manifest, ice_skip_reason reason, i
     scan->skipped_by[reason] += live_files(manifest);
 }
 
+static int compare_manifests(const void *x, const void *y)
+{
+    const ice_manifest *a = *(const ice_manifest *const *)x;
+    const ice_manifest *b = *(const ice_manifest *const *)y;
+
+    if (a->min_sequence_number != b->min_sequence_number) {
+        return a->min_sequence_number < b->min_sequence_number ? -1 : 1;
+    }
+    return (a > b) - (a < b);
+}
+
+/* Where it is asked for, the oldest first. */
+static const ice_manifest **in_order(const plan *p, const ice__manifest_list *list)
+{
+    const ice_manifest **order = ARENA_ARRAY(p->memory, const ice_manifest *, list->count + 1);
+
+    for (size_t i = 0; i < list->count; i++) {
+        order[i] = &list->manifests[i];
+    }
+    if (p->options->oldest_first) {
+        qsort(order, list->count, sizeof(*order), compare_manifests);
+    }
+    return order;
+}
+
 /* Manifests that need not be read are counted here; the others become parts. */
 static void choose_parts(plan *p, const ice__manifest_list *list, ice_scan *scan)
 {
     int64_t limit_rows = p->filter == NULL ? p->options->limit_rows : 0;
+    const ice_manifest **order = in_order(p, list);
     int64_t rows = 0;
 
     scan->manifest_count = list->count;
     for (size_t i = 0; i < list->count; i++) {
-        const ice_manifest *manifest = &list->manifests[i];
+        const ice_manifest *manifest = order[i];
         bool counted = is_counted(manifest);
         ice__verdict verdict;
 
@@ -380,34 +406,78 @@ static status read_data(plan *p, ice_scan *scan, error *err)
     return STATUS_OK;
 }
 
+typedef struct ordered_file {
+    const ice_file *file;
+    size_t place; /* in the manifests */
+} ordered_file;
+
+static int compare_files(const void *x, const void *y)
+{
+    const ordered_file *a = x, *b = y;
+
+    if (a->file->data_sequence != b->file->data_sequence) {
+        return a->file->data_sequence < b->file->data_sequence ? -1 : 1;
+    }
+    return (a->place > b->place) - (a->place < b->place);
+}
+
+/* The surviving data files, where it is asked for in the order in which they came into the table. */
+static size_t order_files(const plan *p, ordered_file **ret_files)
+{
+    size_t most = 0, count = 0;
+    bool ordered = true, wanted = p->options->oldest_first;
+
+    for (size_t i = 0; i < p->parts.count; i++) {
+        most += p->parts.items[i].files.count;
+    }
+    ordered_file *files = ARENA_ARRAY(p->memory, ordered_file, most + 1);
+    for (size_t i = 0; i < p->parts.count; i++) {
+        for (size_t k = 0; k < p->parts.items[i].files.count; k++) {
+            const ice_file *f = p->parts.items[i].files.items[k];
+
+            if (f->content == ICE_DATA) {
+                files[count] = (ordered_file){.file = f, .place = count};
+                ordered = ordered &&
+                          (count == 0 || files[count - 1].file->data_sequence <= f->data_sequence);
+                count++;
+            }
+        }
+    }
+    if (wanted && !ordered) {
+        qsort(files, count, sizeof(*files), compare_files);
+    }
+    *ret_files = files;
+    return count;
+}
+
 /* The surviving files, in one array; delete files that lie in a manifest of data too. */
 static void take_files(const plan *p, ice_scan *scan, delete_vec *deletes)
 {
     bool limited = p->options->limit_rows > 0 && p->filter == NULL && is_enough(p);
     skipped_vec skipped = {0};
-    ice_file *files;
-    size_t count = 0;
+    ordered_file *ordered;
+    size_t count = order_files(p, &ordered);
+    ice_file *files = ARENA_ARRAY(p->memory, ice_file, count);
 
-    for (size_t i = 0; i < p->parts.count; i++) {
-        count += p->parts.items[i].files.count;
-    }
-    files = ARENA_ARRAY(p->memory, ice_file, count);
     for (size_t i = 0; i < p->parts.count; i++) {
         const plan_part *part = &p->parts.items[i];
 
         add_up(part, p->memory, &skipped, scan);
         for (size_t k = 0; k < part->files.count; k++) {
-            const ice_file *f = part->files.items[k];
-
-            if (f->content != ICE_DATA) {
-                vec_push(p->memory, deletes, *f);
-            } else if (limited && scan->kept_rows >= p->options->limit_rows) {
-                scan->skipped_by[ICE_SKIPPED_LIMIT]++;
-            } else {
-                files[scan->file_count++] = *f;
-                scan->kept_rows = ice__sum(scan->kept_rows, f->record_count);
-                scan->kept_bytes = ice__sum(scan->kept_bytes, f->size_bytes);
+            if (part->files.items[k]->content != ICE_DATA) {
+                vec_push(p->memory, deletes, *part->files.items[k]);
             }
+        }
+    }
+    for (size_t i = 0; i < count; i++) {
+        const ice_file *f = ordered[i].file;
+
+        if (limited && scan->kept_rows >= p->options->limit_rows) {
+            scan->skipped_by[ICE_SKIPPED_LIMIT]++;
+        } else {
+            files[scan->file_count++] = *f;
+            scan->kept_rows = ice__sum(scan->kept_rows, f->record_count);
+            scan->kept_bytes = ice__sum(scan->kept_bytes, f->size_bytes);
         }
     }
     scan->files = files;

@@ -202,7 +202,21 @@ static status (*const runners[])(run *r, const statement *st, bool last, arena *
     [STATEMENT_ALTER_TABLE] = run_alter,
     [STATEMENT_COMMENT] = run_alter,
     [STATEMENT_CALL] = run_call,
+    [STATEMENT_PREPARE] = run_prepare,
+    [STATEMENT_EXECUTE] = run_execute,
+    [STATEMENT_DEALLOCATE] = run_deallocate,
 };
+
+status run_inner(run *r, const statement *st, bool last, error *err)
+{
+    if (r->w != NULL) {
+        TRY(name_user(r, err)); /* this text may ask for it where the script did not */
+    }
+    arena *a = arena_child(r->a);
+    status result = runners[st->kind](r, st, last, a, err);
+    arena_free(a);
+    return result;
+}
 
 static status run_statement(run *r, const statement *st, bool last, error *err)
 {
@@ -213,6 +227,42 @@ static status run_statement(run *r, const statement *st, bool last, error *err)
     r->result.stats.elapsed_ms = (clock_mono_ns() - started_ns) / 1000000;
     arena_free(a);
     return result;
+}
+
+/* PREPARE stands for what it prepares, since only that may be executed later in the script; EXECUTE for what was
+ * prepared before. */
+static statement_kind what_runs(const run *r, const statement *st)
+{
+    statement_kind kind = st->kind;
+    if (kind == STATEMENT_PREPARE) {
+        return st->inner;
+    }
+    if (kind == STATEMENT_EXECUTE) {
+        (void)prepared_kind(r->prepared, st->name.parts[0], &kind);
+    }
+    return kind;
+}
+
+static bool writes_rows(statement_kind kind)
+{
+    return kind == STATEMENT_INSERT || kind == STATEMENT_CREATE_TABLE_AS ||
+           kind == STATEMENT_DELETE || kind == STATEMENT_UPDATE || kind == STATEMENT_MERGE;
+}
+
+/* The parameters of PREPARE are EXECUTE's. */
+static status check_params(run *r, const statement *list, const token_range *ranges, size_t count,
+                           error *err)
+{
+    token_range *asked = ARENA_ARRAY(r->a, token_range, count);
+    size_t asked_count = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (list[i].kind != STATEMENT_PREPARE) {
+            asked[asked_count++] = ranges[i];
+        } else { /* one by one only for what is mixed in it */
+            TRY(params_check(&r->tokens, &ranges[i], 1, NULL, r->a, err));
+        }
+    }
+    return params_check(&r->tokens, asked, asked_count, r->request->params, r->a, err);
 }
 
 /* All statements are parsed before the first one runs: a script with a mistake in it changes
@@ -229,19 +279,18 @@ static status parse_script(run *r, statement **ret_statements, size_t *ret_count
     statement *list = ARENA_ARRAY(r->a, statement, count);
     for (size_t i = 0; i < count; i++) {
         TRY(statement_parse(&r->tokens, ranges[i], r->a, &list[i], err));
-        if (r->request->reading_only && statement_changes(list[i].kind)) {
+        statement_kind kind = what_runs(r, &list[i]);
+        if (r->request->reading_only && statement_changes(kind)) {
             error_set(err, STATUS_METHOD,
                       "%s changes something: only reading statements are accepted here",
-                      statement_kind_name(list[i].kind));
+                      statement_kind_name(kind));
             return run_at(STATUS_METHOD, list[i].position, err);
         }
-        if (list[i].kind == STATEMENT_INSERT || list[i].kind == STATEMENT_CREATE_TABLE_AS ||
-            list[i].kind == STATEMENT_DELETE || list[i].kind == STATEMENT_UPDATE ||
-            list[i].kind == STATEMENT_MERGE) {
+        if (writes_rows(kind)) {
             r->profile = WORKER_WRITER;
         }
     }
-    TRY(params_check(&r->tokens, ranges, count, r->request->params, r->a, err));
+    TRY(check_params(r, list, ranges, count, err));
     *ret_statements = list;
     *ret_count = count;
     return STATUS_OK;
@@ -298,6 +347,7 @@ status engine_run(engine *e, const query_request *request, const result_sink *si
     } else {
         atomic_fetch_add(result == STATUS_CANCELLED ? &e->cancelled : &e->failed, 1);
     }
+    prepared_set_free(r.own_prepared);
     arena_free(r.a);
     return result;
 }

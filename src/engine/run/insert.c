@@ -272,6 +272,10 @@ static status map_by_name(insert_target *t, const json *rows, arena *a, error *e
         if (column == t->root->field_count) {
             return insert_no_column(t, name, a, err);
         }
+        if (t->columns[column].number != SIZE_MAX) {
+            return error_set(err, STATUS_INVALID, "the rows have column \"%.*s\" twice",
+                             STR_ARG(name));
+        }
         t->columns[column].number = i;
     }
     t->source_count = json_count(rows);
@@ -404,7 +408,8 @@ static status edit_row(values_edit *v, size_t *at, size_t end)
                       token_is_symbol(v->list, *at, '}');
         depth += opens ? 1 : 0;
         bool value_ends = depth == 1 && (closes || token_is_symbol(v->list, *at, ','));
-        if (value_ends) {
+        bool behind_last = closes && column > 0 && start == *at; /* a comma, as DuckDB takes it */
+        if (value_ends && !behind_last) {
             TRY(edit_value(v, start, *at, column++));
             start = *at + 1;
         }

@@ -200,6 +200,35 @@ status params_check(const token_list *list, const token_range *ranges, size_t co
 
 /* ---- one statement ---- */
 
+/* "?" is the next number, in the order of the text. */
+static str name_at(const token_list *list, size_t at, int64_t *counted, arena *a)
+{
+    str text = token_text(list, at), name = str_slice(text, 1, text.size);
+
+    return name.size > 0 ? name : str_printf(a, "%lld", (long long)++*counted);
+}
+
+static status no_value(const token_list *list, size_t at, str name, const char *hint, error *err)
+{
+    error_set(err, STATUS_INVALID, "parameter \"%.*s\" has no value", STR_ARG(name));
+    error_hint(err, "%s", hint);
+    return run_at(STATUS_INVALID, list->items[at].from, err);
+}
+
+status params_literal(const json *params, str name, arena *a, str *ret_sql, error *err)
+{
+    const json *value = find_value(params, name);
+
+    *ret_sql = STR_NULL;
+    if (value != NULL) {
+        buf *out = buf_in(a, LIMIT_SQL_TEXT);
+        TRY(put_literal(value, out, err));
+        TRY(buf_check(out, "a parameter", err));
+        *ret_sql = buf_str(out);
+    }
+    return STATUS_OK;
+}
+
 status params_edit(const token_list *list, token_range range, const json *params, arena *a,
                    edit_list *edits, error *err)
 {
@@ -208,25 +237,57 @@ status params_edit(const token_list *list, token_range range, const json *params
         if (list->items[i].kind != TOKEN_PARAMETER) {
             continue;
         }
-        str text = token_text(list, i), name = str_slice(text, 1, text.size);
-        if (name.size == 0) {
-            name = str_printf(a, "%lld", (long long)++counted);
+        str name = name_at(list, i, &counted, a), sql;
+        TRY(run_at(params_literal(params, name, a, &sql, err), list->items[i].from, err));
+        if (str_is_null(sql)) {
+            return no_value(list, i, name, "Give an array for ? and $1, an object for $name.", err);
         }
-        const json *value = find_value(params, name);
-        if (value == NULL) {
-            error_set(err, STATUS_INVALID, "parameter \"%.*s\" has no value", STR_ARG(name));
-            error_hint(err, "Give an array for ? and $1, an object for $name.");
-            if (err != NULL) {
-                err->position = (int)list->items[i].from;
-            }
-            return STATUS_INVALID;
-        }
-        buf *out = buf_in(a, LIMIT_SQL_TEXT);
-        TRY(run_at(put_literal(value, out, err), list->items[i].from, err));
-        TRY(buf_check(out, "a parameter", err));
-        vec_push(
-            a, edits,
-            ((edit){.from = list->items[i].from, .to = list->items[i].to, .text = buf_str(out)}));
+        vec_push(a, edits,
+                 ((edit){.from = list->items[i].from, .to = list->items[i].to, .text = sql}));
     }
     return STATUS_OK;
+}
+
+status params_edit_values(const token_list *list, token_range range, const param_value *values,
+                          size_t count, arena *a, edit_list *edits, error *err)
+{
+    int64_t counted = 0;
+    for (size_t i = range.from; i < range.to; i++) {
+        if (list->items[i].kind != TOKEN_PARAMETER) {
+            continue;
+        }
+        str name = name_at(list, i, &counted, a);
+        size_t at = 0;
+        while (at < count && !str_equal_nocase(values[at].name, name)) {
+            at++;
+        }
+        if (at == count) {
+            return no_value(list, i, name, "Give it behind EXECUTE.", err);
+        }
+        vec_push(
+            a, edits,
+            ((edit){.from = list->items[i].from, .to = list->items[i].to, .text = values[at].sql}));
+    }
+    return STATUS_OK;
+}
+
+void params_names(const token_list *list, token_range range, arena *a, str **ret_names,
+                  size_t *ret_count)
+{
+    VEC(str) names = {0};
+    int64_t counted = 0;
+    for (size_t i = range.from; i < range.to; i++) {
+        if (list->items[i].kind == TOKEN_PARAMETER) {
+            str name = name_at(list, i, &counted, a);
+            size_t at = 0;
+            while (at < names.count && !str_equal_nocase(names.items[at], name)) {
+                at++;
+            }
+            if (at == names.count) {
+                vec_push(a, &names, name);
+            }
+        }
+    }
+    *ret_names = names.items;
+    *ret_count = names.count;
 }

@@ -19,4 +19,18 @@ status params_check(const token_list *list, const token_range *ranges, size_t co
 status params_edit(const token_list *list, token_range range, const json *params, arena *a,
                    edit_list *edits, error *err);
 
+/* A parameter's value as SQL: what EXECUTE gives. `name` is a number, counted from 1, or a name. */
+typedef struct param_value {
+    str name, sql;
+} param_value;
+
+/* The same with values that are SQL already. */
+status params_edit_values(const token_list *list, token_range range, const param_value *values,
+                          size_t count, arena *a, edit_list *edits, error *err);
+/* Names of the parameters in the range, without $, each once, in the order of their first place; "?" gives 1, 2, …. */
+void params_names(const token_list *list, token_range range, arena *a, str **ret_names,
+                  size_t *ret_count);
+/* The value as a literal, as params_edit writes it. */
+status params_literal(const json *params, str name, arena *a, str *ret_sql, error *err);
+
 #endif

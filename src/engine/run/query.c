@@ -443,7 +443,9 @@ status query_analyse_form(run *r, const query_form *form, arena *a, query *ret_q
     for (size_t i = 0; form->edits != NULL && i < form->edits->count; i++) {
         vec_push(a, &q.edits, form->edits->items[i]);
     }
-    TRY(params_edit(list, range, r->request->params, a, &q.edits, err));
+    TRY(r->is_executing
+            ? params_edit_values(list, range, r->values, r->value_count, a, &q.edits, err)
+            : params_edit(list, range, r->request->params, a, &q.edits, err));
     TRY(travel_begin(&q, err));
     TRY(shorten_long_names(&q, err));
     TRY(serialize(&q, &first, &found, err));

@@ -13,6 +13,8 @@
 #ifndef TARN_ENGINE_RUN_H
 #define TARN_ENGINE_RUN_H
 
+#include "run/params.h"
+#include "run/prepared.h"
 #include "run/registry.h"
 #include "run/shape.h"
 #include "sql/statement.h"
@@ -41,7 +43,12 @@ typedef struct run {
     token_list tokens;
     str space; /* default namespace */
     query_result result;
-    bool answered; /* the sink was told of the columns */
+    bool answered;              /* the sink was told of the columns */
+    prepared_set *prepared;     /* NULL until the first PREPARE */
+    prepared_set *own_prepared; /* where it lives no longer than the script */
+    bool is_executing;          /* parameters have `values`, not those of the request */
+    const param_value *values;
+    size_t value_count;
 } run;
 
 /* The worker, acquired at the first call. */
@@ -56,6 +63,9 @@ status run_constant_rows(run *r, str sql, bool last, error *err);
 status run_changed(run *r, bool last, int64_t changed_rows, int64_t snapshot_id, error *err);
 /* Gives an error without position the one of the statement's name. */
 status run_at(status result, size_t position, error *err);
+
+/* A statement of the text that r->tokens holds now, within the one that runs. */
+status run_inner(run *r, const statement *st, bool last, error *err);
 
 /* The kinds of statements. `a` ends with the statement; `last`: its rows are the request's
  * answer. */
@@ -72,6 +82,9 @@ status run_call(run *r, const statement *st, bool last, arena *a, error *err);
 status run_insert(run *r, const statement *st, bool last, arena *a, error *err);
 status run_delete(run *r, const statement *st, bool last, arena *a, error *err);
 status run_update(run *r, const statement *st, bool last, arena *a, error *err);
+status run_prepare(run *r, const statement *st, bool last, arena *a, error *err);
+status run_execute(run *r, const statement *st, bool last, arena *a, error *err);
+status run_deallocate(run *r, const statement *st, bool last, arena *a, error *err);
 status run_merge(run *r, const statement *st, bool last, arena *a, error *err);
 
 #endif

@@ -223,6 +223,7 @@ static status choose_files(query *q, query_table *table, error *err)
         .filter = limit_rows > 0 ? NULL : table->filter, /* such a statement has none */
         .no_pruning = !e->options.pruning,
         .limit_rows = limit_rows,
+        .oldest_first = true,
     };
     TRY(ice_scan_plan(e->options.storage, &options, q->a, &table->scan, err));
     for (size_t i = 0; i < table->scan.file_count; i++) {

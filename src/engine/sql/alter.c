@@ -108,6 +108,11 @@ static status parse_add(parser *p, change_list *list)
         vec_push(p->a, list, c);
         return STATUS_OK;
     }
+    bool key = p->at + 1 < p->end && token_is(p->list, p->at + 1, "key");
+    bool bracket = p->at + 1 < p->end && token_is_symbol(p->list, p->at + 1, '(');
+    if (key || bracket || parser_is(p, "constraint")) {
+        TRY(parser_refuse_constraint(p, "ALTER TABLE"));
+    }
     bool many = parser_skip(p, "columns");
     if (!many) {
         (void)parser_skip(p, "column");
@@ -499,6 +504,10 @@ status parser_comment(parser *p, statement *st)
     c->text = STR_NULL;
     if (parser_skip(p, "column")) {
         c->kind = CHANGE_COLUMN_COMMENT;
+    } else if (parser_is(p, "view")) {
+        return parser_place(
+            p, parser_position(p),
+            error_set(p->err, STATUS_UNSUPPORTED, "COMMENT ON VIEW is not supported"));
     } else {
         TRY(parser_expect(p, "table"));
     }
@@ -551,12 +560,9 @@ static status parse_argument(parser *p, statement_argument *ret_argument)
     return STATUS_OK;
 }
 
-status parser_call(parser *p, statement *st)
+status parser_arguments(parser *p, statement *st)
 {
     VEC(statement_argument) arguments = {0};
-    st->kind = STATEMENT_CALL;
-    p->at++;
-    TRY(parser_name(p, &st->name));
     TRY(parser_expect_symbol(p, '('));
     while (!parser_is_symbol(p, ')')) {
         statement_argument argument;
@@ -569,5 +575,14 @@ status parser_call(parser *p, statement *st)
     TRY(parser_expect_symbol(p, ')'));
     st->arguments = arguments.items;
     st->argument_count = arguments.count;
+    return STATUS_OK;
+}
+
+status parser_call(parser *p, statement *st)
+{
+    st->kind = STATEMENT_CALL;
+    p->at++;
+    TRY(parser_name(p, &st->name));
+    TRY(parser_arguments(p, st));
     return parser_at_end(p) ? STATUS_OK : parser_fail(p);
 }

@@ -157,8 +157,7 @@ status parser_type(parser *p, str *ret_text)
     return STATUS_OK;
 }
 
-/* Constraints that Iceberg tables do not have. */
-static status refuse_constraint(const parser *p, const char *what)
+status parser_refuse_constraint(const parser *p, const char *what)
 {
     static const struct {
         const char *word, *name, *hint;
@@ -240,11 +239,21 @@ status parser_column_rest(parser *p, const char *what, statement_column *column)
         } else if (parser_skip(p, "default")) {
             TRY(parser_constant(p, &column->fallback));
         } else if (!parser_skip(p, "null")) {
-            TRY(refuse_constraint(p, what));
+            TRY(parser_refuse_constraint(p, what));
             return parser_fail(p);
         }
     }
     return STATUS_OK;
+}
+
+/* Behind the first name of "(a, b) AS". */
+static bool is_names_as(const parser *p)
+{
+    size_t at = p->at;
+    while (at + 1 < p->end && token_is_symbol(p->list, at, ',') && token_is_name(p->list, at + 1)) {
+        at += 2;
+    }
+    return at + 1 < p->end && token_is_symbol(p->list, at, ')') && token_is(p->list, at + 1, "as");
 }
 
 static status parse_column(parser *p, statement_column *ret_column)
@@ -257,10 +266,18 @@ static status parse_column(parser *p, statement_column *ret_column)
                                               token_is(p->list, p->at + 1, "key"));
         if (parser_is(p, table_constraints[i]) &&
             (bracket || i == COUNT_OF(table_constraints) - 1)) {
-            return refuse_constraint(p, "CREATE TABLE");
+            return parser_refuse_constraint(p, "CREATE TABLE");
         }
     }
     TRY(parser_word(p, &column.name));
+    if (parser_is(p, "as") || parser_is(p, "generated")) {
+        return parser_refuse_constraint(p, "CREATE TABLE");
+    }
+    if (is_names_as(p)) {
+        error_set(p->err, STATUS_UNSUPPORTED, "column \"%.*s\" has no type", STR_ARG(column.name));
+        error_hint(p->err, "CREATE TABLE … AS takes the names of its SELECT.");
+        return parser_place(p, column.position, STATUS_UNSUPPORTED);
+    }
     TRY(parser_column_rest(p, "CREATE TABLE", &column));
     *ret_column = column;
     return STATUS_OK;
@@ -514,6 +531,11 @@ status parser_insert(parser *p, statement *st)
         return parser_fail(p);
     }
     st->source = parser_is(p, "values") ? INSERT_VALUES : INSERT_SELECT;
+    if (st->by_name && st->source == INSERT_VALUES) {
+        size_t position = parser_position(p);
+        error_set(p->err, STATUS_SYNTAX, "INSERT BY NAME takes a SELECT: VALUES have no names");
+        return parser_place(p, position, STATUS_SYNTAX);
+    }
     st->body = (token_range){.from = p->at, .to = p->end};
     return STATUS_OK;
 }

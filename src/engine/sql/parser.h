@@ -59,6 +59,8 @@ status parser_property_list(parser *p, bool keys_only, const catalog_property **
  * messages. */
 status parser_column_rest(parser *p, const char *what, statement_column *column);
 status parser_type(parser *p, str *ret_text);
+/* Refuses what Iceberg tables do not have by name: PRIMARY KEY, CHECK, GENERATED …; OK where none of it stands here. */
+status parser_refuse_constraint(const parser *p, const char *what);
 /* A number, a text, NULL, true, false, DATE 'x' and the like: what DEFAULT takes. */
 status parser_constant(parser *p, token_range *ret_value);
 
@@ -66,5 +68,11 @@ status parser_constant(parser *p, token_range *ret_value);
 status parser_alter(parser *p, statement *st);
 status parser_comment(parser *p, statement *st);
 status parser_call(parser *p, statement *st);
+/* (value, name => value, name := value) */
+status parser_arguments(parser *p, statement *st);
+/* prepare.c */
+status parser_prepare(parser *p, statement *st);
+status parser_execute(parser *p, statement *st);
+status parser_deallocate(parser *p, statement *st);
 
 #endif

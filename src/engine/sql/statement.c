@@ -211,11 +211,6 @@ static const struct {
     {"checkpoint", NULL, STATUS_DENIED, ""},
     {"vacuum", NULL, STATUS_UNSUPPORTED, ""},
     {"analyze", NULL, STATUS_UNSUPPORTED, ""},
-    {"prepare", NULL, STATUS_UNSUPPORTED,
-     "Give parameters with the statement: tarn sql --param name=value."},
-    {"execute", NULL, STATUS_UNSUPPORTED,
-     "Give parameters with the statement: tarn sql --param name=value."},
-    {"deallocate", NULL, STATUS_UNSUPPORTED, ""},
     {"grant", NULL, STATUS_UNSUPPORTED,
      "Rights come with a principal's role: tarn user create --role."},
     {"revoke", NULL, STATUS_UNSUPPORTED,
@@ -335,10 +330,21 @@ static bool is_name_alone(const parser *p)
     return parser_name(&ahead, &name) == STATUS_OK && parser_at_end(&ahead);
 }
 
-static status parse_describe(parser *p, statement *st)
+/* What is no name but a query: DuckDB describes it. */
+static bool is_query(const parser *p)
 {
     static const char *const queries[] = {"select", "with",  "from",   "values",
                                           "table",  "pivot", "unpivot"};
+    for (size_t i = 0; i < COUNT_OF(queries); i++) {
+        if (parser_is(p, queries[i])) {
+            return true;
+        }
+    }
+    return parser_is_symbol(p, '(');
+}
+
+static status parse_describe(parser *p, statement *st)
+{
     p->at++;
     if (parser_at_end(p)) {
         st->kind = STATEMENT_SHOW_ALL_TABLES;
@@ -350,10 +356,8 @@ static status parse_describe(parser *p, statement *st)
         TRY(parser_name(p, &st->name));
         return expect_end(p);
     }
-    for (size_t i = 0; i < COUNT_OF(queries); i++) {
-        if (parser_is(p, queries[i])) {
-            return STATUS_OK;
-        }
+    if (is_query(p)) {
+        return STATUS_OK;
     }
     if (is_name_alone(p)) {
         st->kind = STATEMENT_DESCRIBE_TABLE;
@@ -374,6 +378,13 @@ static status parse_show_tables(parser *p, statement *st)
 static status parse_show(parser *p, statement *st)
 {
     p->at++;
+    if (parser_at_end(p)) {
+        st->kind = STATEMENT_SHOW_ALL_TABLES;
+        return STATUS_OK;
+    }
+    if (is_query(p)) {
+        return STATUS_OK;
+    }
     if (parser_skip(p, "tables")) {
         return parse_show_tables(p, st);
     }
@@ -500,15 +511,34 @@ static const struct {
     const char *word;
     status (*parse)(parser *p, statement *st);
 } accepted[] = {
-    {"select", parse_read},       {"from", parse_read},          {"values", parse_read},
-    {"table", parse_read},        {"with", parse_with},          {"summarize", parse_read},
-    {"pivot", parse_read},        {"pivot_wider", parse_read},   {"unpivot", parse_read},
-    {"pivot_longer", parse_read}, {"explain", parse_explain},    {"describe", parse_describe},
-    {"desc", parse_describe},     {"show", parse_show},          {"use", parse_use},
-    {"create", parse_create},     {"drop", parse_drop},          {"insert", parser_insert},
-    {"alter", parse_alter},       {"comment", parser_comment},   {"call", parser_call},
-    {"delete", parser_delete},    {"truncate", parser_truncate}, {"update", parser_update},
+    {"select", parse_read},
+    {"from", parse_read},
+    {"values", parse_read},
+    {"table", parse_read},
+    {"with", parse_with},
+    {"summarize", parse_read},
+    {"pivot", parse_read},
+    {"pivot_wider", parse_read},
+    {"unpivot", parse_read},
+    {"pivot_longer", parse_read},
+    {"explain", parse_explain},
+    {"describe", parse_describe},
+    {"desc", parse_describe},
+    {"show", parse_show},
+    {"use", parse_use},
+    {"create", parse_create},
+    {"drop", parse_drop},
+    {"insert", parser_insert},
+    {"alter", parse_alter},
+    {"comment", parser_comment},
+    {"call", parser_call},
+    {"delete", parser_delete},
+    {"truncate", parser_truncate},
+    {"update", parser_update},
     {"merge", parser_merge},
+    {"prepare", parser_prepare},
+    {"execute", parser_execute},
+    {"deallocate", parser_deallocate},
 };
 
 status statement_parse(const token_list *list, token_range range, arena *a,

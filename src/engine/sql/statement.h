@@ -34,7 +34,10 @@
     X(TRUNCATE, "TRUNCATE", true)                    \
     X(ALTER_TABLE, "ALTER TABLE", true)              \
     X(COMMENT, "COMMENT ON", true)                   \
-    X(CALL, "CALL", true)
+    X(CALL, "CALL", true)                            \
+    X(PREPARE, "PREPARE", false)                     \
+    X(EXECUTE, "EXECUTE", false)                     \
+    X(DEALLOCATE, "DEALLOCATE", false)
 
 typedef enum statement_kind {
 #define X(name, ...) STATEMENT_##name,
@@ -159,7 +162,9 @@ typedef struct statement {
     /* ALTER TABLE, COMMENT ON: in order, all or none */
     const statement_change *changes;
     size_t change_count;
-    /* CALL: the procedure's name is `name` */
+    /* PREPARE: what is prepared; its parameters' types are in `columns`, its text is `body` */
+    statement_kind inner;
+    /* CALL: the procedure's name is `name`; EXECUTE */
     const statement_argument *arguments;
     size_t argument_count;
     /* CREATE TABLE */

@@ -3,6 +3,8 @@
  * statement behind it; to itself only when recursive, and then in the recursive half alone. */
 #include "sql/tree.h"
 
+#include <string.h>
+
 #include "sql/allow.h"
 
 typedef struct scope scope;
@@ -281,6 +283,31 @@ static status parser_error(const json *answer, error *err)
     return STATUS_SYNTAX;
 }
 
+/* DuckDB writes numbers that are infinite or none as words, which JSON does not have. Their value matters to nobody
+ * here, so zeros take their place. */
+static str without_infinity(str text, arena *a)
+{
+    static const str words[] = {STR_INIT("Infinity"), STR_INIT("NaN")};
+    char *copy = arena_alloc(a, text.size + 1);
+    bool inside = false;
+
+    memcpy(copy, text.data, text.size);
+    for (size_t i = 0; i < text.size; i++) {
+        if (inside && copy[i] == '\\') {
+            i++;
+        } else if (copy[i] == '"') {
+            inside = !inside;
+        }
+        for (size_t k = 0; !inside && k < COUNT_OF(words); k++) {
+            if (str_starts_with(str_slice(text, i, text.size), words[k])) {
+                memset(copy + i, ' ', words[k].size);
+                copy[i] = '0';
+            }
+        }
+    }
+    return str_from(copy, text.size);
+}
+
 status tree_read(str text, arena *a, tree *ret_tree, error *err)
 {
     const json *answer;
@@ -288,6 +315,9 @@ status tree_read(str text, arena *a, tree *ret_tree, error *err)
     walk w = {.out = &found, .a = a, .err = err, .check = allow_enabled()};
 
     status parsed = json_parse(text, a, &answer, err);
+    if (parsed != STATUS_OK && parsed != STATUS_TOO_LARGE) {
+        parsed = json_parse(without_infinity(text, a), a, &answer, err);
+    }
     if (parsed == STATUS_TOO_LARGE) {
         error_set(err, STATUS_TOO_LARGE, "the statement is nested too deeply");
         error_hint(err, "Split long chains of operators, or use a list function.");

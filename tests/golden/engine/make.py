@@ -2,7 +2,7 @@
 
     python3 make.py            needs: pip install duckdb==1.5.6
 
-statements.jsonl   scripts of STATEMENTS, with the kinds of statements that DuckDB's parser finds in each, or its error
+statements.jsonl   scripts of STATEMENTS and of scripts.py, with the kinds of statements that DuckDB's parser finds in each, or its error
 trees.jsonl        json_serialize_sql of the texts in TREES
 explained.jsonl    EXPLAIN (FORMAT JSON) of the queries in EXPLAINED, and the parse tree of the filters in it
 *.parquet          files with and without field ids
@@ -14,6 +14,8 @@ import re
 import tempfile
 
 import duckdb
+
+from scripts import SCRIPTS
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 
@@ -173,7 +175,7 @@ def write(name, rows):
 
 
 def statements(con):
-    for sql in STATEMENTS:
+    for sql in STATEMENTS + SCRIPTS:
         try:
             found = [str(s.type).split(".")[-1] for s in con.extract_statements(sql)]
             yield {"sql": sql, "kinds": found}

@@ -37,14 +37,18 @@ static void test_accepted_statements_are_of_duckdbs_kind(void **given)
         {STATEMENT_ALTER_TABLE, "ALTER"},
         {STATEMENT_COMMENT, "ALTER"},
         {STATEMENT_CALL, "CALL"},
+        {STATEMENT_PREPARE, "PREPARE"},
+        {STATEMENT_EXECUTE, "EXECUTE"},
+        {STATEMENT_DEALLOCATE, "DROP"},
         {STATEMENT_USE, "SET"},
         {STATEMENT_SHOW_TABLES, "SELECT"},
         {STATEMENT_SHOW_ALL_TABLES, "SELECT"},
+        {STATEMENT_SHOW_SCHEMAS, "SELECT"},
         {STATEMENT_DESCRIBE_TABLE, "SELECT"},
     };
     str rest = GOLDEN(f, "engine/statements.jsonl");
     const json *entry;
-    size_t accepted = 0, refused = 0;
+    size_t accepted = 0, refused = 0, different = 0;
     while ((entry = golden_next(f, &rest)) != NULL) {
         const json *theirs = json_get(entry, "kinds");
         token_list list;
@@ -53,8 +57,10 @@ static void test_accepted_statements_are_of_duckdbs_kind(void **given)
         if (theirs == NULL) {
             continue;
         }
-        EXPECT_OK(
-            token_scan(json_str_or(json_get(entry, "sql"), STR("")), f->arena, &list, &f->err));
+        str sql = json_str_or(json_get(entry, "sql"), STR(""));
+        if (token_scan(sql, f->arena, &list, &f->err) != STATUS_OK) {
+            continue; /* test_token.c tells */
+        }
         token_split(&list, f->arena, &ranges, &count);
         for (size_t i = 0; i < count; i++) {
             statement st;
@@ -64,20 +70,23 @@ static void test_accepted_statements_are_of_duckdbs_kind(void **given)
                 refused++;
                 continue;
             }
-            assert_int_equal(result, STATUS_OK);
             bool same = false;
-            for (size_t k = 0; k < COUNT_OF(kinds); k++) {
+            for (size_t k = 0; result == STATUS_OK && k < COUNT_OF(kinds); k++) {
                 same =
                     same || (kinds[k].ours == st.kind && str_equal(kind, str_c(kinds[k].theirs)));
             }
             if (!same) {
-                fail_msg("%s, but DuckDB says %.*s", statement_kind_name(st.kind), STR_ARG(kind));
+                print_error("%s, but DuckDB says %.*s: %.*s\n",
+                            result == STATUS_OK ? statement_kind_name(st.kind) : f->err.message,
+                            STR_ARG(kind), STR_ARG(sql));
+                different++;
             }
             accepted++;
         }
     }
-    assert_true(accepted > 90);
-    assert_true(refused > 20);
+    assert_int_equal(different, 0);
+    assert_true(accepted > 300);
+    assert_true(refused > 60);
 }
 
 static void test_create_table_gives_columns_partitioning_and_properties(void **given)

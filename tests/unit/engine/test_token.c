@@ -1,5 +1,7 @@
 /* Where tokens and statements begin and end. */
 #include "golden_lines.h"
+#include <stddef.h>
+
 #include "sql/token.h"
 
 static token_list scan(fixture *f, const char *sql)
@@ -14,7 +16,7 @@ static void test_a_script_splits_as_duckdb_splits_it(void **given)
     fixture *f = *given;
     str rest = GOLDEN(f, "engine/statements.jsonl");
     const json *entry;
-    size_t compared = 0;
+    size_t compared = 0, different = 0;
     while ((entry = golden_next(f, &rest)) != NULL) {
         str sql = json_str_or(json_get(entry, "sql"), STR(""));
         token_list list;
@@ -23,14 +25,18 @@ static void test_a_script_splits_as_duckdb_splits_it(void **given)
         if (json_get(entry, "kinds") == NULL) {
             continue;
         }
-        EXPECT_OK(token_scan(sql, f->arena, &list, &f->err));
-        token_split(&list, f->arena, &ranges, &count);
-        if (count != json_count(json_get(entry, "kinds"))) {
-            fail_msg("%zu statements in: %.*s", count, STR_ARG(sql));
-        }
         compared++;
+        count = SIZE_MAX;
+        if (token_scan(sql, f->arena, &list, &f->err) == STATUS_OK) {
+            token_split(&list, f->arena, &ranges, &count);
+        }
+        if (count != json_count(json_get(entry, "kinds"))) {
+            print_error("%td statements in: %.*s\n", (ptrdiff_t)count, STR_ARG(sql));
+            different++;
+        }
     }
-    assert_true(compared > 100);
+    assert_int_equal(different, 0);
+    assert_true(compared > 400);
 }
 
 static void test_what_duckdb_finds_unterminated_is_refused_with_its_position(void **given)

@@ -64,6 +64,9 @@ typedef struct ice_scan_options {
     /* Rows that are enough, whichever they are: no further files and manifests are read. 0: all are wanted. Without
      * effect where there is a filter, or rows may be deleted. */
     int64_t limit_rows;
+    /* Files in the order in which they came into the table, so that its rows come as they were inserted, and a limit
+     * takes the first of them; else in list order. */
+    bool oldest_first;
 } ice_scan_options;
 
 typedef struct ice_scan_file {
@@ -82,7 +85,7 @@ typedef struct ice_file_deletes {
 } ice_file_deletes;
 
 typedef struct ice_scan {
-    const ice_file *files; /* data files to read, in list order */
+    const ice_file *files; /* data files to read, in list order or the oldest first */
     size_t file_count;
     const ice_file *deletes; /* delete files that apply to at least one of them */
     size_t delete_count;
