@@ -284,7 +284,7 @@ static const thrift_shape statistics_shape = SHAPE(raw_statistics, statistics_fi
 typedef struct raw_column {
     int32_t type;
     int64_t value_count, uncompressed_bytes, compressed_bytes;
-    int64_t data_page_offset, dictionary_page_offset;
+    int64_t data_page_offset, dictionary_page_offset, bloom_filter_offset;
     raw_statistics stats;
 } raw_column;
 
@@ -296,6 +296,7 @@ static const thrift_field column_fields[] = {
     FIELD(9, THRIFT_INT64, raw_column, data_page_offset),
     FIELD(11, THRIFT_INT64, raw_column, dictionary_page_offset),
     {12, THRIFT_STRUCT, offsetof(raw_column, stats), NONE, &statistics_shape},
+    FIELD(14, THRIFT_INT64, raw_column, bloom_filter_offset),
 };
 static const thrift_shape column_shape = SHAPE(raw_column, column_fields);
 
@@ -380,6 +381,7 @@ static const char *finish_chunk(void *context, size_t index, const void *from, v
         /* Some writers say 0 for none: the file begins with its magic there. */
         .dictionary_page_offset =
             column->dictionary_page_offset > 0 ? column->dictionary_page_offset : -1,
+        .has_bloom_filter = column->bloom_filter_offset > 0,
     };
     set_statistics(&column->stats, e, &c->stats);
     return NULL;

@@ -85,4 +85,19 @@ def snapshots_of_before_have_their_own_files():
     contains(files_of(f"SELECT id FROM t AT (VERSION => {first}) LIMIT 3"), "1 by limit")
 
 
+@test
+def bloom_filters_hide_no_rows():
+    """DuckDB looks up bytes as their text, and 0.0 where -0.0 is."""
+    server().rows("CREATE TABLE blooming (n BIGINT, b BLOB, f FLOAT, d DOUBLE, s STRUCT(b BLOB))"
+                  " WITH ('write.parquet.bloom-filter-enabled.column.n' = 'true')")
+    server().rows(r"INSERT INTO blooming SELECT range, CASE range % 3 WHEN 0 THEN '\x0A'::BLOB WHEN 1 THEN '\xFF\x00a'::BLOB END,"
+                  r" CASE WHEN range % 2 = 0 THEN '-0'::FLOAT ELSE 1.5 END, CASE WHEN range % 2 = 0 THEN '-0'::DOUBLE ELSE 1.5 END,"
+                  r" {'b': CASE WHEN range % 2 = 0 THEN '\x0A'::BLOB ELSE '\xAA'::BLOB END} FROM range(60)")
+    for condition, rows in ((r"b = '\x0A'::BLOB", 20), (r"b = '\xFF\x00a'::BLOB", 20), (r"b IN ('\x0A'::BLOB, 'x'::BLOB)", 20),
+                            ("b IS NULL", 20), (r"b > '\x0A'::BLOB", 20), ("f = 0.0", 30), ("d = 0", 30), ("d = 1.5", 30),
+                            (r"s.b = '\x0A'::BLOB", 30), ("n = 7", 1)):
+        equal(server().value(f"SELECT count(*) FROM blooming WHERE {condition}"), rows, condition)
+    equal(server().rows(r"SELECT count(*) FROM blooming x JOIN (SELECT '\x0A'::BLOB AS b) y USING (b)"), [[20]])
+
+
 main()

@@ -112,6 +112,19 @@ static bool needs_recast(const parquet_element *e)
     }
 }
 
+static bool is_misfiltered(const parquet_footer *footer, const parquet_element *e, ice_kind kind)
+{
+    if (kind != ICE_BINARY && kind != ICE_FLOAT && kind != ICE_DOUBLE) {
+        return false;
+    }
+    for (size_t i = 0; i < footer->row_group_count; i++) {
+        if (footer->row_groups[i].columns[e->leaf_index].has_bloom_filter) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool is_ambiguous(const shape_node *node, bool is_root)
 {
     static const char *const virtual_names[] = {"filename", "file_index", "file_row_number"};
@@ -199,6 +212,7 @@ static void read_node(reader *r, shape_node *node, bool is_element)
         node->precision = e->precision;
         node->scale = e->scale;
         node->recast = needs_recast(e);
+        node->misfiltered = is_misfiltered(r->footer, e, node->kind);
     } else if (e->logical == PARQUET_LOGICAL_LIST && e->child_count == 1) {
         r->at++;
         read_list(r, node);
@@ -222,8 +236,8 @@ static void read_node(reader *r, shape_node *node, bool is_element)
 /* A text that is equal exactly for equal trees: the names are quoted by their length. */
 static void describe(const shape_node *node, buf *out)
 {
-    buf_printf(out, "%d:%d:%d:%d:%d:%zu:", (int)node->kind, node->field_id, node->precision,
-               node->scale, node->recast ? 1 : 0, node->name.size);
+    buf_printf(out, "%d:%d:%d:%d:%d:%d:%zu:", (int)node->kind, node->field_id, node->precision,
+               node->scale, node->recast, node->misfiltered, node->name.size);
     buf_add_str(out, node->name);
     buf_printf(out, "%s[%zu", node->bare ? "b" : "", node->child_count);
     for (size_t i = 0; i < node->child_count; i++) {

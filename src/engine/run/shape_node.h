@@ -13,6 +13,9 @@ struct shape_node {
     ice_kind kind;
     int32_t precision, scale;
     bool recast; /* DuckDB reads another of its types than the kind's own: a cast is needed */
+    /* has a Bloom filter that DuckDB asks wrongly: bytes are looked up as their text, and 0.0 does not find -0.0. No
+     * comparison may reach the file's reader */
+    bool misfiltered;
     /* two members (or columns) whose names differ in case alone, or the name of a virtual column:
      * DuckDB has other names for them, so they are told apart by position */
     bool ambiguous;

@@ -16,7 +16,7 @@
 
 static bool same_type(const shape_node *node, const ice_type *type)
 {
-    if (node->recast || node->ambiguous || node->bare) {
+    if (node->recast || node->ambiguous || node->bare || node->misfiltered) {
         return false;
     }
     switch (type->kind) {
@@ -385,6 +385,12 @@ static status put_simple(builder *b, const shape_node *node, const ice_type *typ
         buf_printf(b->out, "encode(%.*s)", STR_ARG(value));
     } else if (type->kind == ICE_GEOMETRY && node->kind == ICE_BINARY) {
         buf_printf(b->out, "ST_GeomFromWKB(%.*s)", STR_ARG(value));
+    } else if (node->misfiltered) {
+        /* Says what the value says, and is not its column. */
+        buf_printf(b->out, "CASE WHEN %.*s IS NOT NULL THEN CAST(%.*s AS ", STR_ARG(value),
+                   STR_ARG(value));
+        engine_duckdb_type(type, b->out);
+        buf_add_c(b->out, ") END");
     } else {
         /* The session's zone is UTC, so that casts between timestamps keep the numbers. */
         buf_printf(b->out, "CAST(%.*s AS ", STR_ARG(value));

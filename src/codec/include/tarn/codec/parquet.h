@@ -94,6 +94,7 @@ typedef struct parquet_column {
     int64_t compressed_bytes, uncompressed_bytes;
     int64_t data_page_offset;
     int64_t dictionary_page_offset; /* -1 where absent */
+    bool has_bloom_filter;
     parquet_statistics stats;
 } parquet_column;
 
