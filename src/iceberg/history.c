@@ -399,7 +399,7 @@ static status set_entry(ice_builder *b, const char *key, const json *entry, erro
         return error_set(err, STATUS_NO_SNAPSHOT, "snapshot %lld of \"%s\" does not exist",
                          (long long)id, key);
     }
-    edit_list(&b->now, key, &id, 1, entry, b->memory, NULL);
+    edit_list(&b->now, key, &id, 1, entry, b->memory, &b->obsolete);
     return STATUS_OK;
 }
 

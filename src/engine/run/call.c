@@ -183,6 +183,12 @@ static const struct {
      false,
      ACTION_TABLE_WRITE,
      set_current_snapshot},
+    {"compute_table_stats",
+     {"table", "snapshot_id", "columns"},
+     1,
+     false,
+     ACTION_TABLE_WRITE,
+     call_compute_table_stats},
     {"register_table",
      {"table", "metadata_file", "rebase"},
      2,
@@ -218,7 +224,7 @@ static status find_procedure(const run *r, const statement *st, arena *a, size_t
     return run_at(STATUS_NO_FUNCTION, st->name.position, err);
 }
 
-/* 'text', 12, -3, TIMESTAMP '…': as text; MAP {…} as it is written; NULL is STR_NULL. */
+/* 'text', 12, -3, TIMESTAMP '…': as text; MAP {…}, ARRAY (…) and […] as they are written; NULL is STR_NULL. */
 static status value_of(const run *r, const statement_argument *argument, arena *a, str *ret_text,
                        error *err)
 {
@@ -233,7 +239,8 @@ static status value_of(const run *r, const statement_argument *argument, arena *
         *ret_text = STR_NULL;
         return STATUS_OK;
     }
-    if (v.to > v.from + 1 && token_is(list, v.from, "map")) {
+    if (v.to > v.from + 1 && (token_is(list, v.from, "map") || token_is(list, v.from, "array") ||
+                              token_is_symbol(list, v.from, '['))) {
         *ret_text = str_slice(list->sql, list->items[v.from].from, list->items[v.to - 1].to);
         return STATUS_OK;
     }

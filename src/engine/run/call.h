@@ -16,6 +16,8 @@ typedef struct call {
     table_name table;
 } call;
 
+/* analyze.c */
+status call_compute_table_stats(call *c, error *err);
 /* register.c */
 status call_register_table(call *c, error *err);
 

@@ -202,6 +202,7 @@ static status (*const runners[])(run *r, const statement *st, bool last, arena *
     [STATEMENT_ALTER_TABLE] = run_alter,
     [STATEMENT_COMMENT] = run_alter,
     [STATEMENT_CALL] = run_call,
+    [STATEMENT_ANALYZE] = run_analyze,
     [STATEMENT_PREPARE] = run_prepare,
     [STATEMENT_EXECUTE] = run_execute,
     [STATEMENT_DEALLOCATE] = run_deallocate,

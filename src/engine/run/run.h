@@ -82,6 +82,7 @@ status run_call(run *r, const statement *st, bool last, arena *a, error *err);
 status run_insert(run *r, const statement *st, bool last, arena *a, error *err);
 status run_delete(run *r, const statement *st, bool last, arena *a, error *err);
 status run_update(run *r, const statement *st, bool last, arena *a, error *err);
+status run_analyze(run *r, const statement *st, bool last, arena *a, error *err);
 status run_prepare(run *r, const statement *st, bool last, arena *a, error *err);
 status run_execute(run *r, const statement *st, bool last, arena *a, error *err);
 status run_deallocate(run *r, const statement *st, bool last, arena *a, error *err);

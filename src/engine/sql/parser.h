@@ -70,6 +70,7 @@ status parser_comment(parser *p, statement *st);
 status parser_call(parser *p, statement *st);
 /* (value, name => value, name := value) */
 status parser_arguments(parser *p, statement *st);
+status parser_analyze(parser *p, statement *st); /* analyze.c */
 /* prepare.c */
 status parser_prepare(parser *p, statement *st);
 status parser_execute(parser *p, statement *st);

@@ -35,6 +35,7 @@
     X(ALTER_TABLE, "ALTER TABLE", true)              \
     X(COMMENT, "COMMENT ON", true)                   \
     X(CALL, "CALL", true)                            \
+    X(ANALYZE, "ANALYZE", true)                      \
     X(PREPARE, "PREPARE", false)                     \
     X(EXECUTE, "EXECUTE", false)                     \
     X(DEALLOCATE, "DEALLOCATE", false)
@@ -195,7 +196,7 @@ typedef struct statement {
     bool overwrite;        /* INSERT OVERWRITE */
     insert_source source;
     bool by_name;
-    const str *insert_columns; /* NULL: not given */
+    const str *insert_columns; /* NULL: not given; of ANALYZE too */
     const size_t *insert_positions;
     size_t insert_column_count;
     /* the SELECT (or VALUES) of CREATE TABLE AS and INSERT, and what EXPLAIN explains */

@@ -33,6 +33,9 @@ typedef struct duck_failure duck_failure; /* duckdb_error_data */
 typedef struct duck_arrow_options duck_arrow_options;
 typedef struct duck_scalar_function duck_scalar_function;
 typedef struct duck_function_info duck_function_info;
+typedef struct duck_aggregate_function duck_aggregate_function;
+typedef struct duck_aggregate_state
+    duck_aggregate_state; /* as many bytes as the function asks for */
 
 /* Passed by value in places: the layout is the library's. */
 typedef struct duck_result {
@@ -130,6 +133,15 @@ typedef enum duck_type {
 } duck_type;
 
 typedef void (*duck_scalar_call)(duck_function_info *info, duck_chunk *input, duck_vector *output);
+typedef duck_index (*duck_aggregate_size)(duck_function_info *info);
+typedef void (*duck_aggregate_init)(duck_function_info *info, duck_aggregate_state *state);
+typedef void (*duck_aggregate_update)(duck_function_info *info, duck_chunk *input,
+                                      duck_aggregate_state **states);
+typedef void (*duck_aggregate_combine)(duck_function_info *info, duck_aggregate_state **source,
+                                       duck_aggregate_state **target, duck_index count);
+typedef void (*duck_aggregate_finalize)(duck_function_info *info, duck_aggregate_state **states,
+                                        duck_vector *result, duck_index count, duck_index offset);
+typedef void (*duck_aggregate_destroy)(duck_aggregate_state **states, duck_index count);
 
 /* clang-format off */
 /*  returns            name (without "duckdb_")     parameters */
@@ -216,7 +228,17 @@ typedef void (*duck_scalar_call)(duck_function_info *info, duck_chunk *input, du
     X(void,                scalar_function_set_return_type, (duck_scalar_function *f, duck_logical_type *t))     \
     X(void,                scalar_function_set_function, (duck_scalar_function *f, duck_scalar_call call))       \
     X(void,                scalar_function_set_error,   (duck_function_info *info, const char *message))         \
-    X(duck_state,          register_scalar_function,    (duck_connection *c, duck_scalar_function *f))
+    X(duck_state,          register_scalar_function,    (duck_connection *c, duck_scalar_function *f))           \
+    X(duck_aggregate_function *, create_aggregate_function, (void))                                              \
+    X(void,                destroy_aggregate_function,  (duck_aggregate_function **f))                           \
+    X(void,                aggregate_function_set_name, (duck_aggregate_function *f, const char *name))          \
+    X(void,                aggregate_function_add_parameter, (duck_aggregate_function *f, duck_logical_type *t)) \
+    X(void,                aggregate_function_set_return_type, (duck_aggregate_function *f, duck_logical_type *t)) \
+    X(void,                aggregate_function_set_functions, (duck_aggregate_function *f, duck_aggregate_size size, duck_aggregate_init init, duck_aggregate_update update, duck_aggregate_combine combine, duck_aggregate_finalize finalize)) \
+    X(void,                aggregate_function_set_destructor, (duck_aggregate_function *f, duck_aggregate_destroy destroy)) \
+    X(void,                aggregate_function_set_error, (duck_function_info *info, const char *message))        \
+    X(duck_state,          register_aggregate_function, (duck_connection *c, duck_aggregate_function *f))        \
+    X(void,                vector_assign_string_element_len, (duck_vector *v, duck_index index, const char *text, duck_index size))
 
 /* Deprecated by DuckDB without a successor (reference: a result can be streamed only through these). Used in
  * worker/stream.c alone. */

@@ -181,6 +181,9 @@ status session_open(const session_options *options, session *s, error *err)
         result = session_add_functions(s->connection, err);
     }
     if (result == STATUS_OK) {
+        result = session_add_theta(s->connection, err);
+    }
+    if (result == STATUS_OK) {
         result = delete_sets_add_functions(s->connection, err);
         types_learn_keywords(s->connection);
     }

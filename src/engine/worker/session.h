@@ -58,5 +58,7 @@ status session_fail(session *s, str sql, const char *message, bool *is_fatal, er
 
 /* The scalar functions that tarn adds (functions.c). */
 status session_add_functions(duck_connection *connection, error *err);
+/* theta.c: tarn_theta(value): the theta sketch of a column, in hexadecimal digits. */
+status session_add_theta(duck_connection *connection, error *err);
 
 #endif

@@ -37,6 +37,7 @@ static void test_accepted_statements_are_of_duckdbs_kind(void **given)
         {STATEMENT_ALTER_TABLE, "ALTER"},
         {STATEMENT_COMMENT, "ALTER"},
         {STATEMENT_CALL, "CALL"},
+        {STATEMENT_ANALYZE, "VACUUM"},
         {STATEMENT_PREPARE, "PREPARE"},
         {STATEMENT_EXECUTE, "EXECUTE"},
         {STATEMENT_DEALLOCATE, "DROP"},
