@@ -110,36 +110,45 @@ static status commit_move(call *c, move *v, error *err)
     return run_constant_rows(c->r, buf_str(sql), c->last, err);
 }
 
-static status take_id(const call *c, size_t argument, int64_t *ret_id, error *err)
+status call_take_int(const call *c, size_t argument, const char *what, int64_t *ret_value,
+                     error *err)
 {
-    if (str_to_int64(c->values[argument], ret_id, NULL) != STATUS_OK) {
-        return run_at(error_set(err, STATUS_INVALID, "snapshot id \"%.*s\" is no number",
+    if (str_to_int64(c->values[argument], ret_value, NULL) != STATUS_OK) {
+        return run_at(error_set(err, STATUS_INVALID, "%s \"%.*s\" is no number", what,
                                 STR_ARG(c->values[argument])),
                       c->given[argument]->position, err);
     }
     return STATUS_OK;
 }
 
+status call_take_time(const call *c, size_t argument, int64_t *ret_ms, error *err)
+{
+    str text = c->values[argument];
+    ice_value when;
+
+    if (ice_value_parse_text(ice_type_primitive(ICE_TIMESTAMPTZ), text, c->a, &when, NULL) !=
+            STATUS_OK &&
+        ice_value_parse_text(ice_type_primitive(ICE_TIMESTAMP), text, c->a, &when, NULL) !=
+            STATUS_OK) {
+        error_set(err, STATUS_INVALID, "\"%.*s\" is no time", STR_ARG(text));
+        error_hint(err, "Write it as 2026-11-21 10:00:00, in UTC.");
+        return run_at(STATUS_INVALID, c->given[argument]->position, err);
+    }
+    *ret_ms = when.integer / 1000;
+    return STATUS_OK;
+}
+
 static status rollback_to_snapshot(call *c, error *err)
 {
     move v = {.c = c, .ancestors_only = true, .before_ms = -1, .ref = STR_NULL};
-    TRY(take_id(c, 1, &v.snapshot_id, err));
+    TRY(call_take_int(c, 1, "snapshot id", &v.snapshot_id, err));
     return commit_move(c, &v, err);
 }
 
 static status rollback_to_timestamp(call *c, error *err)
 {
     move v = {.c = c, .ancestors_only = true, .snapshot_id = ICE_NO_SNAPSHOT, .ref = STR_NULL};
-    ice_value when;
-    if (ice_value_parse_text(ice_type_primitive(ICE_TIMESTAMPTZ), c->values[1], c->a, &when,
-                             NULL) != STATUS_OK &&
-        ice_value_parse_text(ice_type_primitive(ICE_TIMESTAMP), c->values[1], c->a, &when, NULL) !=
-            STATUS_OK) {
-        error_set(err, STATUS_INVALID, "\"%.*s\" is no time", STR_ARG(c->values[1]));
-        error_hint(err, "Write it as 2026-11-21 10:00:00, in UTC.");
-        return run_at(STATUS_INVALID, c->given[1]->position, err);
-    }
-    v.before_ms = when.integer / 1000;
+    TRY(call_take_time(c, 1, &v.before_ms, err));
     return commit_move(c, &v, err);
 }
 
@@ -150,7 +159,7 @@ static status set_current_snapshot(call *c, error *err)
         return error_set(err, STATUS_INVALID, "either a snapshot_id or a ref is wanted");
     }
     if (!str_is_null(c->values[1])) {
-        TRY(take_id(c, 1, &v.snapshot_id, err));
+        TRY(call_take_int(c, 1, "snapshot id", &v.snapshot_id, err));
     }
     return commit_move(c, &v, err);
 }
@@ -189,6 +198,21 @@ static const struct {
      false,
      ACTION_TABLE_WRITE,
      call_compute_table_stats},
+    {"fast_forward", {"table", "branch", "to"}, 3, false, ACTION_TABLE_WRITE, call_fast_forward},
+    {"cherrypick_snapshot",
+     {"table", "snapshot_id"},
+     2,
+     false,
+     ACTION_TABLE_WRITE,
+     call_cherrypick_snapshot},
+    {"ancestors_of", {"table", "snapshot_id"}, 1, false, ACTION_TABLE_READ, call_ancestors_of},
+    {"expire_snapshots",
+     {"table", "older_than", "retain_last", "max_concurrent_deletes", "stream_results",
+      "snapshot_ids", "clean_expired_metadata"},
+     1,
+     false,
+     ACTION_TABLE_WRITE,
+     call_expire_snapshots},
     {"register_table",
      {"table", "metadata_file", "rebase"},
      2,
@@ -242,6 +266,10 @@ static status value_of(const run *r, const statement_argument *argument, arena *
     if (v.to > v.from + 1 && (token_is(list, v.from, "map") || token_is(list, v.from, "array") ||
                               token_is_symbol(list, v.from, '['))) {
         *ret_text = str_slice(list->sql, list->items[v.from].from, list->items[v.to - 1].to);
+        return STATUS_OK;
+    }
+    if (v.to == v.from + 1 && (token_is(list, v.from, "true") || token_is(list, v.from, "false"))) {
+        *ret_text = token_text(list, v.from);
         return STATUS_OK;
     }
     if (v.to == v.from + 1 && kind == TOKEN_TEXT) {

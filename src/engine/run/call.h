@@ -4,7 +4,7 @@
 
 #include "run/run.h"
 
-#define CALL_ARGUMENTS_MAX 4
+#define CALL_ARGUMENTS_MAX 8
 
 typedef struct call {
     run *r;
@@ -18,6 +18,16 @@ typedef struct call {
 
 /* analyze.c */
 status call_compute_table_stats(call *c, error *err);
+/* The argument, which was given, as a number, and as a time in milliseconds since 1970. INVALID with its place. */
+status call_take_int(const call *c, size_t argument, const char *what, int64_t *ret_value,
+                     error *err);
+status call_take_time(const call *c, size_t argument, int64_t *ret_ms, error *err);
+
+/* call_branch.c */
+status call_fast_forward(call *c, error *err);
+status call_cherrypick_snapshot(call *c, error *err);
+status call_ancestors_of(call *c, error *err);
+status call_expire_snapshots(call *c, error *err);
 /* register.c */
 status call_register_table(call *c, error *err);
 

@@ -17,10 +17,17 @@ static const ice_property engine_summary[] = {
 
 status change_load(row_change *c, error *err)
 {
-    const statement *st = c->st;
     buf *alias = buf_in(c->a, LIMIT_MIB);
 
-    TRY(insert_load(c->r, st, c->a, &c->target, err));
+    TRY(insert_load(c->r, c->st, c->a, &c->target, err));
+    if (c->target.by_branch && str_is_null(c->st->alias)) { /* t.branch_x is t for its columns */
+        statement *named = ARENA_NEW(c->a, statement);
+        *named = *c->st;
+        named->alias = c->target.name.table;
+        c->st = named;
+        c->names_table = true;
+    }
+    const statement *st = c->st;
     buf_add_c(alias, str_is_null(st->alias) ? QUERY_CHANGED "." : "");
     sql_quote_name(alias, str_is_null(st->alias) ? st->name.parts[st->name.count - 1] : st->alias);
     c->alias = buf_str(alias);
@@ -28,6 +35,29 @@ status change_load(row_change *c, error *err)
     sql_quote_name(view, st->name.parts[st->name.count - 1]);
     c->view = buf_str(view);
     return STATUS_OK;
+}
+
+/* The statement's own text with tarn's edits; `schema` is where the table stands in it. */
+static status own_text(row_change *c, str schema, edited *ret_text, error *err)
+{
+    const token *items = c->r->tokens.items;
+    edit_list edits = {0};
+    str front = STR(QUERY_CHANGED);
+
+    for (size_t i = 0; i < c->q.edits.count; i++) {
+        edit change = c->q.edits.items[i];
+        if (str_starts_with(change.text, front)) {
+            bool is_name = change.from == items[c->st->name_token].from;
+            change.text = str_printf(c->a, "%.*s%.*s%s%.*s", STR_ARG(schema),
+                                     STR_ARG(str_slice(change.text, front.size, change.text.size)),
+                                     is_name && c->names_table ? " AS " : "",
+                                     STR_ARG(is_name && c->names_table ? c->alias : STR("")));
+        }
+        vec_push(c->a, &edits, change);
+    }
+    change_edit_members(c, &edits);
+    return edit_apply(c->r->tokens.sql, items[c->st->tokens.from].from,
+                      items[c->st->tokens.to - 1].to, &edits, c->a, ret_text, err);
 }
 
 status change_analyse(row_change *c, const edit_list *edits, error *err)
@@ -38,21 +68,31 @@ status change_analyse(row_change *c, const edit_list *edits, error *err)
                        .piece_count = c->form.count,
                        .changed_token = c->st->name_token,
                        .changed = c->target.metadata,
-                       .changed_name = c->target.name};
+                       .changed_name = c->target.name,
+                       .changed_snapshot = c->target.head};
     const ice_metadata *m = c->target.metadata;
     edited own;
 
     TRY(query_analyse_form(c->r, &form, c->a, &c->q, err));
-    ASSERT(c->q.changed > 0); /* its SELECT names it */
+    if (c->q.changed == 0) {
+        error_set(err, STATUS_INVALID, "a WITH has the name of the table that is changed");
+        error_hint(err, "Give it another name.");
+        return run_at(STATUS_INVALID, c->st->name.position, err);
+    }
     c->table = &c->q.tables.items[c->q.changed - 1];
     c->change = (ice_overwrite){.isolation = ice_isolation_of(m, c->operation),
-                                .read_snapshot_id = m->current_snapshot_id,
-                                .branch = STR_NULL,
+                                .read_snapshot_id =
+                                    c->target.head != NULL ? c->target.head->id : ICE_NO_SNAPSHOT,
+                                .branch = c->target.branch,
                                 .table_uuid = m->uuid,
                                 .schema_id = m->current_schema_id,
                                 .summary = engine_summary,
                                 .summary_count = COUNT_OF(engine_summary)};
-    TRY(query_own_text(&c->q, &own, err));
+    if (change_returns(c)) {
+        c->list = ARENA_NEW(c->a, returning);
+        TRY(returning_analyse(c->r, c->st, &c->target, c->a, c->list, err));
+    }
+    TRY(own_text(c, STR(QUERY_CHANGED), &own, err));
     return run_judge_text(c->r, &own, c->a, err);
 }
 
@@ -69,22 +109,10 @@ void change_close(row_change *c)
 static status judge_bound(row_change *c, error *err)
 {
     static const char prefix[] = "EXPLAIN ";
-    const token *items = c->r->tokens.items;
     buf *sql = buf_in(c->a, LIMIT_WORKER_MESSAGE);
-    edit_list edits = {0};
     edited own;
 
-    for (size_t i = 0; i < c->q.edits.count; i++) {
-        edit change = c->q.edits.items[i];
-        str front = STR(QUERY_CHANGED);
-        if (str_starts_with(change.text, front)) {
-            change.text = str_concat(c->a, STR("\"#empty\""),
-                                     str_slice(change.text, front.size, change.text.size));
-        }
-        vec_push(c->a, &edits, change);
-    }
-    TRY(edit_apply(c->r->tokens.sql, items[c->st->tokens.from].from, items[c->st->tokens.to - 1].to,
-                   &edits, c->a, &own, err));
+    TRY(own_text(c, STR("\"#empty\""), &own, err));
     buf_printf(
         sql,
         "CREATE SCHEMA \"#empty\"; CREATE TABLE \"#empty\".%.*s AS SELECT * EXCLUDE (" QUERY_FILE
@@ -420,6 +448,55 @@ static const ice_expr *filter_of(const row_change *c)
     return c->table->filter;
 }
 
+bool change_returns(const row_change *c)
+{
+    return c->st->returning.from < c->st->returning.to;
+}
+
+/* RETURNING: new rows, and those that go, as they were. */
+static status answer_rows(row_change *c, error *err)
+{
+    const ice_type *root = c->target.root;
+    buf *sql = buf_in(c->a, LIMIT_WORKER_MESSAGE);
+    bool with_action = c->st->kind == STATEMENT_MERGE;
+
+    buf_add_c(sql, "SELECT ");
+    for (size_t i = 0; c->has_rows && i < root->field_count; i++) {
+        if (write_is_stored(&root->fields[i])) {
+            buf_printf(sql, "struct_extract(" NEW_ROW ", 'c%zu') AS ", i);
+        } else {
+            buf_add_c(sql, "NULL AS ");
+        }
+        sql_quote_name(sql, root->fields[i].name);
+        buf_add_c(sql, ", ");
+    }
+    if (c->has_rows) {
+        buf_printf(sql,
+                   "CASE struct_extract(" NEW_ROW ", '#a') WHEN %d THEN 'INSERT' ELSE 'UPDATE' "
+                   "END AS \"#action\" FROM " HITS " WHERE struct_extract(" NEW_ROW
+                   ", '#a') <> %d UNION ALL SELECT ",
+                   BRANCH_INSERT, BRANCH_DELETE);
+    }
+    for (size_t i = 0; i < root->field_count; i++) {
+        buf_add_c(sql, i > 0 ? ", " : "");
+        sql_quote_name(sql, root->fields[i].name);
+    }
+    buf_printf(
+        sql, ", 'DELETE' AS \"#action\" FROM " QUERY_CHANGED ".%.*s SEMI JOIN (SELECT * FROM " HITS,
+        STR_ARG(c->view));
+    if (c->has_rows) {
+        buf_printf(sql, " WHERE struct_extract(" NEW_ROW ", '#a') = %d", BRANCH_DELETE);
+    }
+    buf_add_c(sql, ") USING (" QUERY_FILE ", " QUERY_ROW ")");
+    TRY(buf_check(sql, "the table's columns", err));
+    return returning_answer(
+        c->list,
+        with_action
+            ? buf_str(sql)
+            : str_printf(c->a, "SELECT * EXCLUDE (\"#action\") FROM (%.*s)", STR_ARG(buf_str(sql))),
+        err);
+}
+
 status change_by_rows(row_change *c, error *err)
 {
     const json *counts;
@@ -435,6 +512,7 @@ status change_by_rows(row_change *c, error *err)
     if (c->row_count > 0 && (c->has_rows || c->partial.count > 0)) {
         TRY(rewrite_files(c, err));
     }
+    TRY(change_returns(c) ? answer_rows(c, err) : STATUS_OK);
     c->change.kind = ICE_OVERWRITE_FILES;
     c->change.filter = c->change.filter != NULL ? c->change.filter : filter_of(c);
     c->change.removed = c->removed.items;
@@ -453,5 +531,33 @@ status change_commit(row_change *c, bool last, error *err)
     if (c->row_count > 0) {
         TRY(catalog_overwrite(c->r->catalog, c->target.name, &c->change, &commit, err));
     }
-    return run_changed(c->r, last, c->row_count, commit.snapshot_id, err);
+    return change_returns(c) ? returning_send(c->r, last, c->row_count, commit.snapshot_id, err)
+                             : run_changed(c->r, last, c->row_count, commit.snapshot_id, err);
+}
+
+static status run_once(row_change *c, change_work *work, bool last, error *err)
+{
+    TRY(change_load(c, err));
+    status result = work(c, last, err);
+    change_close(c);
+    return result;
+}
+
+status change_run(const row_change *begin, change_work *work, bool last, error *err)
+{
+    run *r = begin->r;
+    bool alone = r->catalog == r->e->options.catalog; /* in a transaction its COMMIT decides */
+    status result = STATUS_CONFLICT;
+
+    for (int i = 0; result == STATUS_CONFLICT && i <= (alone ? RUN_AGAIN_MAX : 0); i++) {
+        row_change c = *begin;
+        error found = ERROR_INIT;
+
+        c.a = arena_child(begin->a);
+        result = run_once(&c, work, last, &found);
+        if (err != NULL) {
+            *err = found;
+        }
+    }
+    return result;
 }

@@ -11,6 +11,7 @@ static void make_form(row_change *c)
 {
     const statement *st = c->st;
 
+    form_with(c, "");
     FORM_TEXT(c, "SELECT %.*s." QUERY_FILE ", %.*s." QUERY_ROW " FROM ", STR_ARG(c->alias),
               STR_ARG(c->alias));
     form_table(c);
@@ -31,7 +32,8 @@ static status exact_filter(row_change *c, const ice_expr **ret_filter, bool *ret
     str tree, own_name = c->st->name.parts[c->st->name.count - 1];
 
     *ret_filter = NULL;
-    *ret_exact = c->st->source_items.from == c->st->source_items.to;
+    *ret_exact =
+        c->st->source_items.from == c->st->source_items.to && c->st->with.from == c->st->with.to;
     if (!*ret_exact || c->st->where.from == c->st->where.to) {
         return STATUS_OK;
     }
@@ -44,7 +46,9 @@ static status exact_filter(row_change *c, const ice_expr **ret_filter, bool *ret
 static status by_metadata(row_change *c, bool *ret_done, error *err)
 {
     const ice_metadata *m = c->table->metadata;
-    ice_scan_options options = {.metadata = m, .snapshot_id = ICE_NO_SNAPSHOT};
+    ice_scan_options options = {.metadata = m,
+                                .snapshot_id =
+                                    c->target.head != NULL ? c->target.head->id : ICE_NO_SNAPSHOT};
     ice_scan scan;
     bool exact;
 
@@ -76,7 +80,8 @@ static status delete_rows(row_change *c, bool last, error *err)
 
     make_form(c);
     TRY(change_analyse(c, NULL, err));
-    TRY(by_metadata(c, &done, err));
+    done = false;
+    TRY(change_returns(c) ? STATUS_OK : by_metadata(c, &done, err));
     if (!done) {
         TRY(change_by_rows(c, err));
     }
@@ -87,8 +92,5 @@ status run_delete(run *r, const statement *st, bool last, arena *a, error *err)
 {
     row_change c = {.r = r, .st = st, .a = a, .operation = "delete"};
 
-    TRY(change_load(&c, err));
-    status result = delete_rows(&c, last, err);
-    change_close(&c);
-    return result;
+    return change_run(&c, delete_rows, last, err);
 }

@@ -189,6 +189,7 @@ static status (*const runners[])(run *r, const statement *st, bool last, arena *
     [STATEMENT_SHOW_CREATE_TABLE] = run_show,
     [STATEMENT_DESCRIBE_TABLE] = run_show,
     [STATEMENT_USE] = run_use,
+    [STATEMENT_SET_BRANCH] = run_set_branch,
     [STATEMENT_CREATE_SCHEMA] = run_schema,
     [STATEMENT_DROP_SCHEMA] = run_schema,
     [STATEMENT_CREATE_TABLE] = run_create_table,

@@ -1,6 +1,7 @@
 /* Rows in: INSERT and CREATE TABLE AS. The source runs once, inside of the COPY that writes the
  * files; the files and the table (or its new snapshot) become visible in one transaction. */
 #include "run/insert.h"
+#include "run/returning.h"
 #include "run/table.h"
 #include "run/write.h"
 #include "tarn/base/limits.h"
@@ -41,6 +42,12 @@ static status cast_source(const row_source *source, const source_column *columns
     buf_add_c(sql, "SELECT ");
     for (size_t i = 0; i < count; i++) {
         buf_add_c(sql, i > 0 ? ", " : "");
+        if (columns[i].number == SIZE_MAX && !str_is_null(columns[i].constant)) {
+            buf_printf(sql, "CAST(%.*s AS ", STR_ARG(columns[i].constant));
+            engine_duckdb_type(columns[i].field->type, sql);
+            buf_add_char(sql, ')');
+            continue;
+        }
         if (columns[i].number == SIZE_MAX) {
             engine_default_sql(columns[i].field, a, sql);
             continue;
@@ -74,11 +81,12 @@ static str column_text(const json *rows, size_t row, size_t column, arena *a)
     return str_copy(a, json_str_or(json_at(json_at(rows, row), column), STR("")));
 }
 
-/* Writes what the source yields. The error's position is the script's. */
+/* Writes what the source yields; `noted`: into a temporary table first, for RETURNING. The error's position is the
+ * script's. */
 static status write_source(run *r, const row_source *source, const source_column *columns,
                            size_t count, size_t source_count, const ice_metadata *m,
-                           const table_name *name, arena *a, engine_written *ret_written,
-                           error *err)
+                           const table_name *name, bool noted, arena *a,
+                           engine_written *ret_written, error *err)
 {
     write_request request = {
         .w = r->w,
@@ -88,6 +96,11 @@ static status write_source(run *r, const row_source *source, const source_column
     };
     size_t offset;
     TRY(cast_source(source, columns, count, source_count, a, &request.source_sql, &offset, err));
+    if (noted) {
+        TRY(query_fail(&source->q,
+                       returning_note(r, request.source_sql, count, a, &request.source_sql, err),
+                       offset + RETURNING_NOTE_OFFSET, err));
+    }
     return query_fail(&source->q, write_rows(&request, a, ret_written, err), offset, err);
 }
 
@@ -133,7 +146,7 @@ static status fill_new_table(run *r, const statement *st, row_source *source, cr
     table_info info;
     bool is_new;
     TRY(write_source(r, source, table->columns, table->column_count, table->column_count,
-                     table->metadata, &table->options.name, a, &written, err));
+                     table->metadata, &table->options.name, false, a, &written, err));
     ice_append append = append_of(&written, table->metadata);
     append.table_uuid = STR_NULL; /* the table gets its own */
     table->options.append = written.count > 0 ? &append : NULL;
@@ -228,8 +241,8 @@ status insert_no_column(const insert_target *t, str name, arena *a, error *err)
 status insert_check_required(const insert_target *t, error *err)
 {
     for (size_t i = 0; i < t->root->field_count; i++) {
-        if (t->columns[i].number == SIZE_MAX && t->root->fields[i].required &&
-            t->root->fields[i].write_default == NULL) {
+        if (t->columns[i].number == SIZE_MAX && str_is_null(t->columns[i].constant) &&
+            t->root->fields[i].required && t->root->fields[i].write_default == NULL) {
             return error_set(
                 err, STATUS_BAD_DATA,
                 "column \"%.*s\" of table \"%.*s.%.*s\" is required, but the statement gives no value for it",
@@ -241,14 +254,18 @@ status insert_check_required(const insert_target *t, error *err)
 
 status insert_map_columns(insert_target *t, const statement *st, arena *a, error *err)
 {
-    size_t count = t->root->field_count;
+    size_t count = t->root->field_count, next = 0;
     t->columns = ARENA_ARRAY(a, source_column, count);
     for (size_t i = 0; i < count; i++) {
         bool given = st->insert_columns == NULL && st->source != INSERT_DEFAULT_VALUES;
+        for (size_t k = 0; k < st->partition_count; k++) {
+            given = given && (st->partition[k].value.from == st->partition[k].value.to ||
+                              !str_equal_nocase(st->partition[k].column, t->root->fields[i].name));
+        }
         t->columns[i] =
-            (source_column){.number = given ? i : SIZE_MAX, .field = &t->root->fields[i]};
+            (source_column){.number = given ? next++ : SIZE_MAX, .field = &t->root->fields[i]};
     }
-    t->source_count = st->insert_columns == NULL ? count : st->insert_column_count;
+    t->source_count = st->insert_columns == NULL ? next : st->insert_column_count;
     for (size_t i = 0; i < st->insert_column_count; i++) {
         size_t column = insert_find_column(t->root, st->insert_columns[i]);
         if (column == count) {
@@ -257,7 +274,7 @@ status insert_map_columns(insert_target *t, const statement *st, arena *a, error
         }
         t->columns[column].number = i;
     }
-    return st->by_name ? STATUS_OK : insert_check_required(t, err);
+    return st->by_name || st->partition_count > 0 ? STATUS_OK : insert_check_required(t, err);
 }
 
 /* BY NAME: the source's own names decide. */
@@ -488,8 +505,9 @@ static status prepare_values(run *r, const statement *st, const insert_target *t
     edit_list edits = {0};
     bool rows_only;
     TRY(insert_edit_values(r, st, t, a, &edits, &rows_only, &source->literal, err));
+    source->literal = source->literal && st->with.from == st->with.to;
     if (!source->literal) {
-        TRY(query_analyse(r, st->body, rows_only ? &edits : NULL, a, &source->q, err));
+        TRY(insert_analyse_source(r, st, rows_only ? &edits : NULL, a, &source->q, err));
         source->text = source->q.text.text;
         return STATUS_OK;
     }
@@ -503,16 +521,40 @@ static status prepare_values(run *r, const statement *st, const insert_target *t
 
 /* ---- INSERT ---- */
 
-status insert_load(run *r, const statement *st, arena *a, insert_target *t, error *err)
+insert_with insert_with_of(const run *r, const statement *st)
 {
-    catalog *c = r->catalog;
-    table_info info;
-    status result = catalog_resolve(c, st->name.parts, st->name.count, r->space, a, &t->name, err);
-    TRY(run_at(result, st->name.position, err));
-    TRY(run_check_access(r, ACTION_TABLE_WRITE, t->name.space, t->name.table, err));
-    TRY(catalog_load_table(c, t->name, a, &t->metadata, &info, err));
-    t->root = ice_metadata_schema(t->metadata)->root;
-    return STATUS_OK;
+    insert_with found = {.body = st->body, .joint = STR(" "), .word = STR("WITH ")};
+    bool own = token_is(&r->tokens, st->body.from, "with");
+    bool recursive = own && token_is(&r->tokens, st->body.from + 1, "recursive");
+
+    if (own) { /* DuckDB takes one WITH: the lists become one */
+        found.body.from += recursive ? 2 : 1;
+        found.joint = STR(", ");
+    }
+    found.word = recursive || st->with_recursive ? STR("WITH RECURSIVE ") : found.word;
+    return found;
+}
+
+status insert_analyse_source(run *r, const statement *st, const edit_list *edits, arena *a,
+                             query *ret_query, error *err)
+{
+    const token *items = r->tokens.items;
+    edit_piece *pieces = ARENA_ARRAY(a, edit_piece, 4);
+    query_form form = {.range = {.from = st->with.from, .to = st->body.to},
+                       .edits = edits,
+                       .pieces = pieces,
+                       .piece_count = 4};
+
+    if (st->with.from == st->with.to) {
+        return query_analyse(r, st->body, edits, a, ret_query, err);
+    }
+    insert_with with = insert_with_of(r, st);
+    size_t first = items[st->with.from].from, body = items[with.body.from].from;
+    pieces[0] = (edit_piece){.from = first, .text = with.word};
+    pieces[1] = (edit_piece){.from = first, .to = items[st->with.to - 1].to, .text = STR_NULL};
+    pieces[2] = (edit_piece){.from = body, .text = with.joint};
+    pieces[3] = (edit_piece){.from = body, .to = items[with.body.to - 1].to, .text = STR_NULL};
+    return query_analyse_form(r, &form, a, ret_query, err);
 }
 
 static status prepare_source(run *r, const statement *st, insert_target *t, arena *a,
@@ -529,7 +571,7 @@ static status prepare_source(run *r, const statement *st, insert_target *t, aren
         TRY(prepare_values(r, st, t, a, source, err));
         return source->literal ? STATUS_OK : query_open(&source->q, false, err);
     }
-    TRY(query_analyse(r, st->body, NULL, a, &source->q, err));
+    TRY(insert_analyse_source(r, st, NULL, a, &source->q, err));
     source->text = source->q.text.text;
     TRY(query_open(&source->q, false, err));
     const json *described;
@@ -538,16 +580,18 @@ static status prepare_source(run *r, const statement *st, insert_target *t, aren
                   r->tokens.items[st->body.from].from, err);
 }
 
-/* INSERT OVERWRITE: the partitions of the rows are emptied first, an unpartitioned table wholly. */
+/* INSERT OVERWRITE: the partitions of the rows are emptied first, an unpartitioned table wholly; or the partition that
+ * the statement names. */
 static status overwrite_rows(run *r, const insert_target *t, const engine_written *written,
-                             ice_commit_result *ret_commit, error *err)
+                             const ice_expr *replaced, ice_commit_result *ret_commit, error *err)
 {
     const ice_metadata *m = t->metadata;
     ice_overwrite change = {
-        .kind = ICE_OVERWRITE_PARTITIONS,
+        .kind = replaced != NULL ? ICE_OVERWRITE_FILTER : ICE_OVERWRITE_PARTITIONS,
+        .filter = replaced,
         .isolation = ice_isolation_of(m, "update"),
-        .read_snapshot_id = m->current_snapshot_id,
-        .branch = STR_NULL,
+        .read_snapshot_id = t->head != NULL ? t->head->id : ICE_NO_SNAPSHOT,
+        .branch = t->branch,
         .added = written->files,
         .added_count = written->count,
         .unstaged = written->requests,
@@ -560,24 +604,47 @@ static status overwrite_rows(run *r, const insert_target *t, const engine_writte
     return catalog_overwrite(r->catalog, t->name, &change, ret_commit, err);
 }
 
+static status insert_commit(run *r, const statement *st, const insert_target *t,
+                            const engine_written *written, const ice_expr *replaced,
+                            ice_commit_result *ret_commit, error *err)
+{
+    if (st->overwrite) {
+        return overwrite_rows(r, t, written, replaced, ret_commit, err);
+    }
+    if (written->count == 0) {
+        return STATUS_OK;
+    }
+    ice_append append = append_of(written, t->metadata);
+    append.branch = t->branch;
+    return catalog_append(r->catalog, t->name, &append, ret_commit, err);
+}
+
 static status insert_rows(run *r, const statement *st, insert_target *t, row_source *source,
                           bool last, arena *a, error *err)
 {
+    bool returns = st->returning.from < st->returning.to;
+    returning list = {0};
     engine_written written;
+    const ice_expr *replaced = NULL;
     ice_commit_result commit = {.snapshot_id = ICE_NO_SNAPSHOT};
     TRY(run_judge(r, st, a, err));
     TRY(run_at(insert_map_columns(t, st, a, err), st->name.position, err));
+    TRY(insert_partition(r, st, t, a, &replaced, err));
+    if (returns) {
+        TRY(returning_analyse(r, st, t, a, &list, err));
+    }
     TRY(prepare_source(r, st, t, a, source, err));
     TRY(write_source(r, source, t->columns, t->root->field_count, t->source_count, t->metadata,
-                     &t->name, a, &written, err));
+                     &t->name, returns, a, &written, err));
     query_count(&source->q);
-    if (st->overwrite) {
-        TRY(overwrite_rows(r, t, &written, &commit, err));
-    } else if (written.count > 0) {
-        ice_append append = append_of(&written, t->metadata);
-        TRY(catalog_append(r->catalog, t->name, &append, &commit, err));
+    if (returns) {
+        str rows;
+        TRY(returning_noted_rows(t->root, a, &rows, err));
+        TRY(returning_answer(&list, rows, err));
     }
-    return run_changed(r, last, written.row_count, commit.snapshot_id, err);
+    TRY(insert_commit(r, st, t, &written, replaced, &commit, err));
+    return returns ? returning_send(r, last, written.row_count, commit.snapshot_id, err)
+                   : run_changed(r, last, written.row_count, commit.snapshot_id, err);
 }
 
 status run_insert(run *r, const statement *st, bool last, arena *a, error *err)
@@ -588,10 +655,17 @@ status run_insert(run *r, const statement *st, bool last, arena *a, error *err)
         return run_upsert(r, st, last, a, err);
     }
     TRY(insert_load(r, st, a, &target, err));
-    status result = insert_rows(r, st, &target, &source, last, a, err);
+    status result =
+        st->returning.from < st->returning.to
+            ? run_check_access(r, ACTION_TABLE_READ, target.name.space, target.name.table, err)
+            : STATUS_OK;
+    if (result == STATUS_OK) {
+        result = insert_rows(r, st, &target, &source, last, a, err);
+    }
     ice_metadata_unref(target.metadata);
     if (source.q.r != NULL) {
         query_close(&source.q);
+        returning_forget(r, st);
     }
     return result;
 }

@@ -90,14 +90,15 @@ status run_judge(run *r, const statement *st, arena *a, error *err)
 {
     const token_list *list = &r->tokens;
     size_t name = token_at(r, st, st->name.position);
-    size_t behind_name = name + 2 * st->name.count - 1;
+    size_t behind_name =
+        st->partition_count > 0 ? st->partition_end : name + 2 * st->name.count - 1;
     bool is_query = st->body.to > st->body.from &&
                     (st->kind == STATEMENT_CREATE_TABLE_AS || st->source == INSERT_SELECT);
     edit_list edits = {0};
     edited text;
 
     if (st->kind == STATEMENT_INSERT) {
-        cut(r, st->tokens.from + 1, name, "INTO", a, &edits);
+        cut(r, st->verb + 1, name, "INTO", a, &edits);
     }
     cut(r, name, behind_name, NOWHERE, a, &edits);
     if (st->kind != STATEMENT_INSERT) {

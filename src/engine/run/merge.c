@@ -23,6 +23,7 @@ static status make_update(row_change *c, error *err)
 
     TRY(change_values(c, st->branches[0].sets, st->branches[0].set_count, false, &branch.values,
                       err));
+    form_with(c, "");
     FORM_TEXT(c, "SELECT %.*s." QUERY_FILE ", %.*s." QUERY_ROW ", ", STR_ARG(c->alias),
               STR_ARG(c->alias));
     form_branches(c, &branch, 1);
@@ -101,19 +102,47 @@ typedef struct merge_source {
     bool described;
 } merge_source;
 
+/* (a JOIN b …) AS s: DuckDB's MERGE finds s only as that of a query. */
+static void edit_join(const row_change *c, edit_list *edits)
+{
+    const token *items = c->r->tokens.items;
+    token_range join = c->st->source_join;
+
+    if (join.from < join.to) {
+        size_t from = items[join.from].from, to = items[join.to - 1].to;
+        vec_push(c->a, edits, ((edit){.from = from, .to = from, .text = STR("(SELECT * FROM ")}));
+        vec_push(c->a, edits, ((edit){.from = to, .to = to, .text = STR(")")}));
+    }
+}
+
 /* Columns of the source, for those branches that take them all. */
 static status describe_source(row_change *c, merge_source *source, error *err)
 {
-    edit_piece pieces[] = {{.text = STR("SELECT * FROM ")},
-                           {.from = c->r->tokens.items[c->st->source_items.from].from,
-                            .to = c->r->tokens.items[c->st->source_items.to - 1].to,
-                            .text = STR_NULL}};
-    query_form form = {
-        .range = c->st->source_items, .pieces = pieces, .piece_count = COUNT_OF(pieces)};
+    const statement *st = c->st;
+    const token *items = c->r->tokens.items;
+    bool has_with = st->with.from < st->with.to;
+    token_range first = has_with ? st->with : st->source_items;
+    edit_list edits = {0};
+    edit_piece pieces[] = {
+        {.from = items[first.from].from,
+         .text = !has_with            ? STR("")
+                 : st->with_recursive ? STR("WITH RECURSIVE ")
+                                      : STR("WITH ")},
+        {.from = items[first.from].from,
+         .to = has_with ? items[first.to - 1].to : items[first.from].from,
+         .text = STR_NULL},
+        {.from = items[st->source_items.from].from, .text = STR(" SELECT * FROM ")},
+        {.from = items[st->source_items.from].from,
+         .to = items[st->source_items.to - 1].to,
+         .text = STR_NULL}};
+    query_form form = {.range = {.from = first.from, .to = st->source_items.to},
+                       .edits = &edits,
+                       .pieces = pieces,
+                       .piece_count = COUNT_OF(pieces)};
     const json *rows;
     query q;
 
-    pieces[0].from = pieces[1].from;
+    edit_join(c, &edits);
     TRY(query_analyse_form(c->r, &form, c->a, &q, err));
     status result = query_open(&q, false, err);
     if (result == STATUS_OK) {
@@ -215,8 +244,7 @@ static status make_merge(row_change *c, error *err)
         }
         merge.branches[match] = list;
     }
-    FORM_TEXT(c,
-              "WITH \"#source\" AS MATERIALIZED (SELECT *, row_number() OVER () AS \"#n\" FROM ");
+    form_with(c, "\"#source\" AS MATERIALIZED (SELECT *, row_number() OVER () AS \"#n\" FROM ");
     form_script(c, st->source_items);
     FORM_TEXT(c, ")");
     form_merge(c, &merge);
@@ -227,8 +255,11 @@ static status make_merge(row_change *c, error *err)
 
 static status change_rows(row_change *c, bool last, error *err)
 {
+    edit_list edits = {0};
+
     TRY(c->st->kind == STATEMENT_UPDATE ? make_update(c, err) : make_merge(c, err));
-    TRY(change_analyse(c, NULL, err));
+    edit_join(c, &edits);
+    TRY(change_analyse(c, &edits, err));
     TRY(change_by_rows(c, err));
     return change_commit(c, last, err);
 }
@@ -244,10 +275,7 @@ static status run_rows(run *r, const statement *st, const char *operation, token
                     .once = true,
                     .match = match};
 
-    TRY(change_load(&c, err));
-    status result = change_rows(&c, last, err);
-    change_close(&c);
-    return result;
+    return change_run(&c, change_rows, last, err);
 }
 
 status run_update(run *r, const statement *st, bool last, arena *a, error *err)

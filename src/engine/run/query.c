@@ -222,15 +222,21 @@ static status add_view(query *q, const str *parts, size_t chain, size_t place, s
 }
 
 /* The table whose rows are changed: other mentions of it see neither its view nor the places in there. */
-static status add_changed(query *q, const str *parts, size_t chain, size_t place, table_name name,
-                          const ice_metadata *metadata)
+static status add_changed(query *q, const str *parts, size_t chain, size_t place, error *err)
 {
     str schema = STR("#changed");
+    table_name name = q->form.changed_name;
+    const ice_metadata *metadata;
+
+    TRY(query_load(q, name, &metadata, err));
+    if (travel_clause_of(q, place + 2 * chain - 1) != NULL) {
+        return error_set(err, STATUS_UNSUPPORTED, "rows of an earlier version cannot be changed");
+    }
 
     if (q->changed == 0) {
         query_table table = {.name = name,
                              .metadata = metadata,
-                             .snapshot = ice_metadata_snapshot(metadata),
+                             .snapshot = q->form.changed_snapshot,
                              .schema = ice_metadata_schema(metadata),
                              .with_places = true};
         query_view view = {.schema = schema, .name = parts[chain - 1], .table = q->tables.count};
@@ -319,6 +325,9 @@ static status add_reference(query *q, const tree_table *ref, size_t position, er
         parts[i] = q->r->tokens.items[at].kind == TOKEN_TEXT ? ref->parts[ref->part_count - 1]
                                                              : token_name(&q->r->tokens, at, q->a);
     }
+    if (q->form.changed != NULL && place == q->form.changed_token) {
+        return add_changed(q, parts, chain, place, err);
+    }
     status result = catalog_resolve(q->r->catalog, parts, chain, q->r->space, q->a, &name, err);
     if ((result == STATUS_NO_TABLE || result == STATUS_NO_NAMESPACE || result == STATUS_INVALID) &&
         chain == 1 && looks_like_file(parts[0])) {
@@ -330,11 +339,6 @@ static status add_reference(query *q, const tree_table *ref, size_t position, er
     }
     TRY(result);
     TRY(query_load(q, name, &metadata, err));
-    if (place == q->form.changed_token && place != 0) {
-        return clause != NULL ? error_set(err, STATUS_UNSUPPORTED,
-                                          "rows of an earlier version cannot be changed")
-                              : add_changed(q, parts, chain, place, name, metadata);
-    }
     TRY(travel_resolve(q, clause, name, metadata, &target, err));
     return add_view(q, parts, chain, place, add_table(q, name, metadata, &target));
 }

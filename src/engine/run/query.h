@@ -44,8 +44,10 @@ typedef struct query_form {
     const edit_piece *pieces; /* the text; NULL: the range as it stands */
     size_t piece_count;
     size_t changed_token; /* where the name of the table begins whose rows are changed; 0: none */
-    const ice_metadata *changed; /* its metadata, which lives as long as the query; NULL: loaded */
+    const ice_metadata
+        *changed; /* its metadata, which lives as long as the query; NULL: none is changed */
     table_name changed_name;
+    const ice_snapshot *changed_snapshot; /* the head that is changed; NULL: none */
 } query_form;
 
 #define QUERY_CHANGED "\"#changed\"" /* schema of the view of the table that is changed */

@@ -41,7 +41,8 @@ typedef struct run {
     worker *w;  /* NULL until it is needed */
     map *links; /* location of a data file to its path (char *) in the worker's folder */
     token_list tokens;
-    str space; /* default namespace */
+    str space;  /* default namespace */
+    str branch; /* SET branch: what tables that have it are read and written at; STR_NULL: "main" */
     query_result result;
     bool answered;              /* the sink was told of the columns */
     prepared_set *prepared;     /* NULL until the first PREPARE */
@@ -61,6 +62,8 @@ status run_check_access(const run *r, action act, str space, str table, error *e
 status run_constant_rows(run *r, str sql, bool last, error *err);
 /* The answer of a changing statement. */
 status run_changed(run *r, bool last, int64_t changed_rows, int64_t snapshot_id, error *err);
+/* How often a DELETE, UPDATE, MERGE or upsert runs that others' commits keep coming in between of. */
+#define RUN_AGAIN_MAX 3
 /* Gives an error without position the one of the statement's name. */
 status run_at(status result, size_t position, error *err);
 
@@ -73,6 +76,7 @@ status run_read(run *r, const statement *st, bool last, arena *a, error *err);
 status run_explain(run *r, const statement *st, bool last, arena *a, error *err);
 status run_show(run *r, const statement *st, bool last, arena *a, error *err);
 status run_use(run *r, const statement *st, bool last, arena *a, error *err);
+status run_set_branch(run *r, const statement *st, bool last, arena *a, error *err);
 status run_schema(run *r, const statement *st, bool last, arena *a, error *err);
 status run_create_table(run *r, const statement *st, bool last, arena *a, error *err);
 status run_create_table_as(run *r, const statement *st, bool last, arena *a, error *err);

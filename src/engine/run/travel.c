@@ -303,6 +303,12 @@ status travel_resolve(query *q, const travel_clause *clause, table_name name, co
     if (clause == NULL && q->r->request->at.size > 0) {
         return by_request(q, name, m, q->r->request->at, ret_target, err);
     }
+    if (clause == NULL && !str_is_null(q->r->branch)) {
+        const ice_ref *ref = find_ref(m, q->r->branch);
+        if (ref != NULL) {
+            return by_ref(name, m, ref, ret_target, err);
+        }
+    }
     if (clause == NULL) {
         *ret_target =
             (travel_target){.snapshot = ice_metadata_snapshot(m), .schema = ice_metadata_schema(m)};

@@ -21,7 +21,8 @@ status travel_begin(query *q, error *err);
 status travel_end(const query *q, error *err);
 /* The clause behind the name that ends before token `at`; NULL where there is none. */
 travel_clause *travel_clause_of(query *q, size_t at);
-/* What the table is read as: by its clause, else by the request's own "at", else as it is now. NO_SNAPSHOT with the
+/* What the table is read as: by its clause, else by the request's own "at", else at the branch that SET branch names
+ * where it has that, else as it is now. NO_SNAPSHOT with the
  * nearest reference or the earliest time. */
 status travel_resolve(query *q, const travel_clause *clause, table_name name, const ice_metadata *m,
                       travel_target *ret_target, error *err);

@@ -75,7 +75,7 @@ static status map_source(row_change *c, edit_list *edits, error *err)
             return STATUS_OK;
         }
     }
-    TRY(query_analyse(c->r, st->body, NULL, c->a, &q, err));
+    TRY(insert_analyse_source(c->r, st, NULL, c->a, &q, err));
     status result = query_open(&q, false, err);
     if (result == STATUS_OK) {
         result = insert_describe(&q, c->a, &rows, err);
@@ -92,7 +92,8 @@ static void put_source(row_change *c)
     const ice_type *root = c->target.root;
     const char *separator = "";
 
-    FORM_TEXT(c, "WITH \"#source\" AS MATERIALIZED (SELECT {");
+    FORM_TEXT(
+        c, "WITH \"#source\" AS MATERIALIZED (SELECT {"); /* the statement's WITH is the source's */
     for (size_t i = 0; i < root->field_count; i++) {
         buf *value = buf_in(c->a, LIMIT_MIB), *name = buf_in(c->a, LIMIT_MIB);
         if (!write_is_stored(&root->fields[i])) {
@@ -114,7 +115,7 @@ static void put_source(row_change *c)
     if (c->st->source == INSERT_DEFAULT_VALUES) {
         FORM_TEXT(c, "SELECT 1");
     } else {
-        form_script(c, c->st->body);
+        form_source(c);
     }
     FORM_TEXT(c, "\n) AS tarn_source(");
     for (size_t i = 0; i < c->target.source_count; i++) {
@@ -224,8 +225,5 @@ status run_upsert(run *r, const statement *st, bool last, arena *a, error *err)
 {
     row_change c = {.r = r, .st = st, .a = a, .operation = "merge", .has_rows = true, .once = true};
 
-    TRY(change_load(&c, err));
-    status result = upsert_rows(&c, last, err);
-    change_close(&c);
-    return result;
+    return change_run(&c, upsert_rows, last, err);
 }

@@ -474,8 +474,8 @@ static status parse_insert_tail(parser *p, statement *st)
         } else if (parser_is_symbol(&ahead, ')')) {
             depth -= depth > 0 ? 1 : 0;
         } else if (depth == 0 && parser_is(&ahead, "returning")) {
-            return refuse_clause(&ahead, "INSERT … RETURNING",
-                                 "Select the rows after inserting them.");
+            p->end = ahead.at;
+            return parser_returning(&ahead, st);
         } else if (depth == 0 && is_conflict(&ahead)) {
             p->end = ahead.at;
             return st->overwrite
@@ -483,6 +483,31 @@ static status parse_insert_tail(parser *p, statement *st)
                        : parser_conflict(&ahead, st);
         }
     }
+    return STATUS_OK;
+}
+
+/* PARTITION (p = 1, q) */
+static status parse_partition(parser *p, statement *st)
+{
+    VEC(statement_set) sets = {0};
+
+    if (!st->overwrite) {
+        return refuse_clause(p, "INSERT INTO … PARTITION (…)",
+                             "Rows find their partitions by themselves: leave it out.");
+    }
+    p->at += 2;
+    do {
+        statement_set set = {.position = parser_position(p), .name_token = p->at};
+        TRY(parser_word(p, &set.column));
+        if (parser_skip_symbol(p, '=')) {
+            TRY(parser_constant(p, &set.value));
+        }
+        vec_push(p->a, &sets, set);
+    } while (parser_skip_symbol(p, ','));
+    TRY(parser_expect_symbol(p, ')'));
+    st->partition = sets.items;
+    st->partition_count = sets.count;
+    st->partition_end = p->at;
     return STATUS_OK;
 }
 
@@ -505,9 +530,9 @@ status parser_insert(parser *p, statement *st)
     if (parser_skip(p, "as")) {
         TRY(parser_word(p, &st->alias));
     }
-    if (st->overwrite && parser_is(p, "partition")) {
-        return refuse_clause(p, "INSERT OVERWRITE … PARTITION (…)",
-                             "Leave it out: the partitions of the rows are replaced.");
+    if (parser_is(p, "partition") && p->at + 1 < p->end &&
+        token_is_symbol(p->list, p->at + 1, '(')) {
+        TRY(parse_partition(p, st));
     }
     if (parser_is_symbol(p, '(') && is_column_list(p)) {
         TRY(parse_insert_columns(p, st));

@@ -21,7 +21,7 @@ status parser_delete(parser *p, statement *st)
     if (parser_skip(p, "where")) {
         TRY(parser_piece(p, where_ends, &st->where));
     }
-    TRY(parser_no_returning(p));
+    TRY(parser_returning(p, st));
     return parser_at_end(p) ? STATUS_OK : parser_fail(p);
 }
 

@@ -59,11 +59,17 @@ status parser_piece(parser *p, const char *const *ends, token_range *ret_piece)
     return STATUS_OK;
 }
 
-status parser_no_returning(const parser *p)
+status parser_returning(parser *p, statement *st)
 {
-    return parser_is(p, "returning")
-               ? refuse(p, "RETURNING", "SELECT the rows first, or afterwards.")
-               : STATUS_OK;
+    if (!parser_skip(p, "returning")) {
+        return STATUS_OK;
+    }
+    st->returning = (token_range){.from = p->at, .to = p->end};
+    if (parser_at_end(p)) {
+        return parser_fail(p);
+    }
+    p->at = p->end;
+    return STATUS_OK;
 }
 
 status parser_alias(parser *p, const char *const *ends, str *ret_alias)
@@ -96,7 +102,7 @@ static status parse_set_names(parser *p, set_list *sets)
 {
     TRY(parser_expect_symbol(p, '('));
     do {
-        statement_set set = {.position = parser_position(p)};
+        statement_set set = {.position = parser_position(p), .name_token = p->at};
         TRY(parser_word(p, &set.column));
         vec_push(p->a, sets, set);
     } while (parser_skip_symbol(p, ','));
@@ -136,7 +142,9 @@ static status parse_set_row(parser *p, set_list *sets)
     TRY(parser_expect_symbol(p, '='));
     (void)parser_skip(p, "row");
     if (!parser_is_symbol(p, '(') || token_is(p->list, p->at + 1, "select")) {
-        return refuse(p, "SET (…) = of one value", "Give each column its own value.");
+        return refuse(
+            p, "SET (…) = of one value",
+            "Give each column its own value; those of a query come from FROM (SELECT …).");
     }
     return parse_values(p, true, first, sets);
 }
@@ -146,17 +154,16 @@ static status parse_sets(parser *p, const statement_set **ret_sets, size_t *ret_
     set_list sets = {0};
 
     do {
-        statement_set set = {.position = parser_position(p)};
+        statement_set set = {.position = parser_position(p), .name_token = p->at};
+        statement_name name;
         if (parser_is_symbol(p, '(')) {
             TRY(parse_set_row(p, &sets));
             continue;
         }
-        TRY(parser_word(p, &set.column));
-        if (parser_is_symbol(p, '.')) {
-            return refuse(p, "a name with points in SET",
-                          "Name the column alone; struct_update(column, member := value) makes a "
-                          "struct with another member.");
-        }
+        TRY(parser_name(p, &name));
+        set.column = name.parts[0];
+        set.path = name.parts;
+        set.path_count = name.count > 1 ? name.count : 0;
         TRY(parser_expect_symbol(p, '='));
         TRY(parse_value(p, value_ends, &set));
         vec_push(p->a, &sets, set);
@@ -192,7 +199,7 @@ status parser_update(parser *p, statement *st)
     if (parser_skip(p, "where")) {
         TRY(parser_piece(p, where_ends, &st->where));
     }
-    TRY(parser_no_returning(p));
+    TRY(parser_returning(p, st));
     return parser_at_end(p) ? STATUS_OK : parser_fail(p);
 }
 
@@ -208,13 +215,39 @@ static bool is_word_of(const parser *p, const char *const *words)
     return false;
 }
 
+static const char *const joins[] = {"join",  "cross", "natural",    "left", "right", "full",
+                                    "inner", "asof",  "positional", "semi", "anti",  NULL};
+
+/* Tables that are joined, not a query. */
+static bool holds_join(const parser *p, token_range inside)
+{
+    static const char *const queries[] = {"select", "with",  "from",    "values",
+                                          "table",  "pivot", "unpivot", NULL};
+    parser at = {.list = p->list, .at = inside.from, .end = inside.to, .a = p->a};
+    token_range skipped;
+
+    if (is_word_of(&at, queries)) {
+        return false;
+    }
+    for (; !parser_at_end(&at); at.at++) {
+        if (is_word_of(&at, joins)) {
+            return true;
+        }
+        if (parser_is_symbol(&at, '(')) {
+            if (parser_brackets(&at, &skipped) != STATUS_OK) {
+                return false;
+            }
+            at.at--;
+        }
+    }
+    return false;
+}
+
 /* Behind what is named: "AS s", "s", with columns in brackets, with time travel before or after it. */
-static status find_source_alias(parser *p, token_range item, str *ret_alias)
+static status find_source_alias(parser *p, token_range item, str *ret_alias, token_range *ret_join)
 {
     static const char *const others[] = {
         "at", "for", "version", "timestamp", "system_time", "system_version", "tablesample", NULL};
-    static const char *const joins[] = {"join",  "cross", "natural",    "left", "right", "full",
-                                        "inner", "asof",  "positional", "semi", "anti",  NULL};
     parser ahead = {.list = p->list, .at = item.from, .end = item.to, .a = p->a, .err = p->err};
     statement_name name = {0};
     token_range inside;
@@ -225,10 +258,22 @@ static status find_source_alias(parser *p, token_range item, str *ret_alias)
             all.at--;
         } else if (is_word_of(&all, joins) ||
                    (parser_is_symbol(&all, ',') && !parser_is(&ahead, "values"))) {
-            return refuse(&all, "MERGE … USING a join", "Write USING (SELECT … FROM …) AS s.");
+            return refuse(&all, "MERGE … USING a join without a name",
+                          "Put it into brackets and name it: USING (a JOIN b ON …) AS s.");
         }
     }
     *ret_alias = STR("#merged");
+    if (parser_is_symbol(&ahead, '(')) {
+        parser brackets = ahead;
+        TRY(parser_brackets(&brackets, &inside));
+        if (holds_join(p, inside)) {
+            *ret_join = (token_range){.from = ahead.at, .to = brackets.at};
+            if (parser_at_end(&brackets)) {
+                return refuse(&ahead, "MERGE … USING a join without a name",
+                              "Name it: USING (a JOIN b ON …) AS s.");
+            }
+        }
+    }
     if (!parser_is_symbol(&ahead, '(') && !parser_is(&ahead, "values")) {
         TRY(parser_name(&ahead, &name));
         *ret_alias = name.parts[name.count - 1];
@@ -406,7 +451,7 @@ status parser_merge(parser *p, statement *st)
     TRY(parser_alias(p, alias_ends, &st->alias));
     TRY(parser_expect(p, "using"));
     TRY(parser_piece(p, item_ends, &st->source_items));
-    TRY(find_source_alias(p, st->source_items, &st->source_alias));
+    TRY(find_source_alias(p, st->source_items, &st->source_alias, &st->source_join));
     TRY(parse_match(p, st));
     while (parser_is(p, "when")) {
         statement_branch branch = {0};
@@ -416,7 +461,7 @@ status parser_merge(parser *p, statement *st)
     }
     st->branches = branches.items;
     st->branch_count = branches.count;
-    TRY(parser_no_returning(p));
+    TRY(parser_returning(p, st));
     return parser_at_end(p) && branches.count > 0 ? STATUS_OK : parser_fail(p);
 }
 
@@ -473,6 +518,6 @@ status parser_conflict(parser *p, statement *st)
             TRY(parser_piece(p, where_ends, &branch->condition));
         }
     }
-    TRY(parser_no_returning(p));
+    TRY(parser_returning(p, st));
     return parser_at_end(p) ? STATUS_OK : parser_fail(p);
 }

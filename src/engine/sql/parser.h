@@ -42,7 +42,8 @@ status parser_insert(parser *p, statement *st);
 status parser_piece(parser *p, const char *const *ends, token_range *ret_piece);
 /* [AS] alias, if the statement does not end there and none of `ends` stands there; else STR_NULL. */
 status parser_alias(parser *p, const char *const *ends, str *ret_alias);
-status parser_no_returning(const parser *p);
+/* RETURNING and what follows, to the end, where it stands here. */
+status parser_returning(parser *p, statement *st);
 /* merge.c */
 status parser_update(parser *p, statement *st);
 status parser_merge(parser *p, statement *st);

@@ -411,48 +411,114 @@ static status parse_show(parser *p, statement *st)
     return expect_end(p);
 }
 
+/* SET branch = 'x', SET branch TO x, USE BRANCH x; RESET branch. */
+static status parse_branch_name(parser *p, statement *st)
+{
+    st->kind = STATEMENT_SET_BRANCH;
+    if (!parser_skip_symbol(p, '=')) {
+        (void)parser_skip(p, "to");
+    }
+    if (parser_at_end(p)) {
+        return parser_fail(p);
+    }
+    st->name.position = parser_position(p);
+    if (p->list->items[p->at].kind == TOKEN_TEXT) {
+        TRY(token_value(p->list, p->at, p->a, &st->branch, p->err));
+        p->at++;
+    } else if (parser_skip(p, "default")) {
+        st->branch = STR_NULL;
+    } else {
+        TRY(parser_word(p, &st->branch));
+    }
+    if (!str_is_null(st->branch) && st->branch.size == 0) {
+        return parser_place(p, st->name.position,
+                            error_set(p->err, STATUS_INVALID, "the name of a branch is empty"));
+    }
+    return expect_end(p);
+}
+
 static status parse_use(parser *p, statement *st)
 {
     p->at++;
+    if (parser_is(p, "branch") && p->at + 1 < p->end) {
+        p->at++;
+        return parse_branch_name(p, st);
+    }
     st->kind = STATEMENT_USE;
     TRY(parser_name(p, &st->name));
     return expect_end(p);
 }
 
-/* The statement that follows a leading WITH: a changing one is refused, since DuckDB's parser
- * reads it as another kind. */
-static status check_after_with(const parser *p)
+/* The verb of the statement that a leading WITH belongs to: behind a ")" outside of brackets; elsewhere such a word may
+ * be a name. False where it is a query. */
+static bool find_verb(const parser *p, size_t *ret_at,
+                      status (**ret_parse)(parser *p, statement *st))
 {
-    static const char *const changing[] = {"insert", "update", "delete", "merge"};
+    static const struct {
+        const char *word;
+        status (*parse)(parser *p, statement *st);
+    } changing[] = {{"insert", parser_insert},
+                    {"update", parser_update},
+                    {"delete", parser_delete},
+                    {"merge", parser_merge}};
     parser ahead = *p;
+
     for (size_t depth = 0; ahead.at < ahead.end; ahead.at++) {
         if (parser_is_symbol(&ahead, '(')) {
             depth++;
         } else if (parser_is_symbol(&ahead, ')')) {
             depth -= depth > 0 ? 1 : 0;
         } else if (depth == 0 && parser_is(&ahead, "select")) {
-            return STATUS_OK;
+            return false;
         }
         for (size_t i = 0; depth == 0 && i < COUNT_OF(changing); i++) {
-            /* After ")" it begins the main statement; elsewhere it may be the name of a CTE. */
-            if (parser_is(&ahead, changing[i]) && ahead.at > p->at &&
+            if (parser_is(&ahead, changing[i].word) && ahead.at > p->at &&
                 token_is_symbol(p->list, ahead.at - 1, ')')) {
-                str name = str_upper(p->a, str_c(changing[i]));
-                error_set(p->err, STATUS_UNSUPPORTED, "WITH before %.*s is not supported",
-                          STR_ARG(name));
-                error_hint(p->err, i == 0 ? "Put it behind: INSERT INTO t WITH … SELECT …."
-                                          : "Put it into a subquery: (WITH … SELECT …).");
-                return parser_place(p, parser_position(&ahead), STATUS_UNSUPPORTED);
+                *ret_at = ahead.at;
+                *ret_parse = changing[i].parse;
+                return true;
             }
         }
     }
-    return STATUS_OK;
+    return false;
 }
 
 static status parse_with(parser *p, statement *st)
 {
-    (void)st;
-    return check_after_with(p);
+    status (*parse)(parser * p, statement * st);
+    parser at = *p;
+
+    if (!find_verb(p, &st->verb, &parse)) {
+        return STATUS_OK;
+    }
+    at.at++;
+    st->with_recursive = parser_skip(&at, "recursive");
+    st->with = (token_range){.from = at.at, .to = st->verb};
+    p->at = st->verb;
+    return parse(p, st);
+}
+
+static status parse_set(parser *p, statement *st)
+{
+    parser start = *p;
+
+    p->at++;
+    if (parser_skip(p, "branch")) {
+        return parse_branch_name(p, st);
+    }
+    return refuse_by_name(&start);
+}
+
+static status parse_reset(parser *p, statement *st)
+{
+    parser start = *p;
+
+    p->at++;
+    if (!parser_skip(p, "branch")) {
+        return refuse_by_name(&start);
+    }
+    st->kind = STATEMENT_SET_BRANCH;
+    return expect_end(p);
 }
 
 static status parse_read(parser *p, statement *st)
@@ -536,6 +602,8 @@ static const struct {
     {"update", parser_update},
     {"merge", parser_merge},
     {"analyze", parser_analyze},
+    {"set", parse_set},
+    {"reset", parse_reset},
     {"prepare", parser_prepare},
     {"execute", parser_execute},
     {"deallocate", parser_deallocate},
@@ -549,7 +617,9 @@ status statement_parse(const token_list *list, token_range range, arena *a,
                     .tokens = range,
                     .body = range,
                     .location = STR_NULL,
-                    .comment = STR_NULL};
+                    .comment = STR_NULL,
+                    .branch = STR_NULL,
+                    .verb = range.from};
 
     if (parser_at_end(&p)) {
         return error_set(err, STATUS_SYNTAX, "there is no statement");

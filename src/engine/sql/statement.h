@@ -36,6 +36,7 @@
     X(COMMENT, "COMMENT ON", true)                   \
     X(CALL, "CALL", true)                            \
     X(ANALYZE, "ANALYZE", true)                      \
+    X(SET_BRANCH, "SET branch", false)               \
     X(PREPARE, "PREPARE", false)                     \
     X(EXECUTE, "EXECUTE", false)                     \
     X(DEALLOCATE, "DEALLOCATE", false)
@@ -123,10 +124,13 @@ typedef struct statement_argument {
 
 /* column = value. */
 typedef struct statement_set {
-    str column;      /* STR_NULL: by its place, in INSERT VALUES (…) */
-    size_t position; /* of the column, or the value */
-    token_range value;
-    bool fallback; /* the value is DEFAULT */
+    str column;        /* STR_NULL: by its place, in INSERT VALUES (…) */
+    const str *path;   /* a.b.c = …: all of it, from the column's name (or the table's) on */
+    size_t path_count; /* 0: the column stands alone */
+    size_t position;   /* of the column, or the value */
+    size_t name_token;
+    token_range value; /* empty: none, in PARTITION (p) */
+    bool fallback;     /* the value is DEFAULT */
 } statement_set;
 
 /* Which rows a branch is for. */
@@ -168,6 +172,7 @@ typedef struct statement {
     /* CALL: the procedure's name is `name`; EXECUTE */
     const statement_argument *arguments;
     size_t argument_count;
+    str branch; /* SET branch; STR_NULL: RESET branch */
     /* CREATE TABLE */
     const statement_column *columns;
     size_t column_count;
@@ -181,19 +186,26 @@ typedef struct statement {
     /* UPDATE, DELETE, MERGE, TRUNCATE, INSERT */
     size_t name_token, name_end; /* the first of `name`, the first behind it */
     str alias;                   /* STR_NULL: none */
-    token_range where;           /* the condition; empty: all rows */
-    token_range source_items;    /* tables of UPDATE … FROM, DELETE … USING, MERGE … USING */
-    str source_alias;            /* of MERGE */
-    token_range on;              /* of MERGE */
-    bool on_columns;             /* which is USING (columns), brackets and all */
+    size_t verb;                 /* the token that says which statement it is: behind WITH */
+    token_range with;            /* what WITH in front of it lists; empty: nothing */
+    bool with_recursive;
+    token_range returning;    /* what RETURNING lists; empty: nothing */
+    token_range where;        /* the condition; empty: all rows */
+    token_range source_items; /* tables of UPDATE … FROM, DELETE … USING, MERGE … USING */
+    str source_alias;         /* of MERGE */
+    token_range source_join;  /* USING (a JOIN b …) AS s: the brackets; else empty */
+    token_range on;           /* of MERGE */
+    bool on_columns;          /* which is USING (columns), brackets and all */
     const statement_branch *branches;
     size_t branch_count;
     /* INSERT */
     bool upsert; /* ON CONFLICT, OR REPLACE, OR IGNORE: one branch */
     const str *conflict_columns;
     const size_t *conflict_positions;
-    size_t conflict_count; /* 0: the identifier fields */
-    bool overwrite;        /* INSERT OVERWRITE */
+    size_t conflict_count;                 /* 0: the identifier fields */
+    bool overwrite;                        /* INSERT OVERWRITE */
+    const statement_set *partition;        /* PARTITION (p = 1, q) */
+    size_t partition_count, partition_end; /* the first token behind it */
     insert_source source;
     bool by_name;
     const str *insert_columns; /* NULL: not given; of ANALYZE too */

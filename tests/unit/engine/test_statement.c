@@ -291,11 +291,11 @@ static void test_refusals_name_the_statement_and_the_cure(void **given)
     EXPECT_MESSAGE(f, "CREATE OR REPLACE is not supported");
     EXPECT_STATUS(UNSUPPORTED, parse(f, "drop view v", &st));
     EXPECT_MESSAGE(f, "DROP VIEW is not supported");
-    EXPECT_STATUS(UNSUPPORTED, parse(f, "insert into t values (1) returning a", &st));
-    assert_int_equal(f->err.position, 25);
+    EXPECT_STATUS(UNSUPPORTED, parse(f, "insert into t partition (a = 1) select 1", &st));
+    assert_int_equal(f->err.position, 14);
     EXPECT_STATUS(UNSUPPORTED, parse(f, "create table t (a int primary key)", &st));
     EXPECT_MESSAGE(f, "PRIMARY KEY is not supported in CREATE TABLE");
-    EXPECT_STATUS(UNSUPPORTED, parse(f, "with x as (select 1) insert into t select * from x", &st));
+    EXPECT_STATUS(DENIED, parse(f, "set threads = 1", &st));
     EXPECT_STATUS(UNSUPPORTED, parse(f, "explain insert into t select 1", &st));
 }
 
@@ -334,11 +334,22 @@ static void test_delete_is_a_table_and_a_condition(void **given)
     /* What would end the bracket that the condition is put into. */
     EXPECT_STATUS(SYNTAX, parse(f, "DELETE FROM t WHERE a) OR (b", &st));
     assert_int_equal(f->err.position, 21);
-    EXPECT_STATUS(UNSUPPORTED, parse(f, "DELETE FROM t WHERE a RETURNING a", &st));
+    EXPECT_OK(parse(f, "DELETE FROM t WHERE a RETURNING a, b", &st));
+    assert_int_equal(st.where.to - st.where.from, 1);
+    assert_int_equal(st.returning.to - st.returning.from, 3);
+    EXPECT_STATUS(SYNTAX, parse(f, "DELETE FROM t RETURNING", &st));
     EXPECT_OK(parse(f, "DELETE FROM t USING u WHERE a", &st));
     assert_int_equal(st.source_items.to - st.source_items.from, 1);
-    EXPECT_OK(parse(f, "INSERT OVERWRITE t SELECT 1", &st));
+    EXPECT_OK(parse(f, "INSERT OVERWRITE t PARTITION (p = DATE '2026-01-01', q) SELECT 1", &st));
     assert_true(st.overwrite);
+    assert_int_equal(st.partition_count, 2);
+    assert_int_equal(st.partition[0].value.to - st.partition[0].value.from, 2);
+    assert_int_equal(st.partition[1].value.from, st.partition[1].value.to);
+    EXPECT_OK(parse(f, "SET branch = 'audit'", &st));
+    assert_int_equal(st.kind, STATEMENT_SET_BRANCH);
+    EXPECT_STR(st.branch, "audit");
+    EXPECT_OK(parse(f, "RESET branch", &st));
+    assert_true(str_is_null(st.branch));
 }
 
 static void test_update_is_assignments_sources_and_a_condition(void **given)
@@ -363,7 +374,12 @@ static void test_update_is_assignments_sources_and_a_condition(void **given)
     EXPECT_STATUS(SYNTAX, parse(f, "UPDATE t SET a = 1) OR (b", &st));
     EXPECT_STATUS(SYNTAX, parse(f, "UPDATE t SET a =", &st));
     EXPECT_STATUS(INVALID, parse(f, "UPDATE t SET (a, b) = (1)", &st));
-    EXPECT_STATUS(UNSUPPORTED, parse(f, "UPDATE t SET a.b = 1", &st));
+    EXPECT_OK(parse(f, "WITH RECURSIVE u AS (SELECT 1) UPDATE t SET a.b = 1 RETURNING *", &st));
+    assert_int_equal(st.kind, STATEMENT_UPDATE);
+    assert_true(st.with_recursive);
+    assert_int_equal(st.with.to - st.with.from, 6);
+    assert_int_equal(st.branches[0].sets[0].path_count, 2);
+    EXPECT_STR(st.branches[0].sets[0].column, "a");
     EXPECT_STATUS(UNSUPPORTED, parse(f, "UPDATE t SET (a, b) = (SELECT 1, 2)", &st));
 }
 
