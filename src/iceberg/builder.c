@@ -92,6 +92,7 @@ status ice_builder_set_property(ice_builder *b, str key, str value, error *err)
     if (str_equal(key, STR("format-version"))) {
         return ice_builder_set_format_version(b, value.data[0] - '0', err); /* checked: a digit */
     }
+    TRY(ice__check_property_column(&b->now, key, b->memory, err));
     for (size_t i = 0; i < COUNT_OF(reserved); i++) {
         if (str_equal(key, str_c(reserved[i]))) {
             return error_set(err, STATUS_INVALID,
@@ -101,6 +102,13 @@ status ice_builder_set_property(ice_builder *b, str key, str value, error *err)
     }
     replace_properties(b, key, &property);
     return STATUS_OK;
+}
+
+void ice__put_property(ice_builder *b, str key, str value)
+{
+    ice_property property = {.key = str_copy(b->memory, key), .value = str_copy(b->memory, value)};
+
+    replace_properties(b, key, &property);
 }
 
 void ice_builder_remove_property(ice_builder *b, str key)

@@ -1,5 +1,6 @@
 /* builder.h: what the files behind evolve.h share: builder.c (the table), history.c (snapshots, refs, statistics),
- * evolve_schema.c, evolve_path.c, evolve_default.c (schemas), evolve_spec.c (partitioning, order), update.c (commits).
+ * evolve_schema.c, evolve_path.c, evolve_default.c, evolve_names.c (schemas), evolve_spec.c (partitioning, order),
+ * update.c (commits).
  *
  * The builder holds a shallow copy of the base. A list that changes is replaced by a new one in the builder's
  * memory; nothing of the base is ever written to. */
@@ -28,6 +29,13 @@ bool ice__metadata_same(const ice_metadata *x, const ice_metadata *y);
 /* ---- lists of `now`, copied into the builder's memory so that they may be written to ---- */
 ice_schema *ice__builder_schemas(ice_builder *b, size_t room);
 ice_spec *ice__builder_specs(ice_builder *b, size_t room);
+
+/* Set without a question: the builder's own, not a caller's. */
+void ice__put_property(ice_builder *b, str key, str value);
+/* NO_COLUMN, with the nearest, where the property is one of a column that the table does not have. */
+status ice__check_property_column(const ice_metadata *m, str key, arena *a, error *err);
+/* What properties say of columns by name is brought from `before` to the schema that is current now. */
+void ice__follow_names(ice_builder *b, const ice_schema *before);
 
 /* ---- history: shared with commits (history.c) ---- */
 /* The metadata file at `base_location` joins the log of `next`; what falls out of the log goes to `obsolete` where the

@@ -63,6 +63,7 @@ static status check_partition_names(const ice_metadata *m, const ice_schema *sch
 static status make_current(ice_builder *b, ice_schema *schema, bool draft, error *err)
 {
     ice_metadata *m = &b->now;
+    ice_schema before = *ice_metadata_schema(m);
     ice_schema *list;
     size_t at;
 
@@ -75,13 +76,14 @@ static status make_current(ice_builder *b, ice_schema *schema, bool draft, error
     at = ice__find_schema(m, schema);
     if (at != SIZE_MAX) {
         m->current_schema_id = m->schemas[at].id;
-        return STATUS_OK;
+    } else {
+        schema->id = next_schema_id(m);
+        list = ice__builder_schemas(b, 1);
+        list[m->schema_count++] = *schema;
+        m->current_schema_id = schema->id;
+        b->draft_schema = draft;
     }
-    schema->id = next_schema_id(m);
-    list = ice__builder_schemas(b, 1);
-    list[m->schema_count++] = *schema;
-    m->current_schema_id = schema->id;
-    b->draft_schema = draft;
+    ice__follow_names(b, &before);
     return STATUS_OK;
 }
 

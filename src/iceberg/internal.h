@@ -74,6 +74,8 @@ bool ice__can_widen(const ice_type *from, const ice_type *to);
 /* `value` is a default that a column of this type may have; the message says what is wrong (evolve_default.c). */
 status ice__default_check(const ice_type *type, const json *value, error *err);
 const ice_type *ice__type_copy(const ice_type *type, arena *a);
+/* INVALID where one id is that of two columns. */
+status ice__schema_check_ids(const ice_schema *schema, error *err);
 ice_schema ice__schema_copy(const ice_schema *schema, arena *a);
 str ice__copy(arena *a, str s); /* str_copy that keeps STR_NULL and emptiness apart */
 const ice_property *ice__properties_copy(const ice_property *properties, size_t count, arena *a);

@@ -230,6 +230,47 @@ static status parse_refs(const json *object, arena *a, ice_metadata *m, error *e
     return STATUS_OK;
 }
 
+/* "main" and the current snapshot are one: to follow either of two would be to lose the other's rows. */
+static status check_main(const ice_metadata *m, error *err)
+{
+    for (size_t i = 0; i < m->ref_count; i++) {
+        int64_t at = m->refs[i].snapshot_id;
+
+        if (!str_equal(m->refs[i].name, STR("main")) || at == m->current_snapshot_id) {
+            continue;
+        }
+        if (m->current_snapshot_id == ICE_NO_SNAPSHOT) {
+            return error_set(err, STATUS_CORRUPT,
+                             "table metadata has no current snapshot, but branch \"main\" is at "
+                             "%lld",
+                             (long long)at);
+        }
+        return error_set(err, STATUS_CORRUPT,
+                         "table metadata has the current snapshot %lld, but branch \"main\" is at "
+                         "%lld",
+                         (long long)m->current_snapshot_id, (long long)at);
+    }
+    return STATUS_OK;
+}
+
+/* Not every writer counts right. A sequence number or a row id that is given twice makes deletes of the past take rows
+ * of the future, or two rows one. */
+static void raise_counters(ice_metadata *m)
+{
+    for (size_t i = 0; i < m->snapshot_count; i++) {
+        const ice_snapshot *s = &m->snapshots[i];
+
+        if (m->format_version > 1 && s->sequence_number > m->last_sequence_number) {
+            m->last_sequence_number = s->sequence_number;
+        }
+        if (s->first_row_id >= 0 && s->added_rows > 0 &&
+            s->first_row_id <= INT64_MAX - s->added_rows &&
+            s->first_row_id + s->added_rows > m->next_row_id) {
+            m->next_row_id = s->first_row_id + s->added_rows;
+        }
+    }
+}
+
 /* --- the rules of each version --- */
 
 static status missing(const char *key, error *err)
@@ -254,6 +295,7 @@ static status parse_schemas(const document *d, const json *root, arena *a, ice_m
     }
     for (size_t i = 0; i < count; i++) {
         TRY(ice_schema_parse(single ? d->schema : json_at(d->schemas, i), a, &schemas[i], err));
+        TRY(ice__schema_check_ids(&schemas[i], err));
     }
     if (single) {
         m->current_schema_id = schemas[0].id;
@@ -423,6 +465,8 @@ static status parse_document(const json *root, arena *a, ice_metadata *ret_metad
     TRY(parse_log(d.metadata_log, metadata_log_members, COUNT_OF(metadata_log_members), a,
                   &m->metadata_log, &m->metadata_log_count, err));
     TRY(parse_refs(d.refs, a, m, err));
+    TRY(check_main(m, err));
+    raise_counters(m);
     ice__json_unknown(root, document_members, COUNT_OF(document_members), a, &m->unknown,
                       &m->unknown_count);
     memcpy(ret_metadata, m, sizeof(*m));

@@ -31,6 +31,32 @@ status ice_schema_parse(const json *value, arena *a, ice_schema *ret_schema, err
     return STATUS_OK;
 }
 
+/* A column is its id: with one id for two, values of one would be read as the other's. */
+static status check_unique_ids(const ice_type *type, map *ids, arena *scratch, error *err)
+{
+    static char seen;
+
+    for (size_t i = 0; i < type->field_count; i++) {
+        const ice_field *field = &type->fields[i];
+
+        if (map_set(ids, str_printf(scratch, "%d", (int)field->id), &seen) != NULL) {
+            return error_set(err, STATUS_INVALID, "column \"%.*s\" has the id %d of another column",
+                             STR_ARG(field->name), (int)field->id);
+        }
+        TRY(check_unique_ids(field->type, ids, scratch, err));
+    }
+    return STATUS_OK;
+}
+
+status ice__schema_check_ids(const ice_schema *schema, error *err)
+{
+    arena *scratch = arena_create();
+    status s = check_unique_ids(schema->root, map_create(scratch), scratch, err);
+
+    arena_free(scratch);
+    return s;
+}
+
 static void put_type(const ice_type *type, json_writer *w);
 
 static void put_field(const ice_field *field, json_writer *w)

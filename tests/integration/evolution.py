@@ -34,6 +34,33 @@ def refused(sql, *words, status=None):
 
 
 @test
+def places_that_no_file_may_go_to_are_refused_at_once():
+    for key in ("write.data.path", "write.metadata.path"):
+        refused(f"CREATE TABLE elsewhere (id INTEGER) WITH ('{key}' = 'file:///etc/x')", key, "outside the warehouse roots")
+        refused(f"CREATE TABLE elsewhere WITH ('{key}' = 'file:///etc/x') AS SELECT 1 AS id", key, "outside")
+    run("CREATE TABLE elsewhere (id INTEGER)")
+    refused("ALTER TABLE elsewhere SET PROPERTIES ('write.data.path' = '/etc/x')", "write.data.path", "outside")
+    refused("ALTER TABLE elsewhere SET PROPERTIES ('location' = 'file:///etc/x')", "a table stays where it is")
+    run("INSERT INTO elsewhere VALUES (1)")
+    run("DROP TABLE elsewhere")
+
+
+@test
+def properties_that_name_a_column_follow_it():
+    run("CREATE TABLE named (id INTEGER, s STRUCT(a VARCHAR)) WITH ('write.metadata.metrics.column.s.a' = 'full',"
+        " 'schema.name-mapping.default' = '[{\"field-id\": 1, \"names\": [\"id\"]}]')")
+    run("ALTER TABLE named RENAME COLUMN s TO t, RENAME COLUMN id TO number, ADD COLUMN more DATE")
+    told = rows("SHOW CREATE TABLE named")[0][0]
+    contains(told, "'write.metadata.metrics.column.t.a' = 'full'")
+    contains(told, '{"field-id":1,"names":["id","number"]},{"field-id":4,"names":["more"]}')
+    run("ALTER TABLE named DROP COLUMN t")
+    check("metrics.column" not in rows("SHOW CREATE TABLE named")[0][0], "a property of a column that is gone")
+    contains(refused("ALTER TABLE named SET PROPERTIES ('write.metadata.metrics.column.numbr' = 'none')", "numbr").hint,
+             '"number"')
+    run("DROP TABLE named")
+
+
+@test
 def rows_from_before_are_read_through_every_change_of_columns():
     run("CREATE TABLE c (id INTEGER NOT NULL, name VARCHAR, price DECIMAL(5, 2), f FLOAT, gone VARCHAR)")
     run("INSERT INTO c VALUES (1, 'one', 1.50, 0.5, 'x')")

@@ -90,7 +90,32 @@ def branches_and_tags_are_names_too():
     equal(server().value("SELECT count(*) FROM tarn.main.h.branch_main"), 4)
     equal(columns("FROM h.tag_first"), ["id", "name"])
     contains(fails("snapshot_not_found", server().rows, "FROM h.tag_work").message, 'no tag "work"')
+    contains(fails("snapshot_not_found", server().rows, "FROM h.branch_wrok").hint, 'Did you mean "work"?')
     fails("namespace_not_found", server().rows, "FROM nothing.branch_work")
+
+
+@test
+def branches_and_tags_have_metadata_tables():
+    server()
+    for form, files in (("h.tag_first", 1), ("main.h.branch_work", 2), ("tarn.main.h.branch_main", 3)):
+        equal(server().value(f"SELECT count(*) FROM {form}.files"), files, form)
+        equal(server().value(f"SELECT sum(f.record_count) FROM {form}.data_files AS f"), files + 1, form)
+    equal(server().value("SELECT count(*) FROM h.files JOIN h.branch_work.files AS w USING (file_path)"), 2)
+    contains(fails("snapshot_not_found", server().rows, "FROM h.tag_frist.files").hint, 'Did you mean "first"?')
+    contains(fails("not_supported", server().rows, "FROM h.tag_first.snapshots").message, "every version")
+    contains(fails("invalid", server().rows, "FROM h.tag_first.files VERSION AS OF 'work'").message, "exclude")
+
+
+@test
+def a_mistyped_metadata_table_is_told_the_nearest():
+    server()
+    for sql, words in (("FROM h.snapshot", 'Did you mean "snapshots"?'), ("FROM main.h.file", 'Did you mean "files"?'),
+                       ("FROM tarn.main.h.manifest", 'Did you mean "manifests"?'), ("FROM h.tag_first.fils", '"files"?'),
+                       ("FROM h.zzzzzzzzzzzzz", "There are snapshots, history")):
+        error = fails("table_not_found", server().rows, sql)
+        contains(error.message, 'table "main.h" has no metadata table "')
+        contains(error.hint, words)
+    fails("namespace_not_found", server().rows, "FROM nothing.snapshot")
 
 
 @test

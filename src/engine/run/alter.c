@@ -36,8 +36,12 @@ static status add_column(const alteration *t, size_t i, ice_builder *b, error *e
     return ice_builder_add_column(b, &column, err);
 }
 
-static status set_properties(const statement_change *c, ice_builder *b, error *err)
+static status set_properties(const alteration *t, const statement_change *c, ice_builder *b,
+                             error *err)
 {
+    if (c->kind == CHANGE_SET_PROPERTIES) {
+        TRY(table_check_places(t->r, c->properties, c->property_count, err));
+    }
     for (size_t i = 0; i < c->property_count; i++) {
         if (c->kind == CHANGE_SET_PROPERTIES) {
             TRY(ice_builder_set_property(b, c->properties[i].key, c->properties[i].value, err));
@@ -210,7 +214,7 @@ static status change_one(const alteration *t, size_t i, ice_builder *b, error *e
         return set_comment(c, b, err);
     case CHANGE_SET_PROPERTIES:
     case CHANGE_UNSET_PROPERTIES:
-        return set_properties(c, b, err);
+        return set_properties(t, c, b, err);
     case CHANGE_SET_IDENTIFIER:
         return set_identifier(t, c, b, err);
     case CHANGE_DROP_IDENTIFIER:

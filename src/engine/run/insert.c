@@ -185,6 +185,7 @@ status run_create_table_as(run *r, const statement *st, bool last, arena *a, err
     status result = catalog_resolve_new(r->catalog, st->name.parts, st->name.count, r->space, a,
                                         &table.options.name, err);
     TRY(run_at(result, st->name.position, err));
+    TRY(run_at(table_check_places(r, st->properties, st->property_count, err), st->position, err));
     TRY(run_check_access(r, ACTION_TABLE_CREATE, table.options.name.space, table.options.name.table,
                          err));
     TRY(run_judge(r, st, a, err));

@@ -10,6 +10,7 @@
 #include "tarn/base/vec.h"
 
 #define FLUSH_BYTES LIMIT_MIB
+#define TIME_MAX_MS INT64_C(250000000000000) /* somewhat before the last year that SQL knows */
 
 /*  one snapshot: it can be asked for another version of the table */
 static const struct {
@@ -48,6 +49,27 @@ static size_t find_table(str part)
 bool metadata_table_is_name(str part)
 {
     return find_table(part) < COUNT_OF(tables);
+}
+
+status metadata_table_unknown(table_name name, str part, arena *a, error *err)
+{
+    str names[COUNT_OF(tables)];
+    buf *all = buf_in(a, LIMIT_MIB);
+
+    for (size_t i = 0; i < COUNT_OF(tables); i++) {
+        names[i] = str_c(tables[i].name);
+        buf_printf(all, "%s%s", i > 0 ? ", " : "", tables[i].name);
+    }
+    error_set(err, STATUS_NO_TABLE, "table \"%.*s.%.*s\" has no metadata table \"%.*s\"",
+              STR_ARG(name.space), STR_ARG(name.table), STR_ARG(part));
+    str nearest = str_nearest(part, names, COUNT_OF(tables));
+    if (!str_is_null(nearest)) {
+        error_hint(err, "Did you mean \"%.*s\"?", STR_ARG(nearest));
+    } else {
+        error_hint(err, "There are %.*s; branch_NAME and tag_NAME are versions of the table.",
+                   STR_ARG(buf_str(all)));
+    }
+    return STATUS_NO_TABLE;
 }
 
 /* ---- rows ---- */
@@ -114,8 +136,14 @@ status metadata_end_row(metadata_rows *t, error *err)
 
 void metadata_put_time(metadata_rows *t, const char *key, int64_t ms)
 {
-    const ice_value value = {.kind = ICE_TIMESTAMPTZ, .integer = ms * 1000};
+    ice_value value = {.kind = ICE_TIMESTAMPTZ};
+
     json_key(&t->w, key);
+    if (ms > TIME_MAX_MS || ms < -TIME_MAX_MS) { /* of a writer that counts otherwise */
+        json_put_null(&t->w);
+        return;
+    }
+    value.integer = ms * 1000;
     metadata_put_value(&t->w, ice_type_primitive(ICE_TIMESTAMPTZ), &value, t->q->a);
 }
 
@@ -343,20 +371,35 @@ static void put_view(metadata_rows *t, str schema, const char *name, const char 
     buf_add_char(out, ';');
 }
 
+static status find_version(query *q, const travel_clause *clause, table_name name,
+                           const ice_metadata *m, str ref_part, size_t table,
+                           travel_target *ret_target, error *err)
+{
+    if (!tables[table].one_snapshot) {
+        return clause == NULL && str_is_null(ref_part)
+                   ? STATUS_OK
+                   : error_set(err, STATUS_UNSUPPORTED, "\"%s\" shows every version of the table",
+                               tables[table].name);
+    }
+    if (str_is_null(ref_part)) {
+        return travel_resolve(q, clause, name, m, ret_target, err);
+    }
+    if (clause != NULL) {
+        return error_set(err, STATUS_INVALID,
+                         "\"%.*s\" and a version of the table exclude each other",
+                         STR_ARG(ref_part));
+    }
+    return travel_resolve_ref(q, name, m, ref_part, ret_target, err);
+}
+
 status metadata_table_view(query *q, const travel_clause *clause, table_name name,
-                           const ice_metadata *m, str part, str schema, error *err)
+                           const ice_metadata *m, str ref_part, str part, str schema, error *err)
 {
     size_t table = find_table(part);
     travel_target target = {.snapshot = ice_metadata_snapshot(m)};
     worker *w;
 
-    if (clause != NULL && !tables[table].one_snapshot) {
-        return error_set(err, STATUS_UNSUPPORTED, "\"%s\" shows every version of the table",
-                         tables[table].name);
-    }
-    if (tables[table].one_snapshot) {
-        TRY(travel_resolve(q, clause, name, m, &target, err));
-    }
+    TRY(find_version(q, clause, name, m, ref_part, table, &target, err));
     TRY(run_worker(q->r, &w, err));
     metadata_rows t = {.q = q,
                        .m = m,

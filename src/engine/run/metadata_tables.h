@@ -11,10 +11,12 @@
 #include "tarn/codec/json.h"
 
 bool metadata_table_is_name(str part);
-/* The view "schema"."part" over the metadata table, into q->extra_sql. UNSUPPORTED for a version of what shows every
- * version. */
+/* NO_TABLE, with the nearest name or all of them. */
+status metadata_table_unknown(table_name name, str part, arena *a, error *err);
+/* The view "schema"."part" over the metadata table, into q->extra_sql. `ref_part`: "branch_x" or "tag_x" of
+ * which it is to be, or STR_NULL. UNSUPPORTED for a version of what shows every version. */
 status metadata_table_view(query *q, const travel_clause *clause, table_name name,
-                           const ice_metadata *m, str part, str schema, error *err);
+                           const ice_metadata *m, str ref_part, str part, str schema, error *err);
 
 /* ---- between the files of metadata tables ---- */
 

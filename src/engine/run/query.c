@@ -254,6 +254,21 @@ static bool is_part_name(str name)
     return travel_is_ref_name(name) || metadata_table_is_name(name);
 }
 
+/* How many parts at the front of the name are a table's, with one or two of a kind behind them; 0: none. */
+static size_t front_of_table(const query *q, const str *parts, size_t chain, table_name *ret_name)
+{
+    for (size_t behind = 1; behind <= 2 && behind < chain; behind++) {
+        if (behind == 2 && !travel_is_ref_name(parts[chain - 2])) {
+            break;
+        }
+        if (catalog_resolve(q->r->catalog, parts, chain - behind, q->r->space, q->a, ret_name,
+                            NULL) == STATUS_OK) {
+            return chain - behind;
+        }
+    }
+    return 0;
+}
+
 /* A name that no table has may be a table's with a branch, a tag or a metadata table behind it. `absent` is
  * what was found for the whole name, and stays the error where the front is no table either. */
 static status add_part_of_table(query *q, const str *parts, size_t chain, size_t place,
@@ -261,21 +276,27 @@ static status add_part_of_table(query *q, const str *parts, size_t chain, size_t
 {
     str last = parts[chain - 1];
     const ice_metadata *metadata;
+    str ref_part = STR_NULL;
     travel_target target;
     table_name name;
 
-    if (chain < 2 || !is_part_name(last) ||
-        catalog_resolve(q->r->catalog, parts, chain - 1, q->r->space, q->a, &name, NULL) !=
-            STATUS_OK) {
+    size_t front = front_of_table(q, parts, chain, &name);
+    if (front == 0) {
         return absent;
     }
     if (err != NULL) {
         error_clear(err);
     }
     TRY(query_load(q, name, &metadata, err));
+    if (front + 2 == chain || !is_part_name(last)) {
+        ref_part = front + 2 == chain ? parts[front] : STR_NULL;
+        if (!metadata_table_is_name(last)) {
+            return metadata_table_unknown(name, last, q->a, err);
+        }
+    }
     if (metadata_table_is_name(last)) {
         str schema = str_printf(q->a, "#metadata%zu", q->metadata_count++);
-        TRY(metadata_table_view(q, clause, name, metadata, last, schema, err));
+        TRY(metadata_table_view(q, clause, name, metadata, ref_part, last, schema, err));
         rename_in_text(q, parts, chain, place, quoted_name(q->a, schema, last));
         return STATUS_OK;
     }
@@ -283,7 +304,7 @@ static status add_part_of_table(query *q, const str *parts, size_t chain, size_t
         return error_set(err, STATUS_INVALID,
                          "\"%.*s\" and a version of the table exclude each other", STR_ARG(last));
     }
-    TRY(travel_resolve_ref(name, metadata, last, &target, err));
+    TRY(travel_resolve_ref(q, name, metadata, last, &target, err));
     return add_view(q, parts, chain, place, add_table(q, name, metadata, &target));
 }
 
@@ -368,9 +389,10 @@ static status shorten_long_names(query *q, error *err)
         catalog *c = q->r->catalog;
         if (catalog_resolve(c, parts, chain, q->r->space, q->a, &name, err) != STATUS_OK) {
             error_clear(err);
-            if (!is_part_name(parts[chain - 1]) ||
-                catalog_resolve(c, parts, chain - 1, q->r->space, q->a, &name, err) != STATUS_OK) {
-                error_clear(err);
+            bool column = !first && token_is_symbol(list, i - 1, ',');
+
+            if ((column && !is_part_name(parts[chain - 1])) ||
+                front_of_table(q, parts, chain, &name) == 0) {
                 continue; /* a column of a struct, behind a comma */
             }
             name.table = parts[chain - 1];

@@ -118,6 +118,7 @@ status run_create_table(run *r, const statement *st, bool last, arena *a, error 
     status result =
         catalog_resolve_new(c, st->name.parts, st->name.count, r->space, a, &options.name, err);
     TRY(run_at(result, st->name.position, err));
+    TRY(run_at(table_check_places(r, st->properties, st->property_count, err), st->position, err));
     TRY(run_check_access(r, ACTION_TABLE_CREATE, options.name.space, options.name.table, err));
     TRY(run_judge(r, st, a, err));
     ice_field *fields;

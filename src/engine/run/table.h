@@ -11,6 +11,9 @@ status run_judge(run *r, const statement *st, arena *a, error *err);
 status run_judge_text(run *r, const edited *text, arena *a, error *err);
 /* A struct of the given fields. */
 const ice_type *table_root(const ice_field *fields, size_t count, arena *a);
+/* What properties say of places, against where tables may lie (place.c): DENIED, INVALID. */
+status table_check_places(const run *r, const catalog_property *properties, size_t count,
+                          error *err);
 /* Columns as CREATE TABLE and ALTER TABLE declare them: types by DuckDB's parser, defaults as
  * Iceberg keeps them. Errors carry their place. */
 status table_columns(run *r, const statement_column *columns, size_t count, arena *a,

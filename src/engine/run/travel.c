@@ -201,7 +201,8 @@ static const ice_ref *find_ref(const ice_metadata *m, str name)
     return NULL;
 }
 
-static status no_ref(query *q, table_name name, const ice_metadata *m, str wanted, error *err)
+static status no_ref(query *q, table_name name, const ice_metadata *m, const char *what, str wanted,
+                     error *err)
 {
     str *names = ARENA_ARRAY(q->a, str, m->ref_count + 1);
     buf *all = buf_in(q->a, LIMIT_MIB);
@@ -209,8 +210,8 @@ static status no_ref(query *q, table_name name, const ice_metadata *m, str wante
         names[i] = m->refs[i].name;
         buf_printf(all, "%s\"%.*s\"", i > 0 ? ", " : "", STR_ARG(names[i]));
     }
-    error_set(err, STATUS_NO_SNAPSHOT, "table \"%.*s.%.*s\" has no branch or tag \"%.*s\"",
-              STR_ARG(name.space), STR_ARG(name.table), STR_ARG(wanted));
+    error_set(err, STATUS_NO_SNAPSHOT, "table \"%.*s.%.*s\" has no %s \"%.*s\"",
+              STR_ARG(name.space), STR_ARG(name.table), what, STR_ARG(wanted));
     str nearest = str_nearest(wanted, names, m->ref_count);
     if (!str_is_null(nearest)) {
         error_hint(err, "Did you mean \"%.*s\"?", STR_ARG(nearest));
@@ -246,7 +247,7 @@ static status by_version(query *q, table_name name, const ice_metadata *m, const
         *ret_target = (travel_target){.schema = ice_metadata_schema(m)};
         return STATUS_OK;
     }
-    return no_ref(q, name, m, value->text, err);
+    return no_ref(q, name, m, "branch or tag", value->text, err);
 }
 
 static str format_time(query *q, int64_t us)
@@ -343,7 +344,7 @@ bool travel_is_ref_name(str part)
     return false;
 }
 
-status travel_resolve_ref(table_name name, const ice_metadata *m, str part,
+status travel_resolve_ref(query *q, table_name name, const ice_metadata *m, str part,
                           travel_target *ret_target, error *err)
 {
     for (size_t i = 0; i < COUNT_OF(ref_prefixes); i++) {
@@ -354,9 +355,7 @@ status travel_resolve_ref(table_name name, const ice_metadata *m, str part,
             if (ref != NULL && ref->is_tag == ref_prefixes[i].is_tag) {
                 return by_ref(name, m, ref, ret_target, err);
             }
-            return error_set(err, STATUS_NO_SNAPSHOT, "table \"%.*s.%.*s\" has no %s \"%.*s\"",
-                             STR_ARG(name.space), STR_ARG(name.table),
-                             ref_prefixes[i].is_tag ? "tag" : "branch", STR_ARG(wanted));
+            return no_ref(q, name, m, ref_prefixes[i].is_tag ? "tag" : "branch", wanted, err);
         }
     }
     return error_set(err, STATUS_NO_SNAPSHOT, "\"%.*s\" is no branch and no tag", STR_ARG(part));

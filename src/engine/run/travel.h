@@ -29,7 +29,7 @@ status travel_resolve(query *q, const travel_clause *clause, table_name name, co
 /* "branch_x" or "tag_x" as the last part of a name. False where it is neither; NO_SNAPSHOT where there is none of that
  * name. */
 bool travel_is_ref_name(str part);
-status travel_resolve_ref(table_name name, const ice_metadata *m, str part,
+status travel_resolve_ref(query *q, table_name name, const ice_metadata *m, str part,
                           travel_target *ret_target, error *err);
 
 /* The scan whose call begins at the token; NULL where there is none. */

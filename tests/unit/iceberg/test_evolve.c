@@ -36,6 +36,69 @@ static void test_added_columns_get_fresh_ids_nested_ones_too(void **given)
     assert_int_equal(ice_builder_now(b)->current_schema_id, 1);
 }
 
+/* Files without ids may have any name that a column ever had; one that comes back belongs to the older column. */
+static void test_a_name_mapping_learns_the_names_that_columns_get(void **given)
+{
+    fixture *f = *given;
+    ice_builder *b = builder(f, 2, "");
+    ice_add_column day = {.name = STR("day"), .type = ice_type_primitive(ICE_INT), .doc = STR_NULL};
+    ice_add_column nested = {.name = STR("ys"),
+                             .type = type_of(f, "{'type': 'list', 'element-id': 1, "
+                                                "'element-required': false, 'element': 'int'}"),
+                             .doc = STR_NULL};
+
+    EXPECT_OK(ice_builder_set_property(
+        b, STR("schema.name-mapping.default"),
+        QUOTED(f, "[{'field-id': 1, 'names': ['id', 'ID']}, {'field-id': 2, 'names': ['Name']}, "
+                  "{'field-id': 3, 'names': ['day']}, {'field-id': 4, 'names': ['price']}, "
+                  "{'field-id': 5, 'names': ['s'], 'fields': [{'field-id': 9, 'names': ['a']}, "
+                  "{'field-id': 10, 'names': ['b']}]}, {'names': ['of nothing']}]"),
+        &f->err));
+    EXPECT_OK(ice_builder_drop_column(b, PATH(STR("xs")), false, &f->err));
+    EXPECT_OK(ice_builder_drop_column(b, PATH(STR("m")), false, &f->err));
+    EXPECT_OK(ice_builder_drop_column(b, PATH(STR("at")), false, &f->err));
+    EXPECT_OK(ice_builder_rename_column(b, PATH(STR("s"), STR("a")), STR("A.x"), &f->err));
+    EXPECT_OK(ice_builder_rename_column(b, PATH(STR("day")), STR("date"), &f->err));
+    EXPECT_OK(ice_builder_add_column(b, &day, &f->err));
+    EXPECT_OK(ice_builder_add_column(b, &nested, &f->err));
+    EXPECT_STR(ice_metadata_property(ice_builder_now(b), "schema.name-mapping.default", ""),
+               QUOTED(f, "[{'field-id':1,'names':['id','ID']},{'field-id':2,'names':['Name']},"
+                         "{'field-id':3,'names':['day','date']},{'field-id':4,'names':['price']},"
+                         "{'field-id':5,'names':['s'],'fields':[{'field-id':9,'names':['a','A.x']},"
+                         "{'field-id':10,'names':['b']}]},{'names':['of nothing']},"
+                         "{'field-id':17,'names':['ys'],'fields':[{'field-id':18,"
+                         "'names':['element']}]}]")
+                   .data);
+}
+
+static void test_properties_of_a_column_go_where_it_goes(void **given)
+{
+    fixture *f = *given;
+    ice_builder *b = builder(f, 2, "");
+
+    EXPECT_OK(ice_builder_set_property(b, STR("write.metadata.metrics.column.s.a"), STR("full"),
+                                       &f->err));
+    EXPECT_OK(ice_builder_set_property(b, STR("write.parquet.bloom-filter-enabled.column.day"),
+                                       STR("true"), &f->err));
+    EXPECT_OK(
+        ice_builder_set_property(b, STR("write.metadata.metrics.column.at"), STR("none"), &f->err));
+    EXPECT_OK(ice_builder_rename_column(b, PATH(STR("s")), STR("t"), &f->err));
+    EXPECT_OK(ice_builder_rename_column(b, PATH(STR("day")), STR("date"), &f->err));
+    EXPECT_OK(ice_builder_drop_column(b, PATH(STR("at")), false, &f->err));
+    EXPECT_STR(
+        ice_metadata_property(ice_builder_now(b), "write.metadata.metrics.column.t.a", "gone"),
+        "full");
+    EXPECT_STR(ice_metadata_property(ice_builder_now(b),
+                                     "write.parquet.bloom-filter-enabled.column.date", "gone"),
+               "true");
+    EXPECT_STR(
+        ice_metadata_property(ice_builder_now(b), "write.metadata.metrics.column.s.a", "gone"),
+        "gone");
+    EXPECT_STR(
+        ice_metadata_property(ice_builder_now(b), "write.metadata.metrics.column.at", "gone"),
+        "gone");
+}
+
 static void test_ids_of_dropped_columns_never_come_back(void **given)
 {
     fixture *f = *given;
@@ -454,6 +517,8 @@ static void test_sort_orders_are_parsed_and_found_again(void **given)
 }
 
 TESTS(test_added_columns_get_fresh_ids_nested_ones_too, test_ids_of_dropped_columns_never_come_back,
+      test_a_name_mapping_learns_the_names_that_columns_get,
+      test_properties_of_a_column_go_where_it_goes,
       test_adding_refuses_names_that_are_there_and_rows_without_a_value,
       test_dropping_refuses_what_is_needed, test_renaming_keeps_the_id_and_names_stay_unique,
       test_columns_move_among_their_siblings, test_types_only_widen,

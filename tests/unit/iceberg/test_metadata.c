@@ -172,6 +172,68 @@ static void test_what_is_damaged_is_refused_naming_the_member(void **given)
     }
 }
 
+/* `text` with the first `before` in it replaced. */
+static str changed(fixture *f, str text, const char *before, const char *after)
+{
+    const char *at = strstr(text.data, before);
+
+    assert_non_null(at);
+    return str_printf(f->arena, "%.*s%s%s", (int)(at - text.data), text.data, after,
+                      at + strlen(before));
+}
+
+/* What two members say of one thing agrees, or following either would lose rows. */
+static void test_members_that_contradict_each_other_are_refused(void **given)
+{
+    fixture *f = *given;
+    str text = GOLDEN(f, "iceberg/java/TableMetadataV2Valid.json");
+    static const struct {
+        const char *before;
+        const char *after;
+        const char *message;
+    } changes[] = {
+        {"\"current-snapshot-id\": 3055729675574597004",
+         "\"refs\": {\"main\": {\"type\": \"branch\", \"snapshot-id\": 3051729675574597004}}, "
+         "\"current-snapshot-id\": 3055729675574597004",
+         "table metadata has the current snapshot 3055729675574597004, but branch \"main\" is at "
+         "3051729675574597004"},
+        {"\"current-snapshot-id\": 3055729675574597004",
+         "\"refs\": {\"main\": {\"type\": \"branch\", \"snapshot-id\": 3051729675574597004}}, "
+         "\"current-snapshot-id\": -1",
+         "table metadata has no current snapshot, but branch \"main\" is at 3051729675574597004"},
+        {"\"id\": 2,", "\"id\": 1,", "column \"y\" has the id 1 of another column"},
+    };
+
+    for (size_t i = 0; i < COUNT_OF(changes); i++) {
+        ice_metadata *m = NULL;
+
+        assert_int_equal(
+            ice_metadata_parse(changed(f, text, changes[i].before, changes[i].after), &m, &f->err),
+            STATUS_CORRUPT);
+        assert_string_equal(f->err.message, changes[i].message);
+        assert_null(m);
+    }
+}
+
+/* Deletes apply by sequence numbers, rows are told apart by ids: neither may be given out twice, whatever a writer
+ * counted. */
+static void test_counters_lie_behind_all_that_was_given(void **given)
+{
+    fixture *f = *given;
+    str text = GOLDEN(f, "iceberg/java/TableMetadataV2Valid.json");
+    str version_3;
+    ice_metadata *m =
+        parsed(f, changed(f, text, "\"last-sequence-number\": 34", "\"last-sequence-number\": 0"));
+
+    assert_int_equal(m->last_sequence_number, 1);
+    version_3 =
+        changed(f, text, "\"format-version\": 2", "\"next-row-id\": 5, \"format-version\": 3");
+
+    m = parsed(f, changed(f, version_3, "\"sequence-number\": 1,",
+                          "\"sequence-number\": 1, \"first-row-id\": 90, \"added-rows\": 10,"));
+    assert_int_equal(m->next_row_id, 100);
+}
+
 static void test_metadata_of_version_2_says_what_its_file_says(void **given)
 {
     fixture *f = *given;
@@ -514,5 +576,6 @@ TESTS(test_nothing_of_foreign_metadata_is_lost, test_a_copy_is_the_same_and_inde
       test_what_version_1_leaves_out_is_filled_in, test_a_growing_history_is_packed_as_a_whole,
       test_a_long_history_that_was_read_is_packed_as_a_whole, test_gzip_is_told_by_its_first_bytes,
       test_new_tables_get_ids_uuid_and_checked_properties,
-      test_properties_are_judged_by_their_table, test_versions_are_read_from_file_names,
-      test_data_files_lie_in_readable_partition_folders)
+      test_members_that_contradict_each_other_are_refused,
+      test_counters_lie_behind_all_that_was_given, test_properties_are_judged_by_their_table,
+      test_versions_are_read_from_file_names, test_data_files_lie_in_readable_partition_folders)
