@@ -100,17 +100,22 @@ void catalog_close(catalog *c)
     }
     catalog__sweeper_stop(c);
     pool_free(c->background);
+    cond_release(&c->sweeper_wake);
+    catalog__release_caches(c);
+    arena_free(c->memory);
+    mem_free(c);
+}
+
+void catalog__release_caches(catalog *c)
+{
     map_entry entry;
     for (size_t at = 0; map_next(c->cached, &at, &entry);) {
         cached_table_free(entry.value);
     }
     map_free(c->cached);
     catalog__queues_free(c);
-    cond_release(&c->sweeper_wake);
     cond_release(&c->progress);
     mutex_release(&c->lock);
-    arena_free(c->memory);
-    mem_free(c);
 }
 
 str catalog_warehouse(const catalog *c)

@@ -132,6 +132,10 @@ status catalog_committer(catalog *c, table_name name, arena *a, ice_committer *r
                          error *err)
 {
     (void)err; /* whether the table is there, and its namespace, is seen when it is loaded */
+    if (c->txn != NULL) {
+        *ret_committer = catalog__txn_committer(c, name, a);
+        return STATUS_OK;
+    }
     table_commit *table = ARENA_NEW(a, table_commit);
     table->c = c;
     table->name = (table_name){.space = str_copy(a, name.space), .table = str_copy(a, name.table)};
@@ -289,6 +293,9 @@ static void append_in_turn(catalog *c, const ice_committer *committer, str key,
 status catalog_append(catalog *c, table_name name, const ice_append *append,
                       ice_commit_result *ret_result, error *err)
 {
+    if (c->txn != NULL) {
+        return catalog__txn_append(c, name, append, ret_result, err);
+    }
     arena *a = arena_create();
     ice_committer committer;
     waiting_append mine = {.append = append};
@@ -322,7 +329,8 @@ status catalog_overwrite(catalog *c, table_name name, const ice_overwrite *chang
     status result = catalog_committer(c, name, a, &committer, err);
 
     if (result == STATUS_OK) {
-        result = ice_commit_overwrite(&committer, change, ret_result, err);
+        result = c->txn != NULL ? catalog__txn_overwrite(c, name, change, ret_result, err)
+                                : ice_commit_overwrite(&committer, change, ret_result, err);
         if ((result == STATUS_CONFLICT || result == STATUS_INVALID) && err != NULL &&
             !str_starts_with(str_c(err->message), STR("table \""))) {
             error_context(err, "table \"%.*s.%.*s\"", STR_ARG(name.space), STR_ARG(name.table));

@@ -5,11 +5,13 @@
 #include "tarn/base/map.h"
 #include "tarn/base/thread.h"
 #include "tarn/catalog/catalog.h"
+#include "tarn/catalog/txn.h"
 
 /* Appends to one table that wait for their turn (append.c). */
 typedef struct append_queue append_queue;
 
 struct catalog {
+    catalog_txn *txn; /* the view of this transaction (txn.c); NULL: what is committed */
     state *state;
     storage *storage;
     str warehouse;
@@ -45,6 +47,43 @@ status catalog__choose_location(catalog *c, table_name name, str uuid, arena *a,
 /* The names that such a location was made of; false for locations of another form. */
 bool catalog__names_of_location(catalog *c, str location, arena *a, table_name *ret_name);
 
+/* Caches, queues and locks of a handle. */
+void catalog__release_caches(catalog *c);
+
+/* ---- rows, for the view of a transaction ---- */
+#define CATALOG__TABLE_COLUMNS                                                          \
+    "space, name, uuid, metadata_location, created_us, updated_us, registered, rebase," \
+    " location"
+void catalog__read_row(const state_rows *rows, arena *a, table_info *info);
+status catalog__read_namespaces(state_txn *txn, arena *a, namespace_info **ret_list,
+                                size_t *ret_count, error *err);
+
+/* As CREATE SCHEMA and DROP SCHEMA do, as parts of a transaction. Fine where there is none to delete; NOT_EMPTY. */
+status catalog__insert_namespace(state_txn *txn, const namespace_info *info, error *err);
+status catalog__delete_namespace(catalog *c, state_txn *txn, str name, error *err);
+
+/* ---- the same by a transaction's view; `c` has one (txn.c, txn_change.c) ---- */
+status catalog__txn_load(catalog *c, table_name name, arena *a, ice_metadata **ret_metadata,
+                         table_info *ret_info, error *err);
+status catalog__txn_list(catalog *c, str space, arena *a, table_info **ret_list, size_t *ret_count,
+                         error *err);
+status catalog__txn_create(catalog *c, const catalog_create *options, bool *ret_created,
+                           error *err);
+status catalog__txn_drop(catalog *c, table_name name, bool if_exists, bool *ret_dropped,
+                         error *err);
+status catalog__txn_rename(catalog *c, table_name from, table_name to, error *err);
+bool catalog__txn_find_space(catalog *c, str name, arena *a, namespace_info *ret_info);
+/* `prefix`: folded, with a dot behind; empty for all. */
+void catalog__txn_list_spaces(catalog *c, str prefix, arena *a, namespace_info **ret_list,
+                              size_t *ret_count);
+status catalog__txn_create_space(catalog *c, const namespace_info *info, error *err);
+status catalog__txn_drop_space(catalog *c, str name, bool cascade, error *err);
+status catalog__txn_append(catalog *c, table_name name, const ice_append *append,
+                           ice_commit_result *ret_result, error *err);
+status catalog__txn_overwrite(catalog *c, table_name name, const ice_overwrite *change,
+                              ice_commit_result *ret_result, error *err);
+ice_committer catalog__txn_committer(catalog *c, table_name name, arena *a);
+
 /* One reference, or NULL where `location` is not what is cached for the table. */
 ice_metadata *catalog__cache_get(catalog *c, str key, str location);
 void catalog__cache_put(catalog *c, str key, str location, const ice_metadata *metadata);
@@ -63,6 +102,9 @@ typedef struct catalog__row {
 /* Writes the row of a new table. In a transaction. EXISTS (name, uuid), NO_NAMESPACE, INVALID on overlapping
  * locations. */
 status catalog__insert_table(state_txn *txn, const catalog__row *row, error *err);
+/* EXISTS where a table has the name, NO_NAMESPACE where there is no namespace for it. In a transaction. */
+status catalog__refuse_existing(state_txn *txn, table_name name, str space_key, str name_key,
+                                error *err);
 /* Deletes the table's row and notes what must be purged. In a transaction. */
 status catalog__delete_table(catalog *c, state_txn *txn, str space_key, str name_key,
                              bool *ret_dropped, error *err);

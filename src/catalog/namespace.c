@@ -58,6 +58,11 @@ status catalog__namespace_exists(catalog *c, str name, bool *ret_exists, error *
 {
     arena *a = arena_create();
     space_query q = {.c = c, .name = name, .a = a};
+    if (c->txn != NULL) {
+        *ret_exists = catalog__txn_find_space(c, name, a, &q.info);
+        arena_free(a);
+        return STATUS_OK;
+    }
     status result = state_read(c->state, read_namespace, &q, err);
     if (result == STATUS_OK) {
         *ret_exists = q.found;
@@ -70,6 +75,10 @@ status catalog_get_namespace(catalog *c, str name, arena *a, namespace_info *ret
 {
     space_query q = {.c = c, .name = name, .a = a};
 
+    if (c->txn != NULL) {
+        return catalog__txn_find_space(c, name, a, ret_info) ? STATUS_OK
+                                                             : catalog__no_namespace(c, name, err);
+    }
     TRY(state_read(c->state, read_namespace, &q, err));
     if (!q.found) {
         return catalog__no_namespace(c, name, err);
@@ -137,6 +146,17 @@ static status insert_namespace(void *context, state_txn *txn, error *err)
     return STATUS_OK;
 }
 
+status catalog__insert_namespace(state_txn *txn, const namespace_info *info, error *err)
+{
+    space_create create = {.name = info->name,
+                           .key = catalog__fold(state_txn_arena(txn), info->name),
+                           .location = info->location,
+                           .properties = info->properties,
+                           .count = info->property_count};
+
+    return insert_namespace(&create, txn, err);
+}
+
 static status check_levels(str name, error *err)
 {
     for (str rest = name; !str_is_null(rest);) {
@@ -160,7 +180,12 @@ status catalog_create_namespace(catalog *c, str name, const catalog_property *pr
         }
     }
     if (result == STATUS_OK) {
-        result = state_submit(c->state, insert_namespace, &create, err);
+        const namespace_info info = {.name = name,
+                                     .location = create.location,
+                                     .properties = properties,
+                                     .property_count = count};
+        result = c->txn != NULL ? catalog__txn_create_space(c, &info, err)
+                                : state_submit(c->state, insert_namespace, &create, err);
     }
     arena_free(a);
     return result;
@@ -174,7 +199,7 @@ typedef struct space_list {
     VEC(namespace_info) found;
 } space_list;
 
-static status list_namespaces(void *context, state_txn *txn, error *err)
+static status read_list(void *context, state_txn *txn, error *err)
 {
     space_list *list = context;
     state_rows *rows = NULL;
@@ -204,6 +229,17 @@ static status list_namespaces(void *context, state_txn *txn, error *err)
     return STATUS_OK;
 }
 
+status catalog__read_namespaces(state_txn *txn, arena *a, namespace_info **ret_list,
+                                size_t *ret_count, error *err)
+{
+    space_list list = {.prefix = STR(""), .a = a};
+
+    TRY(read_list(&list, txn, err));
+    *ret_list = list.found.items;
+    *ret_count = list.found.count;
+    return STATUS_OK;
+}
+
 status catalog_list_namespaces(catalog *c, str parent, arena *a, namespace_info **ret_list,
                                size_t *ret_count, error *err)
 {
@@ -212,7 +248,11 @@ status catalog_list_namespaces(catalog *c, str parent, arena *a, namespace_info 
     if (parent.size > 0) {
         list.prefix = str_concat(a, catalog__fold(a, parent), STR("."));
     }
-    TRY(state_read(c->state, list_namespaces, &list, err));
+    if (c->txn != NULL) {
+        catalog__txn_list_spaces(c, list.prefix, a, ret_list, ret_count);
+        return STATUS_OK;
+    }
+    TRY(state_read(c->state, read_list, &list, err));
     *ret_list = list.found.items;
     *ret_count = list.found.count;
     return STATUS_OK;
@@ -299,11 +339,22 @@ static status delete_namespace(void *context, state_txn *txn, error *err)
     return STATUS_OK;
 }
 
+status catalog__delete_namespace(catalog *c, state_txn *txn, str name, error *err)
+{
+    arena *a = state_txn_arena(txn);
+    space_drop drop = {.c = c, .name = name, .key = catalog__fold(a, name), .a = a};
+
+    return delete_namespace(&drop, txn, err);
+}
+
 status catalog_drop_namespace(catalog *c, str name, bool cascade, error *err)
 {
     if (str_equal_nocase(name, STR("main"))) {
         return error_set(err, STATUS_INVALID,
                          "namespace \"main\" cannot be dropped: names without a namespace mean it");
+    }
+    if (c->txn != NULL) {
+        return catalog__txn_drop_space(c, name, cascade, err);
     }
     arena *a = arena_create();
     space_drop drop = {

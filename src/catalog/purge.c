@@ -58,6 +58,9 @@ static status apply_drop(void *context, state_txn *txn, error *err)
 status catalog_drop_table(catalog *c, table_name name, bool if_exists, bool *ret_dropped,
                           error *err)
 {
+    if (c->txn != NULL) {
+        return catalog__txn_drop(c, name, if_exists, ret_dropped, err);
+    }
     arena *a = arena_create();
     table_drop drop = {.c = c,
                        .space_key = catalog__fold(a, name.space),

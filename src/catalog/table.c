@@ -15,11 +15,7 @@ typedef struct table_query {
     table_info info;
 } table_query;
 
-#define ROW_COLUMNS                                                                     \
-    "space, name, uuid, metadata_location, created_us, updated_us, registered, rebase," \
-    " location"
-
-static void read_row(const state_rows *rows, arena *a, table_info *info)
+void catalog__read_row(const state_rows *rows, arena *a, table_info *info)
 {
     info->name.space = state_text(rows, 0, a);
     info->name.table = state_text(rows, 1, a);
@@ -38,11 +34,12 @@ static status read_table(void *context, state_txn *txn, error *err)
     state_rows *rows = NULL;
 
     TRY(STATE_QUERY(txn,
-                    "SELECT " ROW_COLUMNS " FROM tables WHERE space_key = ?1 AND table_key = ?2",
+                    "SELECT " CATALOG__TABLE_COLUMNS
+                    " FROM tables WHERE space_key = ?1 AND table_key = ?2",
                     &rows, err, SV_TEXT(q->space_key), SV_TEXT(q->table_key)));
     TRY(state_next(rows, &q->found, err));
     if (q->found) {
-        read_row(rows, q->a, &q->info);
+        catalog__read_row(rows, q->a, &q->info);
     }
     state_finish(rows);
     return STATUS_OK;
@@ -82,6 +79,9 @@ status catalog__read_metadata(catalog *c, str location, str rebase, ice_metadata
 status catalog_load_table(catalog *c, table_name name, arena *a, ice_metadata **ret_metadata,
                           table_info *ret_info, error *err)
 {
+    if (c->txn != NULL) {
+        return catalog__txn_load(c, name, a, ret_metadata, ret_info, err);
+    }
     table_query q = {.space_key = catalog__fold(a, name.space),
                      .table_key = catalog__fold(a, name.table),
                      .a = a};
@@ -130,7 +130,8 @@ static status list_tables(void *context, state_txn *txn, error *err)
     bool more = false;
 
     TRY(STATE_QUERY(txn,
-                    "SELECT " ROW_COLUMNS " FROM tables WHERE space_key = ?1 ORDER BY table_key",
+                    "SELECT " CATALOG__TABLE_COLUMNS
+                    " FROM tables WHERE space_key = ?1 ORDER BY table_key",
                     &rows, err, SV_TEXT(list->space_key)));
     for (;;) {
         TRY(state_next(rows, &more, err));
@@ -138,7 +139,7 @@ static status list_tables(void *context, state_txn *txn, error *err)
             break;
         }
         table_info info = {0};
-        read_row(rows, list->a, &info);
+        catalog__read_row(rows, list->a, &info);
         vec_push(list->a, &list->found, info);
     }
     state_finish(rows);
@@ -148,6 +149,9 @@ static status list_tables(void *context, state_txn *txn, error *err)
 status catalog_list_tables(catalog *c, str space, arena *a, table_info **ret_list,
                            size_t *ret_count, error *err)
 {
+    if (c->txn != NULL) {
+        return catalog__txn_list(c, space, a, ret_list, ret_count, err);
+    }
     table_list list = {.space_key = catalog__fold(a, space), .a = a};
     bool exists = false;
 
@@ -200,8 +204,8 @@ static status refuse_overlap(state_txn *txn, str location, error *err)
     return STATUS_OK;
 }
 
-static status refuse_existing(state_txn *txn, table_name name, str space_key, str table_key,
-                              error *err)
+status catalog__refuse_existing(state_txn *txn, table_name name, str space_key, str table_key,
+                                error *err)
 {
     state_rows *rows = NULL;
     bool found = false;
@@ -250,7 +254,7 @@ status catalog__insert_table(state_txn *txn, const catalog__row *row, error *err
     str space_key = catalog__fold(a, row->name.space);
     str table_key = catalog__fold(a, row->name.table);
 
-    TRY(refuse_existing(txn, row->name, space_key, table_key, err));
+    TRY(catalog__refuse_existing(txn, row->name, space_key, table_key, err));
     TRY(refuse_same_table(txn, row->uuid, err));
     TRY(refuse_overlap(txn, row->location, err));
     return STATE_EXEC(
@@ -331,6 +335,8 @@ static status submit_creation(creation *new, error *err)
     }
     store_discard(new->c->storage, new->name_record);
     if (result == STATUS_OK) {
+        catalog__cache_put(new->c, catalog__table_key(a, new->name), new->metadata_location,
+                           new->metadata);
         catalog__write_hint(new->c, new->metadata_location);
     }
     arena_free(a);
@@ -536,6 +542,9 @@ static status create_table(catalog *c, const catalog_create *options, arena *a, 
 status catalog_create_table(catalog *c, const catalog_create *options, bool *ret_created,
                             error *err)
 {
+    if (c->txn != NULL) {
+        return catalog__txn_create(c, options, ret_created, err);
+    }
     bool created = false;
     arena *a = arena_create();
     status result = options->replace ? error_set(err, STATUS_UNSUPPORTED,
@@ -574,7 +583,7 @@ static status apply_rename(void *context, state_txn *txn, error *err)
 
     change->published = true;
     TRY(store_publish(change->c->storage, txn, &change->record, 1, err));
-    TRY(refuse_existing(txn, change->to, change->to_space_key, change->to_table_key, err));
+    TRY(catalog__refuse_existing(txn, change->to, change->to_space_key, change->to_table_key, err));
     TRY(STATE_EXEC(
         txn,
         "UPDATE tables SET space_key = ?1, table_key = ?2, space = ?3, name = ?4, updated_us = ?7"
@@ -626,6 +635,9 @@ static status rename_table(catalog *c, table_name from, table_name to, arena *a,
 
 status catalog_rename_table(catalog *c, table_name from, table_name to, error *err)
 {
+    if (c->txn != NULL) {
+        return catalog__txn_rename(c, from, to, err);
+    }
     arena *a = arena_create();
     status result = rename_table(c, from, to, a, err);
     arena_free(a);

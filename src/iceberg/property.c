@@ -80,6 +80,7 @@ static const ice_property_info infos[] = {
     {"history.expire.min-snapshots-to-keep", "count", "1", "Snapshots of a branch that never expire.", true},
     {"history.expire.max-ref-age-ms", "size", "9223372036854775807", "Age up to which branches and tags are kept; main stays.", false},
     {"tarn.history.max-snapshots", "int", "100", "Snapshots beyond this number expire, oldest first, when a new one is committed; 0 keeps all.", true},
+    {"tarn.transaction.isolation-level", "snapshot|serializable", "snapshot", "serializable: a transaction that changes something and read this table is refused where the table was changed since.", true},
     {"gc.enabled", "bool", "true", "Whether files that no snapshot needs may be deleted.", true},
 
     {"read.split.target-size", "size", "134217728", "Bytes of a task's share of a scan.", false},

@@ -67,6 +67,10 @@ typedef struct readings {
     X("tarn_queries_failed_total", "counter", "SQL scripts that failed", r->engine.failed) \
     X("tarn_queries_cancelled_total", "counter", "SQL scripts that were cancelled or timed out", r->engine.cancelled) \
     X("tarn_queries_unpruned_total", "counter", "table scans whose filters could not be had", r->engine.unpruned) \
+    X("tarn_sessions", "gauge", "open SQL sessions", r->engine.sessions) \
+    X("tarn_transactions_committed_total", "counter", "transactions of several statements committed", r->engine.transactions_committed) \
+    X("tarn_transactions_rolled_back_total", "counter", "such transactions rolled back, for whatever reason", r->engine.transactions_rolled_back) \
+    X("tarn_transactions_conflicted_total", "counter", "such transactions that COMMIT refused because of others", r->engine.transactions_conflicted) \
     X("tarn_scan_files_considered_total", "counter", "data files that scans considered", r->engine.files_considered) \
     X("tarn_scan_files_skipped_total", "counter", "data files that pruning kept from being read", r->engine.files_skipped) \
     X("tarn_workers", "gauge", "worker processes", r->workers.alive) \

@@ -183,6 +183,7 @@ static status open_engine(server *app, error *err)
         .access = app->access,
         .workers = app->workers,
         .query_timeout_ms = setting_number(app->settings, SETTING_QUERY_TIMEOUT),
+        .session_idle_ms = setting_number(app->settings, SETTING_SESSION_IDLE),
         .rows_max = setting_number(app->settings, SETTING_QUERY_ROWS_MAX),
         .match_rows = setting_number(app->settings, SETTING_ENGINE_MATCH_ROWS),
         .pruning = setting_number(app->settings, SETTING_ENGINE_PRUNING) != 0,

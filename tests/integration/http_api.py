@@ -307,7 +307,7 @@ def sql_errors_have_codes_hints_and_positions():
     bad("INSERT INTO trips (id, nope) VALUES (1, 2)", "unknown_column", 400)
     error = bad("INSERT INTO trips VALUES (NULL, 'x', 1, NULL)", "bad_data", 400)
     contains(error["message"], "id")
-    bad("BEGIN", "not_supported", 400)
+    bad("SAVEPOINT x", "not_supported", 400)
     bad("CREATE VIEW v AS SELECT 1", "not_supported", 400)
     for kind in ("FIXED(3)", "TIMESTAMPTZ_NS", "GEOGRAPHY"):
         error = bad(f"CREATE TABLE g (a {kind})", "not_supported", 400)

@@ -8,11 +8,15 @@
 
 status engine_open(const engine_options *options, engine **ret_engine, error *err)
 {
-    (void)err;
     engine *e = NEW(engine);
     e->options = *options;
     registry_init(&e->queries);
     shape_cache_init(&e->shapes);
+    status started = sessions_init(e, &e->sessions, options->session_idle_ms, err);
+    if (started != STATUS_OK) {
+        engine_close(e);
+        return started;
+    }
     *ret_engine = e;
     return STATUS_OK;
 }
@@ -20,6 +24,7 @@ status engine_open(const engine_options *options, engine **ret_engine, error *er
 void engine_close(engine *e)
 {
     if (e != NULL) {
+        sessions_release(e, &e->sessions);
         registry_release(&e->queries);
         shape_cache_release(&e->shapes);
         mem_free(e);
@@ -40,7 +45,13 @@ void engine_read_stats(engine *e, engine_stats *ret_stats)
         .unpruned = atomic_load(&e->unpruned),
         .files_considered = atomic_load(&e->considered),
         .files_skipped = atomic_load(&e->skipped),
+        .transactions_committed = atomic_load(&e->committed),
+        .transactions_rolled_back = atomic_load(&e->rolled_back),
+        .transactions_conflicted = atomic_load(&e->conflicted),
     };
+    mutex_lock(&e->sessions.lock);
+    ret_stats->sessions = (int64_t)map_count(e->sessions.sessions);
+    mutex_unlock(&e->sessions.lock);
 }
 
 status engine_list_queries(engine *e, str principal_id, arena *a, query_info **ret_list,
@@ -60,6 +71,18 @@ status engine_get_query(engine *e, str principal_id, str id, arena *a, query_inf
 status engine_cancel_query(engine *e, str principal_id, str id, error *err)
 {
     return registry_cancel(&e->queries, principal_id, id, err);
+}
+
+const char *engine_transaction_name(engine_transaction transaction)
+{
+    static const char *const names[] = {
+        [TRANSACTION_NONE] = "none",
+        [TRANSACTION_OPEN] = "open",
+        [TRANSACTION_FAILED] = "failed",
+        [TRANSACTION_COMMITTED] = "committed",
+        [TRANSACTION_ROLLED_BACK] = "rolled back",
+    };
+    return names[transaction];
 }
 
 /* ---- what statements share ---- */
@@ -188,6 +211,9 @@ static status (*const runners[])(run *r, const statement *st, bool last, arena *
     [STATEMENT_SHOW_SCHEMAS] = run_show,
     [STATEMENT_SHOW_CREATE_TABLE] = run_show,
     [STATEMENT_DESCRIBE_TABLE] = run_show,
+    [STATEMENT_BEGIN] = run_transaction,
+    [STATEMENT_COMMIT] = run_transaction,
+    [STATEMENT_ROLLBACK] = run_transaction,
     [STATEMENT_USE] = run_use,
     [STATEMENT_SET_BRANCH] = run_set_branch,
     [STATEMENT_CREATE_SCHEMA] = run_schema,
@@ -214,6 +240,7 @@ status run_inner(run *r, const statement *st, bool last, error *err)
     if (r->w != NULL) {
         TRY(name_user(r, err)); /* this text may ask for it where the script did not */
     }
+    TRY(transaction_check(r, st, err));
     arena *a = arena_child(r->a);
     status result = runners[st->kind](r, st, last, a, err);
     arena_free(a);
@@ -225,7 +252,10 @@ static status run_statement(run *r, const statement *st, bool last, error *err)
     arena *a = arena_child(r->a);
     int64_t started_ns = clock_mono_ns();
     r->result = (query_result){.changed_rows = -1, .snapshot_id = ICE_NO_SNAPSHOT};
-    status result = runners[st->kind](r, st, last, a, err);
+    status result = transaction_check(r, st, err);
+    if (result == STATUS_OK) {
+        result = runners[st->kind](r, st, last, a, err);
+    }
     r->result.stats.elapsed_ms = (clock_mono_ns() - started_ns) / 1000000;
     arena_free(a);
     return result;
@@ -318,6 +348,47 @@ static int64_t deadline_ns(const engine *e, const query_request *request)
     return limit_ms > 0 ? clock_mono_ns() + limit_ms * 1000000 : 0;
 }
 
+/* The request on its session, which keeps what it leaves open. */
+static status run_in_session(run *r, error *err)
+{
+    sql_session own = {.space = NULL};
+    sql_session *s = &own;
+    status result;
+
+    if (r->request->session.size > 0) {
+        TRY(session_take(r->e, &r->request->who, r->request->session, r->entry->id, &s, err));
+    }
+    r->session = s;
+    r->prepared = s->prepared;
+    r->space = r->request->space.size > 0 ? r->request->space
+               : s->space != NULL         ? str_copy(r->a, str_c(s->space))
+                                          : STR("main");
+    const str before = r->space;
+    result = run_script(r, err);
+    if (result != STATUS_OK) {
+        transaction_fail(r);
+    }
+    if (s == &own) {
+        if (s->txn != NULL) { /* left open */
+            r->result.transaction = TRANSACTION_ROLLED_BACK;
+        }
+        session_end(r->e, s);
+        return result;
+    }
+    if (before.data != r->space.data) { /* USE */
+        session_set(&s->space, r->space);
+    }
+    if (r->own_prepared != NULL) { /* the first PREPARE */
+        s->prepared = r->own_prepared;
+        r->own_prepared = NULL;
+    }
+    if (r->result.transaction == TRANSACTION_NONE || result != STATUS_OK) {
+        r->result.transaction = transaction_state(s);
+    }
+    session_give_back(r->e, s);
+    return result;
+}
+
 status engine_run(engine *e, const query_request *request, const result_sink *sink,
                   query_result *ret_result, error *err)
 {
@@ -331,14 +402,13 @@ status engine_run(engine *e, const query_request *request, const result_sink *si
         .entry = registry_begin(&e->queries, &request->who, request->id, request->sql),
         .cancel = {.is_cancelled = is_cancelled, .deadline_ns = deadline_ns(e, request)},
         .profile = WORKER_QUERY,
-        .space = request->space.size > 0 ? request->space : STR("main"),
     };
     err = err != NULL ? err : &own;
     error_clear(err);
     r.cancel.context = &r;
     r.links = map_create(r.a);
     atomic_fetch_add(&e->count, 1);
-    status result = run_script(&r, err);
+    status result = run_in_session(&r, err);
     if (r.w != NULL) {
         worker_release(r.w);
     }
@@ -347,6 +417,7 @@ status engine_run(engine *e, const query_request *request, const result_sink *si
     if (result == STATUS_OK) {
         *ret_result = r.result;
     } else {
+        ret_result->transaction = r.result.transaction;
         atomic_fetch_add(result == STATUS_CANCELLED ? &e->cancelled : &e->failed, 1);
     }
     prepared_set_free(r.own_prepared);

@@ -81,6 +81,7 @@ status query_load(query *q, table_name name, const ice_metadata **ret_metadata, 
     ice_metadata *metadata;
     table_info info;
     TRY(run_check_access(q->r, ACTION_TABLE_READ, name.space, name.table, err));
+    catalog_note_read(q->r->catalog, name);
     if (q->form.changed != NULL && str_equal_nocase(q->form.changed_name.space, name.space) &&
         str_equal_nocase(q->form.changed_name.table, name.table)) {
         *ret_metadata = q->form.changed;

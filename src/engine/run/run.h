@@ -16,6 +16,7 @@
 #include "run/params.h"
 #include "run/prepared.h"
 #include "run/registry.h"
+#include "run/session.h"
 #include "run/shape.h"
 #include "sql/statement.h"
 #include "tarn/base/map.h"
@@ -25,7 +26,9 @@ struct engine {
     engine_options options;
     registry queries;
     shape_cache shapes;
+    session_table sessions;
     atomic_llong count, failed, cancelled, unpruned, considered, skipped;
+    atomic_llong committed, rolled_back, conflicted; /* transactions */
 };
 
 typedef struct run {
@@ -36,6 +39,7 @@ typedef struct run {
     const result_sink *sink;
     arena *a; /* the request's */
     registry_entry *entry;
+    sql_session *session; /* of the request alone where it names none */
     worker_cancel cancel;
     worker_profile profile;
     worker *w;  /* NULL until it is needed */
@@ -75,6 +79,8 @@ status run_inner(run *r, const statement *st, bool last, error *err);
 status run_read(run *r, const statement *st, bool last, arena *a, error *err);
 status run_explain(run *r, const statement *st, bool last, arena *a, error *err);
 status run_show(run *r, const statement *st, bool last, arena *a, error *err);
+/* BEGIN, COMMIT, ROLLBACK. */
+status run_transaction(run *r, const statement *st, bool last, arena *a, error *err);
 status run_use(run *r, const statement *st, bool last, arena *a, error *err);
 status run_set_branch(run *r, const statement *st, bool last, arena *a, error *err);
 status run_schema(run *r, const statement *st, bool last, arena *a, error *err);

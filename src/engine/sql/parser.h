@@ -65,6 +65,10 @@ status parser_refuse_constraint(const parser *p, const char *what);
 /* A number, a text, NULL, true, false, DATE 'x' and the like: what DEFAULT takes. */
 status parser_constant(parser *p, token_range *ret_value);
 
+/* transaction.c: at the first word. */
+status parser_begin(parser *p, statement *st);
+status parser_commit(parser *p, statement *st);
+status parser_rollback(parser *p, statement *st);
 /* alter.c: after ALTER, COMMENT, CALL. */
 status parser_alter(parser *p, statement *st);
 status parser_comment(parser *p, statement *st);

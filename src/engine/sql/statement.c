@@ -152,7 +152,7 @@ static status expect_end(const parser *p)
 
 #define HINT_LATER \
     "It is planned; until then write the rows you want into a new table with CREATE TABLE … AS SELECT."
-#define HINT_TRANSACTION "Each statement is its own transaction; leave BEGIN and COMMIT out."
+#define HINT_TRANSACTION "A transaction is taken back as a whole: ROLLBACK."
 #define HINT_SETTING "Settings belong to the server: see tarn config show."
 #define HINT_FILES "Files go in with tarn load; results come out with tarn sql -o csv, or parquet."
 
@@ -163,12 +163,6 @@ static const struct {
     status kind;
     const char *hint;
 } refused[] = {
-    {"begin", NULL, STATUS_UNSUPPORTED, HINT_TRANSACTION},
-    {"start", NULL, STATUS_UNSUPPORTED, HINT_TRANSACTION},
-    {"commit", NULL, STATUS_UNSUPPORTED, HINT_TRANSACTION},
-    {"end", NULL, STATUS_UNSUPPORTED, HINT_TRANSACTION},
-    {"rollback", NULL, STATUS_UNSUPPORTED, HINT_TRANSACTION},
-    {"abort", NULL, STATUS_UNSUPPORTED, HINT_TRANSACTION},
     {"savepoint", NULL, STATUS_UNSUPPORTED, HINT_TRANSACTION},
     {"release", NULL, STATUS_UNSUPPORTED, HINT_TRANSACTION},
     {"replace", NULL, STATUS_UNSUPPORTED, HINT_LATER},
@@ -576,6 +570,12 @@ static const struct {
     const char *word;
     status (*parse)(parser *p, statement *st);
 } accepted[] = {
+    {"begin", parser_begin},
+    {"start", parser_begin},
+    {"commit", parser_commit},
+    {"end", parser_commit},
+    {"rollback", parser_rollback},
+    {"abort", parser_rollback},
     {"select", parse_read},
     {"from", parse_read},
     {"values", parse_read},

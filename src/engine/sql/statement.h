@@ -21,6 +21,9 @@
     X(SHOW_SCHEMAS, "SHOW SCHEMAS", false)           \
     X(SHOW_CREATE_TABLE, "SHOW CREATE TABLE", false) \
     X(DESCRIBE_TABLE, "DESCRIBE", false)             \
+    X(BEGIN, "BEGIN", false)                         \
+    X(COMMIT, "COMMIT", false)                       \
+    X(ROLLBACK, "ROLLBACK", false)                   \
     X(USE, "USE", false)                             \
     X(CREATE_SCHEMA, "CREATE SCHEMA", true)          \
     X(DROP_SCHEMA, "DROP SCHEMA", true)              \
@@ -163,7 +166,8 @@ typedef struct statement {
     statement_name name; /* of the schema or table; count 0 where there is none */
     bool if_exists;      /* IF [NOT] EXISTS */
     bool cascade;
-    bool analyze; /* EXPLAIN ANALYZE */
+    bool analyze;                 /* EXPLAIN ANALYZE */
+    bool read_only, serializable; /* BEGIN */
     /* ALTER TABLE, COMMENT ON: in order, all or none */
     const statement_change *changes;
     size_t change_count;

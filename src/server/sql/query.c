@@ -104,9 +104,9 @@ static status choose_format(const call *c, const query_body *body, result_format
 
 static status refuse_later_parts(const query_body *body, error *err)
 {
-    if (body->async || !str_is_null(body->session)) {
-        return error_set(err, STATUS_UNSUPPORTED, "member \"%s\" of a query is not supported yet",
-                         body->async ? "async" : "session");
+    if (body->async) {
+        return error_set(err, STATUS_UNSUPPORTED,
+                         "member \"async\" of a query is not supported yet");
     }
     return STATUS_OK;
 }
@@ -164,6 +164,7 @@ status query_post(call *c, error *err)
     TRY(choose_format(c, &body, &request.format, err));
     TRY(read_limits(&body, &request, err));
     request.sql = body.sql;
+    request.session = body.session;
     request.params = json_kind_of(body.params) == JSON_NULL ? NULL : body.params;
     request.space = body.space;
     request.at = body.at;
@@ -271,6 +272,7 @@ status small_query_post(call *c, error *err)
     TRY(check_params(body.params, err));
     TRY(read_limits(&body, &request, err));
     request.sql = body.sql;
+    request.session = body.session;
     request.params = json_kind_of(body.params) == JSON_NULL ? NULL : body.params;
     request.space = body.space;
     return run_query(c, &request, err);

@@ -85,6 +85,9 @@ static void format_tail(const query_result *r, buf *tail)
     json_writer_init(&w, tail);
     w.needs_comma = true;
     json_member_int(&w, "row_count", r->row_count);
+    if (r->transaction != TRANSACTION_NONE) {
+        json_member_c(&w, "transaction", engine_transaction_name(r->transaction));
+    }
     if (r->changed_rows < 0) {
         json_member_null(&w, "changed_rows");
     } else {
@@ -150,6 +153,9 @@ status run_query(call *c, query_request *request, error *err)
     request->is_cancelled = call_is_cancelled;
     request->cancel_context = c;
     status outcome = engine_run(c->app->engine, request, &sink, &result, err);
+    if (request->session.size > 0 && !a.streaming) {
+        http_set_header(c->x, "X-Transaction", str_c(engine_transaction_name(result.transaction)));
+    }
     if (outcome == STATUS_OK) {
         outcome = finish(&a, &result, err);
     }

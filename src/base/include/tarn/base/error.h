@@ -36,6 +36,10 @@
     X(EXISTS,         "already_exists",        409, 5, "42P07", "AlreadyExistsException",           "BucketAlreadyExists",    0) \
     X(NOT_EMPTY,      "not_empty",             409, 5, "2BP01", "NamespaceNotEmptyException",       "BucketNotEmpty",         0) \
     X(CONFLICT,       "conflict",              409, 5, "40001", "CommitFailedException",            "OperationAborted",       1) \
+    X(TXN_ACTIVE,     "transaction_active",    400, 1, "25001", "BadRequestException",              "InvalidRequest",         0) \
+    X(TXN_NONE,       "no_transaction",        400, 1, "25P01", "BadRequestException",              "InvalidRequest",         0) \
+    X(TXN_FAILED,     "transaction_failed",    400, 1, "25P02", "BadRequestException",              "InvalidRequest",         0) \
+    X(TXN_READ_ONLY,  "transaction_read_only", 400, 1, "25006", "BadRequestException",              "InvalidRequest",         0) \
     X(PRECONDITION,   "precondition_failed",   412, 5, "40001", "CommitFailedException",            "PreconditionFailed",     0) \
     X(TOO_LARGE,      "too_large",             413, 1, "54000", "BadRequestException",              "EntityTooLarge",         0) \
     X(MEDIA_TYPE,     "unsupported_media_type", 415, 1, "22023", "BadRequestException",             "InvalidRequest",         0) \

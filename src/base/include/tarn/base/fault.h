@@ -29,6 +29,8 @@
     X(COMMIT_DATA, "commit.data", "data files staged, before metadata")                 \
     X(COMMIT_METADATA, "commit.metadata", "metadata staged, pointer not moved")         \
     X(COMMIT_DONE, "commit.done", "pointer moved, caller not told")                     \
+    X(TXN_STAGED, "txn.staged", "a transaction has staged all, and is about to commit") \
+    X(TXN_DONE, "txn.done", "a transaction is committed, caller not told")              \
     X(INGEST_RECEIVED, "ingest.received", "body received, not written as a table file") \
     X(WORKER_START, "worker.start", "a worker is about to lock itself in")              \
     X(WORKER_RUN, "worker.run", "a worker is about to run a statement")

@@ -21,9 +21,11 @@ typedef struct engine_options {
     int64_t query_timeout_ms; /* 0: none; a request's own limit may only be shorter */
     int64_t rows_max;         /* of one answer; 0: no limit */
     int64_t match_rows;       /* engine.match_rows */
+    int64_t session_idle_ms;  /* a session that is idle for longer is gone; 0: SESSION_IDLE_MS */
     bool pruning;             /* false reads every file: for tests */
     bool verify_files;        /* a data file's checksums are compared before its first use */
 } engine_options;
+#define SESSION_IDLE_MS (INT64_C(10) * 60 * 1000)
 status engine_open(const engine_options *options, engine **ret_engine, error *err);
 void engine_close(engine *e);
 
@@ -34,8 +36,9 @@ typedef struct query_request {
     principal who;
     str id;             /* uuid chosen by the caller; empty: the engine makes one */
     str sql;            /* one or more statements */
+    str session;        /* id (session.h); empty: what the script begins ends with it */
     const json *params; /* NULL: none */
-    str space;          /* default namespace; empty: "main" */
+    str space;          /* default namespace; empty: the session's, else "main" */
     str at; /* snapshot id, branch, tag or time that tables without one of their own are read at; empty: now */
     result_format format;
     int64_t rows_max;     /* -1: the engine's limit; 0: columns, but no rows */
@@ -46,6 +49,17 @@ typedef struct query_request {
     void *cancel_context;
 } query_request;
 
+/* What a request leaves behind it. */
+typedef enum engine_transaction {
+    TRANSACTION_NONE,
+    TRANSACTION_OPEN,
+    TRANSACTION_FAILED,      /* waits for ROLLBACK */
+    TRANSACTION_COMMITTED,   /* none any more: the last statement was COMMIT */
+    TRANSACTION_ROLLED_BACK, /* … was ROLLBACK, or COMMIT of one that had failed */
+} engine_transaction;
+/* "none", "open", "failed", "committed", "rolled back" */
+const char *engine_transaction_name(engine_transaction transaction);
+
 typedef struct query_stats {
     /* rows_scanned: rows of the files that were read, whatever DuckDB left out inside them */
     int64_t files_total, files_read, bytes_read, rows_scanned, elapsed_ms;
@@ -55,9 +69,10 @@ typedef struct query_result {
     char id[37];
     bool has_rows; /* the last statement answered rows (through the sink) */
     int64_t row_count;
-    int64_t changed_rows; /* -1: a reading statement */
-    int64_t snapshot_id;  /* ICE_NO_SNAPSHOT: none */
-    query_stats stats;    /* of the last statement */
+    int64_t changed_rows;           /* -1: a reading statement */
+    int64_t snapshot_id;            /* ICE_NO_SNAPSHOT: none */
+    engine_transaction transaction; /* set where the request fails, too */
+    query_stats stats;              /* of the last statement */
 } query_result;
 
 /* Runs the script; rows of the last statement go to the sink (changing ones call its begin with
@@ -91,6 +106,9 @@ status engine_cancel_query(engine *e, str principal_id, str id, error *err);
 
 typedef struct engine_stats {
     int64_t queries, failed, cancelled, unpruned, files_considered, files_skipped;
+    int64_t sessions; /* open ones */
+    /* a transaction that ends in a conflict is rolled back too */
+    int64_t transactions_committed, transactions_rolled_back, transactions_conflicted;
 } engine_stats;
 void engine_read_stats(engine *e, engine_stats *ret_stats);
 

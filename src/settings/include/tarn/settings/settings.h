@@ -60,6 +60,8 @@
       "what equality deletes take from so many rows is looked up once and kept; more are joined each time; 0: all") \
     X(QUERY_TIMEOUT, "query.timeout", DURATION, "1h", NULL, \
       "a query ends after this") \
+    X(SESSION_IDLE, "session.idle", DURATION, "10m", NULL, \
+      "a session that is idle for so long is rolled back and gone") \
     X(QUERY_ROWS_MAX, "query.rows_max", INT, "0", NULL, \
       "rows of one answer; 0: no limit") \
     X(STORE_SCRUB_RATE, "store.scrub_rate", SIZE, "20MiB", NULL, \
