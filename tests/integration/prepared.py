@@ -78,4 +78,24 @@ def names_are_given_back():
         fails("not_found", client.query, "EXECUTE a")
 
 
+@test
+def a_session_keeps_them_and_a_transaction_binds_them():
+    with Server() as server, server.client() as client:
+        session = client.request("POST", "/api/v1/sessions", {}).ok().json["session"]
+        client.query("CREATE TABLE t (i INTEGER)")
+        client.query("PREPARE put AS INSERT INTO t VALUES ($1); PREPARE n AS SELECT count(*) FROM t", session=session)
+        client.query("BEGIN; EXECUTE put(1)", session=session)
+        equal(client.rows("EXECUTE n", session=session), [[1]])
+        equal(client.rows("SELECT count(*) FROM t"), [[0]])
+        client.query("ROLLBACK", session=session)
+        equal(client.rows("EXECUTE n", session=session), [[0]])
+        fails("transaction_read_only", client.query, "BEGIN READ ONLY; EXECUTE put(1)", session=session)
+        client.query("ROLLBACK", session=session)
+        fails("not_found", client.query, "EXECUTE n")
+        error = fails("table_not_found", client.query, "PREPARE gone AS FROM gone; SELECT 1; EXECUTE gone", session=session)
+        equal(error.position, 21)
+        error = fails("table_not_found", client.query, "SELECT 1; EXECUTE gone", session=session)
+        equal((error.position, 'prepared statement "gone"' in error.message), (18, True))
+
+
 main()

@@ -241,6 +241,7 @@ status run_inner(run *r, const statement *st, bool last, error *err)
         TRY(name_user(r, err)); /* this text may ask for it where the script did not */
     }
     TRY(transaction_check(r, st, err));
+    TRY(transaction_check(r, st, err));
     arena *a = arena_child(r->a);
     status result = runners[st->kind](r, st, last, a, err);
     arena_free(a);

@@ -1,8 +1,12 @@
-/* EXPLAIN: DuckDB's plan as it is, and behind it what tarn decided about files. */
+/* EXPLAIN: DuckDB's plan as it is, and behind it what tarn decided about files.
+ *
+ * Of a statement that changes rows it shows how those rows are looked for, as a SELECT of them, and which files may
+ * hold some; nothing is changed. */
 #include "run/query.h"
 
 #include "tarn/base/clock.h"
 #include "tarn/base/limits.h"
+#include "tarn/iceberg/statistics.h"
 
 static void put_row(buf *sql, bool *first, const char *key, str value)
 {
@@ -80,30 +84,139 @@ static void describe_table(buf *out, const query_table *table)
     describe_deletes(out, scan);
 }
 
-static status explain_rows(query *q, const statement *st, buf *sql, error *err)
+/* The same as an object. */
+static void put_table_json(json_writer *w, const query_table *table, arena *a)
 {
-    const json *rows;
-    bool first = true;
-    int64_t started_ns = clock_mono_ns();
-    const char *prefix = st->analyze ? "EXPLAIN ANALYZE " : "EXPLAIN ";
+    const ice_scan *scan = &table->scan;
+    int64_t read = (int64_t)scan->file_count;
+    json_begin_object(w);
+    json_member_str(
+        w, "table",
+        str_printf(a, "%.*s.%.*s", STR_ARG(table->name.space), STR_ARG(table->name.table)));
+    if (table->snapshot != NULL) {
+        json_member_str(w, "snapshot_id", str_printf(a, "%lld", (long long)table->snapshot->id));
+    }
+    json_member_int(w, "files_considered", scan->total_files);
+    json_member_int(w, "files_read", read);
+    json_key(w, "files_skipped");
+    json_begin_object(w);
+    for (int reason = ICE_KEPT + 1; reason < ICE_SKIP_REASON_COUNT; reason++) {
+        if (scan->skipped_by[reason] > 0) {
+            json_member_int(w, ice_skip_reason_name((ice_skip_reason)reason),
+                            scan->skipped_by[reason]);
+        }
+    }
+    json_end_object(w);
+    json_member_int(w, "manifests", (int64_t)scan->manifest_count);
+    json_member_int(w, "manifests_read", (int64_t)scan->manifests_read);
+    json_member_int(w, "rows", scan->kept_rows);
+    json_member_int(w, "bytes", scan->kept_bytes);
+    json_member_int(w, "delete_files", (int64_t)scan->delete_count);
+    json_end_object(w);
+}
+
+/* "main.orders: id 5, customer 4"; empty where nothing was counted. */
+static str describe_statistics(const query_table *table, arena *a)
+{
+    buf *out = buf_in(a, LIMIT_MIB);
+    const ice_type *root = table->schema->root;
+    for (size_t i = 0; table->snapshot != NULL && i < root->field_count; i++) {
+        int64_t ndv =
+            ice_statistics_ndv(table->metadata, table->snapshot->id, root->fields[i].id, a);
+        if (ndv >= 0 && out->size == 0) {
+            buf_printf(out, "%.*s.%.*s:", STR_ARG(table->name.space), STR_ARG(table->name.table));
+        }
+        if (ndv >= 0) {
+            buf_printf(out, "%s%.*s %lld", out->data[out->size - 1] == ':' ? " " : ", ",
+                       STR_ARG(root->fields[i].name), (long long)ndv);
+        }
+    }
+    return buf_str(out);
+}
+
+/* What becomes of the files that are read. */
+static const char *fate_of(const statement *inner)
+{
+    switch ((int)inner->kind) {
+    case STATEMENT_TRUNCATE:
+        return "all files leave the table; none is read";
+    case STATEMENT_DELETE:
+        return "files whose every row matches leave the table; those with another row too are written anew";
+    case STATEMENT_UPDATE:
+    case STATEMENT_MERGE:
+        return "files with a changed row are written anew; the others stay";
+    case STATEMENT_INSERT:
+        return inner->overwrite ? "the files of the rows' partitions are replaced"
+               : inner->upsert
+                   ? "files with a row that is replaced are written anew; the others stay"
+                   : "new files are added; those that are there stay";
+    case STATEMENT_CREATE_TABLE_AS:
+        return "the new table's files are written";
+    default:
+        return NULL;
+    }
+}
+
+static status put_plan(query *q, const statement *st, buf *sql, bool *first, error *err)
+{
+    const char *prefix =
+        st->analyze ? (st->as_json ? "EXPLAIN (ANALYZE, FORMAT JSON) " : "EXPLAIN ANALYZE ")
+                    : (st->as_json ? "EXPLAIN (FORMAT JSON) " : "EXPLAIN ");
     str text = str_concat(q->a, str_c(prefix), q->text.text);
+    const json *rows;
     TRY(query_fail(q, worker_rows(q->r->w, text, &q->r->cancel, q->a, &rows, err),
                    str_c(prefix).size, err));
-
-    buf_add_c(sql, "SELECT * FROM (VALUES ");
     for (size_t i = 0; i < json_count(rows); i++) {
         const json *row = json_at(rows, i);
         str key = json_str_or(json_at(row, 0), STR("plan"));
-        put_row(sql, &first, str_to_c(q->a, key), json_str_or(json_at(row, 1), STR("")));
+        put_row(sql, first, str_to_c(q->a, key), json_str_or(json_at(row, 1), STR("")));
     }
+    return STATUS_OK;
+}
+
+static status put_files(query *q, bool as_json, buf *sql, bool *first, error *err)
+{
+    buf *document = buf_in(q->a, LIMIT_MIB);
+    json_writer w;
+    json_writer_init(&w, document);
+    json_begin_array(&w);
     for (size_t i = 0; i < q->tables.count; i++) {
+        const query_table *table = &q->tables.items[i];
+        str known = describe_statistics(table, q->a);
         buf *line = buf_in(q->a, LIMIT_MIB);
-        describe_table(line, &q->tables.items[i]);
-        put_row(sql, &first, "files", buf_str(line));
+        if (as_json) {
+            put_table_json(&w, table, q->a);
+            continue;
+        }
+        if (known.size > 0) {
+            put_row(sql, first, "distinct values", known);
+        }
+        describe_table(line, table);
+        put_row(sql, first, "files", buf_str(line));
     }
+    json_end_array(&w);
+    TRY(buf_check(document, "the plan", err));
+    if (as_json) {
+        put_row(sql, first, "files", buf_str(document));
+    }
+    return STATUS_OK;
+}
+
+static status explain_rows(query *q, const statement *st, buf *sql, error *err)
+{
+    bool first = true;
+    int64_t started_ns = clock_mono_ns();
+    const char *fate = st->explained != NULL ? fate_of(st->explained) : NULL;
+
+    buf_add_c(sql, "SELECT * FROM (VALUES ");
+    TRY(put_plan(q, st, sql, &first, err));
+    TRY(put_files(q, st->as_json, sql, &first, err));
     if (q->unplanned) {
         put_row(sql, &first, "files",
                 STR("the filters of this statement are not known, so every file is read"));
+    }
+    if (fate != NULL) {
+        put_row(sql, &first, "change", str_c(fate));
     }
     if (st->analyze) {
         int64_t us = (clock_mono_ns() - started_ns) / 1000;
@@ -114,11 +227,98 @@ static status explain_rows(query *q, const statement *st, buf *sql, error *err)
     return buf_check(sql, "the plan", err);
 }
 
+/* ---- the SELECT of the rows that a statement looks for ---- */
+
+typedef VEC(edit_piece) piece_list;
+
+static void put_text(const run *r, arena *a, piece_list *pieces, size_t place, str text)
+{
+    size_t at = r->tokens.items[place].from;
+    vec_push(a, pieces, ((edit_piece){.from = at, .to = at, .text = text}));
+}
+
+static void put_range(const run *r, arena *a, piece_list *pieces, token_range range)
+{
+    edit_piece piece = {.from = r->tokens.items[range.from].from,
+                        .to = r->tokens.items[range.to - 1].to,
+                        .text = STR_NULL};
+    vec_push(a, pieces, piece);
+}
+
+static bool is_empty(token_range range)
+{
+    return range.from >= range.to;
+}
+
+/* UPDATE, DELETE, MERGE, TRUNCATE. */
+static void put_search(const run *r, const statement *st, arena *a, piece_list *pieces)
+{
+    size_t name = st->name_token;
+    put_text(r, a, pieces, name, STR("SELECT * FROM "));
+    put_range(r, a, pieces, (token_range){.from = name, .to = st->name_end});
+    if (!str_is_null(st->alias)) {
+        buf *alias = buf_in(a, LIMIT_MIB);
+        buf_add_c(alias, " AS ");
+        sql_quote_name(alias, st->alias);
+        put_text(r, a, pieces, name, buf_str(alias));
+    }
+    if (st->kind == STATEMENT_MERGE) {
+        bool all = false; /* rows of the table without one of the source count too */
+        for (size_t i = 0; i < st->branch_count; i++) {
+            all = all || st->branches[i].match == BRANCH_NO_SOURCE;
+        }
+        put_text(r, a, pieces, st->source_items.from, all ? STR(" LEFT JOIN ") : STR(" JOIN "));
+        put_range(r, a, pieces, st->source_items);
+        put_text(r, a, pieces, st->on.from, st->on_columns ? STR(" USING ") : STR(" ON ("));
+        put_range(r, a, pieces, st->on);
+        put_text(r, a, pieces, st->on.from, st->on_columns ? STR("") : STR("\n)"));
+        return;
+    }
+    if (!is_empty(st->source_items)) {
+        put_text(r, a, pieces, st->source_items.from, STR(", "));
+        put_range(r, a, pieces, st->source_items);
+    }
+    if (!is_empty(st->where)) {
+        put_text(r, a, pieces, st->where.from, STR(" WHERE ("));
+        put_range(r, a, pieces, st->where);
+        put_text(r, a, pieces, st->where.from, STR("\n)"));
+    }
+}
+
+static status analyse(run *r, const statement *st, arena *a, query *ret_query, error *err)
+{
+    const statement *inner = st->explained;
+    piece_list pieces = {0};
+    if (inner == NULL) {
+        return query_analyse(r, st->body, NULL, a, ret_query, err);
+    }
+    if (inner->kind == STATEMENT_INSERT || inner->kind == STATEMENT_CREATE_TABLE_AS) {
+        return query_analyse(r, inner->body, NULL, a, ret_query, err);
+    }
+    put_search(r, inner, a, &pieces);
+    query_form form = {.range = inner->tokens, .pieces = pieces.items, .piece_count = pieces.count};
+    return query_analyse_form(r, &form, a, ret_query, err);
+}
+
+/* Who may not change the table is told so here too. */
+static status check_changed(run *r, const statement *inner, arena *a, error *err)
+{
+    table_name name;
+    if (inner == NULL || inner->kind == STATEMENT_CREATE_TABLE_AS) {
+        return STATUS_OK;
+    }
+    TRY(run_at(
+        catalog_resolve(r->catalog, inner->name.parts, inner->name.count, r->space, a, &name, err),
+        inner->name.position, err));
+    return run_check_access(r, ACTION_TABLE_WRITE, name.space, name.table, err);
+}
+
 status run_explain(run *r, const statement *st, bool last, arena *a, error *err)
 {
     query q;
     buf *sql = buf_in(a, LIMIT_RESULT_IN_MEMORY);
-    TRY(query_analyse(r, st->body, NULL, a, &q, err));
+    TRY(check_changed(r, st->explained, a, err));
+    TRY(analyse(r, st, a, &q, err));
     status result = query_open(&q, true, err);
     if (result == STATUS_OK) {
         result = explain_rows(&q, st, sql, err);

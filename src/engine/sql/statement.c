@@ -530,38 +530,62 @@ static status parse_alter(parser *p, statement *st)
     return parser_alter(p, st);
 }
 
+/* (ANALYZE [true], FORMAT json) */
+static status parse_explain_options(parser *p, statement *st)
+{
+    p->at++;
+    do {
+        if (parser_skip(p, "analyze") || parser_skip(p, "analyse")) {
+            st->analyze = !parser_skip(p, "false");
+            (void)parser_skip(p, "true");
+        } else if (parser_skip(p, "format")) {
+            st->as_json = parser_is(p, "json");
+            if (!st->as_json && !parser_is(p, "text")) {
+                error_set(p->err, STATUS_UNSUPPORTED, "EXPLAIN has the formats JSON and TEXT");
+                return parser_place(p, parser_position(p), STATUS_UNSUPPORTED);
+            }
+            p->at++;
+        } else {
+            error_set(p->err, STATUS_UNSUPPORTED, "EXPLAIN takes no option but ANALYZE and FORMAT");
+            return parser_place(p, parser_position(p), STATUS_UNSUPPORTED);
+        }
+    } while (parser_skip_symbol(p, ','));
+    return parser_expect_symbol(p, ')');
+}
+
+/* What can be explained besides queries. */
+static bool is_explained(const statement *inner)
+{
+    return (inner->kind == STATEMENT_INSERT && inner->source != INSERT_DEFAULT_VALUES) ||
+           inner->kind == STATEMENT_CREATE_TABLE_AS || inner->kind == STATEMENT_UPDATE ||
+           inner->kind == STATEMENT_DELETE || inner->kind == STATEMENT_MERGE ||
+           inner->kind == STATEMENT_TRUNCATE;
+}
+
 static status parse_explain(parser *p, statement *st)
 {
     p->at++;
-    bool analyze = false;
-    if (parser_is_symbol(p, '(')) {
-        token_range options;
-        TRY(parser_brackets(p, &options));
-        for (size_t i = options.from; i < options.to; i++) {
-            if (token_is(p->list, i, "analyze")) {
-                analyze = true;
-            } else if (!token_is_symbol(p->list, i, ',') && !token_is(p->list, i, "true")) {
-                return parser_place(
-                    p, p->list->items[i].from,
-                    error_set(p->err, STATUS_UNSUPPORTED, "EXPLAIN takes no option but ANALYZE"));
-            }
-        }
+    if (parser_is_symbol(p, '(') && p->at + 1 < p->end && !token_is(p->list, p->at + 1, "select") &&
+        !token_is_symbol(p->list, p->at + 1, '(')) {
+        TRY(parse_explain_options(p, st));
     } else {
-        analyze = parser_skip(p, "analyze") || parser_skip(p, "analyse");
+        st->analyze = parser_skip(p, "analyze") || parser_skip(p, "analyse");
     }
     if (parser_at_end(p)) {
         return parser_fail(p);
     }
-    statement inner;
-    TRY(statement_parse(p->list, (token_range){.from = p->at, .to = p->end}, p->a, &inner, p->err));
-    if (inner.kind != STATEMENT_READ) {
-        error_set(p->err, STATUS_UNSUPPORTED, "EXPLAIN of %s is not supported",
-                  statement_kind_name(inner.kind));
-        error_hint(p->err, "Explain the SELECT in it.");
+    statement *inner = ARENA_NEW(p->a, statement);
+    TRY(statement_parse(p->list, (token_range){.from = p->at, .to = p->end}, p->a, inner, p->err));
+    bool changes = is_explained(inner);
+    if (inner->kind != STATEMENT_READ && (!changes || st->analyze)) {
+        error_set(p->err, STATUS_UNSUPPORTED, "EXPLAIN %sof %s is not supported",
+                  changes ? "ANALYZE " : "", statement_kind_name(inner->kind));
+        error_hint(p->err, changes ? "EXPLAIN shows what it would do, without running it."
+                                   : "Explain the SELECT in it.");
         return parser_place(p, parser_position(p), STATUS_UNSUPPORTED);
     }
     st->kind = STATEMENT_EXPLAIN;
-    st->analyze = analyze;
+    st->explained = changes ? inner : NULL;
     st->body = (token_range){.from = p->at, .to = p->end};
     return STATUS_OK;
 }

@@ -166,8 +166,10 @@ typedef struct statement {
     statement_name name; /* of the schema or table; count 0 where there is none */
     bool if_exists;      /* IF [NOT] EXISTS */
     bool cascade;
-    bool analyze;                 /* EXPLAIN ANALYZE */
-    bool read_only, serializable; /* BEGIN */
+    bool analyze;                      /* EXPLAIN ANALYZE */
+    bool as_json;                      /* EXPLAIN (FORMAT JSON) */
+    bool read_only, serializable;      /* BEGIN */
+    const struct statement *explained; /* EXPLAIN of one that changes something; NULL: of a query */
     /* ALTER TABLE, COMMENT ON: in order, all or none */
     const statement_change *changes;
     size_t change_count;

@@ -299,7 +299,7 @@ static void test_refusals_name_the_statement_and_the_cure(void **given)
     EXPECT_STATUS(UNSUPPORTED, parse(f, "create table t (a int primary key)", &st));
     EXPECT_MESSAGE(f, "PRIMARY KEY is not supported in CREATE TABLE");
     EXPECT_STATUS(DENIED, parse(f, "set threads = 1", &st));
-    EXPECT_STATUS(UNSUPPORTED, parse(f, "explain insert into t select 1", &st));
+    EXPECT_STATUS(UNSUPPORTED, parse(f, "explain analyze insert into t select 1", &st));
 }
 
 static void test_syntax_errors_point_at_the_word(void **given)
