@@ -263,6 +263,7 @@ static status take_message(call *c, wire_head head, bool *ret_is_last, error *er
         *ret_is_last = true;
         if (c->counts != NULL) {
             c->counts->row_count = (int64_t)wire_get_u64(&r);
+            c->counts->is_cut = wire_get_u32(&r) != 0;
         }
     } else if (head.type == WIRE_FAILED) {
         *ret_is_last = true;

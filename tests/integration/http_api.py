@@ -331,6 +331,13 @@ def a_request_that_is_no_query_is_refused():
 @test
 def limits_hold():
     server = shared()
+    for sql, rows, cut in (("SELECT * FROM range(1000)", 10, True), ("SELECT * FROM range(10)", 10, False),
+                           ("SELECT * FROM range(5000)", 2048, True), ("SELECT * FROM range(2048)", 2048, False),
+                           ("SELECT * FROM range(9)", 10, False), ("SELECT 1", 1, False)):
+        equal(server.query(sql, limits={"rows": rows})["truncated"], cut, f"{sql}, {rows} rows")
+        for form in ("csv", "arrow"):
+            answer = ask("POST", API + "/query", {"sql": sql, "format": form, "limits": {"rows": rows}})
+            equal(answer.headers["x-truncated"], str(int(cut)), f"{sql}, {rows} rows, {form}")
     got = server.query("SELECT * FROM range(1000)", limits={"rows": 10})
     equal((len(got["rows"]), got["row_count"]), (10, 10))
     started = time.monotonic()

@@ -185,6 +185,7 @@ status run_constant_rows(run *r, str sql, bool last, error *err)
     r->answered = true;
     r->result.has_rows = true;
     r->result.row_count = rows.row_count;
+    r->result.is_cut = rows.is_cut;
     return STATUS_OK;
 }
 

@@ -567,6 +567,7 @@ static status run_rows(query *q, bool last, error *err)
     r->answered = r->answered || last;
     r->result.has_rows = true;
     r->result.row_count = rows.row_count;
+    r->result.is_cut = rows.is_cut;
     if (q->tables.count == 1) {
         const ice_snapshot *snapshot = q->tables.items[0].snapshot;
         r->result.snapshot_id = snapshot != NULL ? snapshot->id : ICE_NO_SNAPSHOT;

@@ -125,6 +125,7 @@ status returning_send(run *r, bool last, int64_t changed_rows, int64_t snapshot_
     r->answered = true;
     r->result.has_rows = true;
     r->result.row_count = rows.row_count;
+    r->result.is_cut = rows.is_cut;
     return STATUS_OK;
 }
 

@@ -16,6 +16,7 @@ typedef struct cursor {
     str *types;  /* DuckDB's text, as the statement yields them */
     str wrapped; /* the statement around the user's that casts what cannot be sent; STR_NULL where it is not needed */
     bool is_fatal;
+    bool is_cut; /* there were more rows than were asked for */
 } cursor;
 
 typedef struct cursor_options {

@@ -84,12 +84,13 @@ static status compile_columns(cursor *c, arena *a, cell_vector **ret_vectors, er
 }
 
 static status put_chunk(format *f, cell_vector *vectors, duck_chunk *chunk, int64_t rows_left,
-                        outlet *o, error *err)
+                        outlet *o, bool *ret_is_cut, error *err)
 {
     duck_index rows = duck.data_chunk_get_size(chunk);
 
     if (rows_left >= 0 && rows > (duck_index)rows_left) {
         rows = (duck_index)rows_left;
+        *ret_is_cut = true;
     }
     for (size_t i = 0; i < f->count; i++) {
         cell_vector_bind(&vectors[i], duck.data_chunk_get_vector(chunk, i));
@@ -119,9 +120,9 @@ static status send_text(cursor *c, const result_request *request, outlet *o, are
         if (result != STATUS_OK || chunk == NULL) {
             break;
         }
-        result =
-            put_chunk(&f, vectors, chunk,
-                      request->rows_max < 0 ? -1 : request->rows_max - (int64_t)f.rows, o, err);
+        result = put_chunk(&f, vectors, chunk,
+                           request->rows_max < 0 ? -1 : request->rows_max - (int64_t)f.rows, o,
+                           &c->is_cut, err);
         duck.destroy_data_chunk(&chunk);
         if (is_first && result == STATUS_OK) {
             result = outlet_flush(o, err);
@@ -138,6 +139,19 @@ static status send_text(cursor *c, const result_request *request, outlet *o, are
 }
 
 /* --- all formats --- */
+
+/* Whether rows are left behind those that were asked for. An error in them is none of this answer. */
+static bool has_more(cursor *c)
+{
+    duck_chunk *chunk = NULL;
+    bool more = false;
+
+    while (!more && cursor_next(c, &chunk, NULL) == STATUS_OK && chunk != NULL) {
+        more = duck.data_chunk_get_size(chunk) > 0;
+        duck.destroy_data_chunk(&chunk);
+    }
+    return more;
+}
 
 static status count_rows(cursor *c, int64_t rows_max, int64_t *ret_rows, error *err)
 {
@@ -172,10 +186,11 @@ static status send_rows(cursor *c, const result_request *request, outlet *o, are
 }
 
 status result_send(session *s, const result_request *request, int fd, int64_t *ret_rows,
-                   bool *is_fatal, error *err)
+                   bool *ret_is_cut, bool *is_fatal, error *err)
 {
     arena *a = arena_create();
     int64_t rows = 0;
+    bool is_cut = false;
     outlet o;
     status result;
 
@@ -189,11 +204,15 @@ status result_send(session *s, const result_request *request, int fd, int64_t *r
         if (result == STATUS_OK) {
             result = send_rows(&c, request, &o, a, &rows, err);
         }
+        if (result == STATUS_OK && request->rows_max > 0 && rows == request->rows_max) {
+            is_cut = c.is_cut || has_more(&c);
+        }
         *is_fatal = c.is_fatal;
         cursor_close(&c);
     }
     if (result == STATUS_OK) {
         *ret_rows = rows;
+        *ret_is_cut = is_cut;
     }
     outlet_release(&o);
     arena_free(a);

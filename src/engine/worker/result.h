@@ -24,9 +24,9 @@ typedef struct result_request {
     int64_t rows_max; /* -1: all */
 } result_request;
 
-/* Sends COLUMNS and DATA. */
+/* Sends COLUMNS and DATA. *ret_is_cut: there were more rows than `rows_max`. */
 status result_send(session *s, const result_request *request, int fd, int64_t *ret_rows,
-                   bool *is_fatal, error *err);
+                   bool *ret_is_cut, bool *is_fatal, error *err);
 
 /* The parts of it. */
 status result_send_columns(const cursor *c, int fd, error *err);

@@ -85,6 +85,7 @@ static status send_batches(arrow_sender *s, int64_t rows_max, int64_t *ret_rows,
         size = (int64_t)duck.data_chunk_get_size(chunk);
         if (rows_max >= 0 && size > rows_max - rows) {
             size = rows_max - rows;
+            s->cursor->is_cut = true;
         }
         result = size > 0 ? send_batch(s, chunk, size, err) : STATUS_OK;
         duck.destroy_data_chunk(&chunk);

@@ -103,6 +103,7 @@ static void read_messages(void *context)
 
 typedef struct reply {
     int64_t rows;
+    bool is_cut;
     bool is_fatal;
 } reply;
 
@@ -226,7 +227,8 @@ static status run_query(server *s, wire_reader *r, reply *out, error *err)
         result = run_before(s, before, out, err);
     }
     if (result == STATUS_OK) {
-        result = result_send(s->session, &request, s->fd, &out->rows, &out->is_fatal, err);
+        result =
+            result_send(s->session, &request, s->fd, &out->rows, &out->is_cut, &out->is_fatal, err);
     }
     arena_free(a);
     return result;
@@ -294,6 +296,7 @@ static status send_reply(server *s, status result, const reply *out, const error
     buf_init(&payload, LIMIT_WORKER_MESSAGE);
     if (result == STATUS_OK) {
         buf_add_u64le(&payload, (uint64_t)out->rows);
+        buf_add_u32le(&payload, out->is_cut ? 1 : 0);
     } else {
         wire_put_error(&payload, failure, out->is_fatal);
     }

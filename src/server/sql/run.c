@@ -20,7 +20,7 @@ typedef struct query_answer {
 } query_answer;
 
 static const char *const trailer_names[] = {"X-Row-Count", "X-Files-Total", "X-Files-Read",
-                                            "X-Elapsed-Ms"};
+                                            "X-Elapsed-Ms", "X-Truncated"};
 
 static status start_stream(query_answer *a, error *err)
 {
@@ -85,6 +85,7 @@ static void format_tail(const query_result *r, buf *tail)
     json_writer_init(&w, tail);
     w.needs_comma = true;
     json_member_int(&w, "row_count", r->row_count);
+    json_member_bool(&w, "truncated", r->is_cut);
     if (r->transaction != TRANSACTION_NONE) {
         json_member_c(&w, "transaction", engine_transaction_name(r->transaction));
     }
@@ -109,7 +110,7 @@ static void set_totals(query_answer *a, const query_result *r,
                        void (*set)(http_exchange *x, const char *name, str value))
 {
     const int64_t values[] = {r->row_count, r->stats.files_total, r->stats.files_read,
-                              r->stats.elapsed_ms};
+                              r->stats.elapsed_ms, r->is_cut ? 1 : 0};
 
     for (size_t i = 0; i < COUNT_OF(trailer_names); i++) {
         set(a->c->x, trailer_names[i], str_printf(a->c->a, "%" PRId64, values[i]));

@@ -69,6 +69,7 @@ typedef struct query_result {
     char id[37];
     bool has_rows; /* the last statement answered rows (through the sink) */
     int64_t row_count;
+    bool is_cut;                    /* the limit of rows left some out; not told of Parquet */
     int64_t changed_rows;           /* -1: a reading statement */
     int64_t snapshot_id;            /* ICE_NO_SNAPSHOT: none */
     engine_transaction transaction; /* set where the request fails, too */

@@ -147,10 +147,11 @@ typedef struct worker_query_options {
     str sql;
     const json *params; /* array (by position) or object (by name); NULL: none */
     result_format format;
-    int64_t rows_max; /* -1: all; TOO_LARGE is not raised: the result simply ends there */
+    int64_t rows_max; /* -1: all; TOO_LARGE is not raised: the result ends there, and says so */
 } worker_query_options;
 typedef struct worker_query_result {
     int64_t row_count;
+    bool is_cut; /* there were more rows; not told of Parquet */
     int64_t bytes;
 } worker_query_result;
 /* One statement. `sink` NULL: rows are dropped. The position of an error points into options->sql. */
