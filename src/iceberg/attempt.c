@@ -62,8 +62,10 @@ typedef VEC(store_stage_request) request_vec;
 static void request(attempt *t, request_vec *requests, str location, const char *content_type,
                     str bytes)
 {
-    store_stage_request r = {
-        .location = location, .content_type = str_c(content_type), .bytes = bytes};
+    store_stage_request r = {.location = location,
+                             .content_type = str_c(content_type),
+                             .bytes = bytes,
+                             .shares_file = true};
 
     vec_push(t->change.memory, requests, r);
 }

@@ -93,7 +93,8 @@ status ice__fresh_make(ice__fresh *fresh, storage *st, arena *memory, ice__chang
         for (size_t i = 0; i < fresh->manifests.count; i++) {
             store_stage_request request = {.location = fresh->manifests.items[i].manifest.path,
                                            .content_type = STR("application/octet-stream"),
-                                           .bytes = fresh->manifests.items[i].bytes};
+                                           .bytes = fresh->manifests.items[i].bytes,
+                                           .shares_file = true};
 
             ice__kept_add(memory, &fresh->kept, &request);
         }

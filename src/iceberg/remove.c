@@ -185,7 +185,8 @@ static status rewrite(const ice__removal *r, const ice_manifest *source,
     ice__rewritten *w = ARENA_NEW(r->memory, ice__rewritten);
     ice_entry *kept = ARENA_ARRAY(r->memory, ice_entry, entries->count);
     buf *bytes = buf_in(r->memory, LIMIT_MANIFEST_FILE);
-    store_stage_request request = {.content_type = STR("application/octet-stream")};
+    store_stage_request request = {.content_type = STR("application/octet-stream"),
+                                   .shares_file = true};
 
     w->source = str_copy(r->memory, source->path);
     w->gone = gone;

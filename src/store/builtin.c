@@ -6,7 +6,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <linux/fs.h>
 #include <stdio.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -43,6 +45,37 @@ const state_migration store_migrations[] = {
      "  PRIMARY KEY (bucket, key, version));"
      /* Blobs whose row is gone and whose file has to go. */
      "CREATE TABLE blob_drops (blob TEXT PRIMARY KEY NOT NULL)"},
+    {"store", 2,
+     /* Rows lie in the order of their keys, so that a new one is one page and not two. parts: sizes of the objects that
+        share the file, 4 bytes each, little-endian; each has checksums of its own blocks, one after another. NULL: the
+        blob is one object. */
+     "CREATE TABLE blobs_2 (id TEXT PRIMARY KEY NOT NULL, size_bytes BIGINT NOT NULL, crcs BLOB NOT NULL,"
+     "  owners BIGINT NOT NULL, parts BLOB) WITHOUT ROWID;"
+     "INSERT INTO blobs_2 (id, size_bytes, crcs, owners)"
+     "  SELECT id, size_bytes, crcs, owners FROM blobs ORDER BY id;"
+     "DROP TABLE blobs;"
+     "ALTER TABLE blobs_2 RENAME TO blobs;"
+     "CREATE TABLE objects_2 ("
+     "  bucket TEXT NOT NULL REFERENCES buckets (name),"
+     "  key TEXT NOT NULL,"
+     "  version TEXT NOT NULL,"
+     "  blob TEXT NOT NULL,"
+     "  blob_offset BIGINT NOT NULL,"
+     "  size_bytes BIGINT NOT NULL,"
+     "  etag TEXT NOT NULL,"
+     "  content_type TEXT NOT NULL,"
+     "  modified_us BIGINT NOT NULL,"
+     "  metadata TEXT,"
+     "  PRIMARY KEY (bucket, key, version)) WITHOUT ROWID;"
+     "INSERT INTO objects_2 (bucket, key, version, blob, blob_offset, size_bytes, etag, content_type,"
+     "  modified_us, metadata) SELECT bucket, key, version, blob, 0, size_bytes, etag, content_type,"
+     "  modified_us, metadata FROM objects ORDER BY bucket, key, version;"
+     "DROP TABLE objects;"
+     "ALTER TABLE objects_2 RENAME TO objects;"
+     "CREATE TABLE blob_drops_2 (blob TEXT PRIMARY KEY NOT NULL) WITHOUT ROWID;"
+     "INSERT INTO blob_drops_2 SELECT blob FROM blob_drops;"
+     "DROP TABLE blob_drops;"
+     "ALTER TABLE blob_drops_2 RENAME TO blob_drops"},
 };
 const size_t store_migration_count = COUNT_OF(store_migrations);
 
@@ -79,31 +112,61 @@ char *store__blob_path(const storage *st, arena *a, blob_id id)
                         id.text + EPOCH_DIGITS, id.text);
 }
 
-/* A fresh id, and its folder, which is durable: made when the first blob needs it. */
+/* Only a hint, and ext4's: shards lie in block groups of their own, not all in one. Without a journal ext4 looks past
+ * each inode of a group that was deleted within the last 35 seconds when it makes a file there, and what is deleted is
+ * mostly of another shard than what is made. */
+static void spread_shards(const char *epoch_folder)
+{
+    int flags = 0;
+    int fd = -1;
+
+    if (fs_open(epoch_folder, O_RDONLY | O_DIRECTORY, 0, &fd, NULL) == STATUS_OK &&
+        ioctl(fd, FS_IOC_GETFLAGS, &flags) == 0 && (flags & FS_TOPDIR_FL) == 0) {
+        flags |= FS_TOPDIR_FL;
+        (void)ioctl(fd, FS_IOC_SETFLAGS, &flags);
+    }
+    fs_close(fd);
+}
+
+static status make_folder(const storage *st, const char *path, error *err)
+{
+    return st->options.unsafe ? fs_make_dirs(path, 0700, err)
+                              : fs_make_dirs_synced(path, 0700, err);
+}
+
+static status make_shard(storage *st, arena *a, unsigned shard, error *err)
+{
+    char *epoch_folder = arena_printf(a, "%s/%08" PRIx32, st->blobs_path, st->epoch);
+
+    if (st->blobs_made == 0) {
+        TRY(make_folder(st, epoch_folder, err));
+        spread_shards(epoch_folder);
+    }
+    return make_folder(st, arena_printf(a, "%s/%02x", epoch_folder, shard), err);
+}
+
+/* A fresh id, and its folder, which is durable: made when the first blob needs it. Ids count up, so that rows of new
+ * blobs lie side by side; what makes them unique, also among copies of this folder, is their end. */
 static status new_id(storage *st, store_staged *staged, error *err)
 {
     status made = STATUS_OK;
     unsigned shard;
     uint64_t random;
-    uint32_t more;
+    uint64_t number;
 
     mutex_lock(&st->shard_lock);
+    number = st->blobs_made;
     shard = (unsigned)(st->blobs_made / BLOBS_PER_SHARD % SHARDS);
     if (st->blobs_made % BLOBS_PER_SHARD == 0) {
-        char *path =
-            arena_printf(staged->memory, "%s/%08" PRIx32 "/%02x", st->blobs_path, st->epoch, shard);
-
-        made = st->options.unsafe ? fs_make_dirs(path, 0700, err)
-                                  : fs_make_dirs_synced(path, 0700, err);
+        made = make_shard(st, staged->memory, shard, err);
     }
     st->blobs_made += made == STATUS_OK;
     mutex_unlock(&st->shard_lock);
     TRY(made);
     random_bytes(&random, sizeof(random));
-    random_bytes(&more, sizeof(more));
     (void)snprintf(staged->id.text, sizeof(staged->id.text),
-                   "%08" PRIx32 "%02x%016" PRIx64 "%06" PRIx32, st->epoch, shard, random,
-                   more & 0xffffff);
+                   "%08" PRIx32 "%02x%06" PRIx64 "%016" PRIx64, st->epoch, shard, number & 0xffffff,
+                   random);
     staged->path = store__blob_path(st, staged->memory, staged->id);
     staged->folder =
         arena_strndup(staged->memory, staged->path, str_find_last_char(str_c(staged->path), '/'));
@@ -267,20 +330,57 @@ static status remove_object(storage *st, state_txn *txn, str bucket, str key, to
     return release_blob(st, txn, blob, err);
 }
 
-static status publish_one(storage *st, state_txn *txn, const store_staged *s, totals *change,
-                          error *err)
+/* `owners` objects of it are published. */
+static status insert_blob(state_txn *txn, const store_staged *file, int64_t owners, error *err)
+{
+    if (file->sizes.size == 0) {
+        return STATE_EXEC(
+            txn, "INSERT INTO blobs (id, size_bytes, crcs, owners) VALUES (?1, ?2, ?3, 1)", NULL,
+            err, SV_TEXT(str_c(file->id.text)), SV_INT(file->size_bytes), SV_BLOB(file->crcs));
+    }
+    return STATE_EXEC(
+        txn,
+        "INSERT INTO blobs (id, size_bytes, crcs, owners, parts) VALUES (?1, ?2, ?3, ?4, ?5) "
+        "ON CONFLICT (id) DO UPDATE SET owners = blobs.owners + excluded.owners",
+        NULL, err, SV_TEXT(str_c(file->id.text)), SV_INT(file->size_bytes), SV_BLOB(file->crcs),
+        SV_INT(owners), SV_BLOB(file->sizes));
+}
+
+/* The row of the first part of a pack is made for all of its parts that are published here. */
+static status publish_blob(storage *st, state_txn *txn, store_staged *const *staged, size_t count,
+                           size_t index, error *err)
+{
+    const store_staged *carrier = staged[index]->carrier;
+    int64_t owners = 0;
+
+    if (carrier == NULL) {
+        return insert_blob(txn, staged[index], 1, err);
+    }
+    for (size_t i = 0; i < index; i++) {
+        if (staged[i]->carrier == carrier) {
+            return STATUS_OK;
+        }
+    }
+    for (size_t i = index; i < count; i++) {
+        owners += staged[i]->carrier == carrier;
+    }
+    TRY(store__enter_publication(st, staged[index], txn, err));
+    return insert_blob(txn, carrier, owners, err);
+}
+
+static status publish_object(storage *st, state_txn *txn, const store_staged *s, totals *change,
+                             error *err)
 {
     status inserted;
 
     TRY(remove_object(st, txn, s->bucket, s->key, change, err));
-    TRY(STATE_EXEC(txn, "INSERT INTO blobs (id, size_bytes, crcs, owners) VALUES (?1, ?2, ?3, 1)",
-                   NULL, err, SV_TEXT(str_c(s->id.text)), SV_INT(s->size_bytes), SV_BLOB(s->crcs)));
     inserted = STATE_EXEC(
         txn,
-        "INSERT INTO objects (bucket, key, version, blob, size_bytes, etag, content_type, "
-        "modified_us) VALUES (?1, ?2, '', ?3, ?4, ?5, ?6, ?7)",
+        "INSERT INTO objects (bucket, key, version, blob, blob_offset, size_bytes, etag, "
+        "content_type, modified_us) VALUES (?1, ?2, '', ?3, ?4, ?5, ?6, ?7, ?8)",
         NULL, err, SV_TEXT(s->bucket), SV_TEXT(s->key), SV_TEXT(str_c(s->id.text)),
-        SV_INT(s->size_bytes), SV_TEXT(s->etag), SV_TEXT(s->content_type), SV_INT(s->created_us));
+        SV_INT(s->offset), SV_INT(s->size_bytes), SV_TEXT(s->etag), SV_TEXT(s->content_type),
+        SV_INT(s->created_us));
     if (inserted == STATUS_CONFLICT) { /* the reference to buckets */
         return error_set(err, STATUS_NOT_FOUND, "bucket \"%.*s\" does not exist",
                          STR_ARG(s->bucket));
@@ -297,13 +397,18 @@ static status publish(storage *st, state_txn *txn, store_staged *const *staged, 
     totals change = {.objects = 0};
 
     for (size_t i = 0; i < count; i++) {
-        TRY(publish_one(st, txn, staged[i], &change, err));
+        TRY(publish_blob(st, txn, staged, count, i, err));
+        TRY(publish_object(st, txn, staged[i], &change, err));
     }
     return change_totals(txn, &change, err);
 }
 
 static void end(storage *st, store_staged *staged, state_outcome outcome)
 {
+    if (staged->carrier != NULL) {
+        store__leave_pack(st, staged, outcome);
+        return;
+    }
     if (outcome != STATE_ROLLED_BACK) {
         return;
     }
@@ -343,6 +448,28 @@ typedef struct finding {
     store_source source;
 } finding;
 
+/* The object's own checksums, of those of its blob. */
+static status cut_crcs(finding *f, str crcs, str parts, error *err)
+{
+    store_source *source = &f->source;
+    size_t blocks = store__blocks_of(source->object.size_bytes);
+    blob_part part = {0};
+
+    source->packed = parts.size > 0;
+    if (source->packed && (!store__part_at(parts, source->offset, &part) ||
+                           part.size_bytes != source->object.size_bytes)) {
+        return error_set(err, STATUS_CORRUPT, "object \"%.*s\" is no part of its blob",
+                         STR_ARG(f->location));
+    }
+    if (source->packed ? (part.first_block + blocks) * 4 > crcs.size : crcs.size != blocks * 4) {
+        return error_set(err, STATUS_CORRUPT,
+                         "object \"%.*s\" has %zu bytes of checksums for %zu blocks",
+                         STR_ARG(f->location), crcs.size, blocks);
+    }
+    source->crcs = str_slice(crcs, part.first_block * 4, (part.first_block + blocks) * 4);
+    return STATUS_OK;
+}
+
 static status read_object(void *context, state_txn *txn, error *err)
 {
     finding *f = context;
@@ -351,8 +478,9 @@ static status read_object(void *context, state_txn *txn, error *err)
 
     TRY(STATE_QUERY(
         txn,
-        "SELECT o.blob, o.size_bytes, o.etag, o.content_type, o.modified_us, b.crcs FROM objects o "
-        "JOIN blobs b ON b.id = o.blob WHERE o.bucket = ?1 AND o.key = ?2 AND o.version = ''",
+        "SELECT o.blob, o.size_bytes, o.etag, o.content_type, o.modified_us, o.blob_offset, b.crcs, "
+        "b.parts FROM objects o JOIN blobs b ON b.id = o.blob "
+        "WHERE o.bucket = ?1 AND o.key = ?2 AND o.version = ''",
         &rows, err, SV_TEXT(f->bucket), SV_TEXT(f->key)));
     TRY(state_next(rows, &row, err));
     f->found = row;
@@ -369,18 +497,12 @@ static status read_object(void *context, state_txn *txn, error *err)
                                       .etag = state_text(rows, 2, f->a),
                                       .content_type = state_text(rows, 3, f->a),
                                       .modified_us = state_int(rows, 4)};
-    if (f->with_crcs) {
-        int64_t blocks = (f->source.object.size_bytes + (int64_t)STORE_BLOCK_BYTES - 1) /
-                         (int64_t)STORE_BLOCK_BYTES;
-
-        f->source.crcs = state_text(rows, 5, f->a);
-        if (f->source.crcs.size != (size_t)blocks * 4) {
-            return error_set(err, STATUS_CORRUPT,
-                             "object \"%.*s\" has %zu bytes of checksums for %" PRId64 " blocks",
-                             STR_ARG(f->location), f->source.crcs.size, blocks);
-        }
+    f->source.offset = state_int(rows, 5);
+    if (!f->with_crcs) {
+        f->source.packed = state_text(rows, 7, NULL).size > 0;
+        return STATUS_OK;
     }
-    return STATUS_OK;
+    return cut_crcs(f, state_text(rows, 6, f->a), state_text(rows, 7, f->a), err);
 }
 
 static status find(storage *st, str location, bool with_crcs, arena *a, store_source *ret_source,
@@ -437,11 +559,41 @@ static status open_object(storage *st, str location, arena *a, store_source *ret
             return opened;
         }
         if (str_equal(str_c(before.text), str_c(source.id.text))) {
-            store__note_corrupt(st, source.id);
+            store__note_corrupt(st, store__bytes_id(source.id, source.packed, source.offset));
             return missing(&source, err);
         }
         before = source.id;
     }
+}
+
+/* A part has no file of its own: its bytes are copied, verified, and get the name when they are whole. */
+static status copy_part(storage *st, str location, const char *folder, const char *name, arena *a,
+                        char **ret_path, error *err)
+{
+    store_source source = {.fd = -1};
+    store_reader *reader;
+    status copied;
+    bytes_id own;
+    char *path;
+    str bytes;
+
+    TRY(open_object(st, location, a, &source, err));
+    own = store__bytes_id(source.id, true, source.offset);
+    path = fs_join(a, folder, name != NULL ? name : own.text);
+    TRY(store__reader_over(st, arena_create(), &source, &reader));
+    copied = store__read_whole(reader, (size_t)source.object.size_bytes, a, &bytes, err);
+    store_reader_close(reader);
+    TRY(copied);
+    copied = store__write_copy(folder, path, bytes, err);
+    if (copied == STATUS_EXISTS && name == NULL) {
+        if (err != NULL) {
+            error_clear(err);
+        }
+        copied = STATUS_OK;
+    }
+    TRY(copied);
+    *ret_path = path;
+    return STATUS_OK;
 }
 
 static status link_object(storage *st, str location, const char *folder, const char *name, arena *a,
@@ -456,6 +608,9 @@ static status link_object(storage *st, str location, const char *folder, const c
         char *path;
 
         TRY(find(st, location, false, a, &source, err));
+        if (source.packed) {
+            return copy_part(st, location, folder, name, a, ret_path, err);
+        }
         path = fs_join(a, folder, name != NULL ? name : source.id.text);
         linked = fs_link(store__blob_path(st, a, source.id), path, err);
         if (linked == STATUS_EXISTS && name == NULL) { /* a blob's bytes never change */
@@ -472,7 +627,7 @@ static status link_object(storage *st, str location, const char *folder, const c
             return linked;
         }
         if (str_equal(str_c(before.text), str_c(source.id.text))) {
-            store__note_corrupt(st, source.id);
+            store__note_corrupt(st, store__bytes_id(source.id, source.packed, source.offset));
             return missing(&source, err);
         }
         before = source.id;

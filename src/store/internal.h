@@ -19,7 +19,7 @@
 #define STORE_CHUNK_BYTES ((size_t)1024 * 1024)    /* one read or write of a large object */
 #define STORE_WRITEBACK_BYTES ((int64_t)8 * 1024 * 1024)
 
-/* Of a blob: epoch (8 hex digits), shard (2), random (22). */
+/* Of a blob: epoch (8 hex digits), shard (2), number (6), random (16). */
 #define BLOB_ID_SIZE 32
 typedef struct blob_id {
     char text[BLOB_ID_SIZE + 1];
@@ -47,19 +47,36 @@ struct store_staged {
     char *folder; /* that `path` lies in */
     char *beside; /* a name for the time before `path`; NULL where the file needs none */
     int fd;
-    bool named;    /* `path` is this file's */
-    bool exposed;  /* found by reading (overlay.c); storage.lock */
-    bool replaces; /* local: another file has `path` until publishing */
+    /* a part of a pack (pack.c): its file is the carrier's, and begins here */
+    store_staged *carrier;
+    int64_t offset;
+    /* the carrier of a pack */
+    store_staged **parts; /* while its file is made */
+    size_t part_count;
+    str sizes;                     /* of the parts, 4 bytes each, little-endian */
+    size_t part_users;             /* parts that are staged. storage.lock, as the next two: */
+    bool keeps;                    /* a part was published, or may have been */
+    const state_txn *published_in; /* all parts are published in one transaction */
+    bool named;                    /* `path` is this file's */
+    bool exposed;                  /* found by reading (overlay.c); storage.lock */
+    bool replaces;                 /* local: another file has `path` until publishing */
     bool
         exchanged; /* local: `path` is this file's, and `beside` the other's, until the transaction ends */
 };
+
+/* What is known of an object's bytes is known under this: the id of its blob, and for a part of a pack "+<offset>". */
+typedef struct bytes_id {
+    char text[BLOB_ID_SIZE + 24];
+} bytes_id;
 
 /* An object's bytes, to be read. */
 typedef struct store_source {
     store_object object;
     blob_id id; /* empty: no checksums */
-    str crcs;
+    str crcs;   /* of the object alone */
     int fd;
+    int64_t offset; /* where the object begins in its file */
+    bool packed;    /* the file holds others, too */
 } store_source;
 
 struct store_ops {
@@ -140,9 +157,9 @@ struct storage {
     int64_t lost_blobs;
 
     /* reader.c, scrub.c */
-    map *infos;    /* blob id -> blob_info, while open */
-    map *verified; /* blob id -> itself: whole since start */
-    map *corrupt;  /* blob id -> itself */
+    map *infos;    /* bytes_id -> blob_info, while open */
+    map *verified; /* blob id -> itself: whole since start; parts of packs are not kept here */
+    map *corrupt;  /* bytes_id -> itself */
     thread scrub_thread;
     cond scrub_work;
     int64_t scrubbed_bytes;
@@ -190,6 +207,35 @@ status store__finish(store_staged *staged, error *err);
 void store__conceal(store_staged *staged);
 bool store__find_exposed(storage *st, str location, arena *a, store_source *ret_source);
 
+/* ---- pack.c: several small objects in one file ---- */
+#define STORE_PARTS_MAX ((size_t)8) /* their names mostly fit an attribute */
+#define STORE_PART_BYTES_MAX \
+    ((size_t)32768) /* a deleted part keeps its bytes while another is there */
+/* Whether the request may be a part of a pack. */
+bool store__fits_pack(const store_stage_request *request);
+/* Makes and seals one file of `count` parts, at most STORE_PARTS_MAX; nothing is synced. The carrier is what has to be
+ * synced; it goes with the last of its parts. */
+status store__stage_pack(storage *st, const store_stage_request *const *requests, size_t count,
+                         store_staged **ret_parts, store_staged **ret_carrier, error *err);
+/* A part is about to be published. INTERNAL where others of its file were, in another transaction. */
+status store__enter_publication(storage *st, const store_staged *part, const state_txn *txn,
+                                error *err);
+void store__leave_pack(storage *st, store_staged *part, state_outcome outcome);
+/* A blob's layout: the sizes of its parts as a list of 4 bytes each; empty for a blob of one object. */
+typedef struct blob_part {
+    int64_t offset;
+    int64_t size_bytes;
+    size_t first_block; /* in the blob's list of checksums */
+    size_t count;       /* parts up to this one */
+} blob_part;
+size_t store__part_count(str parts);
+/* From {0} to each part in turn; false after the last. */
+bool store__next_part(str parts, blob_part *part);
+bool store__part_at(str parts, int64_t offset, blob_part *ret_part);
+size_t store__blocks_of(int64_t size_bytes);
+/* A file of its own for bytes out of a pack; not synced. EXISTS. */
+status store__write_copy(const char *folder, const char *path, str bytes, error *err);
+
 /* ---- sync.c ---- */
 /* One parallel round: every file, and every folder once. */
 status store__sync_round(storage *st, store_staged *const *staged, size_t count, error *err);
@@ -205,9 +251,14 @@ typedef struct blob_names {
     int64_t size_bytes;
     int64_t check; /* CRC-32C of the list of checksums */
     int64_t created_us;
+    int64_t offset; /* in the file */
 } blob_names;
 status store__write_names(storage *st, const store_staged *staged, error *err);
-/* NOT_FOUND where the blob carries none. */
+/* NOT_FOUND where the blob carries none. Of all parts, in their order; one for a blob of one object. `*ret_packed` may
+ * be NULL. */
+status store__read_all_names(const char *path, arena *a, blob_names **ret_names, size_t *ret_count,
+                             bool *ret_packed, error *err);
+/* Of the first. */
 status store__read_names(const char *path, arena *a, blob_names *ret_names, error *err);
 /* The file beside a blob that holds names too long for an attribute. */
 char *store__sidecar_path(arena *a, const char *path);
@@ -246,9 +297,13 @@ void store__remove_file_later(storage *st, const char *path, const struct stat *
 status store__compare_epochs(storage *st, error *err);
 
 /* ---- reader.c ---- */
+status store__read_whole(store_reader *r, size_t size_max_bytes, arena *a, str *ret_bytes,
+                         error *err);
 status store__reader_over(storage *st, arena *memory, const store_source *source,
                           store_reader **ret_reader);
-void store__note_corrupt(storage *st, blob_id id);
+bytes_id store__bytes_id(blob_id id, bool packed, int64_t offset);
+void store__note_corrupt(storage *st, bytes_id id);
+/* And all of its parts. */
 void store__forget_blob(storage *st, blob_id id);
 
 /* ---- scrub.c ---- */

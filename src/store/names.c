@@ -28,20 +28,34 @@ char *store__sidecar_path(arena *a, const char *path)
     return arena_printf(a, "%s.meta", path);
 }
 
+static void format_one(const store_staged *staged, json_writer *w)
+{
+    json_begin_object(w);
+    json_member_str(w, "bucket", staged->bucket);
+    json_member_str(w, "key", staged->key);
+    json_member_str(w, "etag", staged->etag);
+    json_member_str(w, "type", staged->content_type);
+    json_member_int(w, "size", staged->size_bytes);
+    json_member_int(w, "check", store__check_of_crcs(staged->crcs));
+    json_member_int(w, "created_us", staged->created_us);
+    json_end_object(w);
+}
+
+/* Of a pack the names of all parts, in the order in which they lie in the file, one after another. */
 static void format_names(const store_staged *staged, buf *out)
 {
     json_writer w;
 
     json_writer_init(&w, out);
-    json_begin_object(&w);
-    json_member_str(&w, "bucket", staged->bucket);
-    json_member_str(&w, "key", staged->key);
-    json_member_str(&w, "etag", staged->etag);
-    json_member_str(&w, "type", staged->content_type);
-    json_member_int(&w, "size", staged->size_bytes);
-    json_member_int(&w, "check", store__check_of_crcs(staged->crcs));
-    json_member_int(&w, "created_us", staged->created_us);
-    json_end_object(&w);
+    if (staged->part_count == 0) {
+        format_one(staged, &w);
+        return;
+    }
+    json_begin_array(&w);
+    for (size_t i = 0; i < staged->part_count; i++) {
+        format_one(staged->parts[i], &w);
+    }
+    json_end_array(&w);
 }
 
 /* Durable with the folder's sync that the blob's own name needs. */
@@ -76,10 +90,36 @@ status store__write_names(storage *st, const store_staged *staged, error *err)
     return written;
 }
 
-status store__read_names(const char *path, arena *a, blob_names *ret_names, error *err)
+static status read_one(const json *tree, blob_names *ret_names, error *err)
 {
     blob_names names = {.version = STR("")};
+
+    TRY(json_read(tree, fields, COUNT_OF(fields), &names, err));
+    *ret_names = names;
+    return STATUS_OK;
+}
+
+static status read_parts(const json *tree, blob_names *names, size_t count, error *err)
+{
+    int64_t offset = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        TRY(read_one(json_at(tree, i), &names[i], err));
+        if (names[i].size_bytes <= 0 || names[i].size_bytes > (int64_t)STORE_PART_BYTES_MAX) {
+            return error_set(err, STATUS_CORRUPT, "a part of a blob has no valid size");
+        }
+        names[i].offset = offset;
+        offset += names[i].size_bytes;
+    }
+    return STATUS_OK;
+}
+
+status store__read_all_names(const char *path, arena *a, blob_names **ret_names, size_t *ret_count,
+                             bool *ret_packed, error *err)
+{
+    blob_names *names;
     const json *tree;
+    size_t count;
     str text;
     status found = fs_get_xattr(path, ATTRIBUTE, a, &text, err);
 
@@ -88,7 +128,23 @@ status store__read_names(const char *path, arena *a, blob_names *ret_names, erro
     }
     TRY(found);
     TRY(json_parse(text, a, &tree, err));
-    TRY(json_read(tree, fields, COUNT_OF(fields), &names, err));
+    count = json_kind_of(tree) == JSON_ARRAY ? json_count(tree) : 0;
+    names = ARENA_ARRAY(a, blob_names, count + 1);
+    TRY(count > 0 ? read_parts(tree, names, count, err) : read_one(tree, names, err));
     *ret_names = names;
+    *ret_count = count > 0 ? count : 1;
+    if (ret_packed != NULL) {
+        *ret_packed = count > 0;
+    }
+    return STATUS_OK;
+}
+
+status store__read_names(const char *path, arena *a, blob_names *ret_names, error *err)
+{
+    blob_names *names;
+    size_t count;
+
+    TRY(store__read_all_names(path, a, &names, &count, NULL, err));
+    *ret_names = names[0];
     return STATUS_OK;
 }

@@ -35,6 +35,8 @@ bool store__find_exposed(storage *st, str location, arena *a, store_source *ret_
     if (staged != NULL) {
         *ret_source = (store_source){.id = staged->id,
                                      .crcs = str_copy(a, staged->crcs),
+                                     .offset = staged->offset,
+                                     .packed = staged->carrier != NULL,
                                      .object = {.location = location,
                                                 .size_bytes = staged->size_bytes,
                                                 .modified_us = staged->created_us,

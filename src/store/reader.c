@@ -5,6 +5,7 @@
  * remembered as verified, and its descriptor may go to sendfile. Bytes are immutable, so this
  * stays true until the process ends. */
 #include <inttypes.h>
+#include <stdio.h>
 
 #include "internal.h"
 #include "tarn/base/fs.h"
@@ -14,7 +15,7 @@
 #define VERIFIED_MAX ((size_t)200000) /* blobs remembered; then it starts again */
 
 struct blob_info {
-    blob_id id;
+    bytes_id id;
     int users; /* storage.lock */
     str crcs;
     arena *memory;
@@ -29,20 +30,30 @@ struct store_reader {
     arena *memory;
     str location;
     int64_t size_bytes;
+    int64_t start; /* of the object in its file */
     int fd;
+    bool packed;     /* its file holds others, too */
     blob_info *info; /* NULL: no checksums */
     bool whole;      /* all is verified */
 };
 
 /* --- what is known of a blob --- */
 
-static blob_info *new_info(const store_source *source)
+bytes_id store__bytes_id(blob_id id, bool packed, int64_t offset)
+{
+    bytes_id bytes = {.text = ""};
+
+    (void)snprintf(bytes.text, sizeof(bytes.text), packed ? "%s+%" PRId64 : "%s", id.text, offset);
+    return bytes;
+}
+
+static blob_info *new_info(const store_source *source, bytes_id id)
 {
     arena *memory = arena_create();
     blob_info *info = ARENA_NEW(memory, blob_info);
 
     info->memory = memory;
-    info->id = source->id;
+    info->id = id;
     info->crcs = source->crcs.size > 0 ? str_copy(memory, source->crcs) : STR("");
     info->block_count = source->crcs.size / 4;
     info->verified = arena_alloc(memory, info->block_count);
@@ -52,14 +63,14 @@ static blob_info *new_info(const store_source *source)
 
 static blob_info *enter_info(storage *st, const store_source *source)
 {
-    str id = str_c(source->id.text);
+    bytes_id id = store__bytes_id(source->id, source->packed, source->offset);
     blob_info *info;
 
     mutex_lock(&st->lock);
-    info = map_get(st->infos, id);
+    info = map_get(st->infos, str_c(id.text));
     if (info == NULL) {
-        info = new_info(source);
-        (void)map_set(st->infos, id, info);
+        info = new_info(source, id);
+        (void)map_set(st->infos, str_c(info->id.text), info);
     }
     info->users++;
     mutex_unlock(&st->lock);
@@ -82,7 +93,7 @@ static void leave_info(storage *st, blob_info *info)
     }
 }
 
-static bool is_verified(storage *st, blob_id id)
+static bool is_verified(storage *st, bytes_id id)
 {
     bool verified;
 
@@ -92,7 +103,7 @@ static bool is_verified(storage *st, blob_id id)
     return verified;
 }
 
-static void note_verified(storage *st, blob_id id)
+static void note_verified(storage *st, bytes_id id)
 {
     mutex_lock(&st->lock);
     if (map_count(st->verified) >= VERIFIED_MAX) {
@@ -103,7 +114,7 @@ static void note_verified(storage *st, blob_id id)
     mutex_unlock(&st->lock);
 }
 
-void store__note_corrupt(storage *st, blob_id id)
+void store__note_corrupt(storage *st, bytes_id id)
 {
     mutex_lock(&st->lock);
     (void)map_set(st->corrupt, str_c(id.text), st);
@@ -113,8 +124,14 @@ void store__note_corrupt(storage *st, blob_id id)
 
 void store__forget_blob(storage *st, blob_id id)
 {
+    map_entry entry;
+
     mutex_lock(&st->lock);
-    (void)map_remove(st->corrupt, str_c(id.text));
+    for (size_t at = 0; map_next(st->corrupt, &at, &entry);) {
+        if (str_starts_with(entry.key, str_c(id.text))) {
+            (void)map_remove(st->corrupt, entry.key);
+        }
+    }
     (void)map_remove(st->verified, str_c(id.text));
     mutex_unlock(&st->lock);
 }
@@ -130,8 +147,11 @@ status store__reader_over(storage *st, arena *memory, const store_source *source
     r->memory = memory;
     r->location = source->object.location;
     r->size_bytes = source->object.size_bytes;
+    r->start = source->offset;
     r->fd = source->fd;
-    r->whole = str_is_empty(source->crcs) || is_verified(st, source->id);
+    r->packed = source->packed;
+    r->whole = str_is_empty(source->crcs) ||
+               (!source->packed && is_verified(st, store__bytes_id(source->id, false, 0)));
     r->info = r->whole ? NULL : enter_info(st, source);
     *ret_reader = r;
     return STATUS_OK;
@@ -178,9 +198,24 @@ int store_reader_fd(const store_reader *r)
     return r->fd;
 }
 
+int64_t store_reader_start(const store_reader *r)
+{
+    return r->start;
+}
+
+static bool knows_all(blob_info *info)
+{
+    bool all;
+
+    mutex_lock(&info->lock);
+    all = info->verified_count == info->block_count;
+    mutex_unlock(&info->lock);
+    return all;
+}
+
 bool store_reader_verified(const store_reader *r)
 {
-    return r->whole || is_verified(r->st, r->info->id);
+    return r->whole || (r->packed ? knows_all(r->info) : is_verified(r->st, r->info->id));
 }
 
 /* --- blocks --- */
@@ -206,7 +241,7 @@ static status check_block(store_reader *r, size_t block, const void *bytes, size
     }
     all = info->verified_count == info->block_count;
     mutex_unlock(&info->lock);
-    if (all) {
+    if (all && !r->packed) {
         note_verified(r->st, info->id);
     }
     return STATUS_OK;
@@ -244,7 +279,7 @@ static status read_exactly(const store_reader *r, void *to, size_t size_bytes, i
 {
     size_t got;
 
-    TRY(fs_pread(r->fd, to, size_bytes, offset, &got, err));
+    TRY(fs_pread(r->fd, to, size_bytes, r->start + offset, &got, err));
     return got == size_bytes ? STATUS_OK : truncated(r, err);
 }
 
@@ -325,7 +360,7 @@ status store_reader_read(store_reader *r, void *ret_bytes, size_t size_bytes, in
     return STATUS_OK;
 }
 
-static status read_whole(store_reader *r, size_t size_max_bytes, arena *a, str *ret_bytes,
+status store__read_whole(store_reader *r, size_t size_max_bytes, arena *a, str *ret_bytes,
                          error *err)
 {
     size_t size = (size_t)r->size_bytes;
@@ -356,7 +391,7 @@ status store_read_all(storage *st, str location, size_t size_max_bytes, arena *a
     status read;
 
     TRY(store_open_reader(st, location, &r, err));
-    read = read_whole(r, size_max_bytes, a, ret_bytes, err);
+    read = store__read_whole(r, size_max_bytes, a, ret_bytes, err);
     store_reader_close(r);
     return read;
 }

@@ -1,6 +1,7 @@
 /* Rebuilding the rows from the blobs alone: every blob says its names (names.c) and the checksum
  * of its checksums, and these are computed again, so that corrupt bytes do not become good ones.
- * Of several blobs with one name the newest counts. */
+ * Of several blobs with one name the newest counts. Of a pack each part counts by itself; the file
+ * says nothing of parts that were deleted while others stayed, so these are there again. */
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -13,10 +14,19 @@
 #define INSERT_CHUNK 500
 #define EPOCH_FOLDER_SIZE 8
 
+/* What the row of a pack has. */
+typedef struct found_pack {
+    int64_t size_bytes;
+    str crcs;
+    str sizes;
+} found_pack;
+
+/* A blob, or a part of one. */
 typedef struct found_blob {
     blob_id id;
     char *path;
     blob_names names;
+    const found_pack *pack; /* NULL: a blob of one object; else it was checked when it was found */
     str crcs;
     bool usable;
 } found_blob;
@@ -31,6 +41,95 @@ typedef struct recovery {
 
 /* --- finding --- */
 
+static status corrupt(storage *st, const found_blob *blob, error *err)
+{
+    store__note_corrupt(st, store__bytes_id(blob->id, blob->pack != NULL, blob->names.offset));
+    return error_set(err, STATUS_CORRUPT, "object \"s3://%.*s/%.*s\" is not what was written",
+                     STR_ARG(blob->names.bucket), STR_ARG(blob->names.key));
+}
+
+/* The checksums of a part; its bytes may end early. */
+static status hash_part(const found_blob *part, str bytes, arena *a, str *ret_crcs, error *err)
+{
+    size_t from = (size_t)part->names.offset < bytes.size ? (size_t)part->names.offset : bytes.size;
+    size_t size = (size_t)part->names.size_bytes;
+    size_t there = bytes.size - from < size ? bytes.size - from : size;
+    static const char nothing[STORE_PART_BYTES_MAX]; /* in place of what is not there */
+    block_hash h;
+    status hashed;
+
+    block_hash_init(&h);
+    block_hash_add(&h, bytes.data + from, there);
+    block_hash_add(&h, nothing, size - there);
+    hashed = block_hash_finish(&h, a, ret_crcs, err);
+    block_hash_release(&h);
+    return hashed;
+}
+
+/* Damaged parts too: a row has the checksums of all. */
+static status hash_parts(recovery *r, const found_blob *blob, const blob_names *names, size_t count,
+                         str bytes, error *err)
+{
+    found_pack *pack = ARENA_NEW(r->memory, found_pack);
+    buf *crcs = buf_in(r->memory, STORE_CRCS_MAX);
+    buf *sizes = buf_in(r->memory, STORE_CRCS_MAX);
+
+    for (size_t i = 0; i < count; i++) {
+        found_blob part = *blob;
+        error own = ERROR_INIT;
+
+        part.pack = pack;
+        part.names = names[i];
+        TRY(hash_part(&part, bytes, r->memory, &part.crcs, err));
+        part.usable = store__check_of_crcs(part.crcs) == part.names.check &&
+                      names[i].offset + names[i].size_bytes <= (int64_t)bytes.size;
+        if (!part.usable && corrupt(r->st, &part, &own) != STATUS_OK) {
+            log_failure("part of a blob left alone", &own);
+        }
+        buf_add_str(crcs, part.crcs);
+        buf_add_u32le(sizes, (uint32_t)names[i].size_bytes);
+        pack->size_bytes += names[i].size_bytes;
+        vec_push(r->memory, &r->blobs, part);
+    }
+    pack->crcs = buf_str(crcs);
+    pack->sizes = buf_str(sizes);
+    return STATUS_OK;
+}
+
+static status add_parts(recovery *r, const found_blob *blob, const blob_names *names, size_t count,
+                        error *err)
+{
+    arena *scratch = arena_create();
+    str bytes;
+    status added =
+        fs_read_file(blob->path, mem_product(count, STORE_PART_BYTES_MAX), scratch, &bytes, err);
+
+    if (added == STATUS_OK) {
+        added = hash_parts(r, blob, names, count, bytes, err);
+    }
+    arena_free(scratch);
+    return added;
+}
+
+static status find_blob(recovery *r, const char *folder, str name, error *err)
+{
+    found_blob blob = {.id = store__blob_id(name), .path = fs_join(r->memory, folder, name.data)};
+    blob_names *names;
+    size_t count;
+    bool packed;
+
+    if (store__read_all_names(blob.path, r->memory, &names, &count, &packed, NULL) != STATUS_OK) {
+        log_event(LOG_WARN, "blob without names left alone", LOG_STR("blob", name));
+        return STATUS_OK;
+    }
+    if (packed) {
+        return add_parts(r, &blob, names, count, err);
+    }
+    blob.names = names[0];
+    vec_push(r->memory, &r->blobs, blob);
+    return STATUS_OK;
+}
+
 static status find_in_shard(recovery *r, const char *folder, error *err)
 {
     size_t count;
@@ -38,16 +137,10 @@ static status find_in_shard(recovery *r, const char *folder, error *err)
 
     TRY(fs_list(folder, r->memory, &names, &count, err));
     for (size_t i = 0; i < count; i++) {
-        found_blob blob = {0};
+        error own = ERROR_INIT;
 
-        if (store__is_blob_id(names[i])) {
-            blob.id = store__blob_id(names[i]);
-            blob.path = fs_join(r->memory, folder, names[i].data);
-            if (store__read_names(blob.path, r->memory, &blob.names, NULL) == STATUS_OK) {
-                vec_push(r->memory, &r->blobs, blob);
-            } else {
-                log_event(LOG_WARN, "blob without names left alone", LOG_STR("blob", names[i]));
-            }
+        if (store__is_blob_id(names[i]) && find_blob(r, folder, names[i], &own) != STATUS_OK) {
+            log_failure("blob left alone", &own);
         }
     }
     return STATUS_OK;
@@ -122,10 +215,7 @@ static status check_blob(storage *st, found_blob *blob, arena *a, error *err)
     checked = store__hash_file(fd, a, &blob->crcs, &size_bytes, err);
     if (checked == STATUS_OK && (size_bytes != blob->names.size_bytes ||
                                  store__check_of_crcs(blob->crcs) != blob->names.check)) {
-        checked =
-            error_set(err, STATUS_CORRUPT, "object \"s3://%.*s/%.*s\" is not what was written",
-                      STR_ARG(blob->names.bucket), STR_ARG(blob->names.key));
-        store__note_corrupt(st, blob->id);
+        checked = corrupt(st, blob, err);
     }
     fs_close(fd);
     return checked;
@@ -143,6 +233,10 @@ static void check_one(void *context, size_t index)
     arena *own = arena_create();
     error err = ERROR_INIT;
 
+    if (blob->pack != NULL) {
+        arena_free(own);
+        return;
+    }
     blob->usable = check_blob(c->r->st, blob, own, &err) == STATUS_OK;
     if (!blob->usable) {
         log_failure("blob left alone", &err);
@@ -164,21 +258,35 @@ static void check_blobs(recovery *r)
 
 /* --- inserting --- */
 
+/* The row of a blob; of a pack for the first of its parts, and an owner more for each other. */
+static status insert_row(state_txn *txn, const found_blob *b, error *err)
+{
+    if (b->pack == NULL) {
+        return STATE_EXEC(
+            txn, "INSERT INTO blobs (id, size_bytes, crcs, owners) VALUES (?1, ?2, ?3, 1)", NULL,
+            err, SV_TEXT(str_c(b->id.text)), SV_INT(b->names.size_bytes), SV_BLOB(b->crcs));
+    }
+    return STATE_EXEC(
+        txn,
+        "INSERT INTO blobs (id, size_bytes, crcs, owners, parts) VALUES (?1, ?2, ?3, 1, ?4) "
+        "ON CONFLICT (id) DO UPDATE SET owners = blobs.owners + 1",
+        NULL, err, SV_TEXT(str_c(b->id.text)), SV_INT(b->pack->size_bytes), SV_BLOB(b->pack->crcs),
+        SV_BLOB(b->pack->sizes));
+}
+
 static status insert_blob(state_txn *txn, const found_blob *b, error *err)
 {
     TRY(STATE_EXEC(
         txn, "INSERT INTO buckets (name, created_us) VALUES (?1, ?2) ON CONFLICT (name) DO NOTHING",
         NULL, err, SV_TEXT(b->names.bucket), SV_INT(clock_now_us())));
-    TRY(STATE_EXEC(txn, "INSERT INTO blobs (id, size_bytes, crcs, owners) VALUES (?1, ?2, ?3, 1)",
-                   NULL, err, SV_TEXT(str_c(b->id.text)), SV_INT(b->names.size_bytes),
-                   SV_BLOB(b->crcs)));
+    TRY(insert_row(txn, b, err));
     TRY(STATE_EXEC(
         txn,
-        "INSERT INTO objects (bucket, key, version, blob, size_bytes, etag, content_type, modified_us) "
-        "VALUES (?1, ?2, '', ?3, ?4, ?5, ?6, ?7)",
+        "INSERT INTO objects (bucket, key, version, blob, blob_offset, size_bytes, etag, "
+        "content_type, modified_us) VALUES (?1, ?2, '', ?3, ?4, ?5, ?6, ?7, ?8)",
         NULL, err, SV_TEXT(b->names.bucket), SV_TEXT(b->names.key), SV_TEXT(str_c(b->id.text)),
-        SV_INT(b->names.size_bytes), SV_TEXT(b->names.etag), SV_TEXT(b->names.content_type),
-        SV_INT(b->names.created_us)));
+        SV_INT(b->names.offset), SV_INT(b->names.size_bytes), SV_TEXT(b->names.etag),
+        SV_TEXT(b->names.content_type), SV_INT(b->names.created_us)));
     return STATE_EXEC(
         txn, "UPDATE store_totals SET objects = objects + 1, bytes = bytes + ?1 WHERE id = 1", NULL,
         err, SV_INT(b->names.size_bytes));

@@ -22,6 +22,7 @@ typedef struct scrubbing {
     blob_id at;    /* the last one looked at; empty before the first */
     int64_t size_bytes;
     str crcs;
+    str parts; /* its layout, where it is a pack */
     bool found;
     int64_t rate_bytes; /* per second; 0: as fast as can be */
     int64_t began_us;   /* of the pass */
@@ -35,8 +36,9 @@ static status next_blob(void *context, state_txn *txn, error *err)
     scrubbing *s = context;
     state_rows *rows;
 
-    TRY(STATE_QUERY(txn, "SELECT id, size_bytes, crcs FROM blobs WHERE id > ?1 ORDER BY id LIMIT 1",
-                    &rows, err, SV_TEXT(str_c(s->at.text))));
+    TRY(STATE_QUERY(
+        txn, "SELECT id, size_bytes, crcs, parts FROM blobs WHERE id > ?1 ORDER BY id LIMIT 1",
+        &rows, err, SV_TEXT(str_c(s->at.text))));
     TRY(state_next(rows, &s->found, err));
     if (s->found) {
         str id = state_text(rows, 0, NULL);
@@ -47,6 +49,7 @@ static status next_blob(void *context, state_txn *txn, error *err)
         s->at = store__blob_id(id);
         s->size_bytes = state_int(rows, 1);
         s->crcs = state_text(rows, 2, s->memory);
+        s->parts = state_text(rows, 3, s->memory);
     }
     return STATUS_OK;
 }
@@ -131,6 +134,105 @@ static status check_bytes(scrubbing *s, const char *path, int fd, error *err)
     return STATUS_OK;
 }
 
+/* --- a pack --- */
+
+typedef struct naming {
+    const scrubbing *s;
+    const blob_names *names;
+    int64_t offset;
+    bool named; /* an object has these bytes */
+} naming;
+
+static status is_named(void *context, state_txn *txn, error *err)
+{
+    naming *n = context;
+    state_rows *rows;
+
+    TRY(STATE_QUERY(txn,
+                    "SELECT 1 FROM objects WHERE bucket = ?1 AND key = ?2 AND version = '' AND "
+                    "blob = ?3 AND blob_offset = ?4",
+                    &rows, err, SV_TEXT(n->names->bucket), SV_TEXT(n->names->key),
+                    SV_TEXT(str_c(n->s->at.text)), SV_INT(n->offset)));
+    return state_next(rows, &n->named, err);
+}
+
+/* A part that was deleted is nobody's loss. Without names to look up it counts. */
+static status part_damaged(scrubbing *s, const char *path, const blob_part *part, error *err)
+{
+    naming n = {.s = s, .offset = part->offset};
+    blob_names *names = NULL;
+    size_t count = 0;
+    error own = ERROR_INIT;
+    bool named = store__read_all_names(path, s->memory, &names, &count, NULL, NULL) == STATUS_OK &&
+                 part->count <= count;
+
+    if (named) {
+        n.names = &names[part->count - 1];
+        TRY(state_read(s->st->state, is_named, &n, err));
+        if (!n.named) {
+            return STATUS_OK;
+        }
+        error_set(&own, STATUS_CORRUPT,
+                  "object \"s3://%.*s/%.*s\" is corrupt: its part of blob %s does not match its "
+                  "checksums",
+                  STR_ARG(n.names->bucket), STR_ARG(n.names->key), s->at.text);
+    } else {
+        error_set(&own, STATUS_CORRUPT,
+                  "blob %s is corrupt: the part at %" PRId64 " does not match its checksums",
+                  s->at.text, part->offset);
+    }
+    store__note_corrupt(s->st, store__bytes_id(s->at, true, part->offset));
+    s->corrupt++;
+    log_failure("scrub", &own);
+    return STATUS_OK;
+}
+
+static bool is_part_whole(const scrubbing *s, const blob_part *part, size_t got)
+{
+    size_t size = (size_t)part->size_bytes;
+    size_t at = (size_t)part->offset;
+
+    if (at + size > got) {
+        return false;
+    }
+    for (size_t block = 0; block * STORE_BLOCK_BYTES < size; block++) {
+        size_t from = block * STORE_BLOCK_BYTES;
+        size_t step = size - from < STORE_BLOCK_BYTES ? size - from : STORE_BLOCK_BYTES;
+
+        if (checksum_crc32c(0, s->chunk + at + from, step) !=
+            store__crc_at(s->crcs, part->first_block + block)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Each part by itself: what is damaged is the object's loss alone. A pack fits one read. */
+static status check_parts(scrubbing *s, const char *path, int fd, error *err)
+{
+    int64_t began_ns = clock_mono_ns();
+    blob_part part = {0};
+    size_t got;
+
+    TRY(fs_pread(fd, s->chunk, STORE_CHUNK_BYTES, 0, &got, err));
+    while (store__next_part(s->parts, &part)) {
+        if ((part.first_block + store__blocks_of(part.size_bytes)) * 4 > s->crcs.size) {
+            return error_set(err, STATUS_CORRUPT, "blob %s has checksums for another size",
+                             s->at.text);
+        }
+        if (!is_part_whole(s, &part, got)) {
+            TRY(part_damaged(s, path, &part, err));
+        }
+    }
+    mutex_lock(&s->st->lock);
+    s->st->scrubbed_bytes += (int64_t)got;
+    mutex_unlock(&s->st->lock);
+    if (!keep_rate(s, began_ns, (int64_t)got)) {
+        return error_set(err, STATUS_CANCELLED, "the store closes");
+    }
+    return STATUS_OK;
+}
+
 /* Whether the open file gives bytes; O_DIRECT is refused at opening or at the first read. */
 static bool can_read(scrubbing *s, int fd)
 {
@@ -161,7 +263,7 @@ static status check_blob(scrubbing *s, error *err)
 
     checked = open_blob(s, path, &fd, err);
     if (checked == STATUS_OK) {
-        checked = check_bytes(s, path, fd, err);
+        checked = s->parts.size > 0 ? check_parts(s, path, fd, err) : check_bytes(s, path, fd, err);
         fs_close(fd);
     }
     if (checked == STATUS_NOT_FOUND) {
@@ -172,7 +274,7 @@ static status check_blob(scrubbing *s, error *err)
         checked = error_set(err, STATUS_CORRUPT, "blob %s has lost its file", s->at.text);
     }
     if (checked == STATUS_CORRUPT || checked == STATUS_IO) {
-        store__note_corrupt(s->st, s->at);
+        store__note_corrupt(s->st, store__bytes_id(s->at, false, 0));
         s->corrupt++;
         if (err != NULL) {
             log_failure("scrub", err);

@@ -203,32 +203,86 @@ status store__finish(store_staged *staged, error *err)
 
 /* --- all --- */
 
+typedef struct staging {
+    storage *st;
+    const store_stage_request *requests;
+    size_t count;
+    store_staged **staged; /* by request; NULL until made */
+    store_staged **files;  /* what has to be synced */
+    size_t file_count;
+} staging;
+
+static status stage_file_of(staging *s, size_t index, error *err)
+{
+    TRY(stage_one(s->st, &s->requests[index], &s->staged[index], err));
+    s->files[s->file_count++] = s->staged[index];
+    return STATUS_OK;
+}
+
+static status stage_together(staging *s, const size_t *indexes, size_t count, error *err)
+{
+    const store_stage_request *requests[STORE_PARTS_MAX];
+    store_staged *parts[STORE_PARTS_MAX];
+
+    if (count == 1) {
+        return stage_file_of(s, indexes[0], err);
+    }
+    for (size_t i = 0; i < count; i++) {
+        requests[i] = &s->requests[indexes[i]];
+    }
+    TRY(store__stage_pack(s->st, requests, count, parts, &s->files[s->file_count], err));
+    s->file_count++;
+    for (size_t i = 0; i < count; i++) {
+        s->staged[indexes[i]] = parts[i];
+    }
+    return STATUS_OK;
+}
+
+static status stage_files(staging *s, error *err)
+{
+    size_t together[STORE_PARTS_MAX];
+    size_t count = 0;
+
+    for (size_t i = 0; i < s->count; i++) {
+        if (!store__fits_pack(&s->requests[i])) {
+            TRY(stage_file_of(s, i, err));
+            continue;
+        }
+        together[count++] = i;
+        if (count == STORE_PARTS_MAX) {
+            TRY(stage_together(s, together, count, err));
+            count = 0;
+        }
+    }
+    return count > 0 ? stage_together(s, together, count, err) : STATUS_OK;
+}
+
 status store_stage_many(storage *st, const store_stage_request *requests, size_t count,
                         store_staged **ret_staged, error *err)
 {
-    store_staged **staged = NEW_ARRAY(store_staged *, count + 1);
-    status done = STATUS_OK;
-    size_t made = 0;
+    staging s = {.st = st,
+                 .requests = requests,
+                 .count = count,
+                 .staged = NEW_ARRAY(store_staged *, count + 1),
+                 .files = NEW_ARRAY(store_staged *, count + 1)};
+    status done = stage_files(&s, err);
 
-    while (done == STATUS_OK && made < count) {
-        done = stage_one(st, &requests[made], &staged[made], err);
-        made += done == STATUS_OK;
+    if (done == STATUS_OK) {
+        done = store__sync_round(st, s.files, s.file_count, err);
     }
     if (done == STATUS_OK) {
-        done = store__sync_round(st, staged, count, err);
-    }
-    if (done == STATUS_OK) {
-        close_all(staged, count);
+        close_all(s.files, s.file_count);
         done = FAULT(FAULT_STORE_STAGED, err);
     }
-    for (size_t i = 0; i < made; i++) {
+    for (size_t i = 0; i < count; i++) {
         if (done == STATUS_OK) {
-            ret_staged[i] = staged[i];
+            ret_staged[i] = s.staged[i];
         } else {
-            store_discard(st, staged[i]);
+            store_discard(st, s.staged[i]);
         }
     }
-    mem_free(staged);
+    mem_free(s.files);
+    mem_free(s.staged);
     return done;
 }
 

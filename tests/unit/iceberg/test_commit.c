@@ -226,7 +226,7 @@ static void test_a_failure_at_any_step_leaves_the_table_as_it_was(void **given)
 {
     fixture *f = *given;
     static const char *const points[] = {"commit.data=fail", "commit.metadata=fail:ENOSPC",
-                                         "fs.write=fail@2", "fs.link=fail@3"};
+                                         "fs.write=fail@2", "fs.link=fail@1", "fs.link=fail@2"};
     test_table *t = table(f);
     ice_commit_result result;
     size_t rows = 1;

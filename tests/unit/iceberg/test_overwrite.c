@@ -471,7 +471,7 @@ static void test_a_change_that_fails_leaves_nothing(void **given)
 {
     fixture *f = *given;
     static const char *const points[] = {"commit.data=fail", "commit.metadata=fail:ENOSPC",
-                                         "fs.write=fail@3", "fs.link=fail@3"};
+                                         "fs.write=fail@2", "fs.link=fail@1", "fs.link=fail@2"};
     test_table *t = table(f, 2);
     ice_file removed = op_find(f, t, 200);
     ice_file missing = op_file(f->arena, t->latest, 2, 1, 10);

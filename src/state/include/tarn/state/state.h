@@ -18,7 +18,8 @@
  *
  * SQL in the modules is the common subset of SQLite and PostgreSQL: ?1-style parameters, no
  * rowid, no AUTOINCREMENT, ON CONFLICT only with DO NOTHING/DO UPDATE, booleans as 0/1, times as
- * BIGINT microseconds. */
+ * BIGINT microseconds. Tables that are written in every commit end with WITHOUT ROWID, which another
+ * database leaves out. */
 #ifndef TARN_STATE_STATE_H
 #define TARN_STATE_STATE_H
 

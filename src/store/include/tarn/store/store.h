@@ -14,7 +14,7 @@
  *      folders in parallel, folders grouped -> row. Visibility is the row. A blob is never written
  *      again.
  *   2. Every blob carries its names, ETag and metadata in the extended attribute "user.tarn",
- *      synced with it.
+ *      synced with it. A blob is one object, or several small ones that were staged together.
  *   3. Ids carry the epoch of the server start that made them. After an unclean stop the last
  *      epochs' blobs are compared with the rows in the background: what has no row goes to lost/
  *      for 7 days. Nothing is touched when the database's id differs from blobs/ID.
@@ -86,6 +86,9 @@ typedef struct store_stage_request {
     str content_type;
     str bytes; /* used where path is NULL */
     const char *path;
+    /* Small bytes may lie in one file with others of this call that allow it: for what is rarely linked. Such objects
+     * must be published in one transaction; each may be discarded by itself. */
+    bool shares_file;
 } store_stage_request;
 status store_stage_many(storage *st, const store_stage_request *requests, size_t count,
                         store_staged **ret_staged, error *err);
@@ -146,18 +149,19 @@ int64_t store_reader_size(const store_reader *r);
  * only at the end. */
 status store_reader_read(store_reader *r, void *ret_bytes, size_t size_bytes, int64_t offset,
                          size_t *ret_size, error *err);
-/* True once the whole blob was verified since start, always for stores without checksums: then
- * its fd may go to sendfile. */
+/* True once the whole object was verified since start, always for stores without checksums: then
+ * its fd may go to sendfile, where the object begins at store_reader_start. */
 bool store_reader_verified(const store_reader *r);
 int store_reader_fd(const store_reader *r);
+int64_t store_reader_start(const store_reader *r);
 /* Whole object. TOO_LARGE beyond. */
 status store_read_all(storage *st, str location, size_t size_max_bytes, arena *a, str *ret_bytes,
                       error *err);
 
 /* Gives an object a second name in a folder of the same file system, for a worker: a hard link
- * (built-in), the plain path (local; then *ret_path is that path, and nothing is made). The
- * bytes stay until the link is removed. `name` NULL: one of the store's, which never stands for
- * other bytes; it may be there already. */
+ * (built-in; of what shares its file with others a verified copy), the plain path (local; then
+ * *ret_path is that path, and nothing is made). The bytes stay until the link is removed. `name`
+ * NULL: one of the store's, which never stands for other bytes; it may be there already. */
 status store_link(storage *st, str location, const char *folder, const char *name, arena *a,
                   char **ret_path, error *err);
 
@@ -182,7 +186,8 @@ status store_read_usage(storage *st, store_usage *ret_usage, error *err);
 status store_scrub(storage *st, int64_t *ret_corrupt_count, error *err);
 
 /* Rebuilds object rows from blobs alone (tarn recover), in a database without objects (else
- * NOT_EMPTY). Corrupt blobs and those without names are logged and left alone. Table pointers
+ * NOT_EMPTY). Corrupt blobs and those without names are logged and left alone. A small object that was deleted while
+ * another in its file was not is there again. Table pointers
  * are the catalog's part. */
 status store_recover(storage *st, int64_t *ret_objects, error *err);
 /* Online copy to the folder `target`: the database as target/tarn.db, and every blob that it names
