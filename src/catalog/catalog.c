@@ -22,6 +22,11 @@ const state_migration catalog_migrations[] = {
     {"catalog", 2,
      "ALTER TABLE tables ADD COLUMN registered BIGINT NOT NULL DEFAULT 0;"
      "ALTER TABLE tables ADD COLUMN rebase TEXT"},
+    /* A view and a table do not share a name: whoever inserts into one looks into the other (view.c). */
+    {"catalog", 3,
+     "CREATE TABLE views (space_key TEXT NOT NULL, view_key TEXT NOT NULL, space TEXT NOT NULL, name TEXT NOT NULL,"
+     " uuid TEXT NOT NULL UNIQUE, location TEXT NOT NULL, metadata_location TEXT NOT NULL,"
+     " created_us BIGINT NOT NULL, updated_us BIGINT NOT NULL, PRIMARY KEY (space_key, view_key))"},
 };
 const size_t catalog_migration_count = COUNT_OF(catalog_migrations);
 
@@ -79,6 +84,7 @@ status catalog_open(const catalog_options *options, catalog **ret_catalog, error
     cond_init(&c->progress);
     c->cached = map_create(NULL);
     c->queues = map_create(NULL);
+    c->views = map_create(NULL);
     c->background = pool_create("catalog", 1);
     c->opened_us = clock_now_us();
     c->orphan_age_ms = options->orphan_age_ms;
@@ -113,6 +119,7 @@ void catalog__release_caches(catalog *c)
         cached_table_free(entry.value);
     }
     map_free(c->cached);
+    catalog__views_free(c);
     catalog__queues_free(c);
     cond_release(&c->progress);
     mutex_release(&c->lock);
@@ -179,6 +186,7 @@ static status read_stats(void *context, state_txn *txn, error *err)
     catalog_stats *stats = context;
 
     TRY(count_rows(txn, "SELECT count(*) FROM namespaces", &stats->namespaces, err));
+    TRY(count_rows(txn, "SELECT count(*) FROM views", &stats->views, err));
     return count_rows(txn, "SELECT count(*) FROM tables", &stats->tables, err);
 }
 

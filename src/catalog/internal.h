@@ -17,8 +17,9 @@ struct catalog {
     str warehouse;
     str warehouse_location;
     arena *memory;
-    mutex lock;    /* guards the three below */
+    mutex lock;    /* guards the four below */
     map *cached;   /* table key -> cached_table */
+    map *views;    /* location of its metadata file -> ice_view */
     map *queues;   /* table key -> append_queue */
     cond progress; /* an append finished, or leads no more */
     pool *background;
@@ -102,7 +103,9 @@ typedef struct catalog__row {
 /* Writes the row of a new table. In a transaction. EXISTS (name, uuid), NO_NAMESPACE, INVALID on overlapping
  * locations. */
 status catalog__insert_table(state_txn *txn, const catalog__row *row, error *err);
-/* EXISTS where a table has the name, NO_NAMESPACE where there is no namespace for it. In a transaction. */
+/* Takes over what `options->append` stages. */
+status catalog__replace_table(catalog *c, const catalog_create *options, arena *a, error *err);
+/* EXISTS where a table or a view has the name, NO_NAMESPACE where there is no namespace for it. In a transaction. */
 status catalog__refuse_existing(state_txn *txn, table_name name, str space_key, str name_key,
                                 error *err);
 /* Deletes the table's row and notes what must be purged. In a transaction. */
@@ -154,6 +157,16 @@ status catalog__check_history(catalog *c, const table_info *table, int *ret_keep
 status catalog__sweep(catalog *c, bool *ret_again, error *err);
 status catalog__sweeper_start(catalog *c, error *err);
 void catalog__sweeper_stop(catalog *c);
+/* ---- views (view.c) ---- */
+/* Whether a view has the name; its row's spelling of it. */
+status catalog__find_view(catalog *c, table_name name, arena *a, bool *ret_found,
+                          table_name *ret_name, error *err);
+/* Writes the row of a new view. In a transaction; errors as catalog__insert_table. */
+status catalog__insert_view(state_txn *txn, const catalog__row *row, error *err);
+/* Deletes the row, the record of its name and its metadata file. In a transaction. */
+status catalog__delete_view(catalog *c, state_txn *txn, str space_key, str view_key,
+                            bool *ret_dropped, error *err);
+void catalog__views_free(catalog *c);
 /* Starts removing the files of dropped tables in the background. */
 void catalog__purge_soon(catalog *c);
 void catalog__purge_pending(catalog *c);

@@ -3,6 +3,7 @@
 
 #include "tarn/base/limits.h"
 #include "tarn/base/vec.h"
+#include "tarn/catalog/view.h"
 
 #define NAME_SIZE_MAX 255
 
@@ -123,30 +124,76 @@ static size_t readings(catalog *c, const str *parts, size_t count, str default_s
     return 2;
 }
 
-status catalog_resolve(catalog *c, const str *parts, size_t count, str default_space, arena *a,
-                       table_name *ret_name, error *err)
+/* One reading: a table, or a view where the caller takes them. */
+static status try_reading(catalog *c, table_name reading, bool views, arena *a,
+                          table_name *ret_name, bool *ret_is_view, error *err)
+{
+    ice_metadata *metadata = NULL;
+    table_info info;
+    bool found = false;
+
+    status result = catalog_load_table(c, reading, a, &metadata, &info, err);
+    if (result == STATUS_OK) {
+        ice_metadata_unref(metadata);
+        *ret_name = info.name;
+        *ret_is_view = false;
+        return STATUS_OK;
+    }
+    if (result != STATUS_NO_TABLE) {
+        return result;
+    }
+    TRY(catalog__find_view(c, reading, a, &found, ret_name, err));
+    if (!found) {
+        return STATUS_NO_TABLE;
+    }
+    *ret_is_view = true;
+    if (views) {
+        if (err != NULL) {
+            error_clear(err);
+        }
+        return STATUS_OK;
+    }
+    error_set(err, STATUS_INVALID, "\"%.*s.%.*s\" is a view, not a table", STR_ARG(ret_name->space),
+              STR_ARG(ret_name->table));
+    error_hint(err, "Its rows are those of the tables it reads; DROP VIEW and ALTER VIEW are for "
+                    "the view itself.");
+    return STATUS_INVALID;
+}
+
+static status resolve(catalog *c, const str *parts, size_t count, str default_space, bool views,
+                      arena *a, table_name *ret_name, bool *ret_is_view, error *err)
 {
     table_name tried[2];
     size_t tried_count = readings(c, parts, count, default_space, a, tried);
 
     for (size_t i = 0; i < tried_count; i++) {
-        error ignored = ERROR_INIT;
-        ice_metadata *metadata = NULL;
-        table_info info;
-        status found = catalog_load_table(c, tried[i], a, &metadata, &info, &ignored);
+        error one = ERROR_INIT;
+        status found = try_reading(c, tried[i], views, a, ret_name, ret_is_view, &one);
         if (found == STATUS_OK) {
-            ice_metadata_unref(metadata);
-            *ret_name = info.name;
             return STATUS_OK;
         }
         if (found != STATUS_NO_TABLE && found != STATUS_NO_NAMESPACE) {
             if (err != NULL) {
-                *err = ignored;
+                *err = one;
             }
             return found;
         }
     }
     return catalog__no_table(c, tried[tried_count - 1], err);
+}
+
+status catalog_resolve(catalog *c, const str *parts, size_t count, str default_space, arena *a,
+                       table_name *ret_name, error *err)
+{
+    bool is_view;
+
+    return resolve(c, parts, count, default_space, false, a, ret_name, &is_view, err);
+}
+
+status catalog_resolve_relation(catalog *c, const str *parts, size_t count, str default_space,
+                                arena *a, table_name *ret_name, bool *ret_is_view, error *err)
+{
+    return resolve(c, parts, count, default_space, true, a, ret_name, ret_is_view, err);
 }
 
 status catalog_resolve_new(catalog *c, const str *parts, size_t count, str default_space, arena *a,
@@ -200,7 +247,8 @@ status catalog__no_table(catalog *c, table_name name, error *err)
     bool exists = false;
     arena *a = arena_create();
     table_info *all = NULL;
-    size_t count = 0;
+    view_info *views = NULL;
+    size_t count = 0, view_count = 0;
 
     if (catalog__namespace_exists(c, name.space, &exists, NULL) == STATUS_OK && !exists) {
         arena_free(a);
@@ -208,12 +256,16 @@ status catalog__no_table(catalog *c, table_name name, error *err)
     }
     error_set(err, STATUS_NO_TABLE, "table \"%.*s.%.*s\" does not exist", STR_ARG(name.space),
               STR_ARG(name.table));
-    if (catalog_list_tables(c, name.space, a, &all, &count, NULL) == STATUS_OK) {
-        str *names = ARENA_ARRAY(a, str, count);
+    if (catalog_list_tables(c, name.space, a, &all, &count, NULL) == STATUS_OK &&
+        catalog_list_views(c, name.space, a, &views, &view_count, NULL) == STATUS_OK) {
+        str *names = ARENA_ARRAY(a, str, count + view_count + 1);
         for (size_t i = 0; i < count; i++) {
             names[i] = all[i].name.table;
         }
-        hint_nearest(name.table, names, count, err);
+        for (size_t i = 0; i < view_count; i++) {
+            names[count + i] = views[i].name.table;
+        }
+        hint_nearest(name.table, names, count + view_count, err);
     }
     arena_free(a);
     return STATUS_NO_TABLE;

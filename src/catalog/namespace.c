@@ -1,4 +1,4 @@
-/* Namespaces: rows of names and properties. Dropping a filled one drops its tables by the tables' own rules. */
+/* Namespaces: rows of names and properties. Dropping a filled one drops its tables and views by their own rules. */
 #include "internal.h"
 
 #include "tarn/base/clock.h"
@@ -269,31 +269,48 @@ typedef struct space_drop {
     arena *a;
 } space_drop;
 
-static status drop_tables_of(state_txn *txn, const space_drop *drop, error *err)
+typedef VEC(str) key_list;
+
+/* `sql` answers the keys of what is in the namespace; refused where there is something and CASCADE is not asked for. */
+static status keys_of(state_txn *txn, const space_drop *drop, const char *sql, const char *what,
+                      key_list *ret_keys, error *err)
 {
-    VEC(str) tables = {0};
+    key_list keys = {0};
     state_rows *rows = NULL;
     bool more = false;
 
-    TRY(STATE_QUERY(txn, "SELECT table_key FROM tables WHERE space_key = ?1", &rows, err,
-                    SV_TEXT(drop->key)));
+    TRY(STATE_QUERY(txn, sql, &rows, err, SV_TEXT(drop->key)));
     for (;;) {
         TRY(state_next(rows, &more, err));
         if (!more) {
             break;
         }
-        vec_push(drop->a, &tables, state_text(rows, 0, drop->a));
+        vec_push(drop->a, &keys, state_text(rows, 0, drop->a));
     }
     state_finish(rows);
-    if (tables.count > 0 && !drop->cascade) {
-        error_set(err, STATUS_NOT_EMPTY, "namespace \"%.*s\" is not empty: it has %zu table%s",
-                  STR_ARG(drop->name), tables.count, tables.count == 1 ? "" : "s");
-        error_hint(err, "Add CASCADE to drop its tables too.");
+    if (keys.count > 0 && !drop->cascade) {
+        error_set(err, STATUS_NOT_EMPTY, "namespace \"%.*s\" is not empty: it has %zu %s%s",
+                  STR_ARG(drop->name), keys.count, what, keys.count == 1 ? "" : "s");
+        error_hint(err, "Add CASCADE to drop its tables and views too.");
         return STATUS_NOT_EMPTY;
     }
+    *ret_keys = keys;
+    return STATUS_OK;
+}
+
+static status drop_content(state_txn *txn, const space_drop *drop, error *err)
+{
+    key_list tables, views;
+    bool dropped = false;
+
+    TRY(keys_of(txn, drop, "SELECT table_key FROM tables WHERE space_key = ?1", "table", &tables,
+                err));
+    TRY(keys_of(txn, drop, "SELECT view_key FROM views WHERE space_key = ?1", "view", &views, err));
     for (size_t i = 0; i < tables.count; i++) {
-        bool dropped = false;
         TRY(catalog__delete_table(drop->c, txn, drop->key, tables.items[i], &dropped, err));
+    }
+    for (size_t i = 0; i < views.count; i++) {
+        TRY(catalog__delete_view(drop->c, txn, drop->key, views.items[i], &dropped, err));
     }
     return STATUS_OK;
 }
@@ -330,7 +347,7 @@ static status delete_namespace(void *context, state_txn *txn, error *err)
     int64_t deleted = 0;
 
     TRY(refuse_inner(txn, drop, err));
-    TRY(drop_tables_of(txn, drop, err));
+    TRY(drop_content(txn, drop, err));
     TRY(STATE_EXEC(txn, "DELETE FROM namespace_properties WHERE name_key = ?1", NULL, err,
                    SV_TEXT(drop->key)));
     TRY(STATE_EXEC(txn, "DELETE FROM namespaces WHERE name_key = ?1", &deleted, err,

@@ -9,6 +9,7 @@
 #include "tarn/base/limits.h"
 #include "tarn/base/log.h"
 #include "tarn/base/vec.h"
+#include "tarn/iceberg/view.h"
 
 static str names_prefix(const catalog *c, arena *a)
 {
@@ -67,6 +68,7 @@ typedef struct found_table {
     str uuid, location;
     table_name name;
     bool named;
+    bool is_view;
     const name_record *record; /* NULL: its location names it */
 } found_table;
 
@@ -184,20 +186,39 @@ static status scan_objects(recovery *r, error *err)
     }
 }
 
-static status read_found(recovery *r, found_table *t, error *err)
+/* What the metadata file says of itself: that of a table, or of a view. */
+static status read_identity(recovery *r, found_table *t, str bytes, error *err)
 {
     ice_metadata *m = NULL;
+    ice_view *v = NULL;
+    status result = ice_metadata_parse(bytes, &m, err);
+
+    if (result == STATUS_OK) {
+        t->uuid = str_copy(r->a, m->uuid);
+        t->location = str_copy(r->a, m->location);
+    } else if (ice_view_parse(bytes, &v, NULL) == STATUS_OK) {
+        error_clear(err);
+        result = STATUS_OK;
+        t->is_view = true;
+        t->uuid = str_copy(r->a, v->uuid);
+        t->location = str_copy(r->a, v->location);
+    }
+    ice_metadata_unref(m);
+    ice_view_unref(v);
+    return result;
+}
+
+static status read_found(recovery *r, found_table *t, error *err)
+{
     arena *a = arena_child(r->a);
     str bytes;
 
     status result =
         store_read_all(r->c->storage, t->metadata_location, LIMIT_METADATA_FILE, a, &bytes, err);
     if (result == STATUS_OK) {
-        result = ice_metadata_parse(bytes, &m, err);
+        result = read_identity(r, t, bytes, err);
     }
     if (result == STATUS_OK) {
-        t->uuid = str_copy(r->a, m->uuid);
-        t->location = str_copy(r->a, m->location);
         const name_record *record = t->record != NULL ? t->record : map_get(r->names, t->uuid);
         t->record = record;
         t->named = record != NULL || catalog__names_of_location(r->c, t->location, r->a, &t->name);
@@ -206,7 +227,6 @@ static status read_found(recovery *r, found_table *t, error *err)
             t->location = record->registered ? record->location : t->location;
         }
     }
-    ice_metadata_unref(m);
     arena_free(a);
     return result;
 }
@@ -222,7 +242,8 @@ static status restore_table(void *context, state_txn *txn, error *err)
                               .registered = t->record != NULL && t->record->registered,
                               .rebase = t->record != NULL ? t->record->rebase : STR_NULL};
 
-    return catalog__insert_table(txn, &row, err);
+    return t->is_view ? catalog__insert_view(txn, &row, err)
+                      : catalog__insert_table(txn, &row, err);
 }
 
 /* All levels of a namespace, outermost first. */

@@ -218,6 +218,14 @@ status catalog__refuse_existing(state_txn *txn, table_name name, str space_key, 
         return error_set(err, STATUS_EXISTS, "table \"%.*s.%.*s\" exists already",
                          STR_ARG(name.space), STR_ARG(name.table));
     }
+    TRY(STATE_QUERY(txn, "SELECT 1 FROM views WHERE space_key = ?1 AND view_key = ?2", &rows, err,
+                    SV_TEXT(space_key), SV_TEXT(table_key)));
+    TRY(state_next(rows, &found, err));
+    state_finish(rows);
+    if (found) {
+        return error_set(err, STATUS_EXISTS, "view \"%.*s.%.*s\" exists already",
+                         STR_ARG(name.space), STR_ARG(name.table));
+    }
     TRY(STATE_QUERY(txn, "SELECT 1 FROM namespaces WHERE name_key = ?1", &rows, err,
                     SV_TEXT(space_key)));
     TRY(state_next(rows, &found, err));
@@ -512,7 +520,11 @@ static status create_table(catalog *c, const catalog_create *options, arena *a, 
     if (result == STATUS_OK) {
         result = find_table(c, options->name, &found, err);
     }
-    if (result == STATUS_OK && found) {
+    bool replace = result == STATUS_OK && found && options->replace;
+    if (replace) {
+        handed_over = true;
+        result = catalog__replace_table(c, options, a, err);
+    } else if (result == STATUS_OK && found) {
         result = options->if_not_exists
                      ? STATUS_OK
                      : error_set(err, STATUS_EXISTS, "table \"%.*s.%.*s\" exists already",
@@ -525,6 +537,12 @@ static status create_table(catalog *c, const catalog_create *options, arena *a, 
     if (result == STATUS_OK && !found) {
         result = ice_metadata_create(&table, &new.metadata, err);
     }
+    if (result == STATUS_OK && !found && options->planned != NULL &&
+        !ice_schema_equal(ice_metadata_schema(options->planned),
+                          ice_metadata_schema(new.metadata))) {
+        result = error_set(err, STATUS_CONFLICT, "table \"%.*s.%.*s\" was dropped meanwhile",
+                           STR_ARG(options->name.space), STR_ARG(options->name.table));
+    }
     if (result == STATUS_OK && !found) {
         new.location = table.location;
         handed_over = true;
@@ -535,7 +553,7 @@ static status create_table(catalog *c, const catalog_create *options, arena *a, 
         discard_append(c, options->append);
     }
     ice_metadata_unref(new.metadata);
-    *ret_created = result == STATUS_OK && !found;
+    *ret_created = result == STATUS_OK && (!found || replace);
     return result;
 }
 
@@ -547,13 +565,8 @@ status catalog_create_table(catalog *c, const catalog_create *options, bool *ret
     }
     bool created = false;
     arena *a = arena_create();
-    status result = options->replace ? error_set(err, STATUS_UNSUPPORTED,
-                                                 "CREATE OR REPLACE TABLE is not supported yet")
-                                     : create_table(c, options, a, &created, err);
+    status result = create_table(c, options, a, &created, err);
 
-    if (options->replace) {
-        discard_append(c, options->append);
-    }
     arena_free(a);
     if (result == STATUS_EXISTS && options->if_not_exists) {
         result = STATUS_OK; /* another one was quicker */

@@ -98,6 +98,7 @@ static void open_view(catalog_txn *txn)
     cond_init(&v->progress);
     v->cached = map_create(NULL);
     v->queues = map_create(NULL);
+    v->views = map_create(NULL);
 }
 
 status catalog_txn_begin(catalog *c, bool serializable, catalog_txn **ret_txn, error *err)

@@ -131,11 +131,11 @@ static status describe_new_table(run *r, const statement *st, const row_source *
     ret->columns = columns;
     ret->column_count = count;
     TRY(table_options(st, table_root(fields, count, a), a, &ret->options.table, err));
-    TRY(run_at(catalog_plan_location(r->catalog, ret->options.name, st->location, a,
-                                     &ret->options.table.location, err),
-               st->name.position, err));
-    return table_place_error(st, ice_metadata_create(&ret->options.table, &ret->metadata, err),
-                             err);
+    TRY(table_place_error(st, catalog_plan_table(r->catalog, &ret->options, a, &ret->metadata, err),
+                          err));
+    ret->options.table.location = ret->metadata->location;
+    ret->options.planned = ret->metadata;
+    return STATUS_OK;
 }
 
 static status fill_new_table(run *r, const statement *st, row_source *source, created *table,
@@ -179,7 +179,7 @@ static status exists_already(run *r, const table_name *name, arena *a, bool *ret
 
 status run_create_table_as(run *r, const statement *st, bool last, arena *a, error *err)
 {
-    created table = {.options = {.if_not_exists = st->if_exists}};
+    created table = {.options = {.if_not_exists = st->if_exists, .replace = st->replace}};
     row_source source = {0};
     bool exists;
     status result = catalog_resolve_new(r->catalog, st->name.parts, st->name.count, r->space, a,
@@ -193,7 +193,9 @@ status run_create_table_as(run *r, const statement *st, bool last, arena *a, err
     if (exists && st->if_exists) {
         return run_changed(r, last, 0, ICE_NO_SNAPSHOT, err);
     }
-    if (exists) {
+    if (exists && st->replace) {
+        TRY(table_may_replace(r, st, table.options.name, err));
+    } else if (exists) {
         error_set(err, STATUS_EXISTS, "table \"%.*s.%.*s\" exists already",
                   STR_ARG(table.options.name.space), STR_ARG(table.options.name.table));
         return run_at(STATUS_EXISTS, st->name.position, err);

@@ -1,6 +1,8 @@
 /* Analysis of a SELECT, and running it. */
 #include "run/query.h"
 
+#include "run/expand.h"
+#include "run/information.h"
 #include "run/metadata_tables.h"
 #include "run/travel.h"
 #include "sql/tree.h"
@@ -120,42 +122,51 @@ static bool is_taken(str schema)
     return false;
 }
 
-/* True where the name is free, or stands for this table already. */
-static bool view_fits(const query *q, str schema, str name, size_t table, bool *ret_exists)
+/* What a name stands for. */
+typedef struct meaning {
+    const table_name *name;
+    size_t table, stored; /* as in query_view */
+} meaning;
+
+/* True where the name is free, or stands for this already. */
+static bool view_fits(const query *q, str schema, str name, const meaning *what, bool *ret_exists)
 {
     *ret_exists = false;
     for (size_t i = 0; i < q->views.count; i++) {
         const query_view *view = &q->views.items[i];
         if (str_equal_nocase(view->schema, schema) && str_equal_nocase(view->name, name)) {
             *ret_exists = true;
-            return view->table == table;
+            return view->table == what->table && view->stored == what->stored;
         }
     }
     return true;
 }
 
 /* Chooses the view for a reference; *ret_renamed where the text must change. */
-static query_view choose_view(query *q, const str *parts, size_t count, size_t table,
+static query_view choose_view(query *q, const str *parts, size_t count, const meaning *what,
                               bool *ret_renamed)
 {
-    const table_name *name = &q->tables.items[table].name;
-    query_view view = {.schema = STR("main"), .name = parts[count - 1], .table = table};
+    query_view view = {.schema = STR("main"),
+                       .name = parts[count - 1],
+                       .table = what->table,
+                       .stored = what->stored};
     bool exists;
     bool native = count == 1 || (count == 2 && !is_taken(parts[0])) ||
                   (count == 3 && str_equal_nocase(parts[0], STR("tarn")) && !is_taken(parts[1]));
+    native = native && str_is_null(q->own_schema);
     if (native && count > 1) {
         view.schema = parts[count - 2];
     }
-    *ret_renamed = !native || !view_fits(q, view.schema, view.name, table, &exists);
+    *ret_renamed = !native || !view_fits(q, view.schema, view.name, what, &exists);
     if (*ret_renamed) {
-        view.schema = name->space;
+        view.schema = str_is_null(q->own_schema) ? what->name->space : q->own_schema;
         for (int number = 1;
-             is_taken(view.schema) || !view_fits(q, view.schema, view.name, table, &exists);
+             is_taken(view.schema) || !view_fits(q, view.schema, view.name, what, &exists);
              number++) {
             view.schema = str_printf(q->a, "#%d", number);
         }
     }
-    (void)view_fits(q, view.schema, view.name, table, &exists);
+    (void)view_fits(q, view.schema, view.name, what, &exists);
     if (!exists) {
         vec_push(q->a, &q->views, view);
     }
@@ -202,24 +213,60 @@ static status refuse_file(str name, error *err)
     return STATUS_DENIED;
 }
 
-static status add_information(query *q, const tree_table *ref, size_t place, error *err)
+static status add_information(query *q, const tree_table *ref, str schema, size_t place, error *err)
 {
     str name = ref->parts[ref->part_count - 1];
-    str text = quoted_name(q->a, STR("#information_schema"), name);
-    TRY(information_view(q, name, text, err));
+    str text = quoted_name(q->a, str_concat(q->a, STR("#"), schema), name);
+    TRY(information_view(q, schema, name, text, err));
     rename_in_text(q, ref->parts, ref->part_count, place, text);
+    return STATUS_OK;
+}
+
+/* The schema of DuckDB's own that the reference names; STR_NULL where it is the user's. */
+static str information_schema_of(const tree_table *ref)
+{
+    static const str schemas[] = {STR_INIT("information_schema"), STR_INIT("pg_catalog")};
+    for (size_t i = 0; ref->part_count >= 2 && i < COUNT_OF(schemas); i++) {
+        if (str_equal_nocase(ref->parts[ref->part_count - 2], schemas[i])) {
+            return schemas[i];
+        }
+    }
+    return STR_NULL;
+}
+
+static status name_view(query *q, const str *parts, size_t chain, size_t place, const meaning *what)
+{
+    bool renamed;
+    query_view view = choose_view(q, parts, chain, what, &renamed);
+    bool fits = chain > 3 && str_equal(view.schema, what->name->space);
+    if (renamed && !fits) { /* a longer name was replaced by its namespace and table before */
+        rename_in_text(q, parts, chain, place, quoted_name(q->a, view.schema, view.name));
+    }
     return STATUS_OK;
 }
 
 static status add_view(query *q, const str *parts, size_t chain, size_t place, size_t table)
 {
-    bool renamed;
-    query_view view = choose_view(q, parts, chain, table, &renamed);
-    bool fits = chain > 3 && str_equal(view.schema, q->tables.items[table].name.space);
-    if (renamed && !fits) { /* a longer name was replaced by its namespace and table before */
-        rename_in_text(q, parts, chain, place, quoted_name(q->a, view.schema, view.name));
+    const table_name name = q->tables.items[table].name;
+    const meaning what = {.name = &name, .table = table};
+
+    return name_view(q, parts, chain, place, &what);
+}
+
+static status add_stored(query *q, const str *parts, size_t chain, size_t place, table_name name,
+                         error *err)
+{
+    size_t position = q->r->tokens.items[place].from;
+    meaning what = {.name = &name};
+
+    if (travel_clause_of(q, place + 2 * chain - 1) != NULL) {
+        error_set(err, STATUS_UNSUPPORTED, "view \"%.*s.%.*s\" has no versions to go back to",
+                  STR_ARG(name.space), STR_ARG(name.table));
+        error_hint(err, "Its tables have: write the version behind their names.");
+        return run_at(STATUS_UNSUPPORTED, position, err);
     }
-    return STATUS_OK;
+    TRY(query_expand(q, name, position, &what.stored, err));
+    return name_view(q, parts, chain, place, &what);
 }
 
 /* The table whose rows are changed: other mentions of it see neither its view nor the places in there. */
@@ -327,16 +374,9 @@ static status add_reference(query *q, const tree_table *ref, size_t position, er
     if (scan != NULL) {
         return travel_open_scan(q, scan, err);
     }
-    if (ref->part_count >= 2 &&
-        str_equal_nocase(ref->parts[ref->part_count - 2], STR("information_schema"))) {
-        return add_information(q, ref, place, err);
-    }
-    if (ref->part_count >= 2 &&
-        str_equal_nocase(ref->parts[ref->part_count - 2], STR("pg_catalog"))) {
-        error_set(err, STATUS_UNSUPPORTED, "the tables of pg_catalog are not supported");
-        error_hint(err,
-                   "Use information_schema.tables and information_schema.columns, or SHOW TABLES.");
-        return STATUS_UNSUPPORTED;
+    str information = information_schema_of(ref);
+    if (!str_is_null(information)) {
+        return add_information(q, ref, information, place, err);
     }
     /* A name that DuckDB's grammar has no room for was already replaced by its namespace and
      * table. */
@@ -350,10 +390,19 @@ static status add_reference(query *q, const tree_table *ref, size_t position, er
     if (q->form.changed != NULL && place == q->form.changed_token) {
         return add_changed(q, parts, chain, place, err);
     }
-    status result = catalog_resolve(q->r->catalog, parts, chain, q->r->space, q->a, &name, err);
+    bool is_view = false;
+    status result = catalog_resolve_relation(q->r->catalog, parts, chain, q->r->space, q->a, &name,
+                                             &is_view, err);
     if ((result == STATUS_NO_TABLE || result == STATUS_NO_NAMESPACE || result == STATUS_INVALID) &&
         chain == 1 && looks_like_file(parts[0])) {
         return refuse_file(parts[0], err);
+    }
+    if (result == STATUS_NO_TABLE && chain == 1 && information_has(STR("pg_catalog"), parts[0])) {
+        error_clear(err);
+        return add_information(q, ref, STR("pg_catalog"), place, err);
+    }
+    if (result == STATUS_OK && is_view) {
+        return add_stored(q, parts, chain, place, name, err);
     }
     travel_clause *clause = travel_clause_of(q, place + 2 * chain - 1);
     if (result == STATUS_NO_TABLE || result == STATUS_NO_NAMESPACE) {
@@ -387,8 +436,10 @@ static status shorten_long_names(query *q, error *err)
             parts[part] = token_name(list, i + 2 * part, q->a);
         }
         table_name name;
+        bool is_view;
         catalog *c = q->r->catalog;
-        if (catalog_resolve(c, parts, chain, q->r->space, q->a, &name, err) != STATUS_OK) {
+        if (catalog_resolve_relation(c, parts, chain, q->r->space, q->a, &name, &is_view, err) !=
+            STATUS_OK) {
             error_clear(err);
             bool column = !first && token_is_symbol(list, i - 1, ',');
 
@@ -460,32 +511,46 @@ static status serialize(query *q, edited *ret_first, tree *ret_tree, error *err)
     return result;
 }
 
-status query_analyse_form(run *r, const query_form *form, arena *a, query *ret_query, error *err)
+status query_analyse_text(query *q, error *err)
 {
-    query q = {.r = r, .a = a, .form = *form, .range = form->range};
-    token_range range = form->range;
+    const query_form *form = &q->form;
     edited first;
     tree found;
-    const token_list *list = &r->tokens;
+
     for (size_t i = 0; form->edits != NULL && i < form->edits->count; i++) {
-        vec_push(a, &q.edits, form->edits->items[i]);
+        vec_push(q->a, &q->edits, form->edits->items[i]);
     }
+    run *r = q->r;
     TRY(r->is_executing
-            ? params_edit_values(list, range, r->values, r->value_count, a, &q.edits, err)
-            : params_edit(list, range, r->request->params, a, &q.edits, err));
-    TRY(travel_begin(&q, err));
-    TRY(shorten_long_names(&q, err));
-    TRY(serialize(&q, &first, &found, err));
+            ? params_edit_values(&r->tokens, q->range, r->values, r->value_count, q->a, &q->edits,
+                                 err)
+            : params_edit(&r->tokens, q->range, r->request->params, q->a, &q->edits, err));
+    TRY(travel_begin(q, err));
+    TRY(shorten_long_names(q, err));
+    TRY(serialize(q, &first, &found, err));
+    TRY(information_functions(q, err));
     for (size_t i = 0; i < found.tables.count; i++) {
         size_t position = edit_origin(&first, found.tables.items[i].position);
-        TRY(run_at(add_reference(&q, &found.tables.items[i], position, err), position, err));
+        TRY(run_at(add_reference(q, &found.tables.items[i], position, err), position, err));
     }
-    TRY(travel_end(&q, err));
-    rename_columns(&q, &first, &found);
-    if (found.tables.count == 1 && found.limit_rows >= 0) {
-        q.limit_rows = found.limit_rows > 0 ? found.limit_rows : 1;
+    TRY(travel_end(q, err));
+    rename_columns(q, &first, &found);
+    if (found.tables.count == 1 && found.limit_rows >= 0 && q->stored.count == 0) {
+        q->limit_rows = found.limit_rows > 0 ? found.limit_rows : 1;
     }
-    TRY(form_text(&q, &q.text, err));
+    return form_text(q, &q->text, err);
+}
+
+status query_analyse_form(run *r, const query_form *form, arena *a, query *ret_query, error *err)
+{
+    query q = {.r = r,
+               .a = a,
+               .form = *form,
+               .range = form->range,
+               .own_schema = STR_NULL,
+               .blamed = ERROR_NO_POSITION};
+
+    TRY(query_analyse_text(&q, err));
     *ret_query = q;
     return STATUS_OK;
 }
@@ -500,8 +565,9 @@ status query_analyse(run *r, token_range range, const edit_list *edits, arena *a
 
 status query_open(query *q, bool always_plan, error *err)
 {
-    return q->tables.count > 0 || q->extra_sql != NULL ? views_open(q, always_plan, err)
-                                                       : STATUS_OK;
+    return q->tables.count > 0 || q->extra_sql != NULL || q->stored.count > 0
+               ? views_open(q, always_plan, err)
+               : STATUS_OK;
 }
 
 void query_close(query *q)

@@ -58,8 +58,22 @@ typedef struct query_form {
 
 typedef struct query_view {
     str schema, name;
-    size_t table; /* index */
+    size_t table;  /* index */
+    size_t stored; /* it is a stored view's, counted from 1; 0: a table's */
 } query_view;
+
+/* A stored view (expand.h). */
+typedef struct query_stored {
+    table_name name;
+    const struct ice_view *view;
+    str schema;      /* of what its SQL reads */
+    str text;        /* its SQL, with the names of that schema */
+    size_t position; /* of the reference that brought it */
+    size_t weight;   /* how often DuckDB binds stored SQL for it */
+    bool *casts;     /* of its columns: DuckDB's type is not the stored one */
+} query_stored;
+
+typedef struct query_frame query_frame;
 
 /* A table whose name in the text was replaced. */
 typedef struct query_renamed {
@@ -85,9 +99,17 @@ typedef struct query {
     /* Of the table that is changed, 1 up; it has a view of its own, which tells places. 0: none */
     size_t changed;
     VEC(query_view) views;
+    VEC(query_stored) stored; /* what one reads stands before it */
+    VEC(size_t) stored_used;  /* which of them this very text reads */
+    size_t stored_names;
+    const query_frame *frame; /* whose SQL this is; NULL: the statement itself */
+    str own_schema;           /* of all names in it; STR_NULL: names stay what they are */
+    buf *stored_sql;          /* all of it again, for another transaction */
+    int blamed;               /* where in the script the view stands that failed */
     VEC(query_renamed) renamed;
     VEC(uint32_t) delete_handles; /* loaded into the worker */
-    buf *extra_sql;               /* views of information_schema; NULL: none */
+    buf *extra_sql;               /* views of information_schema and the like; NULL: none */
+    unsigned information;         /* which base relations of information.c are in it */
     bool joins_text; /* the views over the files are made in one message with the text: `before` */
     str before;
     int64_t limit_rows; /* of its one table, whichever they are; 0: all */
@@ -99,6 +121,8 @@ typedef struct query {
 status query_analyse(run *r, token_range range, const edit_list *edits, arena *a, query *ret_query,
                      error *err);
 status query_analyse_form(run *r, const query_form *form, arena *a, query *ret_query, error *err);
+/* `q` holds run, arena, form and range: the rest is found out. */
+status query_analyse_text(query *q, error *err);
 /* The statement itself, in its own order, as DuckDB takes it: with edits, without pieces. */
 status query_own_text(const query *q, edited *ret_text, error *err);
 /* `always_plan` also where no file could be left out. After an error query_close is still to be
@@ -115,9 +139,5 @@ status query_load(query *q, table_name name, const ice_metadata **ret_metadata, 
 
 /* views.c */
 status views_open(query *q, bool always_plan, error *err);
-
-/* information.c: view of information_schema.<name> as SQL into q->extra_sql. NO_TABLE where tarn
- * has none of that name. */
-status information_view(query *q, str name, str view, error *err);
 
 #endif

@@ -64,6 +64,11 @@ status run_schema(run *r, const statement *st, bool last, arena *a, error *err)
 
 /* ---- CREATE TABLE ---- */
 
+static void unref_metadata(void *metadata)
+{
+    ice_metadata_unref(metadata);
+}
+
 status table_options(const statement *st, const ice_type *root, arena *a, ice_create *ret_create,
                      error *err)
 {
@@ -109,40 +114,112 @@ const ice_type *table_root(const ice_field *fields, size_t count, arena *a)
     return root;
 }
 
+status table_may_replace(const run *r, const statement *st, table_name name, error *err)
+{
+    TRY(run_check_access(r, ACTION_TABLE_DROP, name.space, name.table, err));
+    return str_is_null(st->location)
+               ? STATUS_OK
+               : run_at(error_set(
+                            err, STATUS_INVALID,
+                            "table \"%.*s.%.*s\" is replaced where it lies: it takes no location",
+                            STR_ARG(name.space), STR_ARG(name.table)),
+                        st->name.position, err);
+}
+
+/* Columns with all that belongs to them, and partitioning, of the table that the new one is to be like. */
+static status define_like(run *r, const statement *st, arena *a, ice_create *ret_create, error *err)
+{
+    table_name name;
+    ice_metadata *m;
+    table_info info;
+    buf *partitions = buf_in(a, LIMIT_MIB);
+    status result =
+        catalog_resolve(r->catalog, st->like.parts, st->like.count, r->space, a, &name, err);
+    TRY(run_at(result, st->like.position, err));
+    TRY(run_check_access(r, ACTION_TABLE_READ, name.space, name.table, err));
+    TRY(catalog_load_table(r->catalog, name, a, &m, &info, err));
+    arena_defer(a, unref_metadata, m);
+    TRY(table_options(st, ice_metadata_schema(m)->root, a, ret_create, err));
+    ice_property *properties =
+        ARENA_ARRAY(a, ice_property, ret_create->property_count + m->property_count + 1);
+    size_t count = 0;
+    for (size_t i = 0; st->like_properties && i < m->property_count; i++) {
+        properties[count++] = m->properties[i];
+    }
+    for (size_t i = 0; i < ret_create->property_count; i++) { /* what is given goes before */
+        size_t at = 0;
+        while (at < count && !str_equal(properties[at].key, ret_create->properties[i].key)) {
+            at++;
+        }
+        properties[at] = ret_create->properties[i];
+        count += at == count ? 1 : 0;
+    }
+    ret_create->properties = properties;
+    ret_create->property_count = count;
+    if (ret_create->format_version == 0) {
+        ret_create->format_version = m->format_version;
+    }
+    if (ret_create->partition_sql.size == 0) {
+        table_put_partitioning(partitions, ice_metadata_spec(m), ice_metadata_schema(m), a);
+        ret_create->partition_sql = buf_str(partitions);
+    }
+    return STATUS_OK;
+}
+
+static status define_columns(run *r, const statement *st, arena *a, ice_create *ret_create,
+                             error *err)
+{
+    ice_field *fields;
+    TRY(run_judge(r, st, a, err));
+    TRY(table_columns(r, st->columns, st->column_count, a, &fields, err));
+    return table_options(st, table_root(fields, st->column_count, a), a, ret_create, err);
+}
+
 status run_create_table(run *r, const statement *st, bool last, arena *a, error *err)
 {
-    catalog_create options = {.if_not_exists = st->if_exists};
+    catalog_create options = {.if_not_exists = st->if_exists, .replace = st->replace};
     catalog *c = r->catalog;
-    const ice_type *root;
     bool created;
     status result =
         catalog_resolve_new(c, st->name.parts, st->name.count, r->space, a, &options.name, err);
     TRY(run_at(result, st->name.position, err));
     TRY(run_at(table_check_places(r, st->properties, st->property_count, err), st->position, err));
     TRY(run_check_access(r, ACTION_TABLE_CREATE, options.name.space, options.name.table, err));
-    TRY(run_judge(r, st, a, err));
-    ice_field *fields;
-    TRY(table_columns(r, st->columns, st->column_count, a, &fields, err));
-    root = table_root(fields, st->column_count, a);
-    TRY(table_options(st, root, a, &options.table, err));
+    if (st->replace && catalog_resolve(c, st->name.parts, st->name.count, r->space, a,
+                                       &options.name, NULL) == STATUS_OK) {
+        TRY(table_may_replace(r, st, options.name, err));
+    }
+    TRY(st->like.count > 0 ? define_like(r, st, a, &options.table, err)
+                           : define_columns(r, st, a, &options.table, err));
     TRY(table_place_error(st, catalog_create_table(c, &options, &created, err), err));
     return run_changed(r, last, 0, ICE_NO_SNAPSHOT, err);
 }
 
 /* ---- DROP TABLE ---- */
 
+/* All names are looked up before the first table goes. */
 status run_drop_table(run *r, const statement *st, bool last, arena *a, error *err)
 {
+    table_name *names = ARENA_ARRAY(a, table_name, st->other_count + 1);
+    size_t count = 0;
     catalog *c = r->catalog;
-    table_name name;
     bool dropped;
-    status result = catalog_resolve(c, st->name.parts, st->name.count, r->space, a, &name, err);
-    if (st->if_exists && (result == STATUS_NO_TABLE || result == STATUS_NO_NAMESPACE)) {
-        error_clear(err);
-        return run_changed(r, last, 0, ICE_NO_SNAPSHOT, err);
+    for (size_t i = 0; i <= st->other_count; i++) {
+        const statement_name *written = i == 0 ? &st->name : &st->others[i - 1];
+        status result =
+            catalog_resolve(c, written->parts, written->count, r->space, a, &names[count], err);
+        if (st->if_exists && (result == STATUS_NO_TABLE || result == STATUS_NO_NAMESPACE)) {
+            error_clear(err);
+            continue;
+        }
+        TRY(run_at(result, written->position, err));
+        TRY(run_check_access(r, ACTION_TABLE_DROP, names[count].space, names[count].table, err));
+        count++;
     }
-    TRY(run_at(result, st->name.position, err));
-    TRY(run_check_access(r, ACTION_TABLE_DROP, name.space, name.table, err));
-    TRY(run_at(catalog_drop_table(c, name, st->if_exists, &dropped, err), st->name.position, err));
+    for (size_t i = 0; i < count; i++) { /* another name for one that just went is no mistake */
+        bool missing_is_fine = st->if_exists || i > 0;
+        TRY(run_at(catalog_drop_table(c, names[i], missing_is_fine, &dropped, err),
+                   st->name.position, err));
+    }
     return run_changed(r, last, 0, ICE_NO_SNAPSHOT, err);
 }

@@ -1,4 +1,5 @@
 /* SHOW, DESCRIBE of a table, USE: answered from the catalog. */
+#include "run/show.h"
 #include "run/rows_sql.h"
 #include "run/table.h"
 #include "tarn/base/limits.h"
@@ -78,28 +79,43 @@ static str default_text(const ice_field *field, arena *a)
     return buf_str(text);
 }
 
+static void put_described(rows_sql *rows, const ice_schema *schema, arena *a)
+{
+    const ice_type *root = schema->root;
+    for (size_t i = 0; i < root->field_count; i++) {
+        rows_text(rows, root->fields[i].name);
+        rows_text(rows, type_text(root->fields[i].type, a));
+        rows_text(rows, root->fields[i].required ? STR("NO") : STR("YES"));
+        rows_text(rows, is_identifier(schema, root->fields[i].id) ? STR("ID") : STR_NULL);
+        rows_text(rows, default_text(&root->fields[i], a));
+        rows_text(rows, root->fields[i].doc);
+    }
+}
+
 static status describe(run *r, const statement *st, arena *a, buf *sql, error *err)
 {
     static const char *const columns[] = {"column_name VARCHAR", "column_type VARCHAR",
                                           "null VARCHAR",        "key VARCHAR",
                                           "default VARCHAR",     "extra VARCHAR"};
     table_name name;
-    ice_metadata *m;
+    table_info table;
+    view_info info;
     rows_sql rows;
-    TRY(load(r, st, a, &name, &m, err));
-    const ice_type *root = ice_metadata_schema(m)->root;
+    bool is_view = false;
+    TRY(show_relation(r, st, a, &name, &is_view, err));
     rows_begin(&rows, sql, columns, COUNT_OF(columns));
-    for (size_t i = 0; i < root->field_count; i++) {
-        rows_text(&rows, root->fields[i].name);
-        rows_text(&rows, type_text(root->fields[i].type, a));
-        rows_text(&rows, root->fields[i].required ? STR("NO") : STR("YES"));
-        rows_text(&rows,
-                  is_identifier(ice_metadata_schema(m), root->fields[i].id) ? STR("ID") : STR_NULL);
-        rows_text(&rows, default_text(&root->fields[i], a));
-        rows_text(&rows, root->fields[i].doc);
+    if (is_view) {
+        ice_view *view;
+        TRY(catalog_load_view(r->catalog, name, a, &view, &info, err));
+        put_described(&rows, ice_view_schema(view), a);
+        ice_view_unref(view);
+    } else {
+        ice_metadata *m;
+        TRY(catalog_load_table(r->catalog, name, a, &m, &table, err));
+        put_described(&rows, ice_metadata_schema(m), a);
+        ice_metadata_unref(m);
     }
     rows_end(&rows);
-    ice_metadata_unref(m);
     return STATUS_OK;
 }
 
@@ -179,7 +195,7 @@ static void put_field_name(buf *out, const ice_partition_field *field, const ice
     }
 }
 
-static void put_partitioning(buf *out, const ice_spec *spec, const ice_schema *schema, arena *a)
+void table_put_partitioning(buf *out, const ice_spec *spec, const ice_schema *schema, arena *a)
 {
     bool first = true;
     for (size_t i = 0; spec != NULL && i < spec->field_count; i++) {
@@ -187,12 +203,22 @@ static void put_partitioning(buf *out, const ice_spec *spec, const ice_schema *s
             ice_schema_field(schema, spec->fields[i].source_id) == NULL) {
             continue; /* dropped, in a table of format version 1 */
         }
-        buf_add_c(out, first ? "\nPARTITIONED BY (" : ", ");
+        buf_add_c(out, first ? "" : ", ");
         put_term(out, &spec->fields[i].transform, spec->fields[i].source_id, schema, a);
         put_field_name(out, &spec->fields[i], schema, a);
         first = false;
     }
-    buf_add_c(out, first ? "" : ")");
+}
+
+static void put_partitioning(buf *out, const ice_metadata *m, const ice_schema *schema, arena *a)
+{
+    buf *fields = buf_in(a, LIMIT_MIB);
+    table_put_partitioning(fields, ice_metadata_spec(m), schema, a);
+    if (fields->size > 0) {
+        buf_add_c(out, "\nPARTITIONED BY (");
+        buf_add_str(out, buf_str(fields));
+        buf_add_char(out, ')');
+    }
 }
 
 static void put_order(buf *out, const table_name *name, const ice_metadata *m, arena *a)
@@ -244,7 +270,7 @@ static void put_create(buf *out, const table_name *name, const ice_metadata *m, 
         buf_add_c(out, i + 1 < schema->root->field_count ? ",\n" : "\n");
     }
     buf_add_char(out, ')');
-    put_partitioning(out, ice_metadata_spec(m), schema, a);
+    put_partitioning(out, m, schema, a);
     buf_printf(out, "\nWITH (\n  'format-version' = '%d'", m->format_version);
     for (size_t i = 0; i < m->property_count; i++) {
         buf_add_c(out, ",\n  ");
@@ -275,21 +301,41 @@ static status show_create(run *r, const statement *st, arena *a, buf *sql, error
 
 /* ---- lists ---- */
 
-static status show_tables(run *r, const statement *st, arena *a, buf *sql, error *err)
+/* Names of tables and views of a namespace, in one order, as the catalog orders names. */
+static status names_in(run *r, str space, arena *a, str **ret_names, size_t *ret_count, error *err)
+{
+    table_info *tables;
+    view_info *views;
+    size_t table_count, view_count, count = 0, view = 0;
+    TRY(catalog_list_tables(r->catalog, space, a, &tables, &table_count, err));
+    TRY(catalog_list_views(r->catalog, space, a, &views, &view_count, err));
+    str *names = ARENA_ARRAY(a, str, table_count + view_count + 1);
+    for (size_t i = 0; i < table_count; i++) {
+        str key = str_lower(a, tables[i].name.table);
+        while (view < view_count && str_compare(str_lower(a, views[view].name.table), key) < 0) {
+            names[count++] = views[view++].name.table;
+        }
+        names[count++] = tables[i].name.table;
+    }
+    while (view < view_count) {
+        names[count++] = views[view++].name.table;
+    }
+    *ret_names = names;
+    *ret_count = count;
+    return STATUS_OK;
+}
+
+static status show_tables(run *r, str space, arena *a, buf *sql, error *err)
 {
     static const char *const columns[] = {"name VARCHAR"};
-    str space = r->space;
-    table_info *tables;
+    str *names;
     size_t count;
     rows_sql rows;
-    if (st->name.count > 0) {
-        TRY(resolve_space(r, &st->name, a, &space, err));
-    }
     TRY(run_check_access(r, ACTION_TABLE_LIST, space, STR(""), err));
-    TRY(catalog_list_tables(r->catalog, space, a, &tables, &count, err));
+    TRY(names_in(r, space, a, &names, &count, err));
     rows_begin(&rows, sql, columns, COUNT_OF(columns));
     for (size_t i = 0; i < count; i++) {
-        rows_text(&rows, tables[i].name.table);
+        rows_text(&rows, names[i]);
     }
     rows_end(&rows);
     return STATUS_OK;
@@ -306,13 +352,13 @@ static status show_all_tables(run *r, arena *a, buf *sql, error *err)
     TRY(catalog_list_namespaces(c, STR(""), a, &spaces, &space_count, err));
     rows_begin(&rows, sql, columns, COUNT_OF(columns));
     for (size_t i = 0; i < space_count; i++) {
-        table_info *tables;
+        str *names;
         size_t count;
-        TRY(catalog_list_tables(c, spaces[i].name, a, &tables, &count, err));
+        TRY(names_in(r, spaces[i].name, a, &names, &count, err));
         for (size_t k = 0; k < count; k++) {
             rows_text(&rows, catalog_warehouse(c));
             rows_text(&rows, spaces[i].name);
-            rows_text(&rows, tables[k].name.table);
+            rows_text(&rows, names[k]);
         }
     }
     rows_end(&rows);
@@ -338,9 +384,23 @@ static status show_schemas(run *r, arena *a, buf *sql, error *err)
 status run_show(run *r, const statement *st, bool last, arena *a, error *err)
 {
     buf *sql = buf_in(a, LIMIT_RESULT_IN_MEMORY);
+    str space = r->space;
+    if ((st->kind == STATEMENT_SHOW_TABLES || st->kind == STATEMENT_SHOW_VIEWS) &&
+        st->name.count > 0) {
+        TRY(resolve_space(r, &st->name, a, &space, err));
+    }
     switch (st->kind) {
     case STATEMENT_SHOW_TABLES:
-        TRY(show_tables(r, st, a, sql, err));
+        TRY(show_tables(r, space, a, sql, err));
+        break;
+    case STATEMENT_SHOW_VIEWS:
+        TRY(show_views(r, space, a, sql, err));
+        break;
+    case STATEMENT_SHOW_CREATE_VIEW:
+        TRY(show_create_view(r, st, a, sql, err));
+        break;
+    case STATEMENT_SHOW_PROPERTIES:
+        TRY(show_properties(r, st, a, sql, err));
         break;
     case STATEMENT_SHOW_ALL_TABLES:
         TRY(show_all_tables(r, a, sql, err));

@@ -27,6 +27,10 @@ void table_default_text(const json *value, const ice_type *type, arena *a, buf *
 /* Location, partitioning, properties and version as the statement says; properties are checked. */
 status table_options(const statement *st, const ice_type *root, arena *a, ice_create *ret_create,
                      error *err);
+/* CREATE OR REPLACE over a table that is there. DENIED. */
+status table_may_replace(const run *r, const statement *st, table_name name, error *err);
+/* "day(ts), bucket(4, id)": what stands between the brackets of PARTITIONED BY; nothing for a table without. */
+void table_put_partitioning(buf *out, const ice_spec *spec, const ice_schema *schema, arena *a);
 /* Gives an error of creating the table its place in the script. */
 status table_place_error(const statement *st, status result, error *err);
 

@@ -2,6 +2,7 @@
  * tells the filters; then over the files that survive them. */
 #include <fcntl.h>
 
+#include "run/expand.h"
 #include "run/footers.h"
 #include "run/groups.h"
 #include "run/query.h"
@@ -105,10 +106,13 @@ static status make_stub(query *q, query_table *table, error *err)
     return STATUS_OK;
 }
 
-/* Where no row is ever compared with anything, no file can be left out. */
+/* Where no row is ever compared with anything, no file can be left out. What a stored view does is not looked at. */
 static bool may_filter(const query *q)
 {
     static const char *const words[] = {"where", "having", "qualify", "join"};
+    if (q->stored.count > 0) {
+        return true;
+    }
     for (size_t i = q->range.from; i < q->range.to; i++) {
         for (size_t word = 0; word < COUNT_OF(words); word++) {
             if (token_is(&q->r->tokens, i, words[word])) {
@@ -173,29 +177,40 @@ static status plan_by_explain(query *q, bool *ret_usable, error *err)
     return STATUS_OK;
 }
 
-static status plan_with_stubs(query *q, error *err)
+/* Views over stubs, and over those the stored ones. What `sql` still holds afterwards goes with the next message. */
+static status open_stubs(query *q, buf *sql, error *err)
 {
-    buf *sql = buf_in(q->a, LIMIT_WORKER_MESSAGE);
-    plan_table *tables = ARENA_ARRAY(q->a, plan_table, q->tables.count);
-    str plan = STR_NULL;
-    bool usable = false;
-
     buf_add_c(sql, "BEGIN TRANSACTION;" PLANNER_OFF);
     put_schemas(sql, q);
     for (size_t i = 0; i < q->tables.count; i++) {
         TRY(make_stub(q, &q->tables.items[i], err));
-        tables[i] =
-            (plan_table){.stub = q->tables.items[i].stub, .schema = q->tables.items[i].schema};
     }
     for (size_t i = 0; i < q->views.count; i++) {
-        put_view(sql, &q->views.items[i]);
-        put_stub_scan(sql, &q->tables.items[q->views.items[i].table], q->a);
-        buf_add_char(sql, ';');
+        if (q->views.items[i].stored == 0) {
+            put_view(sql, &q->views.items[i]);
+            put_stub_scan(sql, &q->tables.items[q->views.items[i].table], q->a);
+            buf_add_char(sql, ';');
+        }
     }
     TRY(buf_check(sql, "the statement", err));
     q->is_open = true;
+    return q->stored.count > 0 ? expand_open(q, sql, err) : STATUS_OK;
+}
+
+static status plan_with_stubs(query *q, buf *sql, error *err)
+{
+    plan_table *tables = ARENA_ARRAY(q->a, plan_table, q->tables.count);
+    str plan = STR_NULL;
+    bool usable = false;
+
+    for (size_t i = 0; i < q->tables.count; i++) {
+        tables[i] =
+            (plan_table){.stub = q->tables.items[i].stub, .schema = q->tables.items[i].schema};
+    }
+    TRY(buf_check(sql, "the statement", err));
     status result = worker_scalar_after(q->r->w, buf_str(sql), STR(SERIALIZE_PLAN), &q->text.text,
                                         1, &q->r->cancel, q->a, &plan, err);
+    buf_clear(sql);
     q->unplanned = true;
     if (result != STATUS_OK) {
         return give_up_plan(q, result, err);
@@ -239,9 +254,9 @@ static status choose_files(query *q, query_table *table, error *err)
     return STATUS_OK;
 }
 
-static status open_real(query *q, error *err)
+/* `sql` holds what goes before. */
+static status open_real(query *q, buf *sql, error *err)
 {
-    buf *sql = buf_in(q->a, LIMIT_WORKER_MESSAGE);
     buf *views = buf_in(q->a, LIMIT_WORKER_MESSAGE);
     bool planning = q->is_open;
 
@@ -260,7 +275,7 @@ static status open_real(query *q, error *err)
             put_stub_scan(scan, table, q->a);
         }
         for (size_t view = 0; view < q->views.count; view++) {
-            if (q->views.items[view].table == i) {
+            if (q->views.items[view].table == i && q->views.items[view].stored == 0) {
                 put_view(views, &q->views.items[view]);
                 buf_add_str(views, buf_str(scan));
                 buf_add_char(views, ';');
@@ -269,6 +284,9 @@ static status open_real(query *q, error *err)
     }
     footers_put_setting(sql, q);
     buf_add_str(sql, buf_str(views));
+    if (!planning && q->stored_sql != NULL) {
+        buf_add_str(sql, buf_str(q->stored_sql));
+    }
     sql->failed = sql->failed || views->failed;
     TRY(buf_check(sql, "the list of files", err));
     q->is_open = true;
@@ -281,14 +299,19 @@ static status open_real(query *q, error *err)
 
 status views_open(query *q, bool always_plan, error *err)
 {
+    buf *sql = buf_in(q->a, LIMIT_WORKER_MESSAGE);
     bool wanted =
         q->r->e->options.pruning && q->tables.count > 0 && (always_plan || is_worth_planning(q));
-    status result = wanted ? plan_with_stubs(q, err) : STATUS_OK;
+    /* Stored views are looked at over stubs in any case: no file is opened for what cannot run. */
+    status result = wanted || q->stored.count > 0 ? open_stubs(q, sql, err) : STATUS_OK;
+    if (result == STATUS_OK && wanted) {
+        result = plan_with_stubs(q, sql, err);
+    }
     if (result == STATUS_OK) {
-        result = open_real(q, err);
+        result = open_real(q, sql, err);
     }
     if (result != STATUS_OK && err != NULL) {
-        err->position = ERROR_NO_POSITION; /* in SQL that tarn made */
+        err->position = q->blamed; /* it would be one in SQL that tarn made */
     }
     return result;
 }

@@ -509,7 +509,8 @@ status parser_comment(parser *p, statement *st)
             p, parser_position(p),
             error_set(p->err, STATUS_UNSUPPORTED, "COMMENT ON VIEW is not supported"));
     } else {
-        TRY(parser_expect(p, "table"));
+        st->on_view = parser_skip(p, "view");
+        TRY(st->on_view ? STATUS_OK : parser_expect(p, "table"));
     }
     c->position = parser_position(p);
     TRY(parser_name(p, &st->name));

@@ -358,16 +358,61 @@ static status parse_table_options(parser *p, statement *st)
     }
 }
 
+static status refuse_clause(const parser *p, const char *name, const char *hint)
+{
+    error_set(p->err, STATUS_UNSUPPORTED, "%s is not supported", name);
+    error_hint(p->err, "%s", hint);
+    return parser_place(p, parser_position(p), STATUS_UNSUPPORTED);
+}
+
+/* LIKE other [INCLUDING what | EXCLUDING what …]; columns come in any case. */
+static status parse_like(parser *p, statement *st)
+{
+    static const char *const with_columns[] = {"defaults", "comments", "constraints", "generated",
+                                               "identity", "storage",  "partitioning"};
+    TRY(parser_expect(p, "like"));
+    TRY(parser_name(p, &st->like));
+    while (parser_is(p, "including") || parser_is(p, "excluding")) {
+        bool including = parser_is(p, "including");
+        p->at++;
+        if (parser_skip(p, "all") || parser_skip(p, "properties") ||
+            parser_skip(p, "tblproperties")) {
+            st->like_properties = including;
+            continue;
+        }
+        size_t i = 0;
+        while (i < COUNT_OF(with_columns) && !parser_is(p, with_columns[i])) {
+            i++;
+        }
+        if (i == COUNT_OF(with_columns)) {
+            return parser_fail(p);
+        }
+        if (!including) {
+            return refuse_clause(p, "EXCLUDING of anything but PROPERTIES",
+                                 "Drop it afterwards with ALTER TABLE.");
+        }
+        p->at++;
+    }
+    return STATUS_OK;
+}
+
 status parser_create_table(parser *p, statement *st)
 {
     st->kind = STATEMENT_CREATE_TABLE;
     st->partition_sql = STR("");
     TRY(parser_name(p, &st->name));
-    if (parser_is_symbol(p, '(')) {
+    if (parser_is(p, "like")) {
+        TRY(parse_like(p, st));
+    } else if (parser_is_symbol(p, '(') && p->at + 2 < p->end &&
+               token_is(p->list, p->at + 1, "like")) { /* a reserved word, no column */
+        p->at++;
+        TRY(parse_like(p, st));
+        TRY(parser_expect_symbol(p, ')'));
+    } else if (parser_is_symbol(p, '(')) {
         TRY(parse_columns(p, st));
     }
     TRY(parse_table_options(p, st));
-    if (parser_is(p, "as")) {
+    if (parser_is(p, "as") && st->like.count == 0) {
         if (st->columns != NULL) {
             error_set(p->err, STATUS_UNSUPPORTED, "CREATE TABLE AS takes no column list");
             error_hint(p->err, "Name and cast the columns in the SELECT.");
@@ -382,17 +427,10 @@ status parser_create_table(parser *p, statement *st)
         p->at = p->end;
         return STATUS_OK;
     }
-    return st->columns != NULL ? STATUS_OK : parser_fail(p);
+    return st->columns != NULL || st->like.count > 0 ? STATUS_OK : parser_fail(p);
 }
 
 /* ---- INSERT ---- */
-
-static status refuse_clause(const parser *p, const char *name, const char *hint)
-{
-    error_set(p->err, STATUS_UNSUPPORTED, "%s is not supported", name);
-    error_hint(p->err, "%s", hint);
-    return parser_place(p, parser_position(p), STATUS_UNSUPPORTED);
-}
 
 /* A bracket behind the table's name is a list of columns when only names and commas stand in it
  * and a source follows. */

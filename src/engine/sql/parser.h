@@ -34,6 +34,14 @@ status parser_brackets(parser *p, token_range *ret_inside);
 /* The text from token `from` to before token `to`. */
 str parser_text(const parser *p, size_t from, size_t to);
 
+status parser_text_value(parser *p, str *ret_text); /* 'text' */
+/* [IF EXISTS] a, b.c, …: the first into name, the others behind it. */
+status parser_names(parser *p, statement *st);
+
+/* view.c: after CREATE [OR REPLACE] VIEW, DROP VIEW, ALTER VIEW. */
+status parser_create_view(parser *p, statement *st);
+status parser_drop_view(parser *p, statement *st);
+status parser_alter_view(parser *p, statement *st);
 /* create.c: after CREATE TABLE; after INSERT INTO. */
 status parser_create_table(parser *p, statement *st);
 status parser_insert(parser *p, statement *st);

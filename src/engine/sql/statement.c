@@ -143,6 +143,35 @@ str parser_text(const parser *p, size_t from, size_t to)
     return str_slice(p->list->sql, p->list->items[from].from, p->list->items[to - 1].to);
 }
 
+status parser_text_value(parser *p, str *ret_text)
+{
+    if (parser_at_end(p) || p->list->items[p->at].kind != TOKEN_TEXT) {
+        return parser_fail(p);
+    }
+    TRY(token_value(p->list, p->at, p->a, ret_text, p->err));
+    p->at++;
+    return STATUS_OK;
+}
+
+status parser_names(parser *p, statement *st)
+{
+    VEC(statement_name) others = {0};
+
+    if (parser_skip(p, "if")) {
+        TRY(parser_expect(p, "exists"));
+        st->if_exists = true;
+    }
+    TRY(parser_name(p, &st->name));
+    while (parser_skip_symbol(p, ',')) {
+        statement_name other;
+        TRY(parser_name(p, &other));
+        vec_push(p->a, &others, other);
+    }
+    st->others = others.items;
+    st->other_count = others.count;
+    return STATUS_OK;
+}
+
 static status expect_end(const parser *p)
 {
     return parser_at_end(p) ? STATUS_OK : parser_fail(p);
@@ -166,10 +195,12 @@ static const struct {
     {"savepoint", NULL, STATUS_UNSUPPORTED, HINT_TRANSACTION},
     {"release", NULL, STATUS_UNSUPPORTED, HINT_TRANSACTION},
     {"replace", NULL, STATUS_UNSUPPORTED, HINT_LATER},
-    {"alter", NULL, STATUS_UNSUPPORTED, "ALTER TABLE changes a table."},
-    {"comment", NULL, STATUS_UNSUPPORTED, "COMMENT ON TABLE and COMMENT ON COLUMN are."},
-    {"create", "view", STATUS_UNSUPPORTED, HINT_LATER},
-    {"create", "or", STATUS_UNSUPPORTED, "Drop the table first, or use IF NOT EXISTS."},
+    {"alter", NULL, STATUS_UNSUPPORTED, "ALTER TABLE changes a table, ALTER VIEW a view."},
+    {"comment", NULL, STATUS_UNSUPPORTED, "COMMENT ON TABLE, VIEW and COLUMN are."},
+    {"create", "or", STATUS_UNSUPPORTED, "CREATE OR REPLACE TABLE and CREATE OR REPLACE VIEW are."},
+    {"create", "materialized", STATUS_UNSUPPORTED,
+     "A view computes its rows when it is read; CREATE TABLE … AS SELECT keeps them."},
+    {"create", "recursive", STATUS_UNSUPPORTED, "Use WITH RECURSIVE inside of the view."},
     {"create", "temp", STATUS_UNSUPPORTED, "Use WITH name AS (…) inside of the statement."},
     {"create", "temporary", STATUS_UNSUPPORTED, "Use WITH name AS (…) inside of the statement."},
     {"create", "index", STATUS_UNSUPPORTED,
@@ -186,7 +217,6 @@ static const struct {
     {"create", "trigger", STATUS_UNSUPPORTED, ""},
     {"create", "branch", STATUS_UNSUPPORTED, "ALTER TABLE t CREATE BRANCH name makes one."},
     {"create", "tag", STATUS_UNSUPPORTED, "ALTER TABLE t CREATE TAG name makes one."},
-    {"drop", "view", STATUS_UNSUPPORTED, ""},
     {"drop", "database", STATUS_UNSUPPORTED, "DROP SCHEMA removes a namespace."},
     {"drop", NULL, STATUS_UNSUPPORTED, ""},
     {"copy", NULL, STATUS_DENIED, HINT_FILES},
@@ -275,13 +305,23 @@ static status parse_create(parser *p, statement *st)
 {
     parser start = *p;
     p->at++;
+    if (parser_is(p, "or") && p->at + 2 < p->end && token_is(p->list, p->at + 1, "replace") &&
+        (token_is(p->list, p->at + 2, "table") || token_is(p->list, p->at + 2, "view"))) {
+        p->at += 2;
+        st->replace = true;
+    }
     if (parser_skip(p, "schema") || parser_skip(p, "namespace")) {
         return parse_create_schema(p, st);
     }
     if (parser_skip(p, "table")) {
-        TRY(skip_if_exists(p, true, st));
+        if (!st->replace) {
+            TRY(skip_if_exists(p, true, st));
+        }
         TRY(parser_create_table(p, st));
         return expect_end(p);
+    }
+    if (parser_skip(p, "view")) {
+        return parser_create_view(p, st);
     }
     TRY(refuse_by_name(&start));
     return parser_fail(p);
@@ -303,10 +343,13 @@ static status parse_drop(parser *p, statement *st)
     }
     if (parser_skip(p, "table")) {
         st->kind = STATEMENT_DROP_TABLE;
-        TRY(skip_if_exists(p, false, st));
-        TRY(parser_name(p, &st->name));
+        TRY(parser_names(p, st));
         (void)parser_skip(p, "restrict");
+        (void)parser_skip(p, "purge"); /* what every DROP does: the files go */
         return expect_end(p);
+    }
+    if (parser_skip(p, "view")) {
+        return parser_drop_view(p, st);
     }
     if (parser_at_end(p)) {
         return parser_fail(p);
@@ -359,11 +402,25 @@ static status parse_describe(parser *p, statement *st)
     return STATUS_OK;
 }
 
-static status parse_show_tables(parser *p, statement *st)
+static status parse_show_list(parser *p, statement_kind kind, statement *st)
 {
-    st->kind = STATEMENT_SHOW_TABLES;
+    st->kind = kind;
     if (parser_skip(p, "from") || parser_skip(p, "in")) {
         TRY(parser_name(p, &st->name));
+    }
+    return expect_end(p);
+}
+
+static status parse_show_properties(parser *p, statement *st)
+{
+    st->kind = STATEMENT_SHOW_PROPERTIES;
+    TRY(parser_name(p, &st->name));
+    if (parser_is_symbol(p, '(')) {
+        const catalog_property *keys;
+        size_t count;
+        TRY(parser_property_list(p, true, &keys, &count));
+        st->property = keys[0].key;
+        return count == 1 ? expect_end(p) : parser_fail(p);
     }
     return expect_end(p);
 }
@@ -379,7 +436,16 @@ static status parse_show(parser *p, statement *st)
         return STATUS_OK;
     }
     if (parser_skip(p, "tables")) {
-        return parse_show_tables(p, st);
+        return parse_show_list(p, STATEMENT_SHOW_TABLES, st);
+    }
+    if (parser_is(p, "views") && (p->at + 1 == p->end || token_is(p->list, p->at + 1, "from") ||
+                                  token_is(p->list, p->at + 1, "in"))) {
+        p->at++;
+        return parse_show_list(p, STATEMENT_SHOW_VIEWS, st);
+    }
+    if (parser_is(p, "tblproperties") && p->at + 1 < p->end) {
+        p->at++;
+        return parse_show_properties(p, st);
     }
     if (parser_is(p, "all") && p->at + 1 < p->end && token_is(p->list, p->at + 1, "tables")) {
         p->at += 2;
@@ -391,8 +457,9 @@ static status parse_show(parser *p, statement *st)
         return expect_end(p);
     }
     if (parser_skip(p, "create")) {
-        TRY(parser_expect(p, "table"));
-        st->kind = STATEMENT_SHOW_CREATE_TABLE;
+        bool view = parser_skip(p, "view");
+        TRY(view ? STATUS_OK : parser_expect(p, "table"));
+        st->kind = view ? STATEMENT_SHOW_CREATE_VIEW : STATEMENT_SHOW_CREATE_TABLE;
         TRY(parser_name(p, &st->name));
         return expect_end(p);
     }
@@ -524,6 +591,10 @@ static status parse_read(parser *p, statement *st)
 
 static status parse_alter(parser *p, statement *st)
 {
+    if (p->at + 1 < p->end && token_is(p->list, p->at + 1, "view")) {
+        p->at += 2;
+        return parser_alter_view(p, st);
+    }
     if (p->at + 1 < p->end && !token_is(p->list, p->at + 1, "table")) {
         TRY(refuse_by_name(p));
     }
@@ -642,6 +713,7 @@ status statement_parse(const token_list *list, token_range range, arena *a,
                     .body = range,
                     .location = STR_NULL,
                     .comment = STR_NULL,
+                    .property = STR_NULL,
                     .branch = STR_NULL,
                     .verb = range.from};
 

@@ -20,6 +20,9 @@
     X(SHOW_ALL_TABLES, "SHOW ALL TABLES", false)     \
     X(SHOW_SCHEMAS, "SHOW SCHEMAS", false)           \
     X(SHOW_CREATE_TABLE, "SHOW CREATE TABLE", false) \
+    X(SHOW_VIEWS, "SHOW VIEWS", false)               \
+    X(SHOW_CREATE_VIEW, "SHOW CREATE VIEW", false)   \
+    X(SHOW_PROPERTIES, "SHOW TBLPROPERTIES", false)  \
     X(DESCRIBE_TABLE, "DESCRIBE", false)             \
     X(BEGIN, "BEGIN", false)                         \
     X(COMMIT, "COMMIT", false)                       \
@@ -30,6 +33,9 @@
     X(CREATE_TABLE, "CREATE TABLE", true)            \
     X(CREATE_TABLE_AS, "CREATE TABLE AS", true)      \
     X(DROP_TABLE, "DROP TABLE", true)                \
+    X(CREATE_VIEW, "CREATE VIEW", true)              \
+    X(ALTER_VIEW, "ALTER VIEW", true)                \
+    X(DROP_VIEW, "DROP VIEW", true)                  \
     X(INSERT, "INSERT", true)                        \
     X(UPDATE, "UPDATE", true)                        \
     X(DELETE, "DELETE", true)                        \
@@ -166,9 +172,17 @@ typedef struct statement {
     statement_name name; /* of the schema or table; count 0 where there is none */
     bool if_exists;      /* IF [NOT] EXISTS */
     bool cascade;
-    bool analyze;                      /* EXPLAIN ANALYZE */
-    bool as_json;                      /* EXPLAIN (FORMAT JSON) */
-    bool read_only, serializable;      /* BEGIN */
+    bool replace;                 /* CREATE OR REPLACE */
+    bool must_exist;              /* ALTER VIEW … AS */
+    bool on_view;                 /* COMMENT ON VIEW */
+    const statement_name *others; /* DROP TABLE a, b: those behind the first */
+    size_t other_count;
+    statement_name like;          /* CREATE TABLE … LIKE; count 0: none */
+    bool like_properties;         /* INCLUDING PROPERTIES */
+    str property;                 /* SHOW TBLPROPERTIES t ('this'); STR_NULL: all */
+    bool analyze;                 /* EXPLAIN ANALYZE */
+    bool as_json;                 /* EXPLAIN (FORMAT JSON) */
+    bool read_only, serializable; /* BEGIN */
     const struct statement *explained; /* EXPLAIN of one that changes something; NULL: of a query */
     /* ALTER TABLE, COMMENT ON: in order, all or none */
     const statement_change *changes;

@@ -28,6 +28,7 @@
     X(DENIED,         "denied",                403, 4, "42501", "ForbiddenException",               "AccessDenied",           0) \
     X(NOT_FOUND,      "not_found",             404, 3, "42704", "NotFoundException",                "NoSuchKey",              0) \
     X(NO_TABLE,       "table_not_found",       404, 3, "42P01", "NoSuchTableException",             "NoSuchKey",              0) \
+    X(NO_VIEW,        "view_not_found",        404, 3, "42P01", "NoSuchViewException",              "NoSuchKey",              0) \
     X(NO_NAMESPACE,   "namespace_not_found",   404, 3, "3F000", "NoSuchNamespaceException",         "NoSuchBucket",           0) \
     X(NO_SNAPSHOT,    "snapshot_not_found",    404, 3, "22023", "NoSuchSnapshotException",          "NoSuchVersion",          0) \
     X(METHOD,         "method_not_allowed",    405, 1, "0A000", "UnsupportedOperationException",    "MethodNotAllowed",       0) \

@@ -92,16 +92,22 @@ typedef struct catalog_create {
     table_name name;
     ice_create table; /* location STR_NULL: chosen by the catalog */
     bool if_not_exists;
-    bool replace; /* CREATE OR REPLACE: not yet; UNSUPPORTED */
+    bool replace; /* CREATE OR REPLACE: ice_builder_replace_table where there is one */
     /* rows of CREATE TABLE AS, in the same transaction; NULL for none. Field ids of its files are
-     * those ice_metadata_create gives (1, 2, 3 … breadth first). */
+     * those ice_metadata_create gives (1, 2, 3 … breadth first), or those of `planned`. */
     const ice_append *append;
+    /* what catalog_plan_table gave: CONFLICT where the table would be another one by now; NULL: not checked */
+    const ice_metadata *planned;
 } catalog_create;
 /* Where a table called `name` would lie: `asked` after checking it (DENIED outside the warehouse
  * and its roots), or a fresh plain location where `asked` is empty. For writing the first rows
  * before the table exists: pass the result as catalog_create.table.location. */
 status catalog_plan_location(catalog *c, table_name name, str asked, arena *a, str *ret_location,
                              error *err);
+/* The metadata that the table would begin with, for writing its first rows: with a location, or that of the table that
+ * is replaced. One reference. */
+status catalog_plan_table(catalog *c, const catalog_create *options, arena *a,
+                          ice_metadata **ret_metadata, error *err);
 /* EXISTS, NO_NAMESPACE, DENIED (location). *ret_created false where if_not_exists found one. */
 status catalog_create_table(catalog *c, const catalog_create *options, bool *ret_created,
                             error *err);
@@ -148,7 +154,7 @@ status catalog_committer(catalog *c, table_name name, arena *a, ice_committer *r
 status catalog_recover(catalog *c, int64_t *ret_tables, error *err);
 
 typedef struct catalog_stats {
-    int64_t namespaces, tables, commits, conflicts, merged_appends;
+    int64_t namespaces, tables, views, commits, conflicts, merged_appends;
     /* searches for what killed commits left in plain folders, those that failed or left a folder out, and what went */
     int64_t sweeps, sweeps_failed, swept_files, swept_bytes;
 } catalog_stats;

@@ -106,6 +106,12 @@ status ice_builder_set_statistics(ice_builder *b, const json *entry, error *err)
 status ice_builder_set_partition_statistics(ice_builder *b, const json *entry, error *err);
 void ice_builder_remove_statistics(ice_builder *b, int64_t snapshot_id);
 
+/* ---- another table in its place ---- */
+/* CREATE OR REPLACE: columns, partitioning and properties as `options` says (its location is ignored), no order, no
+ * rows. Uuid, location, snapshots and branches but "main" stay; so do properties that `options` does not give, but for
+ * the comment. Columns that keep name and kind keep their id. */
+status ice_builder_replace_table(ice_builder *b, const ice_create *options, error *err);
+
 /* ---- committing ---- */
 /* `change` edits the builder; it may run several times, each time on newer metadata, and its
  * error ends the update with nothing changed. OK with nothing committed where nothing differs. */

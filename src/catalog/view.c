@@ -1,0 +1,594 @@
+/* Views: rows that point to view metadata. Creating, loading, listing, changing, renaming, dropping.
+ * What a view's SQL says is not looked into here. */
+#include "tarn/catalog/view.h"
+
+#include "internal.h"
+#include "tarn/base/clock.h"
+#include "tarn/base/limits.h"
+#include "tarn/base/vec.h"
+
+#define VIEW_FILE_MAX (16 * LIMIT_MIB)
+#define CACHED_VIEWS_MAX 1000
+/* Each round means that somebody else made progress, so a few are enough. */
+#define VIEW_ATTEMPTS 8
+
+/* ---- parsed metadata, by the location of its file, which never changes ---- */
+
+static ice_view *cache_get(catalog *c, str location)
+{
+    mutex_lock(&c->lock);
+    ice_view *found = map_get(c->views, location);
+    found = found != NULL ? ice_view_ref(found) : NULL;
+    mutex_unlock(&c->lock);
+    return found;
+}
+
+static void cache_put(catalog *c, str location, const ice_view *view)
+{
+    ice_view *evicted = NULL;
+    map_entry oldest;
+    size_t at = 0;
+
+    mutex_lock(&c->lock);
+    ice_view *replaced = map_set(c->views, location, ice_view_ref(view));
+    if (map_count(c->views) > CACHED_VIEWS_MAX && map_next(c->views, &at, &oldest)) {
+        evicted = map_remove(c->views, oldest.key);
+    }
+    mutex_unlock(&c->lock);
+    ice_view_unref(replaced);
+    ice_view_unref(evicted);
+}
+
+static void cache_drop(catalog *c, str location)
+{
+    mutex_lock(&c->lock);
+    ice_view *dropped = map_remove(c->views, location);
+    mutex_unlock(&c->lock);
+    ice_view_unref(dropped);
+}
+
+void catalog__views_free(catalog *c)
+{
+    map_entry entry;
+
+    for (size_t at = 0; map_next(c->views, &at, &entry);) {
+        ice_view_unref(entry.value);
+    }
+    map_free(c->views);
+}
+
+/* ---- load ---- */
+
+#define VIEW_COLUMNS "space, name, uuid, metadata_location, location, created_us, updated_us"
+
+static void read_row(const state_rows *rows, arena *a, view_info *info)
+{
+    info->name.space = state_text(rows, 0, a);
+    info->name.table = state_text(rows, 1, a);
+    info->uuid = state_text(rows, 2, a);
+    info->metadata_location = state_text(rows, 3, a);
+    info->location = state_text(rows, 4, a);
+    info->created_us = state_int(rows, 5);
+    info->updated_us = state_int(rows, 6);
+}
+
+typedef struct view_query {
+    str space_key, view_key;
+    arena *a;
+    bool found;
+    view_info info;
+} view_query;
+
+static status read_view(void *context, state_txn *txn, error *err)
+{
+    view_query *q = context;
+    state_rows *rows = NULL;
+
+    TRY(STATE_QUERY(txn,
+                    "SELECT " VIEW_COLUMNS " FROM views WHERE space_key = ?1 AND view_key = ?2",
+                    &rows, err, SV_TEXT(q->space_key), SV_TEXT(q->view_key)));
+    TRY(state_next(rows, &q->found, err));
+    if (q->found) {
+        read_row(rows, q->a, &q->info);
+    }
+    state_finish(rows);
+    return STATUS_OK;
+}
+
+status catalog__find_view(catalog *c, table_name name, arena *a, bool *ret_found,
+                          table_name *ret_name, error *err)
+{
+    view_query q = {.space_key = catalog__fold(a, name.space),
+                    .view_key = catalog__fold(a, name.table),
+                    .a = a};
+
+    TRY(state_read(c->state, read_view, &q, err));
+    *ret_found = q.found;
+    if (q.found) {
+        *ret_name = q.info.name;
+    }
+    return STATUS_OK;
+}
+
+static status no_view(catalog *c, table_name name, error *err)
+{
+    arena *a = arena_create();
+    view_info *all = NULL;
+    size_t count = 0;
+    bool exists = false;
+
+    if (catalog__namespace_exists(c, name.space, &exists, NULL) == STATUS_OK && !exists) {
+        arena_free(a);
+        return catalog__no_namespace(c, name.space, err);
+    }
+    error_set(err, STATUS_NO_VIEW, "view \"%.*s.%.*s\" does not exist", STR_ARG(name.space),
+              STR_ARG(name.table));
+    if (catalog_list_views(c, name.space, a, &all, &count, NULL) == STATUS_OK) {
+        str *names = ARENA_ARRAY(a, str, count + 1);
+        for (size_t i = 0; i < count; i++) {
+            names[i] = all[i].name.table;
+        }
+        str nearest = str_nearest(name.table, names, count);
+        if (!str_is_null(nearest)) {
+            error_hint(err, "Did you mean \"%.*s\"?", STR_ARG(nearest));
+        }
+    }
+    arena_free(a);
+    return STATUS_NO_VIEW;
+}
+
+static status read_file(catalog *c, str location, ice_view **ret_view, error *err)
+{
+    arena *a = arena_create();
+    str bytes;
+    status result = store_read_all(c->storage, location, VIEW_FILE_MAX, a, &bytes, err);
+
+    if (result == STATUS_OK) {
+        result = ice_view_parse(bytes, ret_view, err);
+    }
+    arena_free(a);
+    if (result != STATUS_OK) {
+        error_context(err, "view metadata file \"%.*s\"", STR_ARG(location));
+    }
+    return result;
+}
+
+status catalog_load_view(catalog *c, table_name name, arena *a, ice_view **ret_view,
+                         view_info *ret_info, error *err)
+{
+    view_query q = {.space_key = catalog__fold(a, name.space),
+                    .view_key = catalog__fold(a, name.table),
+                    .a = a};
+
+    for (int attempt = 1;; attempt++) {
+        TRY(state_read(c->state, read_view, &q, err));
+        if (!q.found) {
+            return no_view(c, name, err);
+        }
+        ice_view *view = cache_get(c, q.info.metadata_location);
+        if (view == NULL) {
+            status result = read_file(c, q.info.metadata_location, &view, err);
+            if (result == STATUS_NOT_FOUND && attempt < VIEW_ATTEMPTS) {
+                continue; /* a change between reading the pointer and the file took it away */
+            }
+            if (result == STATUS_NOT_FOUND) {
+                return error_set(
+                    err, STATUS_CORRUPT, "view \"%.*s.%.*s\" has lost its metadata file \"%.*s\"",
+                    STR_ARG(name.space), STR_ARG(name.table), STR_ARG(q.info.metadata_location));
+            }
+            TRY(result);
+            cache_put(c, q.info.metadata_location, view);
+        }
+        *ret_view = view;
+        *ret_info = q.info;
+        return STATUS_OK;
+    }
+}
+
+/* ---- list ---- */
+
+typedef struct view_list {
+    str space_key;
+    arena *a;
+    VEC(view_info) found;
+} view_list;
+
+static status list_views(void *context, state_txn *txn, error *err)
+{
+    view_list *list = context;
+    state_rows *rows = NULL;
+    bool more = false;
+
+    TRY(STATE_QUERY(txn,
+                    "SELECT " VIEW_COLUMNS " FROM views WHERE space_key = ?1 ORDER BY view_key",
+                    &rows, err, SV_TEXT(list->space_key)));
+    for (;;) {
+        TRY(state_next(rows, &more, err));
+        if (!more) {
+            break;
+        }
+        view_info info = {0};
+        read_row(rows, list->a, &info);
+        vec_push(list->a, &list->found, info);
+    }
+    state_finish(rows);
+    return STATUS_OK;
+}
+
+status catalog_list_views(catalog *c, str space, arena *a, view_info **ret_list, size_t *ret_count,
+                          error *err)
+{
+    view_list list = {.space_key = catalog__fold(a, space), .a = a};
+    bool exists = false;
+
+    TRY(catalog__namespace_exists(c, space, &exists, err));
+    if (!exists) {
+        return catalog__no_namespace(c, space, err);
+    }
+    TRY(state_read(c->state, list_views, &list, err));
+    *ret_list = list.found.items;
+    *ret_count = list.found.count;
+    return STATUS_OK;
+}
+
+/* ---- create, change ---- */
+
+status catalog__insert_view(state_txn *txn, const catalog__row *row, error *err)
+{
+    arena *a = state_txn_arena(txn);
+    str space_key = catalog__fold(a, row->name.space);
+    str view_key = catalog__fold(a, row->name.table);
+
+    TRY(catalog__refuse_existing(txn, row->name, space_key, view_key, err));
+    return STATE_EXEC(
+        txn,
+        "INSERT INTO views (space_key, view_key, space, name, uuid, location, metadata_location,"
+        " created_us, updated_us) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8)",
+        NULL, err, SV_TEXT(space_key), SV_TEXT(view_key), SV_TEXT(row->name.space),
+        SV_TEXT(row->name.table), SV_TEXT(row->uuid), SV_TEXT(row->location),
+        SV_TEXT(row->metadata_location), SV_INT(clock_now_us()));
+}
+
+/* A new pointer and what goes with it, in one transaction. */
+typedef struct view_change {
+    catalog *c;
+    table_name name;
+    str base_location; /* STR_NULL: the view is new */
+    str new_location;
+    str uuid, location;
+    store_staged *staged[2]; /* the file, and for a new one the record of its name, or NULL */
+    bool published;
+} view_change;
+
+static status explain_stale(const view_change *change, state_txn *txn, error *err)
+{
+    arena *a = state_txn_arena(txn);
+    state_rows *rows = NULL;
+    bool found = false;
+
+    TRY(STATE_QUERY(txn, "SELECT 1 FROM views WHERE space_key = ?1 AND view_key = ?2", &rows, err,
+                    SV_TEXT(catalog__fold(a, change->name.space)),
+                    SV_TEXT(catalog__fold(a, change->name.table))));
+    TRY(state_next(rows, &found, err));
+    state_finish(rows);
+    return error_set(err, found ? STATUS_CONFLICT : STATUS_NO_VIEW,
+                     found ? "view \"%.*s.%.*s\" was changed meanwhile"
+                           : "view \"%.*s.%.*s\" does not exist",
+                     STR_ARG(change->name.space), STR_ARG(change->name.table));
+}
+
+static status move_pointer(view_change *change, state_txn *txn, error *err)
+{
+    arena *a = state_txn_arena(txn);
+    int64_t moved = 0;
+
+    TRY(STATE_EXEC(txn,
+                   "UPDATE views SET metadata_location = ?1, updated_us = ?2"
+                   " WHERE space_key = ?3 AND view_key = ?4 AND metadata_location = ?5",
+                   &moved, err, SV_TEXT(change->new_location), SV_INT(clock_now_us()),
+                   SV_TEXT(catalog__fold(a, change->name.space)),
+                   SV_TEXT(catalog__fold(a, change->name.table)), SV_TEXT(change->base_location)));
+    if (moved == 0) {
+        return explain_stale(change, txn, err);
+    }
+    return store_delete(change->c->storage, txn, &change->base_location, 1, err);
+}
+
+static status apply_change(void *context, state_txn *txn, error *err)
+{
+    view_change *change = context;
+
+    if (str_is_null(change->base_location)) {
+        const catalog__row row = {.name = change->name,
+                                  .uuid = change->uuid,
+                                  .location = change->location,
+                                  .metadata_location = change->new_location};
+        TRY(catalog__insert_view(txn, &row, err));
+    } else {
+        TRY(move_pointer(change, txn, err));
+    }
+    change->published = true;
+    return store_publish(change->c->storage, txn, change->staged, change->staged[1] != NULL ? 2 : 1,
+                         err);
+}
+
+static status submit(view_change *change, const ice_view *view, error *err)
+{
+    status result = state_submit(change->c->state, apply_change, change, err);
+
+    for (size_t i = 0; !change->published && i < COUNT_OF(change->staged); i++) {
+        store_discard(change->c->storage, change->staged[i]);
+    }
+    if (result == STATUS_OK) {
+        if (!str_is_null(change->base_location)) {
+            cache_drop(change->c, change->base_location);
+        }
+        cache_put(change->c, change->new_location, view);
+    }
+    return result;
+}
+
+/* A location of the maker's own does not tell the view's name: a record does, for a lost database. */
+static status stage_record(view_change *change, arena *a, error *err)
+{
+    table_name derived;
+
+    if (catalog__names_of_location(change->c, change->location, a, &derived) &&
+        str_equal(derived.space, change->name.space) &&
+        str_equal(derived.table, change->name.table)) {
+        return STATUS_OK;
+    }
+    const catalog__row row = {.name = change->name,
+                              .uuid = change->uuid,
+                              .location = change->location,
+                              .metadata_location = change->new_location,
+                              .rebase = STR_NULL};
+    return catalog__stage_name(change->c, &row, &change->staged[1], err);
+}
+
+static status create_new(catalog *c, const catalog_view_create *options, arena *a, error *err)
+{
+    ice_view *view = NULL;
+    view_change change = {.c = c, .name = options->name, .base_location = STR_NULL};
+
+    TRY(catalog_plan_location(c, options->name, options->location, a, &change.location, err));
+    TRY(ice_view_create(change.location, &options->definition, &view, err));
+    change.uuid = view->uuid;
+    status result =
+        ice_view_stage(c->storage, view, 1, &change.staged[0], a, &change.new_location, err);
+    if (result == STATUS_OK) {
+        result = stage_record(&change, a, err);
+        if (result == STATUS_OK) {
+            result = submit(&change, view, err);
+        } else {
+            store_discard(c->storage, change.staged[0]);
+        }
+    }
+    ice_view_unref(view);
+    return result;
+}
+
+status catalog_commit_view(catalog *c, table_name name, str base_location, const ice_view *next,
+                           error *err)
+{
+    arena *a = arena_create();
+    view_change change = {.c = c, .name = name, .base_location = base_location, .uuid = next->uuid};
+    int version = ice_metadata_location_version(base_location);
+    status result = ice_view_stage(c->storage, next, version + 1, &change.staged[0], a,
+                                   &change.new_location, err);
+
+    if (result == STATUS_OK) {
+        result = submit(&change, next, err);
+    }
+    arena_free(a);
+    return result;
+}
+
+status catalog_change_view(catalog *c, table_name name,
+                           status (*change)(void *context, const ice_view *base,
+                                            ice_view **ret_view, error *err),
+                           void *context, error *err)
+{
+    status result = STATUS_CONFLICT;
+
+    for (int attempt = 1; result == STATUS_CONFLICT && attempt <= VIEW_ATTEMPTS; attempt++) {
+        arena *a = arena_create();
+        ice_view *base = NULL;
+        ice_view *next = NULL;
+        view_info info;
+
+        result = catalog_load_view(c, name, a, &base, &info, err);
+        if (result == STATUS_OK) {
+            result = change(context, base, &next, err);
+        }
+        if (result == STATUS_OK) {
+            result = catalog_commit_view(c, info.name, info.metadata_location, next, err);
+        }
+        ice_view_unref(next);
+        ice_view_unref(base);
+        arena_free(a);
+    }
+    return result;
+}
+
+static status replace(void *context, const ice_view *base, ice_view **ret_view, error *err)
+{
+    return ice_view_replace(base, context, ret_view, err);
+}
+
+/* Created or replaced, whichever it takes; a view that comes or goes meanwhile is looked for again. */
+static status create_view(catalog *c, const catalog_view_create *options, arena *a,
+                          bool *ret_changed, error *err)
+{
+    status result = STATUS_CONFLICT;
+
+    TRY(catalog__check_name("view", options->name.table, err));
+    for (int attempt = 1; result == STATUS_CONFLICT && attempt <= VIEW_ATTEMPTS; attempt++) {
+        ice_view_definition definition = options->definition;
+        table_name found_name;
+        bool found = false;
+
+        TRY(catalog__find_view(c, options->name, a, &found, &found_name, err));
+        if (found && options->if_not_exists) {
+            *ret_changed = false;
+            return STATUS_OK;
+        }
+        if (found && !options->replace) {
+            return error_set(err, STATUS_EXISTS, "view \"%.*s.%.*s\" exists already",
+                             STR_ARG(found_name.space), STR_ARG(found_name.table));
+        }
+        result = found ? catalog_change_view(c, found_name, replace, &definition, err)
+                       : create_new(c, options, a, err);
+        if (found && result == STATUS_NO_VIEW) {
+            result = STATUS_CONFLICT;
+        }
+        if (!found && result == STATUS_EXISTS && (options->replace || options->if_not_exists)) {
+            TRY(catalog__find_view(c, options->name, a, &found, &found_name, NULL));
+            result = found ? STATUS_CONFLICT : STATUS_EXISTS; /* else it is a table */
+        }
+    }
+    TRY(result);
+    *ret_changed = true;
+    return STATUS_OK;
+}
+
+status catalog_create_view(catalog *c, const catalog_view_create *options, bool *ret_changed,
+                           error *err)
+{
+    arena *a = arena_create();
+    status result = create_view(c, options, a, ret_changed, err);
+
+    arena_free(a);
+    return result;
+}
+
+/* ---- drop ---- */
+
+status catalog__delete_view(catalog *c, state_txn *txn, str space_key, str view_key,
+                            bool *ret_dropped, error *err)
+{
+    arena *a = state_txn_arena(txn);
+    state_rows *rows = NULL;
+    bool found = false;
+
+    *ret_dropped = false;
+    TRY(STATE_QUERY(
+        txn, "SELECT uuid, metadata_location FROM views WHERE space_key = ?1 AND view_key = ?2",
+        &rows, err, SV_TEXT(space_key), SV_TEXT(view_key)));
+    TRY(state_next(rows, &found, err));
+    if (!found) {
+        state_finish(rows);
+        return STATUS_OK;
+    }
+    const str gone[] = {catalog__name_location(c, state_text(rows, 0, NULL), a),
+                        state_text(rows, 1, a)};
+    state_finish(rows);
+    TRY(store_delete(c->storage, txn, gone, COUNT_OF(gone), err));
+    TRY(STATE_EXEC(txn, "DELETE FROM views WHERE space_key = ?1 AND view_key = ?2", NULL, err,
+                   SV_TEXT(space_key), SV_TEXT(view_key)));
+    *ret_dropped = true;
+    return STATUS_OK;
+}
+
+typedef struct view_drop {
+    catalog *c;
+    str space_key, view_key;
+    bool dropped;
+} view_drop;
+
+static status apply_drop(void *context, state_txn *txn, error *err)
+{
+    view_drop *drop = context;
+
+    return catalog__delete_view(drop->c, txn, drop->space_key, drop->view_key, &drop->dropped, err);
+}
+
+status catalog_drop_view(catalog *c, table_name name, bool if_exists, bool *ret_dropped, error *err)
+{
+    arena *a = arena_create();
+    view_drop drop = {.c = c,
+                      .space_key = catalog__fold(a, name.space),
+                      .view_key = catalog__fold(a, name.table)};
+    status result = state_submit(c->state, apply_drop, &drop, err);
+
+    arena_free(a);
+    TRY(result);
+    if (!drop.dropped && !if_exists) {
+        return no_view(c, name, err);
+    }
+    *ret_dropped = drop.dropped;
+    return STATUS_OK;
+}
+
+/* ---- rename ---- */
+
+typedef struct view_rename {
+    catalog *c;
+    table_name from, to;
+    str from_space_key, from_view_key, to_space_key, to_view_key, uuid;
+    store_staged *record;
+    bool published;
+} view_rename;
+
+static status apply_rename(void *context, state_txn *txn, error *err)
+{
+    view_rename *change = context;
+    int64_t changed = 0;
+
+    if (!str_equal(change->from_space_key, change->to_space_key) ||
+        !str_equal(change->from_view_key, change->to_view_key)) {
+        TRY(catalog__refuse_existing(txn, change->to, change->to_space_key, change->to_view_key,
+                                     err));
+    }
+    TRY(STATE_EXEC(
+        txn,
+        "UPDATE views SET space_key = ?1, view_key = ?2, space = ?3, name = ?4, updated_us = ?7"
+        " WHERE space_key = ?5 AND view_key = ?6 AND uuid = ?8",
+        &changed, err, SV_TEXT(change->to_space_key), SV_TEXT(change->to_view_key),
+        SV_TEXT(change->to.space), SV_TEXT(change->to.table), SV_TEXT(change->from_space_key),
+        SV_TEXT(change->from_view_key), SV_INT(clock_now_us()), SV_TEXT(change->uuid)));
+    if (changed == 0) {
+        return error_set(err, STATUS_NO_VIEW, "view \"%.*s.%.*s\" does not exist",
+                         STR_ARG(change->from.space), STR_ARG(change->from.table));
+    }
+    change->published = true;
+    return store_publish(change->c->storage, txn, &change->record, 1, err);
+}
+
+static status rename_view(catalog *c, table_name from, table_name to, arena *a, error *err)
+{
+    ice_view *view = NULL;
+    view_info info;
+
+    TRY(catalog__check_name("view", to.table, err));
+    TRY(catalog_load_view(c, from, a, &view, &info, err));
+    ice_view_unref(view);
+    view_rename change = {.c = c,
+                          .from = from,
+                          .to = to,
+                          .from_space_key = catalog__fold(a, from.space),
+                          .from_view_key = catalog__fold(a, from.table),
+                          .to_space_key = catalog__fold(a, to.space),
+                          .to_view_key = catalog__fold(a, to.table),
+                          .uuid = info.uuid};
+    const catalog__row row = {.name = to,
+                              .uuid = info.uuid,
+                              .location = info.location,
+                              .metadata_location = info.metadata_location,
+                              .rebase = STR_NULL};
+    TRY(catalog__stage_name(c, &row, &change.record, err));
+    status result = state_submit(c->state, apply_rename, &change, err);
+    if (!change.published) {
+        store_discard(c->storage, change.record);
+    }
+    return result;
+}
+
+status catalog_rename_view(catalog *c, table_name from, table_name to, error *err)
+{
+    arena *a = arena_create();
+    status result = rename_view(c, from, to, a, err);
+
+    arena_free(a);
+    return result;
+}
