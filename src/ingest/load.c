@@ -298,6 +298,56 @@ static status find_line(load *l, status result, error *err)
     return result;
 }
 
+/* Whether these columns of the input cannot be read as their types. */
+static bool cannot_read(load *l, const source_column *columns, size_t count, error *ret_failure)
+{
+    buf *sql = buf_in(l->a, LIMIT_SQL_TEXT);
+    const json *ignored;
+
+    buf_add_c(sql, "SELECT ");
+    for (size_t i = 0; i < count; i++) {
+        buf_add_c(sql, i > 0 ? ", count(" : "count(");
+        sql_quote_name(sql, columns[i].name);
+        buf_add_char(sql, ')');
+    }
+    buf_add_c(sql, " FROM ");
+    ingest__source_sql(&l->source, columns, count, sql);
+    return buf_check(sql, "statement", NULL) == STATUS_OK &&
+           worker_rows(l->worker, buf_str(sql), &l->cancel, l->a, &ignored, ret_failure) ==
+               STATUS_BAD_DATA;
+}
+
+/* The reader of JSON tells which row has a wrong value, not which column: halves of them are read until one is left. */
+static status find_column(load *l, status result, error *err)
+{
+    const source_column **matches = NULL;
+    const source_column *columns;
+    size_t count = l->source.column_count;
+    error failure = ERROR_INIT;
+
+    /* What is no JSON at all is no column's. */
+    if (err == NULL || str_find(str_c(err->message), STR("JSON transform")) == STR_NPOS ||
+        l->metadata == NULL || match_columns(l, &matches, NULL) != STATUS_OK) {
+        return result;
+    }
+    columns = reading_types(l, matches);
+    while (count > 1) {
+        size_t half = count / 2;
+
+        if (cannot_read(l, columns, half, &failure)) {
+            count = half;
+        } else {
+            columns += half;
+            count -= half;
+        }
+    }
+    if (count == 1 && cannot_read(l, columns, 1, &failure)) {
+        *err = failure;
+        error_context(err, "column \"%.*s\"", STR_ARG(columns[0].name));
+    }
+    return result;
+}
+
 /* With types from a sample first; when a row does not fit them, with types from the whole input. */
 static status convert(load *l, engine_written *ret_written, error *err)
 {
@@ -314,7 +364,11 @@ static status convert(load *l, engine_written *ret_written, error *err)
         result = write_files(l, ret_written, err);
     }
     bool is_text = s->format == INPUT_CSV || s->format == INPUT_TSV;
-    return is_text && result == STATUS_BAD_DATA ? find_line(l, result, err) : result;
+    bool is_json = s->format == INPUT_JSON || s->format == INPUT_NDJSON;
+    return result != STATUS_BAD_DATA ? result
+           : is_text                 ? find_line(l, result, err)
+           : is_json                 ? find_column(l, result, err)
+                                     : result;
 }
 
 static status commit(load *l, const engine_written *written, error *err)

@@ -624,6 +624,21 @@ def ingest_takes_rows():
 
 
 @test
+def a_json_value_of_the_wrong_type_is_told_with_its_column():
+    server = shared()
+    server.query("CREATE TABLE typed (id BIGINT, name VARCHAR, day DATE, score DOUBLE, s STRUCT(x INTEGER))")
+    for row, words in (({"id": "x"}, 'column "id"'), ({"id": 1, "score": "high"}, 'column "score"'),
+                       ({"id": 1, "s": {"x": "y"}}, 'column "s"'), ({"id": 1, "s": 5}, 'column "s"')):
+        told = refused("bad_data", 400, "POST", "/ingest/typed", [{"id": 1, "name": "a", "day": "2024-01-01"}, row])
+        contains(told["message"], words, str(row))
+        contains(told["message"], "record", str(row))
+    told = refused("bad_data", 400, "POST", "/ingest/typed", '[{"id": 1}, {"id": ', {"Content-Type": "application/json"})
+    check("column" not in told["message"], told["message"])
+    equal(server.value("SELECT count(*) FROM typed"), 0)
+
+
+
+@test
 def ingest_takes_parquet():
     parquet = ask("POST", API + "/query", {"sql": "SELECT range AS n, 'x' || range AS s FROM range(1000)",
                                            "format": "parquet"}).body

@@ -256,7 +256,11 @@ static status put_missing(builder *b, const ice_field *field, arena *a)
                                str_equal(b->column, field->name) ? "" : ")"));
         return STATUS_OK;
     }
-    return put_default(b, field->type, field->initial_default, a);
+    status result = put_default(b, field->type, field->initial_default, a);
+    if (result != STATUS_OK) {
+        error_context(b->err, "the initial default of column \"%.*s\"", STR_ARG(field->name));
+    }
+    return result;
 }
 
 /* ---- nested values ---- */
