@@ -26,7 +26,8 @@ void txn__discard(catalog_txn *txn, txn_table *t)
 {
     discard_all(txn, t);
     ice_metadata_unref(t->working);
-    t->working = NULL;
+    ice_metadata_unref(t->written);
+    t->working = t->written = NULL;
     t->obsolete.count = 0;
     t->changes.count = 0;
     t->snapshots.count = 0;
@@ -149,6 +150,8 @@ static status commit(void *context, str base_location, str new_location,
     before = t->working;
     t->working = ice_metadata_with_log(new_metadata, t->base);
     ice_metadata_unref(before);
+    ice_metadata_unref(t->written);
+    t->written = ice_metadata_ref(new_metadata);
     t->info.metadata_location = str_copy(txn->memory, new_location);
     t->info.updated_us = clock_now_us();
     t->operation = txn->operation;
@@ -362,7 +365,8 @@ static map *take_back(catalog_txn *txn, txn_table *t, arena *a)
     store_discard(txn->root->storage, t->file);
     t->file = NULL;
     ice_metadata_unref(t->working);
-    t->working = NULL;
+    ice_metadata_unref(t->written);
+    t->working = t->written = NULL;
     t->obsolete.count = 0;
     t->snapshots.count = 0;
     return by_location;

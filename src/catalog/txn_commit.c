@@ -306,7 +306,8 @@ static void tell_caches(catalog_txn *txn, arena *a)
             txn->root->commits++;
             catalog__write_hint(txn->root, t->info.metadata_location);
             catalog__cache_put(txn->root, catalog__table_key(a, t->info.name),
-                               t->info.metadata_location, t->working);
+                               t->info.metadata_location,
+                               t->written != NULL ? t->written : t->working);
         }
         dropped = dropped || is_dropped(t);
     }

@@ -30,6 +30,7 @@ typedef struct txn_table {
     ice_metadata *base;    /* that the changes stand on: begun, or what others made of it since */
     str base_location;     /* of `base`; empty for a table that is made here */
     ice_metadata *working; /* with the changes; NULL: none */
+    ice_metadata *written; /* the same with the log that its file has; NULL: `working` */
     store_staged *file;    /* metadata file of `working` */
     staged_vec staged;     /* all else that it needs */
     VEC(str) obsolete;

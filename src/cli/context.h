@@ -40,6 +40,8 @@ struct cli {
     progress_mode progress;
     settings *settings; /* context_settings */
     connection *server; /* connect.h */
+    char session[40];   /* id; empty: none is needed yet (session.h) */
+    bool in_transaction, transaction_failed;
     buf pending;        /* stdout's bytes, not yet written */
     bool reader_gone;   /* of stdout: ends the command quietly */
     int tables_printed;

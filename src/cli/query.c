@@ -8,6 +8,7 @@
 #include "connect.h"
 #include "output.h"
 #include "rows_stream.h"
+#include "session.h"
 #include "tarn/base/clock.h"
 #include "tarn/base/limits.h"
 #include "terminal.h"
@@ -40,6 +41,9 @@ static str format_body(const query_run_state *s)
     json_begin_object(&w);
     json_member_str(&w, "sql", job->source.text);
     json_member_c(&w, "format", wire_formats[s->c->format]);
+    if (s->c->session[0] != '\0') {
+        json_member_c(&w, "session", s->c->session);
+    }
     if (!str_is_null(job->space)) {
         json_member_str(&w, "namespace", job->space);
     }
@@ -142,6 +146,11 @@ static status send(query_run_state *s, const http_call *call, error *err)
     http_answer answer;
     status result = api_send(s->c, call, &answer, err);
 
+    if (result == STATUS_OK) {
+        cli_session_note(s->c, &answer);
+    } else {
+        cli_session_note_failure(s->c, s->job->source.text, err);
+    }
     if (result == STATUS_UNAVAILABLE && (s->got_bytes || s->has_columns)) {
         result = find_reason(s, result, err);
     }
@@ -180,6 +189,8 @@ status query_run(cli *c, const query_job *job, query_outcome *ret_outcome, error
     query_run_state s = {.c = c, .job = job};
     query_outcome outcome = {.changed_rows = -1};
     int64_t started_ms = clock_mono_ms();
+
+    TRY(cli_session_prepare(c, job->source.text, err));
     const http_header headers[] = {{STR("Content-Type"), STR("application/json")}};
     http_call call = {
         .method = HTTP_POST,

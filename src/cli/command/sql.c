@@ -8,6 +8,7 @@
 
 #include "connect.h"
 #include "query.h"
+#include "session.h"
 #include "shell.h"
 #include "tarn/base/fs.h"
 #include "tarn/base/limits.h"
@@ -229,7 +230,7 @@ static status read_argument(const cli *c, bool *ret_stdin, error *err)
     return STATUS_OK;
 }
 
-static status run(cli *c, error *err)
+static status run_all(cli *c, error *err)
 {
     query_job job = {
         .space = invocation_get(&c->in, "namespace"),
@@ -248,6 +249,16 @@ static status run(cli *c, error *err)
         return shell_run(c, &job, err);
     }
     return run_file(c, &job, STR("-"), err);
+}
+
+static status run(cli *c, error *err)
+{
+    status result = run_all(c, err);
+
+    if (!c->reader_gone) {
+        cli_session_end(c);
+    }
+    return result;
 }
 
 const command command_sql = {

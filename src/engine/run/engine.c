@@ -371,7 +371,8 @@ static status run_in_session(run *r, error *err)
     r->space = r->request->space.size > 0 ? r->request->space
                : s->space != NULL         ? str_copy(r->a, str_c(s->space))
                                           : STR("main");
-    const str before = r->space;
+    r->branch = s->branch != NULL ? str_copy(r->a, str_c(s->branch)) : STR_NULL;
+    const str before[] = {r->space, r->branch};
     result = run_script(r, err);
     if (result != STATUS_OK) {
         transaction_fail(r);
@@ -383,8 +384,11 @@ static status run_in_session(run *r, error *err)
         session_end(r->e, s);
         return result;
     }
-    if (before.data != r->space.data) { /* USE */
+    if (before[0].data != r->space.data) { /* USE */
         session_set(&s->space, r->space);
+    }
+    if (before[1].data != r->branch.data) { /* SET branch */
+        session_set(&s->branch, r->branch);
     }
     if (r->own_prepared != NULL) { /* the first PREPARE */
         s->prepared = r->own_prepared;
