@@ -60,6 +60,7 @@ void error_clear(error *err)
 {
     err->kind = STATUS_OK;
     err->position = ERROR_NO_POSITION;
+    err->sqlstate[0] = '\0';
     err->message[0] = '\0';
     err->hint[0] = '\0';
     err->detail[0] = '\0';
@@ -163,4 +164,16 @@ void assert_failed(const char *condition, const char *file, int line)
     (void)fprintf(stderr, "tarn: broken invariant: %s (%s:%d)\n", condition, file, line);
     (void)fflush(stderr);
     abort();
+}
+
+void error_set_sqlstate(error *err, const char *sqlstate)
+{
+    if (err != NULL) {
+        put_text(err->sqlstate, sizeof(err->sqlstate), sqlstate);
+    }
+}
+
+const char *error_sqlstate(const error *err)
+{
+    return err->sqlstate[0] != '\0' ? err->sqlstate : status_describe(err->kind)->sqlstate;
 }

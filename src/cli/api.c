@@ -55,6 +55,8 @@ status api_error(const http_answer *answer, arena *a, error *err)
     }
     if (err != NULL) {
         err->position = (int)json_int64_or(json_get(said, "position"), ERROR_NO_POSITION);
+        str sqlstate = json_str_or(json_get(said, "sqlstate"), STR(""));
+        error_set_sqlstate(err, str_to_c(a, sqlstate));
     }
     return kind;
 }

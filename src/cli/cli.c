@@ -20,6 +20,9 @@
 
 static status write_all(cli *c, const char *bytes, size_t size, error *err)
 {
+    if (c->diversion != NULL) {
+        return size > 0 ? c->diversion->write(c->diversion->context, bytes, size, err) : STATUS_OK;
+    }
     while (size > 0) {
         ssize_t written = write(STDOUT_FILENO, bytes, size);
         if (written < 0 && errno == EINTR) {
@@ -63,6 +66,16 @@ status out_write(cli *c, const void *bytes, size_t size_bytes, error *err)
 status out_str(cli *c, str text, error *err)
 {
     return out_write(c, text.data, text.size, err);
+}
+
+int out_width(const cli *c)
+{
+    return c->diversion != NULL ? c->diversion->width : terminal_width(STDOUT_FILENO);
+}
+
+bool out_is_terminal(const cli *c)
+{
+    return c->diversion == NULL && terminal_is(STDOUT_FILENO);
 }
 
 /* ---- settings ---- */
@@ -111,7 +124,7 @@ char *context_data_path(cli *c, const char *name)
 
 /* ---- the global options ---- */
 
-static const struct {
+static const struct format_name {
     str name;
     output_format format;
 } formats[] = {
@@ -122,16 +135,31 @@ static const struct {
     {STR_INIT("parquet"), OUTPUT_PARQUET},
 };
 
-static void choose_format(cli *c)
+bool output_format_from(str name, output_format *ret_format)
 {
-    str name = invocation_get(&c->in, "output");
-
-    c->format = terminal_is(STDOUT_FILENO) ? OUTPUT_TABLE : OUTPUT_TSV;
     for (size_t i = 0; i < COUNT_OF(formats); i++) {
-        if (str_equal(name, formats[i].name)) {
-            c->format = formats[i].format;
+        if (str_equal_nocase(name, formats[i].name)) {
+            *ret_format = formats[i].format;
+            return true;
         }
     }
+    return false;
+}
+
+str output_format_name(output_format format)
+{
+    for (size_t i = 0; i < COUNT_OF(formats); i++) {
+        if (formats[i].format == format) {
+            return formats[i].name;
+        }
+    }
+    return STR("");
+}
+
+static void choose_format(cli *c)
+{
+    c->format = terminal_is(STDOUT_FILENO) ? OUTPUT_TABLE : OUTPUT_TSV;
+    (void)output_format_from(invocation_get(&c->in, "output"), &c->format);
 }
 
 static void choose_progress(cli *c)

@@ -21,7 +21,28 @@ typedef enum output_format {
     OUTPUT_PARQUET,
 } output_format;
 
+/* "table", "csv", …; case does not matter. */
+bool output_format_from(str name, output_format *ret_format);
+str output_format_name(output_format format);
+
 typedef enum progress_mode { PROGRESS_NONE, PROGRESS_TERMINAL, PROGRESS_JSON } progress_mode;
+
+typedef enum expand_mode { EXPAND_OFF, EXPAND_ON, EXPAND_AUTO } expand_mode;
+
+/* How tables look: the shell's \\pset. All zero: as everywhere else. */
+typedef struct result_look {
+    expand_mode expand; /* a row as a block of "name | value"; auto: where a table would be cut */
+    str null_text;      /* STR_NULL: NULL */
+    bool unfitted;      /* nothing is cut to the terminal's width */
+    bool no_rule;       /* below the names */
+} result_look;
+
+/* Where stdout's bytes go instead: a file, a program, a pager. */
+typedef struct out_diversion {
+    status (*write)(void *context, const char *bytes, size_t size, error *err);
+    void *context;
+    int width; /* of the terminal behind it; 0: none */
+} out_diversion;
 
 typedef struct connection connection; /* connect.h */
 
@@ -43,7 +64,9 @@ struct cli {
     char session[40];   /* id; empty: none is needed yet (session.h) */
     bool in_transaction, transaction_failed;
     buf pending;        /* stdout's bytes, not yet written */
-    bool reader_gone;   /* of stdout: ends the command quietly */
+    result_look look;
+    const out_diversion *diversion; /* NULL: stdout itself */
+    bool reader_gone;               /* of stdout: ends the command quietly */
     int tables_printed;
     bool in_shell;
     int exit_code; /* of a command that did its work and has bad news (checks failed: 6) */
@@ -63,6 +86,10 @@ status context_check_data(cli *c, error *err);
 status out_write(cli *c, const void *bytes, size_t size_bytes, error *err);
 status out_str(cli *c, str text, error *err);
 status out_flush(cli *c, error *err);
+/* Columns of the terminal that the output ends on; 0: none. */
+int out_width(const cli *c);
+/* On the terminal itself: nothing of it goes elsewhere. */
+bool out_is_terminal(const cli *c);
 
 /* ---- stderr (message.c) ---- */
 /* "tarn: message", the hint. With the statement the error points into: its line and a caret. */
@@ -86,5 +113,7 @@ status message_confirm(cli *c, error *err, const char *format, ...)
 extern _Atomic int interrupt_signal;
 void interrupt_catch(void);
 void interrupt_forget(void);
+/* From now on a second Ctrl-C is as gentle as the first: the shell stays. */
+void interrupt_keep(void);
 
 #endif

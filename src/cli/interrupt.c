@@ -5,10 +5,13 @@
 #include "context.h"
 
 _Atomic int interrupt_signal;
+static _Atomic bool keep;
 
 static void on_signal(int number)
 {
-    if (atomic_exchange(&interrupt_signal, number) != 0) {
+    int before = atomic_exchange(&interrupt_signal, number);
+
+    if (before != 0 && (before == SIGTERM || number != SIGINT || !keep)) {
         _exit(128 + number);
     }
 }
@@ -26,4 +29,9 @@ void interrupt_catch(void)
 void interrupt_forget(void)
 {
     atomic_store(&interrupt_signal, 0);
+}
+
+void interrupt_keep(void)
+{
+    keep = true;
 }

@@ -1,5 +1,6 @@
 /* The reference page (Markdown) and the man page, made from the tables. */
 #include "help.h"
+#include "shell.h"
 
 #include <string.h>
 
@@ -90,6 +91,25 @@ static void add_md_command(buf *out, const command *c)
     arena_free(scratch);
 }
 
+/* What the interactive shell knows besides SQL. */
+static void add_md_shell(buf *out)
+{
+    size_t count = 0;
+    const shell_command_info *list = shell_command_list(&count);
+
+    buf_add_c(out, "\nIn the shell:\n\n| command | does |\n|---|---|\n");
+    for (size_t i = 0; i < count; i++) {
+        buf_add_c(out, "| `");
+        for (const char *at = list[i].usage; *at != '\0'; at++) {
+            buf_add_c(out, *at == '|' ? "\\" : "");
+            buf_add_char(out, *at);
+        }
+        buf_add_c(out, "` | ");
+        add_md(out, list[i].help);
+        buf_add_c(out, " |\n");
+    }
+}
+
 void help_markdown(buf *out)
 {
     buf_add_c(
@@ -105,6 +125,9 @@ void help_markdown(buf *out)
     for (size_t i = 0; i < cli_command_count; i++) {
         if (!cli_commands[i]->hidden) {
             add_md_command(out, cli_commands[i]);
+            if (strcmp(cli_commands[i]->name, "sql") == 0) {
+                add_md_shell(out);
+            }
         }
     }
 }

@@ -56,6 +56,10 @@ static void add_advice(const cli *c, const error *err, buf *out)
         add_visible(out, str_c(err->hint));
         buf_add_char(out, '\n');
     }
+    if (c->verbose) {
+        buf_printf(out, "SQLSTATE %s (%s)\n", error_sqlstate(err),
+                   status_describe(err->kind)->code);
+    }
 }
 
 /* The line of the statement that `position` lies in, and a caret below it. A long line is cut on

@@ -1,12 +1,9 @@
 /* Rows on stdout: which writer a format has, and the plain ones (CSV, TSV, JSON). */
 #include "output.h"
 
-#include <unistd.h>
-
 #include "cell.h"
 #include "tarn/base/limits.h"
 #include "tarn/base/vec.h"
-#include "terminal.h"
 
 struct output {
     cli *c;
@@ -174,7 +171,7 @@ static str format_cell(arena *a, const json *value)
 
 status output_list(cli *c, const json *array, const list_column *columns, size_t count, error *err)
 {
-    output *o = output_create(c, terminal_width(STDOUT_FILENO));
+    output *o = output_create(c, out_width(c));
     output_column *heads = ARENA_ARRAY(c->memory, output_column, count);
     str *cells = ARENA_ARRAY(c->memory, str, count);
     arena *row = arena_child(c->memory);
@@ -205,7 +202,7 @@ status output_record(cli *c, const json *object, const list_column *columns, siz
         TRY(out_str(c, text, err));
         return out_str(c, STR("\n"), err);
     }
-    o = output_create(c, terminal_width(STDOUT_FILENO));
+    o = output_create(c, out_width(c));
     TRY(output_begin(o, heads, COUNT_OF(heads), err));
     for (size_t i = 0; i < count; i++) {
         const json *value = reach(object, columns[i].key);

@@ -11,15 +11,19 @@
 
 #define SAMPLE_ROWS 500
 #define SAMPLE_BYTES LIMIT_MIB
-#define NARROW 8     /* a column is cut down to this before columns are left out */
+#define NARROW 10    /* text is cut down to this before columns are left out */
+#define NAME_LEAST 5 /* of a name over shorter values */
 #define ELLIPSIS "…" /* stands for what was cut */
 
 typedef struct grid_column {
     str name; /* visible */
     bool right;
     bool shown;
-    bool gap; /* columns before this one are left out */
+    bool gap;   /* columns before this one are left out */
+    bool rigid; /* a part of a number or a time says less than nothing */
     int width;
+    int value_width; /* of the widest value */
+    int least;       /* it is not cut below this */
 } grid_column;
 
 typedef VEC(str *) row_list;
@@ -32,6 +36,8 @@ struct grid {
     size_t count;
     size_t hidden;
     bool sized;
+    bool expanded;
+    int64_t rows; /* written, where they are numbered */
     arena *sample_memory;
     row_list sample;
     size_t sample_bytes;
@@ -73,11 +79,26 @@ static bool is_number_type(str type)
     return str_starts_with_nocase(type, STR("DECIMAL(")) && str_find_char(type, '[') == STR_NPOS;
 }
 
+static bool is_time_type(str type)
+{
+    static const str names[] = {STR_INIT("DATE"), STR_INIT("TIME"), STR_INIT("BOOLEAN"),
+                                STR_INIT("UUID")};
+
+    for (size_t i = 0; i < COUNT_OF(names); i++) {
+        if (str_starts_with_nocase(type, names[i])) {
+            return str_find_char(type, '[') == STR_NPOS;
+        }
+    }
+    return false;
+}
+
 /* ---- what a cell looks like ---- */
 
 static void add_cell(const grid *g, buf *out, str cell)
 {
-    if (g->style == GRID_MD) {
+    if (cell_is_null(cell) && !str_is_null(g->c->look.null_text)) {
+        text_add_visible(out, g->c->look.null_text);
+    } else if (g->style == GRID_MD) {
         cell_add_md(out, cell);
     } else {
         cell_add_visible(out, cell);
@@ -94,7 +115,7 @@ static void add_spaces(buf *out, int count)
 static void add_padded(const grid *g, const grid_column *column, str text, bool dim)
 {
     int width = text_width(text);
-    bool cut = g->width > 0 && width > column->width;
+    bool cut = g->width > 0 && !g->c->look.unfitted && width > column->width;
 
     if (cut) {
         text = text_fit(text, column->width - 1);
@@ -202,6 +223,52 @@ static status write_rule(grid *g, const frame *f, const char *dash, error *err)
     return write_line(g, err);
 }
 
+/* ---- a row as a block ---- */
+
+static int widest_name(const grid *g)
+{
+    int width = 1;
+
+    for (size_t i = 0; i < g->count; i++) {
+        int own = text_width(g->columns[i].name);
+        width = own > width ? own : width;
+    }
+    return width;
+}
+
+/* "-[ row 3 ]----": as long as the names and a bit of the values. */
+static status write_block_rule(grid *g, int names, error *err)
+{
+    int length = names + 3 + 20;
+
+    buf_printf(g->line, "-[ row %lld ]", (long long)g->rows);
+    length = g->width > 0 && length > g->width ? g->width : length;
+    while (g->line->size < (size_t)length) {
+        buf_add_char(g->line, '-');
+    }
+    return write_line(g, err);
+}
+
+static status write_block(grid *g, const str *cells, error *err)
+{
+    int names = widest_name(g);
+
+    g->rows++;
+    TRY(write_block_rule(g, names, err));
+    for (size_t i = 0; i < g->count; i++) {
+        bool dim = g->c->color_out && cell_is_null(cells[i]);
+        buf_add_str(g->line, g->columns[i].name);
+        add_spaces(g->line, names - text_width(g->columns[i].name));
+        buf_add_c(g->line, dim ? " | \x1b[2m" : " | ");
+        buf_clear(g->cell);
+        add_cell(g, g->cell, cells[i]);
+        buf_add_str(g->line, buf_str(g->cell));
+        buf_add_c(g->line, dim ? "\x1b[0m" : "");
+        TRY(write_line(g, err));
+    }
+    return STATUS_OK;
+}
+
 /* ---- fitting ---- */
 
 static int separator_width(const grid *g)
@@ -209,7 +276,14 @@ static int separator_width(const grid *g)
     return g->style == GRID_TABLE ? 2 : 3;
 }
 
-/* Columns taken when none is wider than `cap`. */
+static int capped(const grid_column *column, int cap)
+{
+    int most = cap > column->least ? cap : column->least;
+
+    return column->width < most ? column->width : most;
+}
+
+/* Columns taken when none is wider than `cap`, or than what it needs at least. */
 static int total_width(const grid *g, int cap)
 {
     int total = g->style == GRID_TABLE ? -2 : 1;
@@ -217,7 +291,7 @@ static int total_width(const grid *g, int cap)
     for (size_t i = 0; i < g->count; i++) {
         const grid_column *column = &g->columns[i];
         if (column->shown) {
-            total += (column->width < cap ? column->width : cap) + separator_width(g);
+            total += capped(column, cap) + separator_width(g);
             total += column->gap ? 1 + separator_width(g) : 0;
         }
     }
@@ -228,7 +302,7 @@ static void hide_middle(grid *g)
 {
     size_t shown = g->count;
 
-    while (shown > 1 && total_width(g, NARROW) > g->width) {
+    while (shown > 1 && total_width(g, 0) > g->width) {
         size_t middle = shown / 2; /* of those that are left: the first half stays on the left */
         size_t seen = 0;
         for (size_t i = 0; i < g->count; i++) {
@@ -247,27 +321,44 @@ static void hide_middle(grid *g)
     g->hidden = g->count - shown;
 }
 
-static void fit(grid *g)
+static int widest_column(const grid *g)
 {
-    int cap = 0;
+    int width = 0;
 
     for (size_t i = 0; i < g->count; i++) {
-        cap = g->columns[i].width > cap ? g->columns[i].width : cap;
+        width = g->columns[i].width > width ? g->columns[i].width : width;
     }
-    if (total_width(g, cap) <= g->width) {
-        return;
+    return width;
+}
+
+static void set_least(grid_column *column)
+{
+    int values = column->value_width > 0 ? column->value_width : 1;
+    int name = text_width(column->name) < NAME_LEAST ? text_width(column->name) : NAME_LEAST;
+    int least = column->rigid || values < NARROW ? values : NARROW;
+
+    column->least = least > name ? least : name;
+    column->least = column->least < column->width ? column->least : column->width;
+}
+
+static void fit(grid *g)
+{
+    int cap = widest_column(g);
+
+    for (size_t i = 0; i < g->count; i++) {
+        set_least(&g->columns[i]);
     }
-    if (total_width(g, NARROW) > g->width) {
+    if (total_width(g, 0) > g->width) {
         hide_middle(g);
     }
-    while (cap > NARROW && total_width(g, cap) > g->width) {
+    while (cap > 2 && total_width(g, cap) > g->width) {
         cap--;
     }
-    cap = cap < 2 ? 2 : cap;
     for (size_t i = 0; i < g->count; i++) {
-        if (g->columns[i].width > cap) {
-            g->columns[i].width = cap;
-        }
+        grid_column *column = &g->columns[i];
+        int room = g->width - (g->style == GRID_TABLE ? 0 : 4); /* of a column that stands alone */
+        int width = capped(column, cap);
+        column->width = width <= room ? width : room > 2 ? room : 2;
     }
 }
 
@@ -285,10 +376,12 @@ status grid_begin(grid *g, const output_column *columns, size_t count, error *er
         } else {
             text_add_visible(name, columns[i].name);
         }
-        g->columns[i] = (grid_column){.name = buf_str(name),
-                                      .right = is_number_type(columns[i].type),
-                                      .shown = true,
-                                      .width = text_width(buf_str(name))};
+        g->columns[i] =
+            (grid_column){.name = buf_str(name),
+                          .right = is_number_type(columns[i].type),
+                          .rigid = is_number_type(columns[i].type) || is_time_type(columns[i].type),
+                          .shown = true,
+                          .width = text_width(buf_str(name))};
         if (g->columns[i].width < (g->style == GRID_MD ? 3 : 1)) {
             g->columns[i].width = g->style == GRID_MD ? 3 : 1;
         }
@@ -302,6 +395,9 @@ static void measure(grid *g, const str *cells)
         buf_clear(g->cell);
         add_cell(g, g->cell, cells[i]);
         int width = text_width(buf_str(g->cell));
+        if (width > g->columns[i].value_width) {
+            g->columns[i].value_width = width;
+        }
         if (width > g->columns[i].width) {
             g->columns[i].width = width;
         }
@@ -320,20 +416,31 @@ static status write_head(grid *g, error *err)
     case GRID_MD:
         return write_rule(g, &(frame){"|", "|", "|"}, "-", err);
     default:
-        return write_rule(g, &(frame){"", "  ", ""}, "-", err);
+        return g->c->look.no_rule ? STATUS_OK : write_rule(g, &(frame){"", "  ", ""}, "-", err);
     }
+}
+
+static status write_row(grid *g, const str *cells, error *err)
+{
+    return g->expanded ? write_block(g, cells, err) : write_cells(g, cells, err);
 }
 
 /* The sample is complete: widths are settled, and it is printed. */
 static status settle(grid *g, error *err)
 {
+    bool fits = g->width == 0 || total_width(g, widest_column(g)) <= g->width;
+
     g->sized = true;
-    if (g->width > 0) {
-        fit(g);
+    g->expanded = g->style != GRID_MD &&
+                  (g->c->look.expand == EXPAND_ON || (g->c->look.expand == EXPAND_AUTO && !fits));
+    if (!g->expanded) {
+        if (!fits && !g->c->look.unfitted) {
+            fit(g);
+        }
+        TRY(write_head(g, err));
     }
-    TRY(write_head(g, err));
     for (size_t i = 0; i < g->sample.count; i++) {
-        TRY(write_cells(g, g->sample.items[i], err));
+        TRY(write_row(g, g->sample.items[i], err));
     }
     g->sample.count = 0;
     arena_free(g->sample_memory);
@@ -344,7 +451,7 @@ static status settle(grid *g, error *err)
 status grid_row(grid *g, const str *cells, error *err)
 {
     if (g->sized) {
-        return write_cells(g, cells, err);
+        return write_row(g, cells, err);
     }
     str *kept = ARENA_ARRAY(g->sample_memory, str, g->count);
     for (size_t i = 0; i < g->count; i++) {
@@ -362,5 +469,6 @@ status grid_end(grid *g, error *err)
     if (!g->sized) {
         TRY(settle(g, err));
     }
-    return g->style == GRID_BOX ? write_rule(g, &(frame){"└", "┴", "┘"}, "─", err) : STATUS_OK;
+    return g->style == GRID_BOX && !g->expanded ? write_rule(g, &(frame){"└", "┴", "┘"}, "─", err)
+                                                : STATUS_OK;
 }

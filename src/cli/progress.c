@@ -6,12 +6,11 @@
 #include <unistd.h>
 
 #include "tarn/base/clock.h"
-#include "tarn/base/thread.h"
 #include "tarn/codec/json.h"
 
 #define TERMINAL_TICK_MS 100
 #define JSON_TICK_MS 500
-#define BEGIN_AFTER_MS 300 /* what is quicker needs no line */
+#define BEGIN_AFTER_MS 300
 
 static void write_out(const buf *line)
 {
@@ -46,6 +45,9 @@ static void draw(progress *p, buf *line, int64_t elapsed_ms)
         add_bytes(line, p->total);
         buf_printf(line, " (%" PRId64 " %%)", done * 100 / p->total);
     }
+    if (p->rows > 0) {
+        buf_printf(line, " %" PRId64 " rows", p->rows);
+    }
     buf_printf(line, ", %.1f s", (double)elapsed_ms / 1000.0);
 }
 
@@ -57,6 +59,9 @@ static void draw_json(progress *p, buf *line, int64_t elapsed_ms)
     json_begin_object(&w);
     json_member_c(&w, "phase", p->phase);
     json_member_int(&w, "bytes", p->done);
+    if (p->rows > 0) {
+        json_member_int(&w, "rows", p->rows);
+    }
     if (p->total > 0) {
         json_member_int(&w, "total_bytes", p->total);
     }
@@ -73,7 +78,7 @@ static void tick(progress *p)
     buf_init(&line, 4096);
     if (p->mode == PROGRESS_JSON) {
         draw_json(p, &line, elapsed_ms);
-    } else if (elapsed_ms >= BEGIN_AFTER_MS) {
+    } else if (elapsed_ms >= p->begin_after_ms) {
         draw(p, &line, elapsed_ms);
     }
     write_out(&line);
@@ -83,15 +88,21 @@ static void tick(progress *p)
 static void run(void *context)
 {
     progress *p = context;
-    int64_t next_ms = p->started_ms;
+    int64_t interval_ms = p->mode == PROGRESS_JSON ? JSON_TICK_MS : TERMINAL_TICK_MS;
+    int64_t next_ms = p->started_ms + (p->mode == PROGRESS_JSON ? 0 : p->begin_after_ms);
 
+    mutex_lock(&p->lock);
     while (!p->stop) {
         if (clock_mono_ms() >= next_ms) {
+            mutex_unlock(&p->lock);
             tick(p);
-            next_ms += p->mode == PROGRESS_JSON ? JSON_TICK_MS : TERMINAL_TICK_MS;
+            mutex_lock(&p->lock);
+            next_ms += interval_ms;
+        } else {
+            (void)cond_wait_until(&p->stopped, &p->lock, next_ms * 1000000);
         }
-        clock_sleep_ms(20);
     }
+    mutex_unlock(&p->lock);
 }
 
 void progress_start(cli *c, progress *p, const char *phase, int64_t total_bytes)
@@ -99,11 +110,14 @@ void progress_start(cli *c, progress *p, const char *phase, int64_t total_bytes)
     p->mode = c->progress;
     p->phase = phase;
     p->total = total_bytes;
+    p->begin_after_ms = p->begin_after_ms > 0 ? p->begin_after_ms : BEGIN_AFTER_MS;
     p->started_ms = clock_mono_ms();
     if (p->mode == PROGRESS_NONE) {
         return;
     }
-    thread *t = ARENA_NEW(c->lifetime, thread);
+    mutex_init(&p->lock);
+    cond_init(&p->stopped);
+    thread *t = ARENA_NEW(c->memory, thread);
     if (thread_start(t, "progress", run, p, NULL) == STATUS_OK) {
         p->thread = t;
     }
@@ -114,12 +128,17 @@ void progress_stop(progress *p)
     if (p->thread == NULL) {
         return;
     }
+    mutex_lock(&p->lock);
     p->stop = true;
+    cond_signal(&p->stopped);
+    mutex_unlock(&p->lock);
     thread_join(p->thread);
     p->thread = NULL;
+    cond_release(&p->stopped);
+    mutex_release(&p->lock);
     if (p->mode == PROGRESS_JSON) {
         tick(p);
-    } else if (clock_mono_ms() - p->started_ms >= BEGIN_AFTER_MS) {
+    } else if (clock_mono_ms() - p->started_ms >= p->begin_after_ms) {
         ssize_t written = write(STDERR_FILENO, "\r\x1b[K", 4);
         (void)written;
     }

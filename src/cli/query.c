@@ -2,16 +2,14 @@
  * formats are the server's bytes, passed on as they come. */
 #include "query.h"
 
-#include <unistd.h>
-
 #include "cell.h"
 #include "connect.h"
 #include "output.h"
+#include "progress.h"
 #include "rows_stream.h"
 #include "session.h"
 #include "tarn/base/clock.h"
 #include "tarn/base/limits.h"
-#include "terminal.h"
 
 typedef struct query_run_state {
     cli *c;
@@ -21,7 +19,10 @@ typedef struct query_run_state {
     bool is_plan; /* of EXPLAIN: drawn by the server, shown as it is */
     bool got_bytes;
     char last; /* byte that was passed on */
+    progress progress;
 } query_run_state;
+
+#define PROGRESS_AFTER_MS 1000 /* what is quicker needs none */
 
 /* ---- the request ---- */
 
@@ -60,6 +61,14 @@ static str format_body(const query_run_state *s)
 
 /* ---- the answer ---- */
 
+/* Rows on a terminal and a line that tells of them do not go together. */
+static void rows_come(query_run_state *s)
+{
+    if (out_is_terminal(s->c)) {
+        progress_stop(&s->progress);
+    }
+}
+
 static status on_begin(void *context, const json *head, error *err)
 {
     query_run_state *s = context;
@@ -71,6 +80,7 @@ static status on_begin(void *context, const json *head, error *err)
         columns[i].name = json_str_or(json_get(json_at(list, i), "name"), STR(""));
         columns[i].type = json_str_or(json_get(json_at(list, i), "type"), STR(""));
     }
+    rows_come(s);
     s->has_columns = count > 0;
     s->is_plan =
         count == 2 && str_equal(columns[0].name, STR("explain_key")) && s->c->format != OUTPUT_MD;
@@ -104,6 +114,7 @@ static status on_row(void *context, const str *cells, size_t count, error *err)
 {
     query_run_state *s = context;
 
+    s->progress.rows++;
     if (s->is_plan && count == 2) {
         return show_plan(s, cells[1], err);
     }
@@ -113,7 +124,10 @@ static status on_row(void *context, const str *cells, size_t count, error *err)
 static status pass_on(void *context, const void *bytes, size_t size_bytes, error *err)
 {
     query_run_state *s = context;
+
+    rows_come(s);
     s->got_bytes = true;
+    s->progress.done += (int64_t)size_bytes;
     s->last = size_bytes > 0 ? ((const char *)bytes)[size_bytes - 1] : s->last;
     return out_write(s->c, bytes, size_bytes, err);
 }
@@ -141,13 +155,12 @@ static status find_reason(query_run_state *s, status otherwise, error *err)
     return otherwise;
 }
 
-static status send(query_run_state *s, const http_call *call, error *err)
+static status send(query_run_state *s, const http_call *call, http_answer *ret_answer, error *err)
 {
-    http_answer answer;
-    status result = api_send(s->c, call, &answer, err);
+    status result = api_send(s->c, call, ret_answer, err);
 
     if (result == STATUS_OK) {
-        cli_session_note(s->c, &answer);
+        cli_session_note(s->c, ret_answer);
     } else {
         cli_session_note_failure(s->c, s->job->source.text, err);
     }
@@ -172,10 +185,12 @@ static status run_for_people(query_run_state *s, http_call *call, query_outcome 
     rows_stream *stream = rows_stream_create(s->c->memory, &handler);
     const json *document = NULL;
 
-    s->out = output_create(s->c, terminal_width(STDOUT_FILENO));
+    http_answer answer;
+
+    s->out = output_create(s->c, out_width(s->c));
     call->write = rows_stream_feed;
     call->write_context = stream;
-    TRY(send(s, call, err));
+    TRY(send(s, call, &answer, err));
     TRY(rows_stream_end(stream, &document, err));
     if (s->has_columns && !s->is_plan) {
         TRY(output_end(s->out, err));
@@ -184,9 +199,27 @@ static status run_for_people(query_run_state *s, http_call *call, query_outcome 
     return STATUS_OK;
 }
 
+/* The server's bytes as they are; how many rows they hold, its headers tell. */
+static status run_for_programs(query_run_state *s, http_call *call, query_outcome *outcome,
+                               error *err)
+{
+    http_answer answer;
+
+    call->write = pass_on;
+    call->write_context = s;
+    TRY(send(s, call, &answer, err));
+    if (s->c->format == OUTPUT_JSON && s->got_bytes && s->last != '\n') {
+        TRY(out_str(s->c, STR("\n"), err));
+    }
+    outcome->rows = -1;
+    (void)str_to_int64(http_answer_header(&answer, "X-Row-Count"), &outcome->rows, NULL);
+    (void)str_to_int64(http_answer_header(&answer, "X-Changed-Rows"), &outcome->changed_rows, NULL);
+    return STATUS_OK;
+}
+
 status query_run(cli *c, const query_job *job, query_outcome *ret_outcome, error *err)
 {
-    query_run_state s = {.c = c, .job = job};
+    query_run_state s = {.c = c, .job = job, .progress = {.begin_after_ms = PROGRESS_AFTER_MS}};
     query_outcome outcome = {.changed_rows = -1};
     int64_t started_ms = clock_mono_ms();
 
@@ -201,16 +234,11 @@ status query_run(cli *c, const query_job *job, query_outcome *ret_outcome, error
     };
     bool for_people = strcmp(wire_formats[c->format], "json") == 0;
 
-    if (for_people) {
-        TRY(run_for_people(&s, &call, &outcome, err));
-    } else {
-        call.write = pass_on;
-        call.write_context = &s;
-        TRY(send(&s, &call, err));
-        if (c->format == OUTPUT_JSON && s.got_bytes && s.last != '\n') {
-            TRY(out_str(c, STR("\n"), err));
-        }
-    }
+    progress_start(c, &s.progress, "running", 0);
+    status result = for_people ? run_for_people(&s, &call, &outcome, err)
+                               : run_for_programs(&s, &call, &outcome, err);
+    progress_stop(&s.progress);
+    TRY(result);
     outcome.elapsed_ms = clock_mono_ms() - started_ms;
     *ret_outcome = outcome;
     return STATUS_OK;

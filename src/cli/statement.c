@@ -2,6 +2,8 @@
  * dollar quotes, comments. The server's parser judges the rest. */
 #include "query.h"
 
+#include "tarn/base/limits.h"
+
 /* Behind what begins at `at` and ends with `mark`; a doubled mark is part of it. */
 static size_t skip_quoted(str s, size_t at, char mark)
 {
@@ -153,6 +155,70 @@ bool query_next_statement(str script, size_t *at, str *ret_statement, bool *ret_
     *ret_statement = str_slice(script, start, end);
     *ret_complete = false;
     return true;
+}
+
+size_t query_skip_token(str text, size_t at, bool *ret_blank)
+{
+    size_t behind = skip_nothing(text, at);
+
+    *ret_blank = behind != at;
+    return *ret_blank ? behind : skip_token(text, at);
+}
+
+size_t query_find_command(str text)
+{
+    bool blank;
+
+    for (size_t at = 0; at < text.size; at = query_skip_token(text, at, &blank)) {
+        if (text.data[at] == '\\') {
+            return at;
+        }
+    }
+    return STR_NPOS;
+}
+
+/* With a character behind the end, a string that ends there is told from one that goes on. */
+char query_open_mark(str text)
+{
+    arena *scratch = arena_create();
+    str longer = str_concat(scratch, text, STR("\n"));
+    char open = 0;
+    int depth = 0;
+    bool blank;
+
+    for (size_t at = 0; at < text.size && open == 0;) {
+        size_t behind = query_skip_token(longer, at, &blank);
+        char c = text.data[at];
+        depth += c == '(' ? 1 : 0;
+        depth -= c == ')' && depth > 0 ? 1 : 0;
+        if (behind > text.size && blank && c == '/') {
+            open = '*';
+        } else if (behind > text.size && !blank && (c == '\'' || c == '"' || c == '$')) {
+            open = c;
+        } else if (behind > text.size && (c == 'e' || c == 'E')) {
+            open = '\'';
+        }
+        at = behind;
+    }
+    arena_free(scratch);
+    return open != 0 ? open : depth > 0 ? '(' : 0;
+}
+
+str query_one_line(str statement, arena *a)
+{
+    buf *line = buf_in(a, LIMIT_SQL_TEXT);
+    bool blank;
+
+    for (size_t at = 0; at < statement.size;) {
+        size_t behind = query_skip_token(statement, at, &blank);
+        if (!blank) {
+            buf_add_str(line, str_slice(statement, at, behind));
+        } else if (line->size > 0 && line->data[line->size - 1] != ' ') {
+            buf_add_char(line, ' ');
+        }
+        at = behind;
+    }
+    return str_trim(buf_str(line));
 }
 
 str query_used_namespace(str statement)

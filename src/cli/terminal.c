@@ -21,6 +21,16 @@ int terminal_width(int fd)
     return size.ws_col;
 }
 
+int terminal_height(int fd)
+{
+    struct winsize size = {0};
+
+    if (!terminal_is(fd) || ioctl(fd, TIOCGWINSZ, &size) != 0) {
+        return 0;
+    }
+    return size.ws_row;
+}
+
 bool terminal_color(int fd, str when)
 {
     const char *term = getenv("TERM");

@@ -10,6 +10,7 @@
 bool terminal_is(int fd);
 /* Columns of the terminal behind fd; 0 where there is none or it does not say. */
 int terminal_width(int fd);
+int terminal_height(int fd);
 /* auto: on a terminal, unless NO_COLOR or TERM=dumb. `when` may be STR_NULL: auto. */
 bool terminal_color(int fd, str when);
 

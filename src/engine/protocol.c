@@ -185,6 +185,7 @@ void wire_put_error(buf *out, const error *failure, bool is_fatal)
     wire_put_str(out, str_c(failure->message));
     wire_put_str(out, str_c(failure->hint));
     wire_put_str(out, str_c(failure->detail));
+    wire_put_str(out, str_c(failure->sqlstate));
 }
 
 static void copy_text(char *to, size_t size, str text)
@@ -204,4 +205,5 @@ void wire_get_error(str payload, error *ret_failure, bool *ret_is_fatal)
     copy_text(ret_failure->message, sizeof(ret_failure->message), wire_get_str(&r));
     copy_text(ret_failure->hint, sizeof(ret_failure->hint), wire_get_str(&r));
     copy_text(ret_failure->detail, sizeof(ret_failure->detail), wire_get_str(&r));
+    copy_text(ret_failure->sqlstate, sizeof(ret_failure->sqlstate), wire_get_str(&r));
 }

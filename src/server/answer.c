@@ -42,6 +42,7 @@ void error_format_json(const error *err, str request_id, json_writer *w)
 
     json_begin_object(w);
     json_member_c(w, "code", info->code);
+    json_member_c(w, "sqlstate", error_sqlstate(err));
     json_member_c(w, "type", info->iceberg_type);
     json_member_c(w, "message", err->message);
     json_member_c(w, "detail", err->detail);

@@ -21,6 +21,7 @@ status query_post(call *c, error *err);
 status queries_get(call *c, error *err);
 status query_get(call *c, error *err);
 status query_delete(call *c, error *err);
+status functions_get(call *c, error *err);
 status sessions_post(call *c, error *err);
 status sessions_get(call *c, error *err);
 status session_delete(call *c, error *err);

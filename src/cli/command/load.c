@@ -1,5 +1,7 @@
 /* tarn load: files into a table. The bytes are streamed to the server file by file; then one commit
  * makes all of them visible, or none. The server never sees a path. */
+#include "load.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -63,6 +65,7 @@ typedef struct source {
 
 typedef struct load {
     cli *c;
+    const load_options *options;
     source *sources;
     size_t count;
     str id;
@@ -102,10 +105,10 @@ static status open_sources(load *l, int64_t *ret_total, error *err)
     cli *c = l->c;
     *ret_total = 0;
 
-    l->count = c->in.arguments.count - 1;
+    l->count = l->options->source_count;
     l->sources = ARENA_ARRAY(c->memory, source, l->count);
     for (size_t i = 0; i < l->count; i++) {
-        TRY(open_source(c, c->in.arguments.items[i + 1], &l->sources[i], err));
+        TRY(open_source(c, l->options->sources[i], &l->sources[i], err));
         bool known = l->sources[i].size_bytes >= 0 && *ret_total >= 0;
         *ret_total = known ? *ret_total + l->sources[i].size_bytes : -1;
     }
@@ -163,9 +166,8 @@ static status send_file(load *l, size_t index, error *err)
 
 /* ---- the commit ---- */
 
-static void member_option(const cli *c, json_writer *w, const char *name, const char *member)
+static void member_option(json_writer *w, const char *member, str value)
 {
-    str value = invocation_get(&c->in, name);
     if (!str_is_null(value)) {
         json_member_str(w, member, value);
     }
@@ -174,19 +176,20 @@ static void member_option(const cli *c, json_writer *w, const char *name, const 
 static status commit(load *l, const json **ret_answer, error *err)
 {
     cli *c = l->c;
+    const load_options *o = l->options;
     buf *body = buf_in(c->memory, LIMIT_MIB);
     json_writer w;
 
     json_writer_init(&w, body);
     json_begin_object(&w);
-    json_member_str(&w, "table", c->in.arguments.items[0]);
-    member_option(c, &w, "namespace", "namespace");
-    member_option(c, &w, "format", "format");
-    member_option(c, &w, "mode", "mode");
-    member_option(c, &w, "partition-by", "partition_by");
-    member_option(c, &w, "columns", "columns");
-    member_option(c, &w, "csv-delimiter", "csv_delimiter");
-    json_member_bool(&w, "create", !invocation_has(&c->in, "no-create"));
+    json_member_str(&w, "table", o->table);
+    member_option(&w, "namespace", o->space);
+    member_option(&w, "format", o->format);
+    member_option(&w, "mode", o->mode);
+    member_option(&w, "partition_by", o->partition_by);
+    member_option(&w, "columns", o->columns);
+    member_option(&w, "csv_delimiter", o->csv_delimiter);
+    json_member_bool(&w, "create", !o->no_create);
     json_end_object(&w);
     TRY(buf_check(body, "options of the load", err));
     const str id[] = {l->id};
@@ -235,27 +238,46 @@ static status print_result(cli *c, const json *answer, error *err)
     return output_record(c, answer, columns, COUNT_OF(columns), err);
 }
 
-static status run(cli *c, error *err)
+status load_files(cli *c, const load_options *wanted, const json **ret_answer, error *err)
 {
-    load l = {.c = c};
-    const json *answer = NULL;
+    load l = {.c = c, .options = wanted};
     int64_t total = 0;
 
+    *ret_answer = NULL;
     TRY(open_sources(&l, &total, err));
     if (c->dry_run) {
         message_note(c, "would load %zu files, %" PRId64 " bytes, into %.*s", l.count, total,
-                     STR_ARG(c->in.arguments.items[0]));
+                     STR_ARG(wanted->table));
         return STATUS_OK;
     }
     TRY(connection_open(c, err));
     progress_start(c, &l.progress, "sending", total);
-    status result = send_all(&l, &answer, err);
+    status result = send_all(&l, ret_answer, err);
     progress_stop(&l.progress);
     if (result != STATUS_OK) {
         forget(&l);
-        return result;
     }
-    return print_result(c, answer, err);
+    return result;
+}
+
+static status run(cli *c, error *err)
+{
+    const load_options given = {
+        .table = c->in.arguments.items[0],
+        .space = invocation_get(&c->in, "namespace"),
+        .format = invocation_get(&c->in, "format"),
+        .mode = invocation_get(&c->in, "mode"),
+        .partition_by = invocation_get(&c->in, "partition-by"),
+        .columns = invocation_get(&c->in, "columns"),
+        .csv_delimiter = invocation_get(&c->in, "csv-delimiter"),
+        .no_create = invocation_has(&c->in, "no-create"),
+        .sources = c->in.arguments.items + 1,
+        .source_count = c->in.arguments.count - 1,
+    };
+    const json *answer = NULL;
+
+    TRY(load_files(c, &given, &answer, err));
+    return answer != NULL ? print_result(c, answer, err) : STATUS_OK;
 }
 
 const command command_load = {

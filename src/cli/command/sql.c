@@ -266,7 +266,8 @@ const command command_sql = {
     .summary = "run SQL: from -c, -f, stdin, or in an interactive shell",
     .details =
         "Statements run one after another; the first error ends the script. Results go to stdout in "
-        "the format of -o.",
+        "the format of -o.\nOn a terminal, without -c and -f, it is a shell: history, completion, "
+        "and commands that begin with a backslash.\n-v adds the SQLSTATE to an error.",
     ARGUMENTS(arguments),
     OPTIONS(options),
     EXAMPLES(examples),

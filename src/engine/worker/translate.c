@@ -115,6 +115,57 @@ static const word_row word_rows[] = {
      STATUS_CANCELLED},
 };
 
+/* What programs tell apart by SQLSTATE and the kinds do not. The first row that fits decides; an empty type fits all,
+ * and so do empty words. */
+typedef struct state_row {
+    str type;
+    str words;
+    const char *sqlstate;
+} state_row;
+
+static const state_row state_rows[] = {
+    {STR_INIT("Divide by Zero"), STR_INIT(""), "22012"},
+    {STR_INIT(""), STR_INIT("ivision by zero"), "22012"},
+    {STR_INIT("Constraint"), STR_INIT("NOT NULL"), "23502"},
+    {STR_INIT("Conversion"), STR_INIT("out of range"), "22003"},
+    {STR_INIT("Conversion"), STR_INIT("cannot be cast because the value"), "22003"},
+    {STR_INIT("Conversion"), STR_INIT("timestamp"), "22007"},
+    {STR_INIT("Conversion"), STR_INIT("date field value"), "22007"},
+    {STR_INIT("Conversion"), STR_INIT("date \""), "22007"},
+    {STR_INIT("Conversion"), STR_INIT("time field value"), "22007"},
+    {STR_INIT("Out of Range"), STR_INIT(""), "22003"},
+    {STR_INIT(""), STR_INIT("More than one row returned by a subquery"), "21000"},
+    {STR_INIT(""), STR_INIT("invalid regular expression"), "2201B"},
+    {STR_INIT(""), STR_INIT("Invalid regular expression"), "2201B"},
+    {STR_INIT("Binder"), STR_INIT("mbiguous reference to column"), "42702"},
+    {STR_INIT("Binder"), STR_INIT("uplicate alias"), "42712"},
+    {STR_INIT("Binder"), STR_INIT("GROUP BY"), "42803"},
+    {STR_INIT("Binder"), STR_INIT("cannot contain aggregates"), "42803"},
+    {STR_INIT("Binder"), STR_INIT("aggregate function calls cannot be nested"), "42803"},
+    {STR_INIT("Binder"), STR_INIT("cannot contain window functions"), "42P20"},
+    {STR_INIT("Binder"), STR_INIT("window function calls cannot be nested"), "42P20"},
+    {STR_INIT("Binder"), STR_INIT("term out of range"), "42P10"},
+    {STR_INIT("Binder"), STR_INIT("same number of result columns"), "42601"},
+    {STR_INIT("Binder"), STR_INIT("Could not choose a best candidate"), "42725"},
+    {STR_INIT("Catalog"), STR_INIT("Type with name"), "42704"},
+    {STR_INIT("Catalog"), STR_INIT("Collation with name"), "42704"},
+    {STR_INIT("Invalid Input"), STR_INIT("prepared statement parameter"), "42P02"},
+    {STR_INIT("Invalid Input"), STR_INIT("parameters, but none were supplied"), "42P02"},
+};
+
+static const char *state_of(const raw_error *raw)
+{
+    for (size_t i = 0; i < COUNT_OF(state_rows); i++) {
+        const state_row *row = &state_rows[i];
+
+        if ((row->type.size == 0 || str_equal_nocase(raw->type, row->type)) &&
+            (row->words.size == 0 || str_find(raw->text, row->words) != STR_NPOS)) {
+            return row->sqlstate;
+        }
+    }
+    return "";
+}
+
 static status kind_of(const raw_error *raw, bool *ret_is_fatal)
 {
     *ret_is_fatal = false;
@@ -519,6 +570,8 @@ bool translate_error(str folder, str sql, const char *message, error *ret_error)
     }
     if (ret_error->kind == STATUS_CANCELLED) {
         (void)error_set(ret_error, STATUS_CANCELLED, "the query was cancelled");
+    } else {
+        error_set_sqlstate(ret_error, state_of(&raw));
     }
     if (raw.position >= 0 && (size_t)raw.position <= sql.size) {
         ret_error->position = raw.position;

@@ -115,6 +115,9 @@ static void set_totals(query_answer *a, const query_result *r,
     for (size_t i = 0; i < COUNT_OF(trailer_names); i++) {
         set(a->c->x, trailer_names[i], str_printf(a->c->a, "%" PRId64, values[i]));
     }
+    if (r->changed_rows >= 0 && !a->streaming) {
+        set(a->c->x, "X-Changed-Rows", str_printf(a->c->a, "%" PRId64, r->changed_rows));
+    }
 }
 
 static status finish(query_answer *a, const query_result *r, error *err)

@@ -86,6 +86,7 @@ status status_from_code(const char *code, size_t size);
 typedef struct error {
     status kind;
     int position;       /* byte offset in the statement or document, or ERROR_NO_POSITION */
+    char sqlstate[6];   /* where it says more than the kind's own; else empty */
     char message[1024]; /* lower case, no full stop: kind and quoted name, the reason */
     char hint[512];     /* a sentence, or empty */
     char detail[512];   /* more about the circumstances, or empty */
@@ -113,6 +114,11 @@ __attribute__((format(printf, 2, 3))) void error_context(error *err, const char 
 /* Adds the cure, as a sentence: "Did you mean \"amount\"?". `err` may be NULL. */
 __attribute__((format(printf, 2, 3))) void error_hint(error *err, const char *format, ...);
 __attribute__((format(printf, 2, 3))) void error_detail(error *err, const char *format, ...);
+
+/* A finer SQLSTATE than the kind's: "22012", five characters. `err` may be NULL. */
+void error_set_sqlstate(error *err, const char *sqlstate);
+/* The finer one, or the kind's. */
+const char *error_sqlstate(const error *err);
 
 #define TRY(call)                       \
     do {                                \

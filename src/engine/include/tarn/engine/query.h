@@ -105,6 +105,17 @@ status engine_get_query(engine *e, str principal_id, str id, arena *a, query_inf
  * is given. */
 status engine_cancel_query(engine *e, str principal_id, str id, error *err);
 
+/* A function that SQL may call. */
+typedef struct engine_function {
+    str name;
+    str kind; /* "scalar", "aggregate", "table", "macro", … */
+    str call; /* "date_trunc(part, ts)" */
+    str description;
+} engine_function;
+/* By name. */
+status engine_list_functions(engine *e, str principal_id, const worker_cancel *cancel, arena *a,
+                             engine_function **ret_list, size_t *ret_count, error *err);
+
 typedef struct engine_stats {
     int64_t queries, failed, cancelled, unpruned, files_considered, files_skipped;
     int64_t sessions; /* open ones */
