@@ -17,6 +17,7 @@ def values_go_by_position_and_by_name():
               [[7, "2020-02-01"]])
         equal(client.rows("PREPARE a AS SELECT list_sum($1), $2.k; EXECUTE a([1, 2, -5], {'k': 'v'})"), [[-2, "v"]])
         equal(client.rows("PREPARE a AS SELECT $1 + $2; EXECUTE a($1, 2)", params=[40]), [[42]])
+        equal(client.rows("PREPARE a AS SELECT $1.upper(), $1[1:2]; EXECUTE a('text')"), [["TEXT", "te"]])
         equal(client.rows("PREPARE a AS SELECT $x IS NULL, typeof($y); EXECUTE a(x := NULL, y := 1::TINYINT)"),
               [[True, "TINYINT"]])
 

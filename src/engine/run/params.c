@@ -248,6 +248,14 @@ status params_edit(const token_list *list, token_range range, const json *params
     return STATUS_OK;
 }
 
+/* "?.upper()" is a function of the value, which then needs brackets. */
+static str bracketed(const token_list *list, token_range range, size_t at, str sql, arena *a)
+{
+    bool follows = at + 1 < range.to &&
+                   (token_is_symbol(list, at + 1, '.') || token_is_symbol(list, at + 1, '['));
+    return follows ? str_printf(a, "(%.*s)", STR_ARG(sql)) : sql;
+}
+
 status params_edit_values(const token_list *list, token_range range, const param_value *values,
                           size_t count, arena *a, edit_list *edits, error *err)
 {
@@ -264,9 +272,10 @@ status params_edit_values(const token_list *list, token_range range, const param
         if (at == count) {
             return no_value(list, i, name, "Give it behind EXECUTE.", err);
         }
-        vec_push(
-            a, edits,
-            ((edit){.from = list->items[i].from, .to = list->items[i].to, .text = values[at].sql}));
+        vec_push(a, edits,
+                 ((edit){.from = list->items[i].from,
+                         .to = list->items[i].to,
+                         .text = bracketed(list, range, i, values[at].sql, a)}));
     }
     return STATUS_OK;
 }
