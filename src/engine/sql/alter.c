@@ -504,10 +504,6 @@ status parser_comment(parser *p, statement *st)
     c->text = STR_NULL;
     if (parser_skip(p, "column")) {
         c->kind = CHANGE_COLUMN_COMMENT;
-    } else if (parser_is(p, "view")) {
-        return parser_place(
-            p, parser_position(p),
-            error_set(p->err, STATUS_UNSUPPORTED, "COMMENT ON VIEW is not supported"));
     } else {
         st->on_view = parser_skip(p, "view");
         TRY(st->on_view ? STATUS_OK : parser_expect(p, "table"));

@@ -177,12 +177,12 @@ typedef struct statement {
     bool on_view;                 /* COMMENT ON VIEW */
     const statement_name *others; /* DROP TABLE a, b: those behind the first */
     size_t other_count;
-    statement_name like;          /* CREATE TABLE … LIKE; count 0: none */
-    bool like_properties;         /* INCLUDING PROPERTIES */
-    str property;                 /* SHOW TBLPROPERTIES t ('this'); STR_NULL: all */
-    bool analyze;                 /* EXPLAIN ANALYZE */
-    bool as_json;                 /* EXPLAIN (FORMAT JSON) */
-    bool read_only, serializable; /* BEGIN */
+    statement_name like;               /* CREATE TABLE … LIKE; count 0: none */
+    bool like_properties;              /* INCLUDING PROPERTIES */
+    str property;                      /* SHOW TBLPROPERTIES t ('this'); STR_NULL: all */
+    bool analyze;                      /* EXPLAIN ANALYZE */
+    bool as_json;                      /* EXPLAIN (FORMAT JSON) */
+    bool read_only, serializable;      /* BEGIN */
     const struct statement *explained; /* EXPLAIN of one that changes something; NULL: of a query */
     /* ALTER TABLE, COMMENT ON: in order, all or none */
     const statement_change *changes;

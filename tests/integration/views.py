@@ -1,0 +1,193 @@
+#!/usr/bin/env python3
+"""Views, CREATE OR REPLACE TABLE and the catalog as tables, over a real server."""
+# timeout: 180
+import os
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
+from tarn import Server, TarnError, contains, equal, main, test  # noqa: E402
+
+
+def refused(server, sql, *words):
+    try:
+        server.rows(sql)
+    except TarnError as error:
+        for word in words:
+            contains(error.message + " " + (error.hint or ""), word)
+        return error
+    raise AssertionError(f"not refused: {sql}")
+
+
+def lake(server):
+    server.rows("CREATE TABLE t (id BIGINT, name VARCHAR, n INTEGER) PARTITIONED BY (n)")
+    server.rows("INSERT INTO t SELECT i, 'x' || i, i % 5 FROM range(100) r(i)")
+
+
+@test
+def filters_reach_files_through_views_over_views():
+    with Server() as server:
+        lake(server)
+        server.rows("CREATE VIEW v AS SELECT id, n AS part FROM t WHERE id < 50")
+        server.rows("CREATE VIEW w (a, p) AS SELECT id + 1, part FROM v")
+        answer = server.query("SELECT count(*), sum(a) FROM w WHERE p = 3")
+        equal(answer["rows"], [[10, sum(i + 1 for i in range(50) if i % 5 == 3)]])
+        equal(answer["stats"]["files_total"], 5)
+        equal(answer["stats"]["files_read"], 1)
+        plan = "\n".join(str(cell) for row in server.rows("EXPLAIN SELECT * FROM w WHERE p = 3") for cell in row)
+        contains(plan, ": 5 files considered, 4 skipped (4 by partition), 1 read")
+        # a limit says nothing about the rows of the table below
+        equal(len(server.rows("SELECT * FROM v WHERE part = 4 LIMIT 7")), 7)
+        equal(len(server.rows("SELECT * FROM (SELECT * FROM t WHERE n = 4) LIMIT 7")), 7)
+
+
+@test
+def names_mean_what_they_meant_where_the_view_was_made():
+    with Server() as server:
+        for space, value in (("a", 1), ("b", 2)):
+            server.rows(f"CREATE SCHEMA {space}")
+            server.rows(f"CREATE TABLE {space}.t AS SELECT {value} AS x")
+        server.query("USE a; CREATE VIEW v AS SELECT o.x, b.t.x AS y FROM t AS o, b.t")
+        equal(server.query("USE b; SELECT v.x, v.y, t.x FROM a.v, t")["rows"], [[1, 2, 2]])
+        server.query("USE b; CREATE VIEW v AS FROM t")
+        equal(server.rows("SELECT p.x, q.x FROM a.v p JOIN b.v q ON true"), [[1, 2]])
+        equal(server.rows("WITH t AS (SELECT 9 AS x) SELECT v.x, t.x FROM a.v, t"), [[1, 9]])
+
+
+@test
+def cycles_and_depth_are_refused_with_the_path():
+    with Server() as server:
+        server.rows("CREATE VIEW a AS SELECT 1 AS x")
+        server.rows("CREATE VIEW b AS SELECT x FROM a")
+        server.rows("CREATE VIEW c AS SELECT x FROM b")
+        refused(server, "CREATE OR REPLACE VIEW a AS SELECT x FROM c", "would read itself",
+                '"main.a" → "main.c" → "main.b" → "main.a"')
+        refused(server, "CREATE OR REPLACE VIEW a AS FROM a", '"main.a" → "main.a"')
+        server.rows("CREATE VIEW v0 AS SELECT 1 AS x")
+        for i in range(1, 32):
+            server.rows(f"CREATE VIEW v{i} AS SELECT x FROM v{i - 1}")
+        equal(server.rows("SELECT x FROM v31"), [[1]])
+        refused(server, "CREATE VIEW v32 AS SELECT x FROM v31", "nested more than 32 deep")
+        # a cycle that names bring about is found when it is read
+        server.rows("DROP VIEW b")
+        server.rows("ALTER VIEW c RENAME TO b")
+        refused(server, "SELECT * FROM b", "would read itself")
+
+
+@test
+def a_changed_table_is_told_by_column():
+    with Server() as server:
+        lake(server)
+        server.rows("CREATE VIEW v (key, part) AS SELECT id, n FROM t")
+        server.rows("CREATE VIEW everything AS SELECT * FROM t")
+        server.rows("ALTER TABLE t ADD COLUMN more INTEGER")
+        equal(server.rows("SELECT count(*) FROM v"), [[100]])
+        refused(server, "SELECT 1 FROM everything", "made with 3 columns", "yields 4 now", "CREATE OR REPLACE VIEW")
+        server.rows("ALTER TABLE t ALTER COLUMN n TYPE BIGINT")
+        error = refused(server, "SELECT key FROM v", 'view "main.v": column "part" was INTEGER', "is BIGINT now")
+        equal(error.position, 16)
+        server.rows("ALTER TABLE t RENAME COLUMN n TO m")
+        refused(server, "SELECT key FROM v", 'view "main.v"', '"n"')
+        server.rows("CREATE OR REPLACE VIEW v AS SELECT id AS key, m AS part FROM t")
+        equal(server.rows("SELECT sum(part)::INTEGER FROM v"), [[200]])
+        server.rows("DROP TABLE t")
+        refused(server, "SELECT key FROM v", 'view "main.v": table "main.t" does not exist')
+
+
+@test
+def what_a_view_shows_is_what_its_reader_may_see():
+    with Server() as server:
+        lake(server)
+        refused(server, "CREATE VIEW x AS SELECT * FROM read_csv('/etc/passwd')", "not allowed")
+        refused(server, "CREATE VIEW x AS SELECT getenv('HOME') AS h", "not allowed")
+        refused(server, "CREATE VIEW x AS SELECT $1 AS a", "cannot have parameters")
+        refused(server, "CREATE VIEW x AS INSERT INTO t VALUES (1, 'a', 2)", "")
+        server.rows("CREATE VIEW v AS SELECT id FROM t")
+        for sql in ("INSERT INTO v VALUES (1)", "DELETE FROM v", "UPDATE v SET id = 1", "TRUNCATE v",
+                    "MERGE INTO v USING t ON v.id = t.id WHEN MATCHED THEN DELETE", "DROP TABLE v",
+                    "ALTER TABLE v ADD COLUMN x INTEGER"):
+            refused(server, sql, '"main.v" is a view, not a table')
+        refused(server, "DROP VIEW t", '"main.t" is a table, not a view')
+        refused(server, "SELECT * FROM v VERSION AS OF 'main'", "has no versions")
+        equal(server.rows("SELECT count(*) FROM t"), [[100]])
+        # views are sources like tables
+        server.rows("CREATE TABLE c AS SELECT * FROM v WHERE id < 3")
+        server.rows("INSERT INTO c SELECT id + 10 FROM v WHERE id < 2")
+        server.rows("DELETE FROM c WHERE id IN (SELECT id FROM v WHERE id = 1)")
+        server.rows("CREATE VIEW cv AS SELECT max(id) AS top FROM c")
+        server.rows("UPDATE c SET id = id + top FROM cv WHERE id = 0")
+        equal(server.rows("SELECT id FROM c ORDER BY 1"), [[2], [10], [11], [11]])
+
+
+@test
+def the_stored_form_is_iceberg_view_metadata():
+    with Server() as server:
+        server.rows("CREATE SCHEMA a")
+        server.rows("CREATE SCHEMA a.b")
+        server.query("USE a.b; CREATE TABLE t (x INTEGER); CREATE VIEW v (c COMMENT 'the c') COMMENT 'it' AS "
+                     "SELECT x /* as it was */ FROM t -- end")
+        server.rows("CREATE OR REPLACE VIEW a.b.v AS SELECT 1 AS c, 'a' AS d")
+        contains(server.rows("SHOW CREATE VIEW a.b.v")[0][0], "AS SELECT 1 AS c, 'a' AS d")
+        server.query("USE a.b; ALTER VIEW v AS SELECT x FROM t; COMMENT ON VIEW v IS 'mine'; "
+                     "COMMENT ON COLUMN v.x IS 'its x'")
+        equal(server.rows("SHOW TBLPROPERTIES a.b.v"), [["comment", "mine"]])
+        equal(server.query("USE a.b; SHOW VIEWS")["rows"], [["v"]])
+        equal(server.rows("DESCRIBE a.b.v"), [["x", "INTEGER", "YES", None, None, "its x"]])
+        server.restart()
+        equal(server.rows("SELECT count(*) FROM a.b.v"), [[0]])
+
+
+@test
+def a_replaced_table_keeps_its_identity_and_history():
+    with Server() as server:
+        lake(server)
+        server.rows("ALTER TABLE t CREATE TAG before")
+        server.rows("CREATE OR REPLACE TABLE t (n VARCHAR, id BIGINT) PARTITIONED BY (bucket(4, id)) COMMENT 'new'")
+        equal(server.rows("SELECT count(*) FROM t"), [[0]])
+        equal(server.rows("SELECT count(*), count(DISTINCT name) FROM t VERSION AS OF 'before'"), [[100, 100]])
+        server.rows("CREATE OR REPLACE TABLE t AS SELECT id, name FROM t VERSION AS OF 'before' WHERE id < 10")
+        equal(server.rows("SELECT count(*), sum(id)::INTEGER FROM t"), [[10, 45]])
+        equal(server.rows("SELECT count(*) FROM t.snapshots"), [[2]])
+        server.rows("CREATE TABLE l LIKE t")
+        equal(server.rows("DESCRIBE l"), server.rows("DESCRIBE t"))
+        server.rows("CREATE VIEW v AS SELECT 1 AS x")
+        refused(server, "CREATE OR REPLACE TABLE v AS SELECT 1 AS x", 'view "main.v" exists already')
+        refused(server, "DROP TABLE t, nothing", "nothing")
+        equal(server.rows("SELECT count(*) FROM t"), [[10]])
+        server.rows("DROP TABLE IF EXISTS t, nothing, l PURGE")
+        equal(server.rows("SHOW TABLES"), [["v"]])
+
+
+@test
+def the_catalog_is_tables():
+    with Server() as server:
+        server.rows("CREATE TABLE t (id BIGINT NOT NULL COMMENT 'key', d DECIMAL(10, 2)) COMMENT 'the table'")
+        server.rows("CREATE VIEW v AS SELECT id FROM t")
+        equal(server.rows("SELECT table_name, table_type FROM information_schema.tables ORDER BY 1"),
+              [["t", "BASE TABLE"], ["v", "VIEW"]])
+        equal(server.rows("SELECT column_name, is_nullable, data_type, numeric_precision, numeric_scale, column_comment "
+                          "FROM information_schema.columns WHERE table_name = 't' ORDER BY ordinal_position"),
+              [["id", "NO", "BIGINT", 64, 0, "key"], ["d", "YES", "DECIMAL(10,2)", 10, 2, None]])
+        equal(server.rows("SELECT c.relname, c.relkind, n.nspname, a.attname, format_type(a.atttypid, a.atttypmod) "
+                          "FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_catalog.pg_attribute a "
+                          "ON a.attrelid = c.oid ORDER BY 1, a.attnum"),
+              [["t", "r", "main", "id", "bigint"], ["t", "r", "main", "d", "numeric(10,2)"],
+               ["v", "v", "main", "id", "bigint"]])
+        equal(server.rows("SELECT description FROM pg_description ORDER BY objsubid"), [["the table"], ["key"]])
+        equal(server.rows("SELECT count(*) FROM pg_index"), [[0]])
+        equal(server.rows("SELECT current_schemas(true), current_schema(), current_database()"),
+              [[["main", "pg_catalog"], "main", "tarn"]])
+        refused(server, "SELECT * FROM duckdb_tables()", "not allowed")
+        refused(server, "SELECT * FROM information_schema.nothing", "There are: schemata")
+
+
+@test
+def transactions_refuse_what_they_cannot_take_back():
+    with Server() as server:
+        lake(server)
+        server.rows("CREATE VIEW v AS SELECT id FROM t")
+        refused(server, "BEGIN; CREATE VIEW w AS SELECT 1 AS x; COMMIT", "CREATE VIEW")
+        equal(server.query("BEGIN; INSERT INTO t VALUES (100, 'a', 0); SELECT count(*) FROM v")["rows"], [[101]])
+        equal(server.rows("SELECT count(*) FROM v"), [[100]])
+
+
+main()
