@@ -6,6 +6,7 @@
 
 #include "tarn/base/clock.h"
 #include "tarn/base/mem.h"
+#include "tarn/catalog/view.h"
 
 /* ---- begin ---- */
 
@@ -258,11 +259,18 @@ static status refuse_taken(catalog *c, table_name name, error *err)
 {
     arena *a = arena_create();
     bool has_space = map_has(c->txn->spaces, catalog__fold(a, name.space));
-    status result = STATUS_OK;
+    bool is_view = false;
+    table_name view;
+    status result = catalog__find_view(c, name, a, &is_view, &view, err);
 
     arena_free(a);
+    TRY(result);
     if (!has_space) {
         return catalog__no_namespace(c, name.space, err);
+    }
+    if (is_view) {
+        return error_set(err, STATUS_EXISTS, "view \"%.*s.%.*s\" exists already",
+                         STR_ARG(name.space), STR_ARG(name.table));
     }
     if (txn__find(c->txn, name) != NULL) {
         result = error_set(err, STATUS_EXISTS, "table \"%.*s.%.*s\" exists already",
@@ -521,10 +529,20 @@ status catalog__txn_drop_space(catalog *c, str name, bool cascade, error *err)
     str key = catalog__fold(txn->memory, name);
     txn_space *s = map_get(txn->spaces, key);
     VEC(txn_table *) inside = {0};
+    view_info *views = NULL;
+    size_t view_count = 0;
     map_entry entry;
 
     if (s == NULL) {
         return catalog__no_namespace(c, name, err);
+    }
+    TRY(catalog_list_views(c, name, txn->memory, &views, &view_count, err));
+    if (view_count > 0) {
+        error_set(err, STATUS_TXN_ACTIVE,
+                  "namespace \"%.*s\" has views, which cannot be dropped inside of a transaction",
+                  STR_ARG(s->info.name));
+        error_hint(err, "ROLLBACK, or COMMIT what is done before, and drop it by itself.");
+        return STATUS_TXN_ACTIVE;
     }
     for (size_t at = 0; map_next(txn->names, &at, &entry);) {
         txn_table *t = entry.value;

@@ -49,7 +49,7 @@ def refused(run, code, part="", sqlstate=None):
         equal(error.code, code, str(error))
         check(part in error.message, f"{part!r} is not in {error.message!r}")
         if sqlstate:
-            equal(error.error.get("sqlstate", sqlstate), sqlstate)
+            equal(error.error["sqlstate"], sqlstate)
         return error
     raise Failed(f"nothing was refused; expected {code}")
 
@@ -146,6 +146,16 @@ def errors_have_their_states():
         s.query("BEGIN")
         refused(lambda: s.query("SELEC 1"), "syntax_error")
         refused(lambda: s.query("SELECT 1"), "transaction_failed")
+        s.query("ROLLBACK")
+        setup(server, "CREATE VIEW v AS SELECT * FROM a", "CREATE SCHEMA seen", "CREATE VIEW seen.w AS SELECT 1 AS x")
+        for sql in ("CREATE VIEW x AS SELECT 1 AS i", "DROP VIEW v", "COMMENT ON VIEW v IS 'x'", "ANALYZE a",
+                    "CREATE OR REPLACE TABLE a (i INTEGER)", "DROP SCHEMA seen CASCADE"):
+            s.query("BEGIN; INSERT INTO a VALUES (1)")
+            equal(s.value("SELECT count(*) FROM v"), 1)
+            refused(lambda: s.query(sql), "transaction_active", "inside of a transaction", "25001")  # noqa: B023
+            s.query("ROLLBACK")
+        s.query("BEGIN")
+        refused(lambda: s.query("CREATE TABLE v (i INTEGER)"), "already_exists", "view")
         s.query("ROLLBACK")
         refused(lambda: s.query("BEGIN ISOLATION LEVEL NONSENSE"), "syntax_error")
         refused(lambda: s.query("SAVEPOINT x"), "not_supported")

@@ -53,7 +53,8 @@ status transaction_check(run *r, const statement *st, error *err)
                   statement_kind_name(st->kind));
         return run_at(STATUS_TXN_READ_ONLY, st->position, err);
     }
-    if (statement_changes(st->kind) && ((size_t)st->kind >= COUNT_OF(takes) || !takes[st->kind])) {
+    if (statement_changes(st->kind) &&
+        ((size_t)st->kind >= COUNT_OF(takes) || !takes[st->kind] || st->on_view)) {
         return refuse(st, err);
     }
     return STATUS_OK;
