@@ -176,6 +176,8 @@ def the_catalog_is_tables():
         equal(server.rows("SELECT count(*) FROM pg_index"), [[0]])
         equal(server.rows("SELECT current_schemas(true), current_schema(), current_database()"),
               [[["main", "pg_catalog"], "main", "tarn"]])
+        listed = server.request("GET", "/api/v1/namespaces/main/tables").ok().json["tables"]
+        equal([(one["name"], one["kind"]) for one in listed], [("t", "table"), ("v", "view")])
         refused(server, "SELECT * FROM duckdb_tables()", "not allowed")
         refused(server, "SELECT * FROM information_schema.nothing", "There are: schemata")
 

@@ -65,6 +65,7 @@ static const list_column ls_columns[] = {
     {"files", "files", "BIGINT"},
     {"size_bytes", "size_bytes", "BIGINT"},
     {"updated_at", "updated", ""},
+    {"kind", "kind", ""},
 };
 
 static void add_tables(const json *answer, json_writer *w)

@@ -6,6 +6,7 @@
 #include "handlers.h"
 #include "sql/run.h"
 #include "tarn/base/limits.h"
+#include "tarn/catalog/view.h"
 #include "tarn/iceberg/scan.h"
 
 static void member_number_text(json_writer *w, const char *key, str text)
@@ -45,6 +46,7 @@ static void format_table_head(const table_info *info, const ice_metadata *m, jso
 {
     json_member_str(w, "namespace", info->name.space);
     json_member_str(w, "name", info->name.table);
+    json_member_c(w, "kind", "table");
     json_member_str(w, "uuid", info->uuid);
     json_member_str(w, "metadata_location", info->metadata_location);
     member_time_us(w, "created_at", info->created_us);
@@ -52,13 +54,31 @@ static void format_table_head(const table_info *info, const ice_metadata *m, jso
     format_totals(m, w);
 }
 
+/* What a view has of a table's members. */
+static void format_view(const view_info *info, json_writer *w)
+{
+    json_begin_object(w);
+    json_member_str(w, "namespace", info->name.space);
+    json_member_str(w, "name", info->name.table);
+    json_member_c(w, "kind", "view");
+    json_member_str(w, "uuid", info->uuid);
+    json_member_str(w, "metadata_location", info->metadata_location);
+    member_time_us(w, "created_at", info->created_us);
+    member_time_us(w, "updated_at", info->updated_us);
+    json_end_object(w);
+}
+
+/* Tables, then views. */
 status tables_get(call *c, error *err)
 {
     table_info *list = NULL;
-    size_t count = 0;
+    view_info *views = NULL;
+    size_t count = 0, view_count = 0;
 
     TRY(catalog_list_tables(c->app->catalog, http_request_segment(c->x, "ns"), c->a, &list, &count,
                             err));
+    TRY(catalog_list_views(c->app->catalog, http_request_segment(c->x, "ns"), c->a, &views,
+                           &view_count, err));
     json_writer w = answer_begin(c);
     json_begin_object(&w);
     json_key(&w, "tables");
@@ -75,6 +95,9 @@ status tables_get(call *c, error *err)
         format_table_head(&info, m, &w);
         json_end_object(&w);
         ice_metadata_unref(m);
+    }
+    for (size_t i = 0; i < view_count; i++) {
+        format_view(&views[i], &w);
     }
     json_end_array(&w);
     json_end_object(&w);
