@@ -246,10 +246,12 @@ status insert_check_required(const insert_target *t, error *err)
     for (size_t i = 0; i < t->root->field_count; i++) {
         if (t->columns[i].number == SIZE_MAX && str_is_null(t->columns[i].constant) &&
             t->root->fields[i].required && t->root->fields[i].write_default == NULL) {
-            return error_set(
+            error_set(
                 err, STATUS_BAD_DATA,
                 "column \"%.*s\" of table \"%.*s.%.*s\" is required, but the statement gives no value for it",
                 STR_ARG(t->root->fields[i].name), STR_ARG(t->name.space), STR_ARG(t->name.table));
+            error_set_sqlstate(err, "23502");
+            return STATUS_BAD_DATA;
         }
     }
     return STATUS_OK;

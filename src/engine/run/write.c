@@ -13,10 +13,10 @@ static status explain_check(const write_request *request, const write_sql *sql, 
                             error *err)
 {
     static const struct {
-        const char *marker, *text;
+        const char *marker, *text, *sqlstate;
     } rules[] = {
-        {WRITE_REQUIRED, "is required, but a row has no value for it"},
-        {WRITE_INFINITE, "cannot hold infinity"},
+        {WRITE_REQUIRED, "is required, but a row has no value for it", "23502"},
+        {WRITE_INFINITE, "cannot hold infinity", "22003"},
     };
     str message = err != NULL ? str_c(err->message) : STR("");
     for (size_t i = 0; result != STATUS_OK && i < COUNT_OF(rules); i++) {
@@ -35,10 +35,11 @@ static status explain_check(const write_request *request, const write_sql *sql, 
         if (number < 0 || (size_t)number >= sql->check_count) {
             continue;
         }
-        return error_set(err, STATUS_BAD_DATA, "column \"%.*s\"%s%.*s%s %s",
-                         STR_ARG(sql->checks[number]),
-                         request->table.size > 0 ? " of table \"" : "", STR_ARG(request->table),
-                         request->table.size > 0 ? "\"" : "", rules[i].text);
+        error_set(err, STATUS_BAD_DATA, "column \"%.*s\"%s%.*s%s %s", STR_ARG(sql->checks[number]),
+                  request->table.size > 0 ? " of table \"" : "", STR_ARG(request->table),
+                  request->table.size > 0 ? "\"" : "", rules[i].text);
+        error_set_sqlstate(err, rules[i].sqlstate);
+        return STATUS_BAD_DATA;
     }
     return result;
 }
