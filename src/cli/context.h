@@ -63,7 +63,7 @@ struct cli {
     connection *server; /* connect.h */
     char session[40];   /* id; empty: none is needed yet (session.h) */
     bool in_transaction, transaction_failed;
-    buf pending;        /* stdout's bytes, not yet written */
+    buf pending; /* stdout's bytes, not yet written */
     result_look look;
     const out_diversion *diversion; /* NULL: stdout itself */
     bool reader_gone;               /* of stdout: ends the command quietly */
