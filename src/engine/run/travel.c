@@ -273,7 +273,8 @@ static status by_time(query *q, table_name name, const ice_metadata *m, int64_t 
     }
     error_set(err, STATUS_NO_SNAPSHOT, "table \"%.*s.%.*s\" has no snapshot of %.*s or before",
               STR_ARG(name.space), STR_ARG(name.table), STR_ARG(format_time(q, us)));
-    if (m->snapshot_log_count > 0) {
+    if (m->snapshot_log_count > 0 && m->snapshot_log[0].timestamp_ms >= 0 &&
+        m->snapshot_log[0].timestamp_ms < INT64_MAX / 1000) { /* else no writer's clock */
         str first = format_time(q, m->snapshot_log[0].timestamp_ms * 1000);
         error_hint(err, "Its history begins at %.*s.", STR_ARG(first));
     }
