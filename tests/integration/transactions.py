@@ -4,6 +4,7 @@ same time, and wherever the process dies; sessions belong to those who made them
 
 TARN_LONG=1 runs more histories."""
 # timeout: 300
+# labels: slow
 import http.client
 import os
 import random
@@ -239,6 +240,23 @@ def sessions_belong_to_their_principal_and_keep_their_namespace():
             equal(server.value("SELECT i FROM s.t"), 5)
             equal(theirs.value("SELECT 1"), 1)
             check(server.metrics()["tarn_sessions"] == 1, "one session is left")
+
+
+@test
+def the_command_keeps_a_transaction_from_statement_to_statement():
+    with Server() as server:
+        setup(server, "CREATE TABLE t (i INTEGER)")
+        code, out, words = server.run("sql", "-o", "csv", "-c", "/* one */ BEGIN; INSERT INTO t VALUES (1)",
+                                      "-c", "SELECT count(*) AS n FROM t", "-c", "COMMIT")
+        equal((code, out), (0, "n\n1\n"), words)
+        equal(server.value("SELECT count(*) FROM t"), 1)
+        code, _, words = server.run("sql", "-c", "BEGIN; INSERT INTO t VALUES (2)")
+        equal(code, 0, words)
+        check("rolled back" in words, words)
+        code, _, words = server.run("sql", "-c", "BEGIN; INSERT INTO t VALUES (2); SELECT nothing; COMMIT")
+        equal(code, 1, words)
+        equal(server.value("SELECT count(*) FROM t"), 1)
+        equal(server.metrics()["tarn_sessions"], 0)
 
 
 @test
