@@ -12,7 +12,7 @@
 #define SAMPLE_ROWS 500
 #define SAMPLE_BYTES LIMIT_MIB
 #define NARROW 10    /* text is cut down to this before columns are left out */
-#define NAME_LEAST 5 /* of a name over shorter values */
+#define NAME_LEAST 8 /* of a name over shorter values */
 #define ELLIPSIS "…" /* stands for what was cut */
 
 typedef struct grid_column {
