@@ -25,6 +25,7 @@ const route server__routes[] = {
     {{HTTP_GET,    "/api/v1/queries/{id}"},      ACTION_QUERY_READ,       query_get,        false, "one query"},
     {{HTTP_DELETE, "/api/v1/queries/{id}"},      ACTION_QUERY_CANCEL,     query_delete,     false, "cancel a query"},
     {{HTTP_GET,    "/api/v1/functions"},         ACTION_QUERY_RUN,        functions_get,    false, "functions that SQL may call"},
+
     {{HTTP_POST,   "/api/v1/sessions"},          ACTION_QUERY_RUN,        sessions_post,    false, "make a session, for transactions over several requests: {\"namespace\"}"},
     {{HTTP_GET,    "/api/v1/sessions"},          ACTION_QUERY_READ,       sessions_get,     false, "open sessions"},
     {{HTTP_DELETE, "/api/v1/sessions/{id}"},     ACTION_QUERY_RUN,        session_delete,   false, "end a session; what is open in it is rolled back"},
