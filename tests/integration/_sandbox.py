@@ -165,9 +165,17 @@ SELECT * FROM pragma_table_info('t')
 SELECT * FROM pragma_storage_info('t')
 SELECT sleep_ms(100000)
 SELECT pg_sleep(1000)
-PREPARE p AS SELECT * FROM read_text('@secret')
+PREPARE p AS SELECT * FROM read_text('@secret'); EXECUTE p
+PREPARE p AS SELECT * FROM read_text($1); EXECUTE p('@secret')
+PREPARE p AS INSERT INTO t SELECT length(content) FROM read_text('@secret'); EXECUTE p
 EXECUTE p
-BEGIN
+BEGIN; SELECT * FROM read_text('@secret')
+BEGIN; SET memory_limit = '1GB'; COMMIT
+CREATE VIEW stolen AS SELECT * FROM read_text('@secret')
+CREATE OR REPLACE VIEW stolen AS SELECT * FROM '@csv'; SELECT * FROM stolen
+INSERT INTO t VALUES (1) RETURNING (SELECT content FROM read_text('@secret'))
+UPDATE t SET a = 1 RETURNING read_text('@secret')
+WITH x AS (SELECT * FROM read_text('@secret')) DELETE FROM t USING x
 KILL 1
 UPDATE EXTENSIONS
 USE memory
