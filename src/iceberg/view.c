@@ -311,7 +311,10 @@ const ice_view_version *ice_view_current(const ice_view *v)
 
 const ice_schema *ice_view_schema(const ice_view *v)
 {
-    return schema_by_id(v, ice_view_current(v)->schema_id);
+    const ice_view_version *current = ice_view_current(v);
+
+    ASSERT(current != NULL); /* parsing saw to it */
+    return schema_by_id(v, current->schema_id);
 }
 
 str ice_view_sql(const ice_view_version *version, str dialect)
