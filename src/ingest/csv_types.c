@@ -1,4 +1,4 @@
-/* Types of CSV columns from their content, over all inputs.
+/* Types of CSV columns from their content, over all inputs; and, for JSON too, values that do not fit a given type.
  *
  * A sample is enough for most files, and then the load itself looks at every value once more: one that the
  * sample's type would change (a fraction in whole numbers, a time in dates, a zone in timestamps) stops it,
@@ -21,9 +21,9 @@ static const struct {
     const char *sampled, *given;
 } lossy_rows[] = {
     {STR_INIT("BIGINT"), "contains($, '.') OR contains($, 'e') OR contains($, 'E')",
-     "contains($, '.') AND NOT regexp_full_match($, '\\s*[+-]?\\d+\\.0*\\s*')"},
+     "$ IN ('true', 'false') OR (contains($, '.') AND NOT regexp_full_match($, '\\s*[+-]?\\d+\\.0*\\s*'))"},
     {STR_INIT("INTEGER"), "contains($, '.') OR contains($, 'e') OR contains($, 'E')",
-     "contains($, '.') AND NOT regexp_full_match($, '\\s*[+-]?\\d+\\.0*\\s*')"},
+     "$ IN ('true', 'false') OR (contains($, '.') AND NOT regexp_full_match($, '\\s*[+-]?\\d+\\.0*\\s*'))"},
     {STR_INIT("BOOLEAN"), "$ IN ('0', '1')", NULL},
     {STR_INIT("DATE"), "length($) > 10", "length($) > 10 AND length(trim($)) > 10"},
     {STR_INIT("TIME"), "length($) > 15 OR contains($, '+') OR contains($, '-')", NULL},
@@ -48,8 +48,8 @@ static str lossy_condition(str type, bool guess)
 
 bool ingest__is_checked(const source *s, const source_column *column, str type)
 {
-    bool is_text = s->format == INPUT_CSV || s->format == INPUT_TSV;
-    return is_text && !s->unchecked && !str_is_null(lossy_condition(type, is_guess(s, column)));
+    return s->format != INPUT_PARQUET && !s->unchecked &&
+           !str_is_null(lossy_condition(type, is_guess(s, column)));
 }
 
 /* The template with the quoted name for each $. */

@@ -363,12 +363,12 @@ static status convert(load *l, engine_written *ret_written, error *err)
         TRY(ingest__source_describe(s, true, true, err));
         result = write_files(l, ret_written, err);
     }
-    bool is_text = s->format == INPUT_CSV || s->format == INPUT_TSV;
-    bool is_json = s->format == INPUT_JSON || s->format == INPUT_NDJSON;
-    return result != STATUS_BAD_DATA ? result
-           : is_text                 ? find_line(l, result, err)
-           : is_json                 ? find_column(l, result, err)
-                                     : result;
+    if (result != STATUS_BAD_DATA || s->format == INPUT_PARQUET) {
+        return result;
+    }
+    result = find_line(l, result, err);
+    return s->format == INPUT_JSON || s->format == INPUT_NDJSON ? find_column(l, result, err)
+                                                                : result;
 }
 
 static status commit(load *l, const engine_written *written, error *err)

@@ -202,8 +202,15 @@ def a_value_that_the_tables_type_would_change_is_refused():
         equal(code, 1, text)
         for word in words:
             contains(text, word)
+    for row, word in (('{"id": 2.5}', '"2.5" is no BIGINT'), ('{"id": true}', '"true" is no BIGINT'), ('{"id": {"a": 1}}', "a"),
+                      ('{"id": 1e30}', "1e30")):
+        code, _, text = load("given", write("given.json", f'{{"id": 1}}\n{row}\n'))
+        equal(code, 1, text)
+        contains(text, 'column "id"')
+        contains(text, word)
     equal(load("given", write("whole.csv", "id,d,n\n1.0, 2024-01-01 ,2.00\n"))[0], 0)
-    equal(shared().rows("FROM given"), [[1, "2024-01-01", 2]])
+    equal(load("given", write("whole.json", '{"id": 7.0, "n": "3"}\n{"id": 9007199254740993, "d": "2024-01-01"}\n'))[0], 0)
+    equal(shared().rows("FROM given ORDER BY id"), [[1, "2024-01-01", 2], [7, None, 3], ["9007199254740993", "2024-01-01", None]])
     shared().query("DROP TABLE given")
 
 
