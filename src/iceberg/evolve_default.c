@@ -73,22 +73,33 @@ status ice__default_check(const ice_type *type, const json *value, error *err)
     return s == STATUS_OK ? STATUS_OK : wrong(type, value, err);
 }
 
+/* A day as the instant it begins at. */
+static bool widen_date(const ice_type *to, ice_value *v)
+{
+    int64_t units_per_day = INT64_C(86400) * (to->kind == ICE_TIMESTAMP_NS ? 1000000000 : 1000000);
+
+    return !__builtin_mul_overflow(v->integer, units_per_day, &v->integer);
+}
+
+/* Texts of dates and of floats say something else where they are read as the wider type: a float's are as short as its
+ * digits allow. */
 const json *ice__default_widen(const json *value, const ice_type *from, const ice_type *to,
                                arena *a)
 {
-    int64_t units_per_day = INT64_C(86400) * (to->kind == ICE_TIMESTAMP_NS ? 1000000000 : 1000000);
+    bool is_date = from->kind == ICE_DATE && to->kind != ICE_DATE;
+    bool is_float = from->kind == ICE_FLOAT && to->kind == ICE_DOUBLE;
     const json *made = NULL;
-    buf *text = buf_in(a, LIMIT_JSON_BODY);
     ice_value v;
     json_writer w;
 
-    if (value == NULL || from->kind != ICE_DATE || to->kind == ICE_DATE) {
+    if (value == NULL || (!is_date && !is_float)) {
         return value;
     }
     if (ice_value_parse_json(from, value, a, &v, NULL) != STATUS_OK ||
-        __builtin_mul_overflow(v.integer, units_per_day, &v.integer)) {
+        (is_date && !widen_date(to, &v))) {
         return NULL;
     }
+    buf *text = buf_in(a, LIMIT_JSON_BODY);
     v.kind = to->kind;
     json_writer_init(&w, text);
     ice_value_format_json(to, &v, &w);

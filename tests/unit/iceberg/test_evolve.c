@@ -328,6 +328,13 @@ static void test_defaults_are_for_version_3_and_of_the_type(void **given)
     EXPECT_OK(
         ice_builder_widen_column(b, PATH(STR("d")), ice_type_primitive(ICE_TIMESTAMP), &f->err));
     EXPECT_STR(json_str_or(column(b, "d")->initial_default, STR("")), "2024-02-29T00:00:00");
+    EXPECT_OK(json_parse(STR("-4.22943"), f->arena, &add.default_value, &f->err));
+    add.name = STR("f"); /* the number nearest to the text among floats, not among doubles */
+    add.type = ice_type_primitive(ICE_FLOAT);
+    EXPECT_OK(ice_builder_add_column(b, &add, &f->err));
+    EXPECT_OK(ice_builder_widen_column(b, PATH(STR("f")), ice_type_primitive(ICE_DOUBLE), &f->err));
+    assert_true(json_double_or(column(b, "f")->initial_default, 0) == (double)-4.22943F);
+    assert_true(json_double_or(column(b, "f")->write_default, 0) == (double)-4.22943F);
     add.name = STR("v");
     add.type = ice_type_primitive(ICE_VARIANT);
     EXPECT_STATUS(INVALID, ice_builder_add_column(b, &add, &f->err));
