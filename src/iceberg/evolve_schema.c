@@ -307,7 +307,6 @@ status ice_builder_add_column(ice_builder *b, const ice_add_column *column, erro
         return STATUS_OK;
     }
     TRY(check_free(parent, column->name, SIZE_MAX, err));
-    TRY(column->parent.count == 0 ? ice__column_name_check(column->name, err) : STATUS_OK);
     TRY(check_added(b, column, err));
     TRY(find_place(parent, column->place, column->beside, b->memory, &at, err));
     field.id = next_id++;
@@ -351,7 +350,6 @@ status ice_builder_rename_column(ice_builder *b, ice_path path, str name, error 
     TRY(check_in_struct(&place, text, "renamed", err));
     TRY(refuse_key(place.in_key, text, err));
     TRY(check_free(place.parent, name, place.index, err));
-    TRY(path.count == 1 ? ice__column_name_check(name, err) : STATUS_OK);
     place.field->name = str_copy(b->memory, name);
     return make_current(b, &schema, true, err);
 }

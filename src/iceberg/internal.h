@@ -59,8 +59,6 @@ bool ice__kind_is_nanos(ice_kind kind);
 
 /* ---- JSON (json_util.c) ---- */
 const json *ice__json_copy(const json *value, arena *a);
-/* INVALID for a name that a new column at the top of a schema is not to have. */
-status ice__column_name_check(str name, error *err);
 /* Members of `object` that none of the fields has, as name and JSON text. */
 void ice__json_unknown(const json *object, const json_field *fields, size_t count, arena *a,
                        const ice_property **ret_members, size_t *ret_count);

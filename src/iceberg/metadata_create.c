@@ -59,9 +59,6 @@ static status fill(const ice_create *options, arena *a, ice_metadata *m, error *
     }
     schema->root = ice_type_assign_ids(options->root, &next_column_id, a);
     TRY(ice_schema_check(schema, m->format_version, err));
-    for (size_t i = 0; i < schema->root->field_count; i++) {
-        TRY(ice__column_name_check(schema->root->fields[i].name, err));
-    }
     *schema = ice__schema_copy(schema, a);
     TRY(ice_spec_parse_sql(options->partition_sql, schema, &next_field_id, a, spec, err));
 

@@ -404,29 +404,6 @@ static status check_identifiers(const ice_schema *schema, error *err)
     return STATUS_OK;
 }
 
-status ice__column_name_check(str name, error *err)
-{
-    /* Spark calls its metadata columns so, and refuses a table that has one of them among its own. */
-    static const char *const reserved[] = {"_file",
-                                           "_pos",
-                                           "_deleted",
-                                           "_spec_id",
-                                           "_partition",
-                                           "_row_id",
-                                           "_last_updated_sequence_number"};
-
-    for (size_t i = 0; i < COUNT_OF(reserved); i++) {
-        if (str_equal_nocase(name, str_c(reserved[i]))) {
-            error_set(err, STATUS_INVALID,
-                      "column \"%.*s\" has a name that Iceberg's metadata columns have",
-                      STR_ARG(name));
-            error_hint(err, "Spark would refuse the whole table. Choose another name.");
-            return STATUS_INVALID;
-        }
-    }
-    return STATUS_OK;
-}
-
 status ice_schema_check(const ice_schema *schema, int format_version, error *err)
 {
     arena *memory = arena_create();

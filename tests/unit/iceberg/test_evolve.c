@@ -121,9 +121,6 @@ static void test_adding_refuses_names_that_are_there_and_rows_without_a_value(vo
 
     EXPECT_STATUS(EXISTS, ice_builder_add_column(b, &add, &f->err));
     EXPECT_MESSAGE(f, "column \"NAME\" exists already");
-    add.name = STR("_row_id"); /* a metadata column of Spark's */
-    EXPECT_STATUS(INVALID, ice_builder_add_column(b, &add, &f->err));
-    add.name = STR("NAME");
     add.if_not_exists = true;
     EXPECT_OK(ice_builder_add_column(b, &add, &f->err));
     add = (ice_add_column){
@@ -192,7 +189,6 @@ static void test_renaming_keeps_the_id_and_names_stay_unique(void **given)
     EXPECT_OK(ice_builder_rename_column(b, PATH(STR("s"), STR("a")), STR("id"), &f->err));
     EXPECT_STR(ice_schema_field(schema_now(b), 9)->name, "id");
     EXPECT_STATUS(EXISTS, ice_builder_rename_column(b, PATH(STR("day")), STR("Id"), &f->err));
-    EXPECT_STATUS(INVALID, ice_builder_rename_column(b, PATH(STR("day")), STR("_POS"), &f->err));
     EXPECT_STATUS(INVALID,
                   ice_builder_rename_column(b, PATH(STR("day")), STR("id_bucket"), &f->err));
     EXPECT_MESSAGE(f, "column \"id_bucket\" would have the name of a partition field");
