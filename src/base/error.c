@@ -61,6 +61,7 @@ void error_clear(error *err)
     err->kind = STATUS_OK;
     err->position = ERROR_NO_POSITION;
     err->sqlstate[0] = '\0';
+    err->s3_code = NULL;
     err->message[0] = '\0';
     err->hint[0] = '\0';
     err->detail[0] = '\0';
@@ -176,4 +177,16 @@ void error_set_sqlstate(error *err, const char *sqlstate)
 const char *error_sqlstate(const error *err)
 {
     return err->sqlstate[0] != '\0' ? err->sqlstate : status_describe(err->kind)->sqlstate;
+}
+
+void error_set_s3_code(error *err, const char *code)
+{
+    if (err != NULL) {
+        err->s3_code = code;
+    }
+}
+
+const char *error_s3_code(const error *err)
+{
+    return err->s3_code != NULL ? err->s3_code : status_describe(err->kind)->s3_code;
 }

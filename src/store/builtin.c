@@ -22,63 +22,6 @@
 #define SHARD_DIGITS 2
 #define PREALLOCATE_MIN_BYTES ((int64_t)1024 * 1024)
 
-const state_migration store_migrations[] = {
-    {"store", 1,
-     "CREATE TABLE store_properties (name TEXT PRIMARY KEY NOT NULL, value TEXT NOT NULL);"
-     "CREATE TABLE store_totals (id BIGINT PRIMARY KEY NOT NULL CHECK (id = 1), objects BIGINT NOT NULL,"
-     "  bytes BIGINT NOT NULL);"
-     "INSERT INTO store_totals (id, objects, bytes) VALUES (1, 0, 0);"
-     "CREATE TABLE buckets (name TEXT PRIMARY KEY NOT NULL, created_us BIGINT NOT NULL);"
-     /* owners: objects that share the bytes. crcs: CRC-32C of each 64 KiB, little-endian. */
-     "CREATE TABLE blobs (id TEXT PRIMARY KEY NOT NULL, size_bytes BIGINT NOT NULL, crcs BLOB NOT NULL,"
-     "  owners BIGINT NOT NULL);"
-     "CREATE TABLE objects ("
-     "  bucket TEXT NOT NULL REFERENCES buckets (name),"
-     "  key TEXT NOT NULL,"
-     "  version TEXT NOT NULL," /* '' is the only one so far */
-     "  blob TEXT NOT NULL,"
-     "  size_bytes BIGINT NOT NULL,"
-     "  etag TEXT NOT NULL,"
-     "  content_type TEXT NOT NULL,"
-     "  modified_us BIGINT NOT NULL,"
-     "  metadata TEXT," /* JSON; NULL for none */
-     "  PRIMARY KEY (bucket, key, version));"
-     /* Blobs whose row is gone and whose file has to go. */
-     "CREATE TABLE blob_drops (blob TEXT PRIMARY KEY NOT NULL)"},
-    {"store", 2,
-     /* Rows lie in the order of their keys, so that a new one is one page and not two. parts: sizes of the objects that
-        share the file, 4 bytes each, little-endian; each has checksums of its own blocks, one after another. NULL: the
-        blob is one object. */
-     "CREATE TABLE blobs_2 (id TEXT PRIMARY KEY NOT NULL, size_bytes BIGINT NOT NULL, crcs BLOB NOT NULL,"
-     "  owners BIGINT NOT NULL, parts BLOB) WITHOUT ROWID;"
-     "INSERT INTO blobs_2 (id, size_bytes, crcs, owners)"
-     "  SELECT id, size_bytes, crcs, owners FROM blobs ORDER BY id;"
-     "DROP TABLE blobs;"
-     "ALTER TABLE blobs_2 RENAME TO blobs;"
-     "CREATE TABLE objects_2 ("
-     "  bucket TEXT NOT NULL REFERENCES buckets (name),"
-     "  key TEXT NOT NULL,"
-     "  version TEXT NOT NULL,"
-     "  blob TEXT NOT NULL,"
-     "  blob_offset BIGINT NOT NULL,"
-     "  size_bytes BIGINT NOT NULL,"
-     "  etag TEXT NOT NULL,"
-     "  content_type TEXT NOT NULL,"
-     "  modified_us BIGINT NOT NULL,"
-     "  metadata TEXT,"
-     "  PRIMARY KEY (bucket, key, version)) WITHOUT ROWID;"
-     "INSERT INTO objects_2 (bucket, key, version, blob, blob_offset, size_bytes, etag, content_type,"
-     "  modified_us, metadata) SELECT bucket, key, version, blob, 0, size_bytes, etag, content_type,"
-     "  modified_us, metadata FROM objects ORDER BY bucket, key, version;"
-     "DROP TABLE objects;"
-     "ALTER TABLE objects_2 RENAME TO objects;"
-     "CREATE TABLE blob_drops_2 (blob TEXT PRIMARY KEY NOT NULL) WITHOUT ROWID;"
-     "INSERT INTO blob_drops_2 SELECT blob FROM blob_drops;"
-     "DROP TABLE blob_drops;"
-     "ALTER TABLE blob_drops_2 RENAME TO blob_drops"},
-};
-const size_t store_migration_count = COUNT_OF(store_migrations);
-
 /* --- ids --- */
 
 blob_id store__blob_id(str text)

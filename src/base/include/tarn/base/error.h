@@ -85,11 +85,12 @@ status status_from_code(const char *code, size_t size);
 
 typedef struct error {
     status kind;
-    int position;       /* byte offset in the statement or document, or ERROR_NO_POSITION */
-    char sqlstate[6];   /* where it says more than the kind's own; else empty */
-    char message[1024]; /* lower case, no full stop: kind and quoted name, the reason */
-    char hint[512];     /* a sentence, or empty */
-    char detail[512];   /* more about the circumstances, or empty */
+    int position;        /* byte offset in the statement or document, or ERROR_NO_POSITION */
+    char sqlstate[6];    /* where it says more than the kind's own; else empty */
+    const char *s3_code; /* a literal, where it says more than the kind's own; else NULL */
+    char message[1024];  /* lower case, no full stop: kind and quoted name, the reason */
+    char hint[512];      /* a sentence, or empty */
+    char detail[512];    /* more about the circumstances, or empty */
 } error;
 
 /* An error that says nothing yet. */
@@ -119,6 +120,11 @@ __attribute__((format(printf, 2, 3))) void error_detail(error *err, const char *
 void error_set_sqlstate(error *err, const char *sqlstate);
 /* The finer one, or the kind's. */
 const char *error_sqlstate(const error *err);
+
+/* A finer S3 code than the kind's: "NoSuchVersion", a literal. `err` may be NULL. */
+void error_set_s3_code(error *err, const char *code);
+/* The finer one, or the kind's. */
+const char *error_s3_code(const error *err);
 
 #define TRY(call)                       \
     do {                                \

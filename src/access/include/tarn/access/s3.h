@@ -1,0 +1,131 @@
+/* s3.h: who an S3 request is from, and whether it may: key pairs, session credentials, and the one decision over
+ * ownership, ACLs, bucket policies, session policies and public access blocks.
+ *
+ * Each principal is an account of its own. Its canonical id, account id and display name are the id of its first
+ * access
+ * key (root's at the first start): stable, and known to who holds the key. Secrets are kept encrypted under the
+ * master
+ * key (secrets/master.key), since signatures need them. */
+#ifndef TARN_ACCESS_S3_H
+#define TARN_ACCESS_S3_H
+
+#include "tarn/access/access.h"
+#include "tarn/access/policy.h"
+
+typedef struct s3_identity {
+    principal who;
+    str canonical_id; /* empty: anonymous */
+    str access_key, secret;
+    str arn;                      /* of the caller: arn:aws:iam::ID:root, or of the session */
+    const policy *session_policy; /* NULL: none; narrows, never widens */
+    bool is_session;
+    int64_t expires_us; /* of a session; 0 else */
+} s3_identity;
+
+/* DENIED "InvalidAccessKeyId"; INVALID "InvalidToken" (a session without, or with another's token), "ExpiredToken".
+ * From memory: called by every request. The result lives in `a`. */
+status access_find_s3_key(access_control *ac, str access_key, str session_token, arena *a,
+                          s3_identity *ret_identity, error *err);
+
+typedef struct s3_key {
+    str access_key; /* 20 characters */
+    str secret;     /* 40; only when made */
+    str principal;  /* name */
+    int64_t created_us;
+    int64_t expires_us; /* 0: never */
+} s3_key;
+/* `name` is the principal's. */
+status access_create_s3_key(access_control *ac, str name, int64_t expires_us, arena *a,
+                            s3_key *ret_key, error *err);
+status access_drop_s3_key(access_control *ac, str access_key, error *err);
+status access_list_s3_keys(access_control *ac, str name, arena *a, s3_key **ret_keys,
+                           size_t *ret_count, error *err);
+/* The canonical id's principal; NOT_FOUND. For grants and expected owners. */
+status access_find_canonical(access_control *ac, str canonical_id, arena *a,
+                             s3_identity *ret_identity, error *err);
+
+/* Session credentials of `from` (STS, vending). `policy_text` empty: none. */
+typedef struct s3_session_request {
+    const s3_identity *from;
+    str session_name; /* of an assumed role; empty: GetSessionToken */
+    str policy_text;
+    int64_t duration_s; /* 900 to 43200 */
+} s3_session_request;
+typedef struct s3_session {
+    str access_key, secret, token;
+    str arn;
+    int64_t expires_us;
+} s3_session;
+status access_create_s3_session(access_control *ac, const s3_session_request *request, arena *a,
+                                s3_session *ret_session, error *err);
+/* Ends every session of the principal. */
+status access_revoke_s3_sessions(access_control *ac, str name, error *err);
+
+/* ---- the decision ---- */
+
+/* Canned ACLs and grants as stored with bucket and object: the text of s3_acl_format. */
+typedef enum s3_permission {
+    S3_READ = 1,
+    S3_WRITE = 2,
+    S3_READ_ACP = 4,
+    S3_WRITE_ACP = 8,
+    S3_FULL_CONTROL = 15,
+} s3_permission;
+typedef enum s3_grantee {
+    GRANTEE_USER,
+    GRANTEE_EVERYONE,
+    GRANTEE_AUTHENTICATED,
+    GRANTEE_LOG_DELIVERY
+} s3_grantee;
+typedef struct s3_grant {
+    s3_grantee kind;
+    str canonical_id; /* GRANTEE_USER */
+    unsigned permissions;
+} s3_grant;
+typedef struct s3_acl {
+    const s3_grant *grants; /* the owner's FULL_CONTROL included */
+    size_t count;
+} s3_acl;
+/* "private", "public-read", …, "bucket-owner-full-control". INVALID for others. */
+status s3_acl_from_canned(str canned, str owner, str bucket_owner, arena *a, s3_acl *ret_acl,
+                          error *err);
+str s3_acl_format(const s3_acl *acl, arena *a);
+status s3_acl_parse(str text, str owner, arena *a, s3_acl *ret_acl,
+                    error *err); /* empty text: private */
+bool s3_acl_is_public(const s3_acl *acl);
+
+typedef struct s3_public_block {
+    bool block_public_acls, ignore_public_acls, block_public_policy, restrict_public_buckets;
+} s3_public_block;
+
+/* What the decision must know of the bucket; parsed once per bucket version by the door. */
+typedef struct s3_bucket_facts {
+    str owner;            /* canonical id; empty: the bucket is not there, or none is concerned */
+    const policy *policy; /* NULL: none */
+    s3_acl acl;
+    bool acls_off; /* ownership BucketOwnerEnforced */
+    s3_public_block block;
+} s3_bucket_facts;
+
+typedef struct s3_question {
+    const s3_identity *who;
+    const char *action;           /* "s3:GetObjectVersion" */
+    str bucket, key;              /* empty where not concerned */
+    const s3_bucket_facts *facts; /* NULL for actions without a bucket */
+    str object_owner;             /* of an existing object, else empty */
+    const s3_acl *object_acl;     /* NULL: there is none */
+    bool (*values)(void *context, str key, const str **ret_values,
+                   size_t *ret_count); /* policy.h */
+    void *context;
+} s3_question;
+/* DENIED "AccessDenied". An explicit deny wins; then the owner, its policy, its ACLs. */
+status access_check_s3(access_control *ac, const s3_question *question, error *err);
+
+/* ---- the table of actions: name, and which ACL permission on bucket or object grants it ---- */
+typedef struct s3_action_info {
+    const char *name;
+    unsigned bucket_permission, object_permission; /* 0: no ACL grants it */
+} s3_action_info;
+const s3_action_info *access_s3_actions(size_t *ret_count);
+
+#endif
