@@ -68,7 +68,13 @@ extern const size_t access_migration_count;
 
 typedef enum access_mode { ACCESS_KEYS, ACCESS_OPEN } access_mode; /* auth.mode = keys | none */
 
-/* Makes root at the first start, writing `secrets_path`/root.key. */
+/* The key that everything is encrypted under: `secrets_path`/master.key, made, durable, where it is absent. */
+#define ACCESS_MASTER_KEY_BYTES 32
+status access_master_key(const char *secrets_path, uint8_t ret_key[ACCESS_MASTER_KEY_BYTES],
+                         error *err);
+
+/* Makes root at the first start, writing `secrets_path`/root.key, and its S3 key pair, `secrets_path`/root.s3 (s3.h),
+ * also where a data directory is older than these. */
 status access_open(state *s, const char *secrets_path, access_mode mode,
                    access_control **ret_access, error *err);
 void access_close(access_control *ac);

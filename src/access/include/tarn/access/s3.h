@@ -2,10 +2,12 @@
  * ownership, ACLs, bucket policies, session policies and public access blocks.
  *
  * Each principal is an account of its own. Its canonical id, account id and display name are the id of its first
- * access
- * key (root's at the first start): stable, and known to who holds the key. Secrets are kept encrypted under the
- * master
- * key (secrets/master.key), since signatures need them. */
+ * access key (root's at the first start): stable, also when that key is dropped, and known to who holds the key.
+ * Secrets are kept encrypted under the master key (secrets/master.key), since signatures need them. Root's first pair
+ * lies in secrets/root.s3: access key and secret, a line each.
+ *
+ * A door does this: no signature, then access_unsigned; else access_find_s3_key, and the signature is checked with the
+ * secret it gives, unless `unchecked`; then access_check_s3 before each act. */
 #ifndef TARN_ACCESS_S3_H
 #define TARN_ACCESS_S3_H
 
@@ -19,11 +21,16 @@ typedef struct s3_identity {
     str arn;                      /* of the caller: arn:aws:iam::ID:root, or of the session */
     const policy *session_policy; /* NULL: none; narrows, never widens */
     bool is_session;
+    bool unchecked;     /* auth.mode = none: root's, whatever key and signature say; do not check them */
     int64_t expires_us; /* of a session; 0 else */
 } s3_identity;
 
-/* DENIED "InvalidAccessKeyId"; INVALID "InvalidToken" (a session without, or with another's token), "ExpiredToken".
- * From memory: called by every request. The result lives in `a`. */
+/* Of a request without a signature: anonymous (all empty), or root where auth.mode = none. */
+void access_unsigned(access_control *ac, arena *a, s3_identity *ret_identity);
+
+/* `session_token` STR_NULL: none was sent. DENIED "InvalidAccessKeyId"; INVALID "InvalidToken" (a session without its
+ * token, or with another's), "ExpiredToken" (its time is over, or it was revoked). From memory: called by every
+ * request. The result lives in `a`. */
 status access_find_s3_key(access_control *ac, str access_key, str session_token, arena *a,
                           s3_identity *ret_identity, error *err);
 
@@ -44,12 +51,14 @@ status access_list_s3_keys(access_control *ac, str name, arena *a, s3_key **ret_
 status access_find_canonical(access_control *ac, str canonical_id, arena *a,
                              s3_identity *ret_identity, error *err);
 
-/* Session credentials of `from` (STS, vending). `policy_text` empty: none. */
+/* Session credentials of `from` (STS, vending). `policy_text` empty: none. Nothing is stored: the token holds it all,
+ * sealed under the master key. A session ends with its time, with the key that it was made by, with its principal, and
+ * by revocation. DENIED "AccessDenied" where `from` is a session itself, or anonymous. */
 typedef struct s3_session_request {
     const s3_identity *from;
     str session_name; /* of an assumed role; empty: GetSessionToken */
-    str policy_text;
-    int64_t duration_s; /* 900 to 43200 */
+    str policy_text;    /* at most 2048 bytes */
+    int64_t duration_s; /* 900 to 43200; sessions of the server's own making may be shorter */
 } s3_session_request;
 typedef struct s3_session {
     str access_key, secret, token;
@@ -104,6 +113,8 @@ typedef struct s3_bucket_facts {
     const policy *policy; /* NULL: none */
     s3_acl acl;
     bool acls_off; /* ownership BucketOwnerEnforced */
+    /* the policy was put with x-amz-confirm-remove-self-bucket-access: it may deny the owner the policy itself */
+    bool policy_binds_owner;
     s3_public_block block;
 } s3_bucket_facts;
 
@@ -114,11 +125,15 @@ typedef struct s3_question {
     const s3_bucket_facts *facts; /* NULL for actions without a bucket */
     str object_owner;             /* of an existing object, else empty */
     const s3_acl *object_acl;     /* NULL: there is none */
-    bool (*values)(void *context, str key, const str **ret_values,
-                   size_t *ret_count); /* policy.h */
+    /* Condition keys of the request (policy.h): s3:… and aws:sourceip, aws:securetransport, aws:useragent, aws:referer.
+     * Those about the caller and the time (aws:username, aws:userid, aws:principalarn, aws:principalaccount,
+     * aws:principaltype, aws:currenttime, aws:epochtime, aws:tokenissuetime) are answered here. */
+    bool (*values)(void *context, str key, const str **ret_values, size_t *ret_count);
     void *context;
 } s3_question;
-/* DENIED "AccessDenied". An explicit deny wins; then the owner, its policy, its ACLs. */
+/* DENIED "AccessDenied". An action that is not in the table is denied. An explicit deny wins, but over the owner's own
+ * right to the bucket's policy; then the owner (root is every bucket's), the bucket's policy, the ACLs; a session's
+ * policy must allow it as well. */
 status access_check_s3(access_control *ac, const s3_question *question, error *err);
 
 /* ---- the table of actions: name, and which ACL permission on bucket or object grants it ---- */
