@@ -10,7 +10,8 @@ from bench_measure import Figure, Goal, quartiles
 
 def start_once(data):
     """Seconds from exec to the READY line."""
-    command = [tarn.BIN, "serve", "--data", data, "--http.listen", "127.0.0.1:0"]
+    command = [tarn.BIN, "serve", "--data", data, "--http.listen", "127.0.0.1:0",
+               "--s3.listen", "127.0.0.1:0"]
     begun = time.perf_counter()
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
                                env=tarn.environment({}))

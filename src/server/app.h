@@ -28,8 +28,9 @@ typedef struct server {
     http_router *router;
     upload_table *uploads;
     char http_address[128]; /* bound; empty where that door is closed */
-    char instance[37];      /* of this start; known to those who may read run/server.json */
-    str fingerprint;        /* of the settings */
+    char s3_address[128];
+    char instance[37]; /* of this start; known to those who may read run/server.json */
+    str fingerprint;   /* of the settings */
     int64_t started_us;
     _Atomic bool draining;
     /* What still runs then is cancelled, early enough for its client to be told before connections are cut; 0: never */
@@ -59,6 +60,10 @@ extern const size_t server__route_count;
 /* door.c: authenticates, authorises, runs the handler, answers errors, logs, counts. */
 void server__handle(void *context, http_exchange *x);
 bool server__is_inline(void *context, http_exchange *x);
+
+/* s3/door.c: the same for S3. */
+void server__handle_s3(void *context, http_exchange *x);
+bool server__s3_is_inline(void *context, http_exchange *x);
 
 /* open.c */
 /* `recovering`: a missing database over existing blobs is no reason to refuse (CORRUPT). */

@@ -67,11 +67,31 @@ static const str *door_hosts(const server *app, str address, size_t *ret_count)
     return all;
 }
 
+static status open_door(server *app, setting where, const http_service *service,
+                        char ret_address[128], error *err)
+{
+    str address = setting_text(app->settings, where);
+    const char *name = setting_describe(where)->name;
+
+    if (str_equal(address, STR("none"))) {
+        return STATUS_OK;
+    }
+    TRY(refuse_open_mode(app, address, err));
+    status result = http_server_listen(app->http, address, service, ret_address, err);
+    if (result == STATUS_UNAVAILABLE) {
+        error_context(err, "setting \"%s\"", name);
+        error_hint(err,
+                   "Stop what uses the port, or choose another with --%s 127.0.0.1:0 (a free one).",
+                   name);
+    }
+    return result;
+}
+
 static status open_http(server *app, error *err)
 {
-    str address = setting_text(app->settings, SETTING_HTTP_LISTEN);
     size_t host_count = 0;
-    const str *hosts = door_hosts(app, address, &host_count);
+    const str *hosts =
+        door_hosts(app, setting_text(app->settings, SETTING_HTTP_LISTEN), &host_count);
     const http_service service = {
         .handle = server__handle,
         .is_inline = server__is_inline,
@@ -80,19 +100,16 @@ static status open_http(server *app, error *err)
         .hosts = hosts,
         .host_count = host_count,
     };
+    return open_door(app, SETTING_HTTP_LISTEN, &service, app->http_address, err);
+}
 
-    if (str_equal(address, STR("none"))) {
-        return STATUS_OK;
-    }
-    TRY(refuse_open_mode(app, address, err));
-    status result = http_server_listen(app->http, address, &service, app->http_address, err);
-    if (result == STATUS_UNAVAILABLE) {
-        error_context(err, "setting \"http.listen\"");
-        error_hint(
-            err,
-            "Stop what uses the port, or choose another with --http.listen 127.0.0.1:0 (a free one).");
-    }
-    return result;
+/* Any Host: the signature covers it, or the bucket's policy lets everybody in. */
+static status open_s3(server *app, error *err)
+{
+    const http_service service = {
+        .handle = server__handle_s3, .is_inline = server__s3_is_inline, .context = app};
+
+    return open_door(app, SETTING_S3_LISTEN, &service, app->s3_address, err);
 }
 
 static char *run_file(const server *app, const char *name)
@@ -129,6 +146,7 @@ static status open_doors(server *app, const server_options *options, error *err)
         TRY(open_private(app, options->private_socket, err));
     } else {
         TRY(open_http(app, err));
+        TRY(open_s3(app, err));
     }
     return http_server_start(app->http, err);
 }
@@ -137,8 +155,9 @@ static status open_doors(server *app, const server_options *options, error *err)
 
 static status write_server_json(const server *app, error *err)
 {
-    str text = str_printf(app->memory, "{\"pid\": %ld, \"http\": \"%s\", \"instance\": \"%s\"}\n",
-                          (long)getpid(), app->http_address, app->instance);
+    str text = str_printf(
+        app->memory, "{\"pid\": %ld, \"http\": \"%s\", \"s3\": \"%s\", \"instance\": \"%s\"}\n",
+        (long)getpid(), app->http_address, app->s3_address, app->instance);
     return fs_write_file(run_file(app, "server.json"), text, 0600, err);
 }
 
@@ -167,8 +186,9 @@ static void notify_ready(void)
 
 static void tell_ready(const server *app)
 {
-    dprintf(STDERR_FILENO, "READY http=%s data=%.*s pid=%ld elapsed_ms=%" PRId64 "\n",
+    dprintf(STDERR_FILENO, "READY http=%s s3=%s data=%.*s pid=%ld elapsed_ms=%" PRId64 "\n",
             app->http_address[0] != '\0' ? app->http_address : "none",
+            app->s3_address[0] != '\0' ? app->s3_address : "none",
             STR_ARG(app->settings->data_path), (long)getpid(),
             (clock_now_us() - app->started_us) / 1000);
     notify_ready();

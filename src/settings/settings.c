@@ -43,8 +43,8 @@ void setting_origin_format(const setting_value *value, char ret_text[256])
 
 str settings_fingerprint(const settings *s, arena *a)
 {
-    static const setting others[] = {SETTING_HTTP_LISTEN, SETTING_HTTP_HOSTS, SETTING_LOG_LEVEL,
-                                     SETTING_LOG_FORMAT};
+    static const setting others[] = {SETTING_HTTP_LISTEN, SETTING_HTTP_HOSTS, SETTING_S3_LISTEN,
+                                     SETTING_S3_DOMAIN,   SETTING_LOG_LEVEL,  SETTING_LOG_FORMAT};
     uint8_t bytes[DIGEST_SIZE_MAX];
     digester *d = digester_create(DIGEST_SHA256);
 

@@ -70,7 +70,7 @@ let_go() { # sets code, out, err
 serve() {
     local data=$1
     shift
-    "$tarn" serve --data "$data" --http.listen 127.0.0.1:0 "$@" 2>"$data.log" &
+    "$tarn" serve --data "$data" --http.listen 127.0.0.1:0 --s3.listen 127.0.0.1:0 "$@" 2>"$data.log" &
     server_pid=$!
     started+=("$server_pid")
     for _ in $(seq 1200); do

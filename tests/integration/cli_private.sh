@@ -49,9 +49,9 @@ run sql -c "create table t as select 5 as a"; expect_code 0
 serve "$TARN_DATA"
 expect_true "a server waits for a private one to end" test -n "$address"
 run -v sql -c "select a from t" -o csv; expect_out $'a\n5\n'; expect_err_has "server http://$address"
-run serve --http.listen 127.0.0.1:0; expect_code 7; expect_err_has "is in use by"
+run serve --http.listen 127.0.0.1:0 --s3.listen none; expect_code 7; expect_err_has "is in use by"
 run recover --yes; expect_code 7; expect_err_has "is in use by"
-run --data "$work/other" serve --http.listen "$address"; expect_code 7; expect_err_has "http.listen"
+run --data "$work/other" serve --http.listen "$address" --s3.listen none; expect_code 7; expect_err_has "http.listen"
 TARN_KEY=$(cat "$TARN_DATA/secrets/root.key") run --data "$work/nothing" --server "$address" sql -c "select a from t" -o csv
 expect_code 0; expect_out $'a\n5\n'
 expect_true "a named server needs no data directory" test ! -e "$work/nothing"
@@ -130,7 +130,7 @@ P
 run --data "$work/crowd" status; expect_code 1; expect_err_has "newer"
 touch "$work/file"
 for path in "$work/file" "$work/file/below/it"; do
-    for words in status "serve --http.listen 127.0.0.1:0" "recover --yes" "sql -c select"; do
+    for words in status "serve --http.listen 127.0.0.1:0 --s3.listen none" "recover --yes" "sql -c select"; do
         run --data "$path" $words; expect_code 2; expect_err_has "$path"; expect_err_has "--data"
     done
 done

@@ -51,7 +51,7 @@ expect "committed_at" "$out" "snapshots"
 expect "2" "$(tarn sql -c 'select count(*) from mine')" "both files"
 
 # Over HTTP
-tarn serve --http.listen 127.0.0.1:0 2>serve.log &
+tarn serve --http.listen 127.0.0.1:0 --s3.listen none 2>serve.log &
 server=$!
 for _ in $(seq 1200); do
     grep -q '^READY' serve.log && break

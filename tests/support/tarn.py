@@ -158,7 +158,7 @@ class Server:
         self.data = data or os.path.join(self.work, "data")
         self.env, self.settings, self.wrap, self.name = dict(env or {}), dict(settings or {}), list(wrap), name
         self.log = os.path.join(self.work, name + ".log")
-        self.process = self.address = self.pid = None
+        self.process = self.address = self.s3 = self.pid = None
         self.keep = os.environ.get("TARN_KEEP") == "1"
         RUNNING.append(self)
         if start:
@@ -185,13 +185,14 @@ class Server:
         except OSError:
             pass
         settings = dict(self.settings, **(settings or {}))
-        command = [*self.wrap, BIN, "serve", "--data", self.data, "--http.listen", "127.0.0.1:0"]
+        command = [*self.wrap, BIN, "serve", "--data", self.data, "--http.listen", "127.0.0.1:0",
+                   "--s3.listen", "127.0.0.1:0"]
         for setting, value in settings.items():
             command += ["--" + setting, str(value)]
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                                             env=environment(dict(self.env, **(env or {}))))
-        self.address = self.pid = None
+        self.address = self.s3 = self.pid = None
 
     def is_ready(self):
         try:
@@ -201,7 +202,7 @@ class Server:
             return False
         if not told.get("http"):
             return False
-        self.address, self.pid = told["http"], told["pid"]
+        self.address, self.s3, self.pid = told["http"], told.get("s3"), told["pid"]
         return True
 
     def stop(self, timeout=6 * TIME_FACTOR):

@@ -200,16 +200,13 @@ static bool split_address(str address, struct sockaddr_in *ret_address)
                      &ret_address->sin_addr) == 1;
 }
 
-static void check_port(cli *c, finding *f)
+/* Whether a server could listen where the setting says. */
+static void check_door(cli *c, setting which, finding *f)
 {
-    str address = setting_text(c->settings, SETTING_HTTP_LISTEN);
+    str address = setting_text(c->settings, which);
     struct sockaddr_in where;
     int on = 1;
 
-    if (fs_exists(context_data_path(c, "run/server.json"))) {
-        found(f, FINDING_OK, "a server of this data directory says that it runs");
-        return;
-    }
     if (!split_address(address, &where)) {
         found(f, FINDING_OK, "%.*s, not checked", STR_ARG(address));
         return;
@@ -219,10 +216,30 @@ static void check_port(cli *c, finding *f)
     if (bind(fd, (const struct sockaddr *)&where, sizeof(where)) == 0) {
         found(f, FINDING_OK, "%.*s is free", STR_ARG(address));
     } else {
-        found(f, FINDING_FAIL, "%.*s: %s; choose another with --http.listen", STR_ARG(address),
-              errno == EADDRINUSE ? "in use by another program" : "cannot be used");
+        found(f, FINDING_FAIL, "%.*s: %s; choose another with --%s", STR_ARG(address),
+              errno == EADDRINUSE ? "in use by another program" : "cannot be used",
+              setting_describe(which)->name);
     }
     fs_close(fd);
+}
+
+static void check_port(cli *c, setting which, finding *f)
+{
+    if (fs_exists(context_data_path(c, "run/server.json"))) {
+        found(f, FINDING_OK, "a server of this data directory says that it runs");
+        return;
+    }
+    check_door(c, which, f);
+}
+
+static void check_http(cli *c, finding *f)
+{
+    check_port(c, SETTING_HTTP_LISTEN, f);
+}
+
+static void check_s3(cli *c, finding *f)
+{
+    check_port(c, SETTING_S3_LISTEN, f);
 }
 
 static void check_sql(cli *c, finding *f)
@@ -258,7 +275,8 @@ static const struct {
     {"duckdb library", check_library},
     {"open files", check_files},
     {"clock", check_clock},
-    {"http port", check_port},
+    {"http port", check_http},
+    {"s3 port", check_s3},
     {"sql", check_sql},
 };
 

@@ -26,6 +26,12 @@
       "largest body of an upload") \
     X(HTTP_BODY_RATE, "http.body_rate", SIZE, "4KiB", NULL, \
       "an upload that comes slower, in bytes a second, ends with 408 where other requests wait; 0: never") \
+    X(S3_LISTEN, "s3.listen", ADDRESS, "127.0.0.1:9000", NULL, \
+      "address of the S3 door; none turns it off") \
+    X(S3_DOMAIN, "s3.domain", LIST, "localhost", NULL, \
+      "host names under which a bucket may stand in front: bucket.localhost; else it stands in the path") \
+    X(S3_REGION, "s3.region", TEXT, "us-east-1", NULL, \
+      "region that new buckets are said to lie in; signatures of any region are taken") \
     X(AUTH_MODE, "auth.mode", CHOICE, "keys", "keys|none", \
       "keys: every request needs a key; none: everybody is root, on loopback only") \
     X(DURABILITY, "durability", CHOICE, "full", "full|unsafe", \
