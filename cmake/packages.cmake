@@ -3,7 +3,7 @@
 find_package(PkgConfig REQUIRED)
 find_package(Threads REQUIRED)
 
-foreach(package jansson libfyaml zlib libzstd snappy liblz4 libcrypto libssl libcurl sqlite3
+foreach(package jansson libfyaml expat zlib libzstd snappy liblz4 libcrypto libssl libcurl sqlite3
                 libseccomp libedit cmocka)
     pkg_check_modules(${package} QUIET IMPORTED_TARGET ${package})
     if(NOT ${package}_FOUND)

@@ -1,5 +1,5 @@
-/* CRC-32C (Castagnoli, reflected polynomial 0x82f63b78) on the processor's instruction, and
- * zlib's CRC-32. Digests are in digest.c.
+/* CRC-32C (Castagnoli, reflected polynomial 0x82f63b78) on the processor's instruction. The other CRCs, and those of
+ * two pieces together, are in checksum64.c, digests in digest.c.
  *
  * The instruction takes three cycles but a new one can start in each: three stretches of the
  * input are therefore computed side by side and joined afterwards. A CRC is linear, so that "what
@@ -11,7 +11,6 @@
 
 #include <pthread.h>
 #include <string.h>
-#include <zlib.h>
 
 #if defined(__x86_64__)
 #include <nmmintrin.h>
@@ -192,9 +191,4 @@ uint32_t codec__crc32c_by_table(uint32_t crc, const void *bytes, size_t size_byt
 {
     (void)pthread_once(&probed, probe);
     return ~add_by_table(~crc, bytes, size_bytes);
-}
-
-uint32_t checksum_crc32(uint32_t crc, const void *bytes, size_t size_bytes)
-{
-    return (uint32_t)crc32_z(crc, bytes, size_bytes);
 }

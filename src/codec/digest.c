@@ -76,6 +76,25 @@ void hmac_sha256(str key, str bytes, uint8_t ret_mac[32])
     ASSERT(key.size <= INT32_MAX && mac != NULL);
 }
 
+void hmac_sha1(str key, str bytes, uint8_t ret_mac[20])
+{
+    const void *mac =
+        HMAC(EVP_sha1(), key.size > 0 ? key.data : "", (int)key.size,
+             (const unsigned char *)(bytes.size > 0 ? bytes.data : ""), bytes.size, ret_mac, NULL);
+
+    ASSERT(key.size <= INT32_MAX && mac != NULL);
+}
+
+str hex_encode(arena *a, str bytes)
+{
+    return str_to_hex(a, bytes.data, bytes.size);
+}
+
+status hex_decode(arena *a, str text, str *ret_bytes, error *err)
+{
+    return str_from_hex(a, text, ret_bytes, err);
+}
+
 bool bytes_equal_constant_time(const void *a, const void *b, size_t size_bytes)
 {
     return CRYPTO_memcmp(a, b, size_bytes) == 0;

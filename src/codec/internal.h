@@ -5,7 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* checksum_crc32c as computed where the processor has no instruction. For tests. */
+/* checksum_crc32c and checksum_crc64nvme as computed where the processor has no instruction. For tests. */
 uint32_t codec__crc32c_by_table(uint32_t crc, const void *bytes, size_t size_bytes);
+uint64_t codec__crc64nvme_by_table(uint64_t crc, const void *bytes, size_t size_bytes);
 
 #endif

@@ -1,5 +1,5 @@
-/* Claims about checksums, digests and base64. Vectors: RFC 3720 B.4, RFC 1321, RFC 3174, FIPS
- * 180-2, RFC 4231, RFC 4648. */
+/* Claims about checksums, digests and base64. Vectors: RFC 3720 B.4, NVM Express Command Set Specification 1.0d
+ * §5.2.1.3.5, RFC 1321, RFC 3174, FIPS 180-2, RFC 4231, RFC 2202, RFC 4648. */
 #include "internal.h"
 #include "support/test.h"
 #include "tarn/base/rng.h"
@@ -61,6 +61,87 @@ static void test_crc32c_agrees_with_its_definition_at_all_lengths(void **state)
     }
 }
 
+/* A bit at a time, from the definition. */
+static uint64_t crc_slowly(uint64_t polynomial, uint64_t crc, const uint8_t *bytes, size_t size)
+{
+    for (size_t i = 0; i < size; i++) {
+        crc ^= bytes[i];
+        for (int bit = 0; bit < 8; bit++) {
+            crc = (crc >> 1) ^ ((crc & 1) != 0 ? polynomial : 0);
+        }
+    }
+    return crc;
+}
+
+static void test_crc64nvme_matches_the_vectors(void **state)
+{
+    uint8_t page[4096];
+
+    (void)state;
+    memset(page, 0, sizeof page);
+    assert_true(checksum_crc64nvme(0, "123456789", 9) == UINT64_C(0xae8b14860a799888));
+    assert_true(checksum_crc64nvme(0, page, sizeof page) == UINT64_C(0x6482d367eb22b64e));
+    memset(page, 0xff, sizeof page);
+    assert_true(checksum_crc64nvme(0, page, sizeof page) == UINT64_C(0xc0ddba7302eca3ac));
+    assert_true(checksum_crc64nvme(0, "", 0) == 0);
+}
+
+static void test_crc64nvme_and_crc32_agree_with_their_definitions_at_all_lengths(void **state)
+{
+    fixture *f = *state;
+    size_t size_max = 20000;
+    uint8_t *bytes = arena_alloc(f->arena, size_max + 8);
+    rng r;
+
+    rng_seed(&r, 2);
+    for (size_t i = 0; i < size_max + 8; i++) {
+        bytes[i] = (uint8_t)rng_next(&r);
+    }
+    for (size_t size = 0; size <= size_max; size += size < 300 ? 1 : 1 + size / 7) {
+        const uint8_t *from = bytes + size % 8;
+        uint64_t expected = ~crc_slowly(UINT64_C(0x9a6c9329ac4bc9b5), UINT64_MAX, from, size);
+        uint32_t shorter = ~(uint32_t)crc_slowly(0xedb88320, UINT32_MAX, from, size);
+        size_t cut = size / 3;
+
+        assert_true(checksum_crc64nvme(0, from, size) == expected);
+        assert_true(codec__crc64nvme_by_table(0, from, size) == expected);
+        assert_true(checksum_crc64nvme(checksum_crc64nvme(0, from, cut), from + cut, size - cut) ==
+                    expected);
+        assert_int_equal(checksum_crc32(0, from, size), shorter);
+        assert_int_equal(checksum_crc32(checksum_crc32(0, from, cut), from + cut, size - cut),
+                         shorter);
+    }
+}
+
+static void test_crcs_of_pieces_are_combined(void **state)
+{
+    static const size_t sizes[] = {0, 1, 7, 64, 1000, 65537};
+    fixture *f = *state;
+    uint8_t *bytes = arena_alloc(f->arena, 2 * 65537);
+    rng r;
+
+    rng_seed(&r, 3);
+    for (size_t i = 0; i < 2 * 65537; i++) {
+        bytes[i] = (uint8_t)rng_next(&r);
+    }
+    for (size_t i = 0; i < COUNT_OF(sizes) * COUNT_OF(sizes); i++) {
+        size_t first = sizes[i / COUNT_OF(sizes)];
+        size_t second = sizes[i % COUNT_OF(sizes)];
+        const uint8_t *behind = bytes + first;
+
+        assert_int_equal(checksum_crc32_combine(checksum_crc32(0, bytes, first),
+                                                checksum_crc32(0, behind, second), (int64_t)second),
+                         checksum_crc32(0, bytes, first + second));
+        assert_int_equal(checksum_crc32c_combine(checksum_crc32c(0, bytes, first),
+                                                 checksum_crc32c(0, behind, second),
+                                                 (int64_t)second),
+                         checksum_crc32c(0, bytes, first + second));
+        assert_true(checksum_crc64nvme_combine(
+                        checksum_crc64nvme(0, bytes, first), checksum_crc64nvme(0, behind, second),
+                        (int64_t)second) == checksum_crc64nvme(0, bytes, first + second));
+    }
+}
+
 static void test_digests_match_the_vectors(void **state)
 {
     static const struct {
@@ -102,6 +183,20 @@ static void test_hmac_matches_the_vectors(void **state)
     hmac_sha256(STR_NULL, STR_NULL, mac);
     EXPECT_STR(str_to_hex(f->arena, mac, sizeof(mac)),
                "b613679a0814d9ec772f95d778c35fc5ff1697c493715653c6c712144292c5ad");
+    hmac_sha1(STR("Jefe"), STR("what do ya want for nothing?"), mac); /* RFC 2202 */
+    EXPECT_STR(str_to_hex(f->arena, mac, 20), "effcdf6ae5eb2fa2d27416d5f184df9c259a7c79");
+}
+
+static void test_hex_goes_there_and_back(void **state)
+{
+    fixture *f = *state;
+    str back = STR_NULL;
+
+    EXPECT_STR(hex_encode(f->arena, STR("\xff\x0a~")), "ff0a7e");
+    EXPECT_OK(hex_decode(f->arena, STR("FF0a7e"), &back, &f->err));
+    EXPECT_STR(back, "\xff\x0a~");
+    EXPECT_STATUS(INVALID, hex_decode(f->arena, STR("abc"), &back, &f->err));
+    EXPECT_STATUS(INVALID, hex_decode(f->arena, STR("0g"), &back, &f->err));
 }
 
 static void test_constant_time_comparison_compares(void **state)
@@ -146,6 +241,9 @@ static void test_what_is_no_base64_is_refused(void **state)
 }
 
 TESTS(test_crc32c_matches_the_vectors, test_crc32c_agrees_with_its_definition_at_all_lengths,
+      test_crc64nvme_matches_the_vectors,
+      test_crc64nvme_and_crc32_agree_with_their_definitions_at_all_lengths,
+      test_crcs_of_pieces_are_combined, test_hex_goes_there_and_back,
       test_digests_match_the_vectors, test_hmac_matches_the_vectors,
       test_constant_time_comparison_compares, test_base64_goes_there_and_back,
       test_what_is_no_base64_is_refused)
