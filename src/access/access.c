@@ -3,15 +3,14 @@
 #include "internal.h"
 #include "tarn/base/fs.h"
 
-#define ROOT_NAME "root"
 #define KEY_FILE_MAX 4096
 
 static const struct {
     const char *name;
     const char *meaning;
-    bool reader_may;
+    bool reader_may, user_may;
 } actions[] = {
-#define X(id, name, meaning, reader_may) {name, meaning, reader_may},
+#define X(id, name, meaning, reader_may, user_may) {name, meaning, reader_may, user_may},
     ACTION_TABLE(X)
 #undef X
 };
@@ -25,12 +24,26 @@ const char *action_name(action act)
 static const char *const role_names[] = {
     [ROLE_NOBODY] = "nobody",
     [ROLE_READER] = "reader",
+    [ROLE_USER] = "user",
     [ROLE_ROOT] = "root",
 };
 
-const char *access__role_name(role of)
+const char *access_role_name(role of)
 {
     return role_names[of];
+}
+
+status access_role_parse(str name, role *ret_role, error *err)
+{
+    for (size_t i = ROLE_NOBODY + 1; i < COUNT_OF(role_names); i++) {
+        if (str_equal(name, str_c(role_names[i]))) {
+            *ret_role = (role)i;
+            return STATUS_OK;
+        }
+    }
+    (void)error_set(err, STATUS_INVALID, "role \"%.*s\" does not exist", STR_ARG(name));
+    error_hint(err, "Roles are reader, user and root.");
+    return STATUS_INVALID;
 }
 
 /* --- the decision --- */
@@ -40,7 +53,8 @@ static bool is_allowed(role of, action act)
     if (act == ACTION_NONE || of == ROLE_ROOT) {
         return true;
     }
-    return of == ROLE_READER && actions[act].reader_may;
+    return (of == ROLE_READER && actions[act].reader_may) ||
+           (of == ROLE_USER && actions[act].user_may);
 }
 
 /* " on table "ns.t"", or nothing where the question is about no thing. */
@@ -117,7 +131,7 @@ static bool has_root(access_control *ac)
     map_entry entry;
 
     mutex_lock(&ac->lock);
-    for (size_t at = 0; !found && map_next(ac->credentials, &at, &entry);) {
+    for (size_t at = 0; !found && map_next(ac->now.credentials, &at, &entry);) {
         found = ((const credential *)entry.value)->who.role == ROLE_ROOT;
     }
     mutex_unlock(&ac->lock);
@@ -131,10 +145,33 @@ static status make_root(access_control *ac, const char *secrets_path, error *err
     status made = root_key(secrets_path, scratch, &key, err);
 
     if (made == STATUS_OK) {
-        made = access__insert_principal(ac, STR(ROOT_NAME), ROLE_ROOT, key, err);
+        made = access__insert_principal(ac, STR(ACCESS_ROOT_NAME), ROLE_ROOT, key, err);
     }
     arena_free(scratch);
     return made;
+}
+
+static status take_master(access_control *ac, const char *secrets_path, error *err)
+{
+    uint8_t master[ACCESS_MASTER_KEY_BYTES];
+    status bound;
+
+    TRY(access_master_key(secrets_path, master, err));
+    access__derive(master, STR("tarn s3 secrets 1"), ac->secrets_key);
+    access__derive(master, STR("tarn s3 sessions 1"), ac->sessions_key);
+    bound = access__bind_master(ac, master, err);
+    mem_wipe(master, sizeof(master));
+    return bound;
+}
+
+static status open_all(access_control *ac, const char *secrets_path, error *err)
+{
+    TRY(take_master(ac, secrets_path, err));
+    TRY(access__reload(ac, err));
+    if (!has_root(ac)) {
+        TRY(make_root(ac, secrets_path, err));
+    }
+    return access__make_root_pair(ac, secrets_path, err);
 }
 
 status access_open(state *s, const char *secrets_path, access_mode mode,
@@ -146,10 +183,7 @@ status access_open(state *s, const char *secrets_path, access_mode mode,
     ac->state = s;
     ac->mode = mode;
     mutex_init(&ac->lock);
-    opened = access__reload(ac, err);
-    if (opened == STATUS_OK && !has_root(ac)) {
-        opened = make_root(ac, secrets_path, err);
-    }
+    opened = open_all(ac, secrets_path, err);
     if (opened != STATUS_OK) {
         error_context(err, "could not open access control");
         access_close(ac);
@@ -164,7 +198,9 @@ void access_close(access_control *ac)
     if (ac == NULL) {
         return;
     }
-    arena_free(ac->memory);
+    arena_free(ac->now.memory);
+    mem_wipe(ac->secrets_key, sizeof(ac->secrets_key));
+    mem_wipe(ac->sessions_key, sizeof(ac->sessions_key));
     mutex_release(&ac->lock);
     mem_free(ac);
 }

@@ -63,7 +63,7 @@ static status find_key(access_control *ac, str name, str key, arena *a, principa
 
     access__hash_key(key, hash);
     mutex_lock(&ac->lock);
-    found = map_get(ac->credentials, str_from((const char *)hash, sizeof(hash)));
+    found = map_get(ac->now.credentials, str_from((const char *)hash, sizeof(hash)));
     known = found != NULL && bytes_equal_constant_time(found->hash, hash, sizeof(hash)) &&
             clock_now_us() < found->expires_us &&
             (str_is_null(name) || str_equal(name, found->who.name));

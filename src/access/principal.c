@@ -22,34 +22,91 @@ const state_migration access_migrations[] = {
      "  created_us BIGINT NOT NULL,"
      "  expires_us BIGINT);"
      "CREATE INDEX access_keys_by_principal ON access_keys (principal)"},
+    /* The check on roles cannot be changed in place, so both tables are made anew. */
+    {"access", 2,
+     "CREATE TABLE principals_2 ("
+     "  id TEXT PRIMARY KEY NOT NULL,"
+     "  name TEXT NOT NULL UNIQUE,"
+     "  role TEXT NOT NULL CHECK (role IN ('reader', 'user', 'root')),"
+     "  created_us BIGINT NOT NULL,"
+     "  canonical_id TEXT UNIQUE," /* the first S3 key's id; stays when that key goes */
+     "  sessions_from_us BIGINT NOT NULL DEFAULT 0);"
+     "INSERT INTO principals_2 (id, name, role, created_us)"
+     "  SELECT id, name, role, created_us FROM principals;"
+     "CREATE TABLE access_keys_2 ("
+     "  hash BLOB PRIMARY KEY NOT NULL,"
+     "  principal TEXT NOT NULL REFERENCES principals_2 (id),"
+     "  created_us BIGINT NOT NULL,"
+     "  expires_us BIGINT);"
+     "INSERT INTO access_keys_2 (hash, principal, created_us, expires_us)"
+     "  SELECT hash, principal, created_us, expires_us FROM access_keys;"
+     "DROP TABLE access_keys;"
+     "DROP TABLE principals;"
+     "ALTER TABLE principals_2 RENAME TO principals;"
+     "ALTER TABLE access_keys_2 RENAME TO access_keys;"
+     "CREATE INDEX access_keys_by_principal ON access_keys (principal);"
+     "CREATE TABLE s3_keys ("
+     "  access_key TEXT PRIMARY KEY NOT NULL,"
+     "  principal TEXT NOT NULL REFERENCES principals (id),"
+     "  secret BLOB NOT NULL," /* sealed */
+     "  created_us BIGINT NOT NULL,"
+     "  expires_us BIGINT);"
+     "CREATE INDEX s3_keys_by_principal ON s3_keys (principal);"
+     "CREATE TABLE access_master (fingerprint TEXT PRIMARY KEY NOT NULL)"},
 };
 const size_t access_migration_count = COUNT_OF(access_migrations);
 
 static role role_from(str name)
 {
-    return str_equal(name, STR("root"))     ? ROLE_ROOT
-           : str_equal(name, STR("reader")) ? ROLE_READER
-                                            : ROLE_NOBODY;
+    role found = ROLE_NOBODY;
+
+    (void)access_role_parse(name, &found, NULL);
+    return found;
 }
 
 /* --- the mirror --- */
 
 typedef struct loading {
-    arena *memory;
-    map *credentials;
+    const access_control *access;
+    mirror m;
 } loading;
 
-static status load_credentials(void *context, state_txn *txn, error *err)
+static status load_accounts(mirror *m, state_txn *txn, error *err)
 {
-    loading *l = context;
     state_rows *rows;
     bool row;
 
-    TRY(state_query(txn,
-                    "SELECT p.id, p.name, p.role, k.hash, k.expires_us FROM access_keys k "
-                    "JOIN principals p ON p.id = k.principal",
+    TRY(state_query(txn, "SELECT id, name, role, canonical_id, sessions_from_us FROM principals",
                     NULL, 0, &rows, err));
     for (;;) {
+        account *each;
+
+        TRY(state_next(rows, &row, err));
+        if (!row) {
+            return STATUS_OK;
+        }
+        each = ARENA_NEW(m->memory, account);
+        each->who = (principal){.id = state_text(rows, 0, m->memory),
+                                .name = state_text(rows, 1, m->memory),
+                                .role = role_from(state_text(rows, 2, NULL))};
+        each->canonical_id = state_text(rows, 3, m->memory);
+        each->sessions_from_us = state_int(rows, 4);
+        (void)map_set(m->accounts, each->who.id, each);
+        if (!str_is_empty(each->canonical_id)) {
+            (void)map_set(m->canonical, each->canonical_id, each);
+        }
+    }
+}
+
+static status load_credentials(mirror *m, state_txn *txn, error *err)
+{
+    state_rows *rows;
+    bool row;
+
+    TRY(state_query(txn, "SELECT hash, principal, expires_us FROM access_keys", NULL, 0, &rows,
+                    err));
+    for (;;) {
+        const account *owner;
         credential *c;
         str hash;
 
@@ -57,37 +114,48 @@ static status load_credentials(void *context, state_txn *txn, error *err)
         if (!row) {
             return STATUS_OK;
         }
-        hash = state_text(rows, 3, NULL);
+        hash = state_text(rows, 0, NULL);
+        owner = map_get(m->accounts, state_text(rows, 1, NULL));
+        ASSERT(owner != NULL); /* the rows refer to each other */
         if (hash.size != ACCESS_HASH_SIZE) {
             return error_set(err, STATUS_CORRUPT,
                              "a key of principal \"%.*s\" has a hash of %zu bytes",
-                             STR_ARG(state_text(rows, 1, NULL)), hash.size);
+                             STR_ARG(owner->who.name), hash.size);
         }
-        c = ARENA_NEW(l->memory, credential);
-        c->who = (principal){.id = state_text(rows, 0, l->memory),
-                             .name = state_text(rows, 1, l->memory),
-                             .role = role_from(state_text(rows, 2, NULL))};
-        c->expires_us = state_is_null(rows, 4) ? ACCESS_NEVER : state_int(rows, 4);
+        c = ARENA_NEW(m->memory, credential);
+        c->who = owner->who;
+        c->expires_us = state_is_null(rows, 2) ? ACCESS_NEVER : state_int(rows, 2);
         memcpy(c->hash, hash.data, sizeof(c->hash));
-        (void)map_set(l->credentials, hash, c);
+        (void)map_set(m->credentials, hash, c);
     }
+}
+
+static status load_all(void *context, state_txn *txn, error *err)
+{
+    loading *l = context;
+
+    TRY(load_accounts(&l->m, txn, err));
+    TRY(load_credentials(&l->m, txn, err));
+    return access__load_key_pairs(l->access, &l->m, txn, err);
 }
 
 status access__reload(access_control *ac, error *err)
 {
-    loading l = {.memory = arena_create()};
+    loading l = {.access = ac, .m = {.memory = arena_create()}};
     arena *before;
     status loaded;
 
-    l.credentials = map_create(l.memory);
+    l.m.credentials = map_create(l.m.memory);
+    l.m.accounts = map_create(l.m.memory);
+    l.m.canonical = map_create(l.m.memory);
+    l.m.key_pairs = map_create(l.m.memory);
     /* Under the lock, so that of two reloads the later one reads the newer rows. */
     mutex_lock(&ac->lock);
-    loaded = state_read(ac->state, load_credentials, &l, err);
-    before = l.memory;
+    loaded = state_read(ac->state, load_all, &l, err);
+    before = l.m.memory;
     if (loaded == STATUS_OK) {
-        before = ac->memory;
-        ac->memory = l.memory;
-        ac->credentials = l.credentials;
+        before = ac->now.memory;
+        ac->now = l.m;
     }
     mutex_unlock(&ac->lock);
     arena_free(before);
@@ -109,7 +177,7 @@ static status insert(void *context, state_txn *txn, error *err)
     int64_t now_us = clock_now_us();
     status inserted = STATE_EXEC(
         txn, "INSERT INTO principals (id, name, role, created_us) VALUES (?1, ?2, ?3, ?4)", NULL,
-        err, SV_TEXT(str_c(c->id)), SV_TEXT(c->name), SV_TEXT(str_c(access__role_name(c->role))),
+        err, SV_TEXT(str_c(c->id)), SV_TEXT(c->name), SV_TEXT(str_c(access_role_name(c->role))),
         SV_INT(now_us));
 
     if (inserted == STATUS_EXISTS) {
@@ -162,29 +230,37 @@ status access_create_principal(access_control *ac, str name, role gets, arena *a
     str key = access__new_key(a);
 
     TRY(check_name(name, err));
-    if (gets != ROLE_READER && gets != ROLE_ROOT) {
-        return error_set(err, STATUS_INVALID, "principal \"%.*s\" needs the role reader or root",
-                         STR_ARG(name));
+    if (gets == ROLE_NOBODY) {
+        return error_set(err, STATUS_INVALID, "principal \"%.*s\" needs a role", STR_ARG(name));
     }
     TRY(access__insert_principal(ac, name, gets, key, err));
     *ret_key = key;
     return STATUS_OK;
 }
 
-static status drop(void *context, state_txn *txn, error *err)
+status access__principal_id(state_txn *txn, str name, str *ret_id, error *err)
 {
-    str name = *(const str *)context;
-    int64_t dropped;
+    state_rows *rows;
+    bool row;
 
-    TRY(STATE_EXEC(
-        txn,
-        "DELETE FROM access_keys WHERE principal = (SELECT id FROM principals WHERE name = ?1)",
-        NULL, err, SV_TEXT(name)));
-    TRY(STATE_EXEC(txn, "DELETE FROM principals WHERE name = ?1", &dropped, err, SV_TEXT(name)));
-    if (dropped == 0) {
+    TRY(STATE_QUERY(txn, "SELECT id FROM principals WHERE name = ?1", &rows, err, SV_TEXT(name)));
+    TRY(state_next(rows, &row, err));
+    if (!row) {
         return error_set(err, STATUS_NOT_FOUND, "principal \"%.*s\" does not exist", STR_ARG(name));
     }
+    *ret_id = state_text(rows, 0, state_txn_arena(txn));
+    state_finish(rows);
     return STATUS_OK;
+}
+
+static status drop(void *context, state_txn *txn, error *err)
+{
+    str id;
+
+    TRY(access__principal_id(txn, *(const str *)context, &id, err));
+    TRY(STATE_EXEC(txn, "DELETE FROM access_keys WHERE principal = ?1", NULL, err, SV_TEXT(id)));
+    TRY(STATE_EXEC(txn, "DELETE FROM s3_keys WHERE principal = ?1", NULL, err, SV_TEXT(id)));
+    return STATE_EXEC(txn, "DELETE FROM principals WHERE id = ?1", NULL, err, SV_TEXT(id));
 }
 
 status access_drop_principal(access_control *ac, str name, error *err)
@@ -207,8 +283,10 @@ static status list_principals(void *context, state_txn *txn, error *err)
     state_rows *rows;
     bool row;
 
-    TRY(state_query(txn, "SELECT id, name, role, created_us FROM principals ORDER BY name", NULL, 0,
-                    &rows, err));
+    TRY(state_query(txn,
+                    "SELECT id, name, role, created_us, canonical_id FROM principals "
+                    "ORDER BY name",
+                    NULL, 0, &rows, err));
     for (;;) {
         principal_info info;
 
@@ -220,6 +298,7 @@ static status list_principals(void *context, state_txn *txn, error *err)
                                .name = state_text(rows, 1, l->memory),
                                .role = role_from(state_text(rows, 2, NULL))};
         info.created_us = state_int(rows, 3);
+        info.canonical_id = state_text(rows, 4, l->memory);
         vec_push(l->memory, &l->list, info);
     }
 }

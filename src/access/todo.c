@@ -27,56 +27,6 @@ bool policy_is_public(const policy *p)
     return false;
 }
 
-status access_find_s3_key(access_control *ac, str access_key, str session_token, arena *a,
-                          s3_identity *ret_identity, error *err)
-{
-    (void)ac;
-    (void)access_key;
-    (void)session_token;
-    (void)a;
-    (void)ret_identity;
-    return error_set(err, STATUS_UNSUPPORTED, "access_find_s3_key is not there yet");
-}
-
-status access_create_s3_key(access_control *ac, str name, int64_t expires_us, arena *a,
-                            s3_key *ret_key, error *err)
-{
-    (void)ac;
-    (void)name;
-    (void)expires_us;
-    (void)a;
-    (void)ret_key;
-    return error_set(err, STATUS_UNSUPPORTED, "access_create_s3_key is not there yet");
-}
-
-status access_drop_s3_key(access_control *ac, str access_key, error *err)
-{
-    (void)ac;
-    (void)access_key;
-    return error_set(err, STATUS_UNSUPPORTED, "access_drop_s3_key is not there yet");
-}
-
-status access_list_s3_keys(access_control *ac, str name, arena *a, s3_key **ret_keys,
-                           size_t *ret_count, error *err)
-{
-    (void)ac;
-    (void)name;
-    (void)a;
-    (void)ret_keys;
-    (void)ret_count;
-    return error_set(err, STATUS_UNSUPPORTED, "access_list_s3_keys is not there yet");
-}
-
-status access_find_canonical(access_control *ac, str canonical_id, arena *a,
-                             s3_identity *ret_identity, error *err)
-{
-    (void)ac;
-    (void)canonical_id;
-    (void)a;
-    (void)ret_identity;
-    return error_set(err, STATUS_UNSUPPORTED, "access_find_canonical is not there yet");
-}
-
 status access_create_s3_session(access_control *ac, const s3_session_request *request, arena *a,
                                 s3_session *ret_session, error *err)
 {
@@ -146,17 +96,14 @@ bool policy_knows_key(str key)
     return false;
 }
 
-void access_unsigned(access_control *ac, arena *a, s3_identity *ret_identity)
+#include "internal.h"
+status access__find_session(access_control *ac, str access_key, str token, arena *a,
+                            s3_identity *ret_identity, error *err)
 {
     (void)ac;
+    (void)access_key;
+    (void)token;
     (void)a;
-    *ret_identity = (s3_identity){.canonical_id = STR("")};
-}
-
-status access_master_key(const char *secrets_path, uint8_t ret_key[ACCESS_MASTER_KEY_BYTES],
-                         error *err)
-{
-    (void)secrets_path;
-    (void)ret_key;
-    return error_set(err, STATUS_UNSUPPORTED, "access_master_key is not there yet");
+    (void)ret_identity;
+    return error_set(err, STATUS_UNSUPPORTED, "sessions are not there yet");
 }

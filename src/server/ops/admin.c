@@ -5,13 +5,6 @@
 #include "handlers.h"
 #include "ops/maintenance.h"
 
-static const char *role_name(role r)
-{
-    static const char *const names[] = {
-        [ROLE_NOBODY] = "nobody", [ROLE_READER] = "reader", [ROLE_ROOT] = "root"};
-    return names[r];
-}
-
 status principals_get(call *c, error *err)
 {
     principal_info *list = NULL;
@@ -25,7 +18,7 @@ status principals_get(call *c, error *err)
     for (size_t i = 0; i < count; i++) {
         json_begin_object(&w);
         json_member_str(&w, "name", list[i].who.name);
-        json_member_c(&w, "role", role_name(list[i].who.role));
+        json_member_c(&w, "role", access_role_name(list[i].who.role));
         member_time_us(&w, "created_at", list[i].created_us);
         json_end_object(&w);
     }
@@ -52,17 +45,13 @@ status principals_post(call *c, error *err)
     TRY(request_json(c, &object, err));
     TRY(json_reject_unknown(object, principal_fields, COUNT_OF(principal_fields), err));
     TRY(json_read(object, principal_fields, COUNT_OF(principal_fields), &body, err));
-    role wanted = str_equal(body.role, STR("root")) ? ROLE_ROOT : ROLE_READER;
-    if (wanted == ROLE_READER && !str_equal(body.role, STR("reader"))) {
-        error_set(err, STATUS_INVALID, "role \"%.*s\" does not exist", STR_ARG(body.role));
-        error_hint(err, "Roles are reader and root.");
-        return STATUS_INVALID;
-    }
+    role wanted = ROLE_NOBODY;
+    TRY(access_role_parse(body.role, &wanted, err));
     TRY(access_create_principal(c->app->access, body.name, wanted, c->a, &key, err));
     json_writer w = answer_begin(c);
     json_begin_object(&w);
     json_member_str(&w, "name", body.name);
-    json_member_c(&w, "role", role_name(wanted));
+    json_member_c(&w, "role", access_role_name(wanted));
     json_member_str(&w, "key", key);
     json_end_object(&w);
     return answer_send(c, 201, &w, err);

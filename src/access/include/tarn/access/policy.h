@@ -32,8 +32,8 @@ typedef struct policy_question {
     str principal_arn; /* "arn:aws:iam::ID:root", "arn:aws:sts::ID:assumed-role/…" */
     str account;       /* ID */
     str user;          /* NAME of "arn:aws:iam::ID:user/NAME" */
-    str action;   /* "s3:GetObject" */
-    str resource; /* "arn:aws:s3:::bucket/key" */
+    str action;        /* "s3:GetObject" */
+    str resource;      /* "arn:aws:s3:::bucket/key" */
     /* Values of a condition key (lower case: "aws:sourceip", "s3:prefix", "s3:existingobjecttag/env"); false where the
      * request has none. May be NULL. */
     bool (*values)(void *context, str key, const str **ret_values, size_t *ret_count);

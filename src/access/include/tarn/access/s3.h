@@ -21,7 +21,8 @@ typedef struct s3_identity {
     str arn;                      /* of the caller: arn:aws:iam::ID:root, or of the session */
     const policy *session_policy; /* NULL: none; narrows, never widens */
     bool is_session;
-    bool unchecked;     /* auth.mode = none: root's, whatever key and signature say; do not check them */
+    bool
+        unchecked; /* auth.mode = none: root's, whatever key and signature say; do not check them */
     int64_t expires_us; /* of a session; 0 else */
 } s3_identity;
 
@@ -56,7 +57,7 @@ status access_find_canonical(access_control *ac, str canonical_id, arena *a,
  * by revocation. DENIED "AccessDenied" where `from` is a session itself, or anonymous. */
 typedef struct s3_session_request {
     const s3_identity *from;
-    str session_name; /* of an assumed role; empty: GetSessionToken */
+    str session_name;   /* of an assumed role; empty: GetSessionToken */
     str policy_text;    /* at most 2048 bytes */
     int64_t duration_s; /* 900 to 43200; sessions of the server's own making may be shorter */
 } s3_session_request;
