@@ -114,11 +114,37 @@ COLUMNS = [
 ]
 
 
+def many(r, make, most=3):
+    """A list of up to that many values, NULL among them."""
+    return "[" + ", ".join("NULL" if r.random() < 0.2 else make(r) for _ in range(r.randint(0, most))) + "]"
+
+
+def inner(r):
+    return f"{{'x': {r.choice(('NULL', str(r.randint(-9, 9))))}, 'y': {r.choice(('NULL', a_word(r)))}}}"
+
+
+# Nested deeper than the ones above; only what asks for them gets them, so that the others' runs stay what they are.
+DEEP = [
+    Column("deep", "STRUCT(a STRUCT(x INTEGER, y VARCHAR), b INTEGER[], d DATE)",
+           lambda r: f"{{'a': {r.choice(('NULL', inner(r)))}, 'b': {r.choice(('NULL', many(r, lambda r: str(r.randint(-5, 5)))))},"
+                     f" 'd': {r.choice(('NULL', f'{chr(39)}{date_of(r).isoformat()}{chr(39)}'))}}}"
+                     "::STRUCT(a STRUCT(x INTEGER, y VARCHAR), b INTEGER[], d DATE)", ordered=False, whole=False),
+    Column("ls", "STRUCT(x INTEGER, y VARCHAR)[]", lambda r: many(r, inner) + "::STRUCT(x INTEGER, y VARCHAR)[]",
+           ordered=False, whole=False),
+    Column("ll", "VARCHAR[][]", lambda r: many(r, lambda r: many(r, a_word)) + "::VARCHAR[][]", ordered=False, whole=False),
+    Column("ml", "MAP(INTEGER, DOUBLE[])",
+           lambda r: "MAP {" + ", ".join(f"{k}: {many(r, lambda r: str(r.randint(-9, 9) / 4))}"
+                                         for k in r.sample(range(5), r.randint(0, 3))) + "}::MAP(INTEGER, DOUBLE[])",
+           ordered=False, whole=False),
+]
+
+
 class Table:
-    def __init__(self, random, name):
+    def __init__(self, random, name, able=None):
         self.random, self.name = random, name
-        wanted = random.sample(COLUMNS, random.randint(5, len(COLUMNS)))
-        self.columns = [c for c in COLUMNS if c in wanted]
+        able = able or COLUMNS
+        wanted = random.sample(able, random.randint(5, len(able)))
+        self.columns = [c for c in able if c in wanted]
         self.pools = {c.name: [c.make(random) for _ in range(random.choice((4, 12, 40)))] for c in self.columns}
         self.spec = self.make_spec()
         self.appends, self.next_id = [], 1
@@ -245,6 +271,12 @@ SPECIAL = {
     "li": ["len({c}) > 1", "list_contains({c}, {n})", "{c}[1] = {n}", "{c} IS NOT NULL AND {c}[1] IS NULL"],
     "ns": ["{c} >= TIMESTAMP '{y}-01-01'", "{c} < {v}", "{c}::DATE < DATE '1970-01-01'", "year({c}) < {y}"],
     "nested": ["{c} IS NULL", "{c} IS NOT NULL"],
+    "deep": ["{c}.a.x > {n}", "{c}.a IS NULL", "len({c}.b) > 1", "{c}.d < DATE '{y}-01-01'", "{c}.a.y LIKE {like}",
+             "list_contains({c}.b, 2)", "{c}.b[1] = {n} % 5"],
+    "ls": ["len({c}) > 1", "{c}[1].x = {n} % 9", "{c}[-1].y IS NULL", "list_contains(list_transform({c}, lambda e: e.x), 3)",
+           "len(list_filter({c}, lambda e: e.x > 0)) = 1"],
+    "ll": ["len({c}) = 2", "{c}[1][1] > {word}", "len(flatten({c})) > 2"],
+    "ml": ["cardinality({c}) > 1", "{c}[1][1] > 0", "map_contains({c}, 2)", "len(map_keys({c})) = {n} % 4"],
     "m": ["cardinality({c}) > 0", "{c}['k'] > {n}", "map_contains({c}, 'ü')"],
 }
 
