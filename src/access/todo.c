@@ -44,52 +44,6 @@ status access_revoke_s3_sessions(access_control *ac, str name, error *err)
     return error_set(err, STATUS_UNSUPPORTED, "access_revoke_s3_sessions is not there yet");
 }
 
-status s3_acl_from_canned(str canned, str owner, str bucket_owner, arena *a, s3_acl *ret_acl,
-                          error *err)
-{
-    (void)canned;
-    (void)owner;
-    (void)bucket_owner;
-    (void)a;
-    (void)ret_acl;
-    return error_set(err, STATUS_UNSUPPORTED, "s3_acl_from_canned is not there yet");
-}
-
-str s3_acl_format(const s3_acl *acl, arena *a)
-{
-    (void)acl;
-    (void)a;
-    return STR_NULL;
-}
-
-status s3_acl_parse(str text, str owner, arena *a, s3_acl *ret_acl, error *err)
-{
-    (void)text;
-    (void)owner;
-    (void)a;
-    (void)ret_acl;
-    return error_set(err, STATUS_UNSUPPORTED, "s3_acl_parse is not there yet");
-}
-
-bool s3_acl_is_public(const s3_acl *acl)
-{
-    (void)acl;
-    return false;
-}
-
-status access_check_s3(access_control *ac, const s3_question *question, error *err)
-{
-    (void)ac;
-    (void)question;
-    return error_set(err, STATUS_UNSUPPORTED, "access_check_s3 is not there yet");
-}
-
-const s3_action_info *access_s3_actions(size_t *ret_count)
-{
-    (void)ret_count;
-    return NULL;
-}
-
 bool policy_knows_key(str key)
 {
     (void)key;

@@ -124,8 +124,8 @@ typedef struct s3_question {
     const char *action;           /* "s3:GetObjectVersion" */
     str bucket, key;              /* empty where not concerned */
     const s3_bucket_facts *facts; /* NULL for actions without a bucket */
-    str object_owner;             /* of an existing object, else empty */
-    const s3_acl *object_acl;     /* NULL: there is none */
+    str object_owner; /* of an existing object or upload; empty: there is none, or the bucket's owner's */
+    const s3_acl *object_acl; /* NULL: there is none */
     /* Condition keys of the request (policy.h): s3:… and aws:sourceip, aws:securetransport, aws:useragent, aws:referer.
      * Those about the caller and the time (aws:username, aws:userid, aws:principalarn, aws:principalaccount,
      * aws:principaltype, aws:currenttime, aws:epochtime, aws:tokenissuetime) are answered here. */
@@ -137,11 +137,25 @@ typedef struct s3_question {
  * policy must allow it as well. */
 status access_check_s3(access_control *ac, const s3_question *question, error *err);
 
-/* ---- the table of actions: name, and which ACL permission on bucket or object grants it ---- */
+/* ---- the table of actions ---- */
+
+/* Whose the thing is that an action is done to: its owner may, unless denied. */
+typedef enum s3_action_scope {
+    S3_OF_SERVICE,  /* nobody's: anyone with an account, see the decision */
+    S3_OF_BUCKET,   /* the bucket's owner's */
+    S3_OF_CONTENTS, /* what is in the bucket, coming and going: the bucket's owner's */
+    S3_OF_UPLOAD,   /* the bucket's owner's and the initiator's (s3_question.object_owner) */
+    S3_OF_OBJECT, /* an existing object: its owner's, which is the bucket's owner where ACLs are off */
+} s3_action_scope;
+
+/* Name, and which ACL permission on bucket or object grants it. */
 typedef struct s3_action_info {
     const char *name;
+    s3_action_scope scope;
     unsigned bucket_permission, object_permission; /* 0: no ACL grants it */
 } s3_action_info;
+/* NULL for unknown names. */
+const s3_action_info *access_find_s3_action(str name);
 const s3_action_info *access_s3_actions(size_t *ret_count);
 
 #endif
