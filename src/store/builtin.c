@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "internal.h"
+#include "rows.h"
 #include "tarn/base/fs.h"
 #include "tarn/base/rng.h"
 
@@ -197,82 +197,6 @@ static status seal(storage *st, store_staged *staged, error *err)
 
 /* --- publishing and removing --- */
 
-typedef struct dropping {
-    storage *st;
-    blob_id id;
-} dropping;
-
-static void blob_dropped(void *context)
-{
-    dropping *d = context;
-
-    store__remove_later(d->st, d->id, true);
-}
-
-/* The blob loses an owner; without any its row goes, and its file after the commit. */
-static status release_blob(storage *st, state_txn *txn, str blob, error *err)
-{
-    dropping *d;
-    int64_t gone;
-
-    TRY(STATE_EXEC(txn, "UPDATE blobs SET owners = owners - 1 WHERE id = ?1", NULL, err,
-                   SV_TEXT(blob)));
-    TRY(STATE_EXEC(txn, "DELETE FROM blobs WHERE id = ?1 AND owners <= 0", &gone, err,
-                   SV_TEXT(blob)));
-    if (gone == 0 || !store__is_blob_id(blob)) {
-        return STATUS_OK;
-    }
-    TRY(STATE_EXEC(txn, "INSERT INTO blob_drops (blob) VALUES (?1) ON CONFLICT (blob) DO NOTHING",
-                   NULL, err, SV_TEXT(blob)));
-    d = ARENA_NEW(state_txn_arena(txn), dropping);
-    d->st = st;
-    d->id = store__blob_id(blob);
-    state_after_commit(txn, blob_dropped, d);
-    return STATUS_OK;
-}
-
-/* What a publication or removal adds to store_totals: one change for all its objects. */
-typedef struct totals {
-    int64_t objects;
-    int64_t bytes;
-} totals;
-
-static status change_totals(state_txn *txn, const totals *change, error *err)
-{
-    if (change->objects == 0 && change->bytes == 0) {
-        return STATUS_OK;
-    }
-    return STATE_EXEC(
-        txn, "UPDATE store_totals SET objects = objects + ?1, bytes = bytes + ?2 WHERE id = 1",
-        NULL, err, SV_INT(change->objects), SV_INT(change->bytes));
-}
-
-/* Takes away the object of that name, where there is one. */
-static status remove_object(storage *st, state_txn *txn, str bucket, str key, totals *change,
-                            error *err)
-{
-    state_rows *rows;
-    int64_t size_bytes;
-    str blob;
-    bool row;
-
-    TRY(STATE_QUERY(
-        txn, "SELECT blob, size_bytes FROM objects WHERE bucket = ?1 AND key = ?2 AND version = ''",
-        &rows, err, SV_TEXT(bucket), SV_TEXT(key)));
-    TRY(state_next(rows, &row, err));
-    if (!row) {
-        return STATUS_OK;
-    }
-    blob = state_text(rows, 0, state_txn_arena(txn));
-    size_bytes = state_int(rows, 1);
-    state_finish(rows);
-    TRY(STATE_EXEC(txn, "DELETE FROM objects WHERE bucket = ?1 AND key = ?2 AND version = ''", NULL,
-                   err, SV_TEXT(bucket), SV_TEXT(key)));
-    change->objects--;
-    change->bytes -= size_bytes;
-    return release_blob(st, txn, blob, err);
-}
-
 /* `owners` objects of it are published. */
 static status insert_blob(state_txn *txn, const store_staged *file, int64_t owners, error *err)
 {
@@ -311,39 +235,58 @@ static status publish_blob(storage *st, state_txn *txn, store_staged *const *sta
     return insert_blob(txn, carrier, owners, err);
 }
 
-static status publish_object(storage *st, state_txn *txn, const store_staged *s, totals *change,
-                             error *err)
+status store__publish_blobs(storage *st, state_txn *txn, store_staged *const *staged, size_t count,
+                            error *err)
 {
-    status inserted;
-
-    TRY(remove_object(st, txn, s->bucket, s->key, change, err));
-    inserted = STATE_EXEC(
-        txn,
-        "INSERT INTO objects (bucket, key, version, blob, blob_offset, size_bytes, etag, "
-        "content_type, modified_us) VALUES (?1, ?2, '', ?3, ?4, ?5, ?6, ?7, ?8)",
-        NULL, err, SV_TEXT(s->bucket), SV_TEXT(s->key), SV_TEXT(str_c(s->id.text)),
-        SV_INT(s->offset), SV_INT(s->size_bytes), SV_TEXT(s->etag), SV_TEXT(s->content_type),
-        SV_INT(s->created_us));
-    if (inserted == STATUS_CONFLICT) { /* the reference to buckets */
-        return error_set(err, STATUS_NOT_FOUND, "bucket \"%.*s\" does not exist",
-                         STR_ARG(s->bucket));
+    for (size_t i = 0; i < count; i++) {
+        TRY(publish_blob(st, txn, staged, count, i, err));
     }
-    TRY(inserted);
-    change->objects++;
-    change->bytes += s->size_bytes;
     return STATUS_OK;
+}
+
+static status publish_object(storage *st, state_txn *txn, const bucket_rules *rules,
+                             const store_staged *s, usage_change *change, error *err)
+{
+    object_row row = {.blob = s->id, .offset = s->offset};
+
+    row.info = (object_info){.bucket = s->bucket,
+                             .key = s->key,
+                             .version = s->version,
+                             .etag = s->etag,
+                             .size_bytes = s->size_bytes,
+                             .modified_us = s->created_us,
+                             .attributes.content_type = s->content_type};
+    return store__put_row(st, txn, rules, &row, NULL, change, state_txn_arena(txn), NULL, err);
+}
+
+/* Objects of one bucket. */
+static status publish_run(storage *st, state_txn *txn, store_staged *const *staged, size_t count,
+                          error *err)
+{
+    usage_change change = {0};
+    bucket_rules rules;
+
+    TRY(store__read_rules(txn, staged[0]->bucket, &rules, err));
+    for (size_t i = 0; i < count; i++) {
+        TRY(publish_object(st, txn, &rules, staged[i], &change, err));
+    }
+    return store__change_usage(txn, rules.name, &change, err);
 }
 
 static status publish(storage *st, state_txn *txn, store_staged *const *staged, size_t count,
                       error *err)
 {
-    totals change = {.objects = 0};
+    TRY(store__publish_blobs(st, txn, staged, count, err));
+    for (size_t from = 0; from < count;) {
+        size_t to = from + 1;
 
-    for (size_t i = 0; i < count; i++) {
-        TRY(publish_blob(st, txn, staged, count, i, err));
-        TRY(publish_object(st, txn, staged[i], &change, err));
+        while (to < count && str_equal(staged[to]->bucket, staged[from]->bucket)) {
+            to++;
+        }
+        TRY(publish_run(st, txn, staged + from, to - from, err));
+        from = to;
     }
-    return change_totals(txn, &change, err);
+    return STATUS_OK;
 }
 
 static void end(storage *st, store_staged *staged, state_outcome outcome)
@@ -365,19 +308,38 @@ static void end(storage *st, store_staged *staged, state_outcome outcome)
     }
 }
 
+/* Objects of one bucket, from `from` on; `*ret_to` is where the next one's begin. */
+static status remove_run(storage *st, state_txn *txn, const str *locations, size_t count,
+                         size_t from, size_t *ret_to, error *err)
+{
+    usage_change change = {0};
+    bucket_rules rules;
+    bool known;
+    str bucket;
+    str next;
+    str key;
+
+    TRY(store__split_s3(locations[from], true, &bucket, &key, err));
+    TRY(store__find_rules(txn, bucket, &rules, &known, err));
+    for (*ret_to = from; *ret_to < count; ++*ret_to) {
+        TRY(store__split_s3(locations[*ret_to], true, &next, &key, err));
+        if (!str_equal(next, bucket)) {
+            break;
+        }
+        if (known) {
+            TRY(store__delete_key(st, txn, &rules, key, &change, err));
+        }
+    }
+    return store__change_usage(txn, bucket, &change, err);
+}
+
 static status remove_all(storage *st, state_txn *txn, const str *locations, size_t count,
                          error *err)
 {
-    totals change = {.objects = 0};
-
-    for (size_t i = 0; i < count; i++) {
-        str bucket;
-        str key;
-
-        TRY(store__split_s3(locations[i], true, &bucket, &key, err));
-        TRY(remove_object(st, txn, bucket, key, &change, err));
+    for (size_t from = 0; from < count;) {
+        TRY(remove_run(st, txn, locations, count, from, &from, err));
     }
-    return change_totals(txn, &change, err);
+    return STATUS_OK;
 }
 
 /* --- finding --- */
@@ -423,7 +385,7 @@ static status read_object(void *context, state_txn *txn, error *err)
         txn,
         "SELECT o.blob, o.size_bytes, o.etag, o.content_type, o.modified_us, o.blob_offset, b.crcs, "
         "b.parts FROM objects o JOIN blobs b ON b.id = o.blob "
-        "WHERE o.bucket = ?1 AND o.key = ?2 AND o.version = ''",
+        "WHERE o.bucket = ?1 AND o.key = ?2",
         &rows, err, SV_TEXT(f->bucket), SV_TEXT(f->key)));
     TRY(state_next(rows, &row, err));
     f->found = row;
@@ -593,9 +555,9 @@ static status read_listing(void *context, state_txn *txn, error *err)
     const char *sql =
         str_is_null(l->after)
             ? "SELECT key, size_bytes, etag, content_type, modified_us FROM objects WHERE bucket = ?1 "
-              "AND key >= ?2 AND version = '' ORDER BY bucket, key, version LIMIT ?3"
+              "AND key >= ?2 ORDER BY bucket, key LIMIT ?3"
             : "SELECT key, size_bytes, etag, content_type, modified_us FROM objects WHERE bucket = ?1 "
-              "AND key > ?2 AND version = '' ORDER BY bucket, key, version LIMIT ?3";
+              "AND key > ?2 ORDER BY bucket, key LIMIT ?3";
     str from = str_is_null(l->after) ? l->prefix : l->after;
     state_rows *rows;
     bool row;

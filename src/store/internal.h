@@ -37,6 +37,7 @@ struct store_staged {
     arena *memory;
     str location;
     str bucket, key; /* built-in */
+    str version;     /* proposed */
     str content_type;
     str etag;
     str crcs; /* CRC-32C of each block, little-endian; empty for stores that keep none */
@@ -167,6 +168,10 @@ struct storage {
     pool *hashers; /* thread-safe by itself */
 };
 
+/* ---- storage.c ---- */
+/* What is staged is the transaction's from here on, whatever happens. */
+void store__hand_over(storage *st, state_txn *txn, store_staged *const *staged, size_t count);
+
 /* ---- location.c ---- */
 /* NULL and INVALID where there is none, or the built-in one is not open. */
 const store_ops *store__ops_for(const storage *st, str location, error *err);
@@ -267,6 +272,9 @@ char *store__sidecar_path(arena *a, const char *path);
 char *store__blob_path(const storage *st, arena *a, blob_id id);
 bool store__is_blob_id(str text);
 blob_id store__blob_id(str text);
+/* Rows of the files. */
+status store__publish_blobs(storage *st, state_txn *txn, store_staged *const *staged, size_t count,
+                            error *err);
 
 /* ---- local.c ---- */
 /* The canonical path of a location inside the roots. INVALID, DENIED. */

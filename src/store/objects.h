@@ -33,5 +33,7 @@ status store__publish_copy(storage *st, state_txn *txn, const object_row *source
 /* What no column holds, as compact JSON; STR_NULL where there is nothing to say. */
 str store__format_details(const object_info *info, arena *a);
 status store__parse_details(str text, arena *a, object_info *info, error *err);
+/* "GOVERNANCE", "COMPLIANCE" or nothing. */
+bool store__parse_lock_mode(str text, object_lock_mode *ret_mode);
 
 #endif

@@ -6,7 +6,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-#include "internal.h"
+#include "rows.h"
 #include "tarn/base/clock.h"
 #include "tarn/base/fs.h"
 #include "tarn/base/log.h"
@@ -287,9 +287,8 @@ static status insert_blob(state_txn *txn, const found_blob *b, error *err)
         NULL, err, SV_TEXT(b->names.bucket), SV_TEXT(b->names.key), SV_TEXT(str_c(b->id.text)),
         SV_INT(b->names.offset), SV_INT(b->names.size_bytes), SV_TEXT(b->names.etag),
         SV_TEXT(b->names.content_type), SV_INT(b->names.created_us)));
-    return STATE_EXEC(
-        txn, "UPDATE store_totals SET objects = objects + 1, bytes = bytes + ?1 WHERE id = 1", NULL,
-        err, SV_INT(b->names.size_bytes));
+    return store__change_usage(txn, b->names.bucket,
+                               &(usage_change){.objects = 1, .bytes = b->names.size_bytes}, err);
 }
 
 static status insert_chunk(void *context, state_txn *txn, error *err)

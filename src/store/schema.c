@@ -55,5 +55,55 @@ const state_migration store_migrations[] = {
      "INSERT INTO blob_drops_2 SELECT blob FROM blob_drops;"
      "DROP TABLE blob_drops;"
      "ALTER TABLE blob_drops_2 RENAME TO blob_drops"},
+    {"store", 3,
+     /* versioning: bucket_versioning. owner '' is root's: of buckets that tarn made by itself. */
+     "ALTER TABLE buckets ADD COLUMN owner TEXT NOT NULL DEFAULT '';"
+     "ALTER TABLE buckets ADD COLUMN region TEXT NOT NULL DEFAULT '';"
+     "ALTER TABLE buckets ADD COLUMN versioning BIGINT NOT NULL DEFAULT 0;"
+     "ALTER TABLE buckets ADD COLUMN lock_enabled BIGINT NOT NULL DEFAULT 0;"
+     "CREATE TABLE bucket_documents (bucket TEXT NOT NULL REFERENCES buckets (name), name TEXT NOT NULL,"
+     "  text TEXT NOT NULL, PRIMARY KEY (bucket, name)) WITHOUT ROWID;"
+     /* Rows of objects, rows of object_versions, bytes of both. */
+     "CREATE TABLE bucket_totals (bucket TEXT PRIMARY KEY NOT NULL, objects BIGINT NOT NULL,"
+     "  versions BIGINT NOT NULL, bytes BIGINT NOT NULL) WITHOUT ROWID;"
+     "INSERT INTO bucket_totals (bucket, objects, versions, bytes)"
+     "  SELECT bucket, count(*), 0, sum(size_bytes) FROM objects GROUP BY bucket;"
+     "DROP TABLE store_totals;"
+     /* The current version of a key, where that is no delete marker. version '' is the null version. metadata: JSON
+        of what no column holds (details.c), NULL where that is nothing. */
+     "CREATE TABLE objects_3 ("
+     "  bucket TEXT NOT NULL REFERENCES buckets (name),"
+     "  key TEXT NOT NULL,"
+     "  version TEXT NOT NULL,"
+     "  blob TEXT NOT NULL,"
+     "  blob_offset BIGINT NOT NULL,"
+     "  size_bytes BIGINT NOT NULL,"
+     "  etag TEXT NOT NULL,"
+     "  content_type TEXT NOT NULL,"
+     "  modified_us BIGINT NOT NULL,"
+     "  metadata TEXT,"
+     "  PRIMARY KEY (bucket, key)) WITHOUT ROWID;"
+     "INSERT INTO objects_3 (bucket, key, version, blob, blob_offset, size_bytes, etag, content_type,"
+     "  modified_us, metadata) SELECT bucket, key, version, blob, blob_offset, size_bytes, etag, content_type,"
+     "  modified_us, metadata FROM objects ORDER BY bucket, key;"
+     "DROP TABLE objects;"
+     "ALTER TABLE objects_3 RENAME TO objects;"
+     /* Older versions, and all delete markers. place falls with each change of the key, so that its newest comes
+        first. */
+     "CREATE TABLE object_versions ("
+     "  bucket TEXT NOT NULL REFERENCES buckets (name),"
+     "  key TEXT NOT NULL,"
+     "  place BIGINT NOT NULL,"
+     "  version TEXT NOT NULL,"
+     "  is_marker BIGINT NOT NULL,"
+     "  blob TEXT NOT NULL,"
+     "  blob_offset BIGINT NOT NULL,"
+     "  size_bytes BIGINT NOT NULL,"
+     "  etag TEXT NOT NULL,"
+     "  content_type TEXT NOT NULL,"
+     "  modified_us BIGINT NOT NULL,"
+     "  metadata TEXT,"
+     "  PRIMARY KEY (bucket, key, place)) WITHOUT ROWID;"
+     "CREATE UNIQUE INDEX object_version_ids ON object_versions (bucket, key, version)"},
 };
 const size_t store_migration_count = COUNT_OF(store_migrations);

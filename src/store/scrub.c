@@ -149,8 +149,10 @@ static status is_named(void *context, state_txn *txn, error *err)
     state_rows *rows;
 
     TRY(STATE_QUERY(txn,
-                    "SELECT 1 FROM objects WHERE bucket = ?1 AND key = ?2 AND version = '' AND "
-                    "blob = ?3 AND blob_offset = ?4",
+                    "SELECT 1 FROM objects WHERE bucket = ?1 AND key = ?2 AND blob = ?3 AND "
+                    "blob_offset = ?4 UNION ALL "
+                    "SELECT 1 FROM object_versions WHERE bucket = ?1 AND key = ?2 AND blob = ?3 "
+                    "AND blob_offset = ?4",
                     &rows, err, SV_TEXT(n->names->bucket), SV_TEXT(n->names->key),
                     SV_TEXT(str_c(n->s->at.text)), SV_INT(n->offset)));
     return state_next(rows, &n->named, err);

@@ -186,9 +186,7 @@ static void end_all(void *context, state_outcome outcome)
     }
 }
 
-/* What is staged is the transaction's from here on, whatever happens. */
-status store_publish(storage *st, state_txn *txn, store_staged *const *staged, size_t count,
-                     error *err)
+void store__hand_over(storage *st, state_txn *txn, store_staged *const *staged, size_t count)
 {
     arena *a = state_txn_arena(txn);
     ending *e = ARENA_NEW(a, ending);
@@ -199,6 +197,12 @@ status store_publish(storage *st, state_txn *txn, store_staged *const *staged, s
     }
     *e = (ending){.st = st, .staged = copies, .count = count};
     state_at_end(txn, end_all, e);
+}
+
+status store_publish(storage *st, state_txn *txn, store_staged *const *staged, size_t count,
+                     error *err)
+{
+    store__hand_over(st, txn, staged, count);
     for (size_t from = 0; from < count;) { /* runs of one store */
         size_t to = from + 1;
 
@@ -302,7 +306,7 @@ static status read_totals(void *context, state_txn *txn, error *err)
     state_rows *rows;
     bool row;
 
-    TRY(state_query(txn, "SELECT objects, bytes FROM store_totals WHERE id = 1", NULL, 0, &rows,
+    TRY(state_query(txn, "SELECT sum(objects), sum(bytes) FROM bucket_totals", NULL, 0, &rows,
                     err));
     TRY(state_next(rows, &row, err));
     if (row) {
