@@ -433,30 +433,40 @@ status worker_acquire(worker_pool *p, str principal_id, worker_profile profile,
 void worker_release(worker *w)
 {
     worker_pool *p = w->pool;
-    bool is_usable = !w->is_broken && !w->is_worn && pool_clear_folders(w, NULL) == STATUS_OK &&
-                     wire_send(w->fd, WIRE_RESET, STR(""), NULL) == STATUS_OK;
+    bool is_clean = !w->is_touched && !w->is_open;
+    bool is_usable = !w->is_broken && !w->is_worn && pool_clear_folders(w, NULL) == STATUS_OK;
+    bool is_idle;
 
+    if (is_usable && !is_clean) {
+        is_usable = pool_send(w, WIRE_RESET, STR(""), NULL) == STATUS_OK;
+    }
+    w->is_touched = w->is_open = false;
     mutex_lock(&p->lock);
+    is_idle = is_usable && is_clean && !w->is_dead && !p->is_closing;
     if (w->is_dead) {
         pool_set_state(w, WORKER_DYING);
     } else if (is_usable) {
-        pool_set_state(w, WORKER_RESETTING);
+        pool_set_state(w, is_clean ? WORKER_IDLE : WORKER_RESETTING);
     } else {
         pool_set_state(w, WORKER_DYING);
         pool_kill(w);
     }
     pool_schedule(p);
     mutex_unlock(&p->lock);
-    pool_wake(p);
+    if (!is_idle) { /* of which the watching thread need not know */
+        pool_wake(p);
+    }
 }
 
-const char *worker_in(const worker *w)
+const char *worker_in(worker *w)
 {
+    w->used_in = true;
     return w->in;
 }
 
-const char *worker_out(const worker *w)
+const char *worker_out(worker *w)
 {
+    w->used_out = true;
     return w->out;
 }
 

@@ -21,6 +21,7 @@
 #define LOOK_NS (40 * NS_PER_MS)
 #define DEATH_LIMIT_NS (10000 * NS_PER_MS)
 #define BLOCK_BYTES (256 * LIMIT_KIB)
+#define RECEIVED_MAX ((size_t)16 * LIMIT_KIB)
 #define COLUMNS_MAX (64 * LIMIT_MIB)
 
 typedef struct call {
@@ -29,7 +30,7 @@ typedef struct call {
     error stop; /* why the request is to end early; OK: it is not */
     int64_t kill_at_ns;
     int64_t looked_ns;
-    char *block;
+    char *block; /* NULL until something large comes */
     /* where the answer goes; parts that a request cannot have are NULL */
     bool has_rows;           /* the request may answer with columns and data */
     const result_sink *sink; /* NULL: they are dropped */
@@ -86,7 +87,9 @@ static void stop(call *c, const error *why)
     }
     c->stop = *why;
     c->kill_at_ns = clock_mono_ns() + (after_ms > 0 ? after_ms : KILL_AFTER_MS) * NS_PER_MS;
-    (void)wire_send(c->worker->fd, WIRE_INTERRUPT, STR(""), NULL);
+    /* Nobody waits for room in there: where it is full, the worker does not listen, and is killed. */
+    (void)send(c->worker->interrupt_fd, &c->worker->requests, sizeof(c->worker->requests),
+               MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
 static void look(call *c)
@@ -130,13 +133,16 @@ static int wait_ms(const call *c)
 
 /* --- reading --- */
 
-static status read_some(call *c, void *bytes, size_t size, size_t *ret_size, error *err)
+/* Until something is there. */
+static status receive(call *c, void *bytes, size_t size, size_t *ret_size, error *err)
 {
     for (;;) {
-        ssize_t got = recv(c->worker->fd, bytes, size, MSG_DONTWAIT);
         struct pollfd wait = {.fd = c->worker->fd, .events = POLLIN};
+        ssize_t got;
 
         look(c);
+        (void)poll(&wait, 1, wait_ms(c));
+        got = recv(c->worker->fd, bytes, size, MSG_DONTWAIT);
         if (got > 0) {
             *ret_size = (size_t)got;
             return STATUS_OK;
@@ -144,8 +150,32 @@ static status read_some(call *c, void *bytes, size_t size, size_t *ret_size, err
         if (got == 0 || (errno != EAGAIN && errno != EINTR)) {
             return died(c->worker, err);
         }
-        (void)poll(&wait, 1, wait_ms(c));
     }
+}
+
+/* What was read ahead, or what comes: an answer's small messages arrive together. */
+static status take_received(call *c, size_t size_max, const char **ret_bytes, size_t *ret_size,
+                            error *err)
+{
+    worker *w = c->worker;
+
+    if (w->received_at == w->received_size) {
+        if (w->received == NULL) {
+            w->received = mem_alloc(RECEIVED_MAX);
+        }
+        w->received_at = w->received_size = 0;
+        TRY(receive(c, w->received, RECEIVED_MAX, &w->received_size, err));
+    }
+    *ret_bytes = w->received + w->received_at;
+    *ret_size = w->received_size - w->received_at;
+    *ret_size = *ret_size < size_max ? *ret_size : size_max;
+    w->received_at += *ret_size;
+    return STATUS_OK;
+}
+
+static bool is_large(const call *c, size_t size)
+{
+    return c->worker->received_at == c->worker->received_size && size >= RECEIVED_MAX;
 }
 
 static status read_whole(call *c, void *bytes, size_t size, error *err)
@@ -153,7 +183,14 @@ static status read_whole(call *c, void *bytes, size_t size, error *err)
     for (size_t done = 0; done < size;) {
         size_t got;
 
-        TRY(read_some(c, (char *)bytes + done, size - done, &got, err));
+        if (is_large(c, size - done)) {
+            TRY(receive(c, (char *)bytes + done, size - done, &got, err));
+        } else {
+            const char *from;
+
+            TRY(take_received(c, size - done, &from, &got, err));
+            memcpy((char *)bytes + done, from, got);
+        }
         done += got;
     }
     return STATUS_OK;
@@ -169,9 +206,16 @@ static status damaged(call *c, error *err)
 static status relay(call *c, size_t size, error *err)
 {
     while (size > 0) {
+        const char *bytes;
         size_t got;
 
-        TRY(read_some(c, c->block, size < BLOCK_BYTES ? size : BLOCK_BYTES, &got, err));
+        if (is_large(c, size)) {
+            c->block = c->block != NULL ? c->block : mem_alloc(BLOCK_BYTES);
+            TRY(receive(c, c->block, size < BLOCK_BYTES ? size : BLOCK_BYTES, &got, err));
+            bytes = c->block;
+        } else {
+            TRY(take_received(c, size, &bytes, &got, err));
+        }
         size -= got;
         if (c->counts != NULL) {
             c->counts->bytes += (int64_t)got;
@@ -179,7 +223,7 @@ static status relay(call *c, size_t size, error *err)
         if (c->stop.kind == STATUS_OK && c->sink != NULL) {
             error why = ERROR_INIT;
 
-            if (c->sink->write(c->sink->context, c->block, got, &why) != STATUS_OK) {
+            if (c->sink->write(c->sink->context, bytes, got, &why) != STATUS_OK) {
                 stop(c, &why);
             }
         }
@@ -277,6 +321,12 @@ static status take_message(call *c, wire_head head, bool *ret_is_last, error *er
 
 /* --- a request from beginning to end --- */
 
+status pool_send(worker *w, uint32_t type, str payload, error *err)
+{
+    w->requests++;
+    return wire_send(w->fd, (wire_type)type, payload, err);
+}
+
 static status run(call *c, wire_type type, str payload, error *err)
 {
     bool is_last = false;
@@ -286,11 +336,8 @@ static status run(call *c, wire_type type, str payload, error *err)
         return error_set(err, STATUS_WORKER_DIED,
                          "the query's worker process is of no further use");
     }
-    if (wire_send(c->worker->fd, type, payload, NULL) != STATUS_OK) {
+    if (pool_send(c->worker, type, payload, NULL) != STATUS_OK) {
         return died(c->worker, err);
-    }
-    if (c->has_rows) {
-        c->block = mem_alloc(BLOCK_BYTES);
     }
     while (!is_last && result == STATUS_OK) {
         wire_head head;
@@ -320,6 +367,7 @@ status worker_exec(worker *w, str sql, const worker_cancel *cancel, error *err)
     buf payload;
     status result;
 
+    w->is_touched = true;
     buf_init(&payload, LIMIT_WORKER_MESSAGE);
     wire_put_str(&payload, sql);
     result = buf_check(&payload, "the statement", err);
@@ -334,6 +382,7 @@ status worker_load_deletes(worker *w, str message, const worker_cancel *cancel, 
 {
     call c = {.worker = w, .cancel = cancel};
 
+    w->is_touched = true;
     return run(&c, WIRE_DELETES, message, err);
 }
 
@@ -381,6 +430,7 @@ status worker_scalar_after(worker *w, str before, str sql, const str *params, si
     buf payload;
     status result;
 
+    w->is_open = w->is_open || !str_is_null(before);
     buf_init(&payload, LIMIT_WORKER_MESSAGE);
     wire_put_str(&payload, before);
     wire_put_str(&payload, sql);
@@ -393,12 +443,14 @@ status worker_scalar_after(worker *w, str before, str sql, const str *params, si
     if (result == STATUS_OK) {
         *ret_text = value;
     }
+    w->is_touched = w->is_touched || result != STATUS_OK;
     return result;
 }
 
 status worker_scalar(worker *w, str sql, const str *params, size_t param_count,
                      const worker_cancel *cancel, arena *a, str *ret_text, error *err)
 {
+    w->is_touched = true;
     return worker_scalar_after(w, STR_NULL, sql, params, param_count, cancel, a, ret_text, err);
 }
 
@@ -406,14 +458,14 @@ status worker_query(worker *w, const worker_query_options *options, const result
                     const worker_cancel *cancel, worker_query_result *ret_result, error *err)
 {
     worker_query_result counts = {.row_count = 0};
-    call c = {
-
-        .worker = w,
-        .cancel = cancel,
-        .has_rows = true,
-        .sink = sink,
-        .counts = &counts,
-        .arena = arena_create()};
+    call c = {.worker = w,
+              .cancel = cancel,
+              .has_rows = true,
+              .sink = sink,
+              .counts = &counts,
+              .arena = arena_create()};
+    bool rolls_back = options->leaves_nothing && (w->is_open || !str_is_null(options->before));
+    bool may_keep = options->may_keep && options->leaves_nothing && !w->is_open && !w->is_touched;
     buf payload;
     buf params;
     status result;
@@ -422,6 +474,7 @@ status worker_query(worker *w, const worker_query_options *options, const result
     buf_init(&params, LIMIT_WORKER_MESSAGE);
     buf_add_u32le(&payload, (uint32_t)options->format);
     buf_add_u64le(&payload, (uint64_t)options->rows_max);
+    buf_add_u32le(&payload, (rolls_back ? WIRE_QUERY_LAST : 0) | (may_keep ? WIRE_QUERY_KEEP : 0));
     if (options->params != NULL) {
         json_format(options->params, &params);
         wire_put_str(&payload, buf_str(&params));
@@ -439,6 +492,11 @@ status worker_query(worker *w, const worker_query_options *options, const result
     }
     if (result == STATUS_OK) {
         *ret_result = counts;
+    }
+    if (result == STATUS_OK && options->leaves_nothing) {
+        w->is_open = false;
+    } else {
+        w->is_touched = true;
     }
     buf_release(&params);
     buf_release(&payload);

@@ -4,6 +4,7 @@
  *
  *   STARTING --(pool_watch: it answered)--> SPARE --(pool_schedule)--> BUSY
  *   BUSY --(worker_release)--> RESETTING --(pool_watch: it answered)--> IDLE --(pool_schedule)--> BUSY
+ *   BUSY --(worker_release, nothing was left behind)--> IDLE
  *   any --(pool_kill)--> DYING --(pool_watch: reaped)--> gone
  *
  * Invariants
@@ -38,6 +39,10 @@ struct worker {
     worker_profile profile;
     char *principal; /* NULL: no owner yet */
     int fd;
+    int interrupt_fd;
+    uint64_t requests;                 /* sent on fd */
+    char *received;                    /* RECEIVED_MAX bytes of fd, read ahead; NULL: none yet */
+    size_t received_at, received_size; /* what of them is not taken */
     int pidfd;
     pid_t pid;
     char *folder;
@@ -51,11 +56,15 @@ struct worker {
     size_t answers_bytes;
     map *footers; /* paths whose footers DuckDB may have kept; NULL: none yet. The borrower's */
     int64_t footer_bytes;
-    bool is_worn;    /* full of footers: ends at its release */
-    bool is_broken;  /* not to be used again */
-    bool was_killed; /* by the pool */
-    bool is_dead;    /* reaped */
-    int exit_signal; /* 0: it ended by itself */
+    bool
+        is_touched; /* statements may have left something behind: wants a reset. The borrower's, as the next three */
+    bool is_open;           /* … a transaction, which the last query ends */
+    bool used_in, used_out; /* the folders may hold files */
+    bool is_worn;           /* full of footers: ends at its release */
+    bool is_broken;         /* not to be used again */
+    bool was_killed;        /* by the pool */
+    bool is_dead;           /* reaped */
+    int exit_signal;        /* 0: it ended by itself */
 };
 
 typedef struct waiter {
@@ -100,14 +109,17 @@ void pool_set_state(worker *w, worker_state state);
 /* The watching thread (pool_watch.c). */
 void pool_watch(void *context);
 
+/* Sends a request and counts it (pool_call.c). */
+status pool_send(worker *w, uint32_t type, str payload, error *err);
+
 /* Starts a process for `w` and sends it its instructions (pool_spawn.c). Without the lock. */
 status pool_spawn(worker *w, error *err);
 /* Closes descriptors, removes the folder, frees. Without the lock. */
 void pool_discard(worker *w);
 /* What worker_pure has kept. */
 void pool_forget_answers(worker *w);
-/* Empties `in` and `out`. */
-status pool_clear_folders(const worker *w, error *err);
+/* Empties `in` and `out`, where they may hold something. */
+status pool_clear_folders(worker *w, error *err);
 /* Where the DuckDB library lies. UNAVAILABLE with the cure. */
 status pool_find_library(const worker_options *options, arena *a, const char **ret_path,
                          error *err);

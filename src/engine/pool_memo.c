@@ -48,7 +48,7 @@ status worker_pure(worker *w, str sql, str param, const worker_cancel *cancel, a
         *ret_text = str_copy(a, *known);
         return STATUS_OK;
     }
-    TRY(worker_scalar(w, sql, &param, 1, cancel, a, ret_text, err));
+    TRY(worker_scalar_after(w, STR_NULL, sql, &param, 1, cancel, a, ret_text, err));
     if (!str_is_null(*ret_text)) {
         remember(w, question, *ret_text);
     }

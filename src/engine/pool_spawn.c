@@ -110,10 +110,16 @@ static status clear_folder(const char *path, const char *keep, error *err)
     return result;
 }
 
-status pool_clear_folders(const worker *w, error *err)
+status pool_clear_folders(worker *w, error *err)
 {
-    TRY(clear_folder(w->in, "", err));
-    return clear_folder(w->out, "spill", err);
+    if (w->used_in || w->is_touched) {
+        TRY(clear_folder(w->in, "", err));
+    }
+    if (w->used_out || w->is_touched) {
+        TRY(clear_folder(w->out, "spill", err));
+    }
+    w->used_in = w->used_out = false;
+    return STATUS_OK;
 }
 
 /* --- the process --- */
@@ -139,7 +145,7 @@ static char **make_environment(arena *a)
     return environment;
 }
 
-static int make_actions(posix_spawn_file_actions_t *actions, int fd)
+static int make_actions(posix_spawn_file_actions_t *actions, int fd, int interrupt_fd)
 {
     int failed = posix_spawn_file_actions_init(actions);
 
@@ -153,7 +159,10 @@ static int make_actions(posix_spawn_file_actions_t *actions, int fd)
         failed = posix_spawn_file_actions_adddup2(actions, fd, WORKER_FD);
     }
     if (failed == 0) {
-        failed = posix_spawn_file_actions_addclosefrom_np(actions, WORKER_FD + 1);
+        failed = posix_spawn_file_actions_adddup2(actions, interrupt_fd, WORKER_INTERRUPT_FD);
+    }
+    if (failed == 0) {
+        failed = posix_spawn_file_actions_addclosefrom_np(actions, WORKER_INTERRUPT_FD + 1);
     }
     return failed;
 }
@@ -181,14 +190,15 @@ static int make_attributes(posix_spawnattr_t *attributes)
     return failed;
 }
 
-/* `fd` must be above WORKER_FD: dup2 onto itself would keep it close-on-exec. */
-static int spawn(worker *w, int fd, arena *a)
+/* Both descriptors must be above the worker's: dup2 onto itself would keep them close-on-exec, onto the other one close
+ * that. */
+static int spawn(worker *w, int fd, int interrupt_fd, arena *a)
 {
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
     char *arguments[] = {arena_strndup(a, "tarn", 4), arena_strndup(a, "engine", 6),
                          arena_printf(a, "%ld", (long)getpid()), NULL};
-    int failed = make_actions(&actions, fd);
+    int failed = make_actions(&actions, fd, interrupt_fd);
 
     if (failed != 0) {
         return failed;
@@ -212,27 +222,42 @@ static void limit_waiting(int fd)
     (void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &receive, sizeof(receive));
 }
 
-static status start_process(worker *w, error *err)
+/* *ret_theirs lies above the worker's descriptors. */
+static status make_connection(int *ret_ours, int *ret_theirs, error *err)
 {
     int pair[2];
-    int high;
-    int failed;
-    arena *a;
 
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0) {
         return error_errno(err, STATUS_BUSY, errno, "cannot make a connection for a worker");
     }
-    w->fd = pair[0];
-    limit_waiting(w->fd);
-    high = fcntl(pair[1], F_DUPFD_CLOEXEC, WORKER_FD + 1);
+    limit_waiting(pair[0]);
+    *ret_ours = pair[0]; /* closed with the worker */
+    *ret_theirs = fcntl(pair[1], F_DUPFD_CLOEXEC, WORKER_INTERRUPT_FD + 1);
     (void)close(pair[1]);
-    if (high < 0) {
-        return error_errno(err, STATUS_BUSY, errno, "cannot make a connection for a worker");
+    return *ret_theirs >= 0
+               ? STATUS_OK
+               : error_errno(err, STATUS_BUSY, errno, "cannot make a connection for a worker");
+}
+
+static status start_process(worker *w, error *err)
+{
+    int fd;
+    int interrupt_fd;
+    int failed;
+    arena *a;
+    status made;
+
+    TRY(make_connection(&w->fd, &fd, err));
+    made = make_connection(&w->interrupt_fd, &interrupt_fd, err);
+    if (made != STATUS_OK) {
+        (void)close(fd);
+        return made;
     }
     a = arena_create();
-    failed = spawn(w, high, a);
+    failed = spawn(w, fd, interrupt_fd, a);
     arena_free(a);
-    (void)close(high);
+    (void)close(fd);
+    (void)close(interrupt_fd);
     if (failed != 0) {
         w->pid = 0;
         return error_errno(err, STATUS_BUSY, failed, "cannot start a worker process");
@@ -287,6 +312,9 @@ void pool_discard(worker *w)
     if (w->fd >= 0) {
         (void)close(w->fd);
     }
+    if (w->interrupt_fd >= 0) {
+        (void)close(w->interrupt_fd);
+    }
     if (w->pidfd >= 0) {
         (void)close(w->pidfd);
     }
@@ -295,6 +323,7 @@ void pool_discard(worker *w)
     }
     pool_forget_answers(w);
     map_free(w->footers);
+    mem_free(w->received);
     mem_free(w->principal);
     mem_free(w->folder);
     mem_free(w->in);

@@ -60,7 +60,7 @@ static void start_one(worker_pool *p)
     error failure = ERROR_INIT;
     status result;
 
-    *w = (worker){.pool = p, .fd = -1, .pidfd = -1};
+    *w = (worker){.pool = p, .fd = -1, .interrupt_fd = -1, .pidfd = -1};
     pool_set_state(w, WORKER_STARTING);
     w->next = p->workers;
     p->workers = w;

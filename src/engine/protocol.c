@@ -121,6 +121,30 @@ status wire_send_slices(int fd, wire_type type, struct iovec *slices, size_t cou
     return send_all(fd, slices, count, err);
 }
 
+status wire_send_behind(int fd, str before, wire_type type, str payload, error *err)
+{
+    wire_head head = {.type = (uint32_t)type, .size_bytes = (uint32_t)payload.size};
+    /* sendmsg does not write to them. */
+    struct iovec slices[] = {
+        {.iov_base = (void *)(uintptr_t)before.data, .iov_len = before.size},
+        {.iov_base = &head, .iov_len = sizeof(head)},
+        {.iov_base = (void *)(uintptr_t)payload.data, .iov_len = payload.size},
+    };
+
+    if (payload.size > LIMIT_WORKER_MESSAGE) {
+        return error_set(err, STATUS_TOO_LARGE, "a message of %zu bytes is larger than %zu",
+                         payload.size, LIMIT_WORKER_MESSAGE);
+    }
+    return send_all(fd, slices, COUNT_OF(slices), err);
+}
+
+void wire_put_message(buf *out, wire_type type, str payload)
+{
+    buf_add_u32le(out, (uint32_t)payload.size);
+    buf_add_u32le(out, (uint32_t)type);
+    buf_add_str(out, payload);
+}
+
 status wire_send(int fd, wire_type type, str payload, error *err)
 {
     /* sendmsg does not write to it. */

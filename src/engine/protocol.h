@@ -2,12 +2,14 @@
  *
  * A message is a head (size and type, 4 bytes each, in the machine's order: both ends are this program) and a
  * payload of at most LIMIT_WORKER_MESSAGE bytes. The server sends one request and waits for DONE or FAILED, with
- * COLUMNS, DATA and VALUE before it; meanwhile it may send INTERRUPT. The worker never speaks unasked. Texts in a
- * payload are a size and bytes; STR_NULL is the size WIRE_NULL.
+ * COLUMNS, DATA and VALUE before it. The worker never speaks unasked. Texts in a payload are a size and bytes;
+ * STR_NULL is the size WIRE_NULL.
  *
  *   server: SETUP (once) -> worker: DONE or FAILED (then it ends)
  *           EXEC, SCALAR, QUERY, DELETES, FORGET, RESET, PING -> [COLUMNS] [DATA …] [VALUE] then DONE or FAILED
- */
+ *
+ * Interrupts have a connection of their own, so that the thread that runs statements reads its requests itself: what
+ * goes there is the number of a request (8 bytes). Requests are counted from 1 on by both ends, SETUP not. */
 #ifndef TARN_ENGINE_PROTOCOL_H
 #define TARN_ENGINE_PROTOCOL_H
 
@@ -20,24 +22,24 @@
 #include "tarn/base/error.h"
 #include "tarn/base/str.h"
 
-#define WORKER_FD 3 /* the worker's end */
+#define WORKER_FD 3           /* the worker's end */
+#define WORKER_INTERRUPT_FD 4 /* … of the connection for interrupts */
 
 /*  type        payload */
-#define WIRE_TABLE(X)                                                          \
-    X(SETUP)     /* library, in, out, roots, sandbox, threads, memory, temp */ \
-    X(EXEC)      /* sql */                                                     \
-    X(SCALAR)    /* before or NULL, sql, parameters as JSON or NULL */         \
-    X(QUERY)     /* format, rows_max, parameters, before or NULL, sql */       \
-    X(DELETES)   /* files, vectors, position queries: worker/delete_sets.c */  \
-    X(FORGET)    /* handle */                                                  \
-    X(RESET)     /* nothing */                                                 \
-    X(PING)      /* nothing */                                                 \
-    X(INTERRUPT) /* nothing */                                                 \
-    X(COLUMNS)   /* count, name and type of each */                            \
-    X(DATA)      /* bytes of the result */                                     \
-    X(VALUE)     /* text or NULL */                                            \
-    X(DONE)      /* rows, rows scanned */                                      \
-    X(FAILED)    /* kind, position, is_fatal, message, hint, detail */
+#define WIRE_TABLE(X)                                                        \
+    X(SETUP)   /* library, in, out, roots, sandbox, threads, memory, temp */ \
+    X(EXEC)    /* sql */                                                     \
+    X(SCALAR)  /* before or NULL, sql, parameters as JSON or NULL */         \
+    X(QUERY)   /* format, rows_max, flags, parameters, before, sql */        \
+    X(DELETES) /* files, vectors, position queries: worker/delete_sets.c */  \
+    X(FORGET)  /* handle */                                                  \
+    X(RESET)   /* nothing */                                                 \
+    X(PING)    /* nothing */                                                 \
+    X(COLUMNS) /* count, name and type of each */                            \
+    X(DATA)    /* bytes of the result */                                     \
+    X(VALUE)   /* text or NULL */                                            \
+    X(DONE)    /* rows, rows scanned */                                      \
+    X(FAILED)  /* kind, position, is_fatal, message, hint, detail */
 
 typedef enum wire_type {
     WIRE_NOTHING,
@@ -53,6 +55,12 @@ typedef struct wire_head {
 } wire_head;
 
 #define WIRE_NULL UINT32_MAX
+
+/* Flags of QUERY. */
+#define WIRE_QUERY_LAST \
+    1u /* the transaction is rolled back behind the answer, which does not wait for it */
+#define WIRE_QUERY_KEEP \
+    2u /* the views that `before` makes may be kept for others with the same `before` */
 
 /* --- building a payload in a buf --- */
 void wire_put_str(buf *out, str text);
@@ -74,6 +82,9 @@ str wire_get_str(wire_reader *r); /* a view into the payload */
  * gone. */
 status wire_send_slices(int fd, wire_type type, struct iovec *slices, size_t count, error *err);
 status wire_send(int fd, wire_type type, str payload, error *err);
+/* The same behind whole messages that wait in `before`, in one call. */
+void wire_put_message(buf *out, wire_type type, str payload);
+status wire_send_behind(int fd, str before, wire_type type, str payload, error *err);
 /* Receives a message whole, waiting as long as it takes. `ret_is_end`: the other end was closed between messages. */
 status wire_receive(int fd, wire_type *ret_type, buf *payload, bool *ret_is_end, error *err);
 

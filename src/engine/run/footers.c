@@ -27,10 +27,13 @@ static bool may_keep(query *q)
     return footers.count > 0 && worker_keep_footers(q->r->w, footers.items, footers.count);
 }
 
-void footers_put_setting(buf *out, query *q)
+bool footers_put_setting(buf *out, query *q)
 {
     /* Other workers run what tarn makes, over files that are read once. */
-    if (q->r->profile == WORKER_QUERY) {
-        buf_add_c(out, may_keep(q) ? KEEP : FORGET);
+    if (q->r->profile != WORKER_QUERY) {
+        return false;
     }
+    bool keeps = may_keep(q);
+    buf_add_c(out, keeps ? KEEP : FORGET);
+    return keeps;
 }

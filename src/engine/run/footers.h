@@ -6,6 +6,6 @@
 
 /* Appends the setting, for a statement whose files are chosen and linked. Goes before the views
  * over them, because those look into the files already. */
-void footers_put_setting(buf *out, query *q);
+bool footers_put_setting(buf *out, query *q);
 
 #endif

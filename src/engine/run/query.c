@@ -5,6 +5,7 @@
 #include "run/information.h"
 #include "run/metadata_tables.h"
 #include "run/travel.h"
+#include "sql/allow.h"
 #include "sql/tree.h"
 #include "tarn/base/limits.h"
 
@@ -618,6 +619,22 @@ status query_fail(const query *q, status result, size_t offset, error *err)
 
 /* ---- SELECT ---- */
 
+/* A statement that only reads leaves its transaction, and the seed of chance. That no function in it does more is
+ * what the list of functions stands for. */
+static bool leaves_nothing(const query *q)
+{
+    if (!allow_enabled()) {
+        return false;
+    }
+    for (size_t i = q->range.from; i < q->range.to; i++) {
+        if (str_equal_nocase(token_text(&q->r->tokens, i), STR("setseed")) ||
+            str_equal_nocase(token_text(&q->r->tokens, i), STR("\"setseed\""))) {
+            return false;
+        }
+    }
+    return q->stored.count == 0 && q->extra_sql == NULL;
+}
+
 static status run_rows(query *q, bool last, error *err)
 {
     run *r = q->r;
@@ -627,6 +644,8 @@ static status run_rows(query *q, bool last, error *err)
         .sql = q->text.text,
         .format = last ? r->request->format : RESULT_NONE,
         .rows_max = last ? run_rows_max(r) : -1,
+        .leaves_nothing = last && leaves_nothing(q),
+        .may_keep = last && q->may_keep,
     };
     TRY(query_fail(q, worker_query(r->w, &options, last ? r->sink : NULL, &r->cancel, &rows, err),
                    0, err));

@@ -112,6 +112,7 @@ typedef struct query {
     unsigned information;         /* which base relations of information.c are in it */
     bool joins_text; /* the views over the files are made in one message with the text: `before` */
     str before;
+    bool may_keep;      /* nothing in `before` is of this statement alone (worker_query_options) */
     int64_t limit_rows; /* of its one table, whichever they are; 0: all */
     bool is_open;
     bool unplanned; /* a plan was wanted and could not be had */

@@ -254,6 +254,33 @@ static status choose_files(query *q, query_table *table, error *err)
     return STATUS_OK;
 }
 
+/* Names that say where the views lie, and so may not find them elsewhere. */
+static bool names_catalog(const query *q)
+{
+    static const char *const words[] = {"current_catalog", "current_database", "current_schema",
+                                        "current_schemas", "tarn"};
+    for (size_t i = q->range.from; i < q->range.to; i++) {
+        for (size_t word = 0; word < COUNT_OF(words); word++) {
+            if (str_equal_nocase(token_name(&q->r->tokens, i, q->a), str_c(words[word]))) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+/* Whether all that goes before the statement is views over the tables' files. */
+static bool has_views_alone(const query *q)
+{
+    for (size_t i = 0; i < q->tables.count; i++) {
+        if (q->tables.items[i].scan.file_count == 0) { /* a stub has another name each time */
+            return false;
+        }
+    }
+    return q->tables.count > 0 && q->stored.count == 0 && q->extra_sql == NULL &&
+           q->delete_handles.count == 0 && !names_catalog(q);
+}
+
 /* `sql` holds what goes before. */
 static status open_real(query *q, buf *sql, error *err)
 {
@@ -282,7 +309,7 @@ static status open_real(query *q, buf *sql, error *err)
             }
         }
     }
-    footers_put_setting(sql, q);
+    bool keeps_footers = footers_put_setting(sql, q);
     buf_add_str(sql, buf_str(views));
     if (!planning && q->stored_sql != NULL) {
         buf_add_str(sql, buf_str(q->stored_sql));
@@ -292,6 +319,7 @@ static status open_real(query *q, buf *sql, error *err)
     q->is_open = true;
     if (q->joins_text) {
         q->before = buf_str(sql);
+        q->may_keep = keeps_footers && !planning && has_views_alone(q);
         return STATUS_OK;
     }
     return worker_exec(q->r->w, buf_str(sql), &q->r->cancel, err);

@@ -1,4 +1,4 @@
-/* The worker process: `tarn engine PID`, started by the server PID with a socket as descriptor 3.
+/* The worker process: `tarn engine PID`, started by the server PID with sockets as descriptors 3 and 4.
  *
  * The order of the steps is the sandbox: the library is opened while files can still be seen, then the process locks
  * itself in, and only then threads start and the database is opened (invariant: no thread before
@@ -128,7 +128,7 @@ int worker_main(int argc, char **argv)
     }
     result = start((int)parent_pid, a, &options, &s, &err);
     if (result == STATUS_OK) {
-        result = serve(&s, WORKER_FD, &err);
+        result = serve(&s, WORKER_FD, WORKER_INTERRUPT_FD, &err);
     } else {
         buf payload;
 

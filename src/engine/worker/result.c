@@ -13,11 +13,13 @@
 void outlet_init(outlet *o, int fd)
 {
     *o = (outlet){.fd = fd};
+    buf_init(&o->columns, LIMIT_WORKER_MESSAGE);
     buf_init(&o->out, LIMIT_WORKER_MESSAGE);
 }
 
 void outlet_release(outlet *o)
 {
+    buf_release(&o->columns);
     buf_release(&o->out);
 }
 
@@ -25,9 +27,21 @@ status outlet_flush(outlet *o, error *err)
 {
     TRY(buf_check(&o->out, "a row of the result", err));
     if (o->out.size > 0) {
-        TRY(wire_send(o->fd, WIRE_DATA, buf_str(&o->out), err));
+        TRY(wire_send_behind(o->fd, buf_str(&o->columns), WIRE_DATA, buf_str(&o->out), err));
         o->bytes += (int64_t)o->out.size;
+        buf_clear(&o->columns);
         buf_clear(&o->out);
+    }
+    return STATUS_OK;
+}
+
+status outlet_flush_columns(outlet *o, error *err)
+{
+    str whole = buf_str(&o->columns);
+
+    if (whole.size > 0) {
+        TRY(wire_send(o->fd, WIRE_COLUMNS, str_slice(whole, sizeof(wire_head), whole.size), err));
+        buf_clear(&o->columns);
     }
     return STATUS_OK;
 }
@@ -39,7 +53,7 @@ status outlet_offer(outlet *o, error *err)
     return o->out.size >= enough || o->out.failed ? outlet_flush(o, err) : STATUS_OK;
 }
 
-status result_send_columns(const cursor *c, int fd, error *err)
+status result_put_columns(const cursor *c, outlet *o, error *err)
 {
     buf payload;
     status result;
@@ -52,7 +66,8 @@ status result_send_columns(const cursor *c, int fd, error *err)
     }
     result = buf_check(&payload, "the columns of the result", err);
     if (result == STATUS_OK) {
-        result = wire_send(fd, WIRE_COLUMNS, buf_str(&payload), err);
+        wire_put_message(&o->columns, WIRE_COLUMNS, buf_str(&payload));
+        result = buf_check(&o->columns, "the columns of the result", err);
     }
     buf_release(&payload);
     return result;
@@ -174,15 +189,20 @@ static status count_rows(cursor *c, int64_t rows_max, int64_t *ret_rows, error *
 static status send_rows(cursor *c, const result_request *request, outlet *o, arena *a,
                         int64_t *ret_rows, error *err)
 {
-    TRY(result_send_columns(c, o->fd, err));
+    status result;
+
+    TRY(result_put_columns(c, o, err));
     switch (request->format) {
     case RESULT_ARROW:
-        return result_send_arrow(c, request->rows_max, o, a, ret_rows, err);
+        result = result_send_arrow(c, request->rows_max, o, a, ret_rows, err);
+        break;
     case RESULT_NONE:
-        return count_rows(c, request->rows_max, ret_rows, err);
+        result = count_rows(c, request->rows_max, ret_rows, err);
+        break;
     default:
-        return send_text(c, request, o, a, ret_rows, err);
+        result = send_text(c, request, o, a, ret_rows, err);
     }
+    return result == STATUS_OK ? outlet_flush_columns(o, err) : result;
 }
 
 status result_send(session *s, const result_request *request, int fd, int64_t *ret_rows,

@@ -81,7 +81,7 @@ status result_send_parquet(session *s, const result_request *request, outlet *o,
 
     *is_fatal = shape.is_fatal;
     if (result == STATUS_OK) {
-        result = result_send_columns(&shape, o->fd, err);
+        result = result_put_columns(&shape, o, err);
     }
     if (result == STATUS_OK) {
         options.sql = copy_sql(&shape, request->rows_max, path, a);
@@ -94,6 +94,9 @@ status result_send_parquet(session *s, const result_request *request, outlet *o,
         cursor_close(&copy);
     }
     cursor_close(&shape);
+    if (result == STATUS_OK) {
+        result = outlet_flush_columns(o, err);
+    }
     if (result == STATUS_OK) {
         result = send_file(path, o, a, err);
     }

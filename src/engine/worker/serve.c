@@ -1,8 +1,8 @@
 /* The loop of a worker.
  *
- * Two threads: one reads the socket, the other (the caller's) runs requests. The reader hands a request over and goes
- * on reading, so that INTERRUPT and the end of the connection are seen while a statement runs. DuckDB forgets an
- * interrupt that arrives between two phases of a statement: it is repeated until the request ends. */
+ * Two threads: the caller's reads requests and runs them; the other one listens on the connection for interrupts, so
+ * that they and the server's end are seen while a statement runs. DuckDB forgets an interrupt that arrives between two
+ * phases of a statement: it is repeated until the request ends. */
 #include "worker/serve.h"
 
 #include <malloc.h>
@@ -14,6 +14,7 @@
 #include "tarn/base/limits.h"
 #include "worker/cell.h"
 #include "worker/delete_sets.h"
+#include "worker/kept.h"
 #include "worker/result.h"
 
 #define INTERRUPT_REPEAT_MS 20
@@ -22,80 +23,48 @@
 typedef struct server {
     session *session;
     int fd;
-    mutex lock;
-    cond changed;
-    bool is_running; /* a request was handed over and is not answered yet */
+    int interrupt_fd;
+    mutex lock;           /* guards the three below */
+    uint64_t number;      /* of the request that runs or ran last */
+    uint64_t interrupted; /* number of the request that is to end; it may not have come yet */
+    bool is_running;
     wire_type type;
     buf request;
-    status failure; /* of the reading thread */
 } server;
 
-/* --- the reading thread --- */
+/* --- the listening thread --- */
 
-static void take_message(server *s, wire_type type, buf *payload)
+/* With the lock held. */
+static void interrupt_running(server *s)
 {
-    mutex_lock(&s->lock);
-    if (type == WIRE_INTERRUPT) {
-        if (s->is_running) {
-            atomic_store(&s->session->interrupted, true);
-        }
-    } else {
-        buf empty = s->request;
-
-        s->request = *payload;
-        *payload = empty;
-        s->type = type;
-        s->is_running = true;
-        cond_signal(&s->changed);
-    }
-    mutex_unlock(&s->lock);
-}
-
-static void repeat_interrupt(server *s)
-{
-    mutex_lock(&s->lock);
-    if (s->is_running && atomic_load(&s->session->interrupted)) {
+    if (s->is_running && s->number == s->interrupted) {
+        atomic_store(&s->session->interrupted, true);
         session_interrupt(s->session);
     }
-    mutex_unlock(&s->lock);
 }
 
-static void trim_at_rest(server *s, bool *is_trimmed)
-{
-    mutex_lock(&s->lock);
-    bool at_rest = !s->is_running && !*is_trimmed;
-    mutex_unlock(&s->lock);
-    if (at_rest) {
-        (void)malloc_trim(0);
-        *is_trimmed = true;
-    }
-}
-
-static void read_messages(void *context)
+static void listen_for_interrupts(void *context)
 {
     server *s = context;
-    bool is_trimmed = false;
-    buf payload;
 
-    buf_init(&payload, LIMIT_WORKER_MESSAGE);
     for (;;) {
-        struct pollfd wait = {.fd = s->fd, .events = POLLIN};
-        wire_type type;
-        bool is_end;
+        struct pollfd wait = {.fd = s->interrupt_fd, .events = POLLIN};
+        uint64_t number = 0;
+        bool is_awaited;
 
-        repeat_interrupt(s);
-        int wait_ms = atomic_load(&s->session->interrupted) ? INTERRUPT_REPEAT_MS
-                      : is_trimmed                          ? -1
-                                                            : TRIM_AFTER_MS;
-        if (poll(&wait, 1, wait_ms) <= 0) {
-            trim_at_rest(s, &is_trimmed);
+        mutex_lock(&s->lock);
+        interrupt_running(s);
+        is_awaited = s->interrupted > s->number || (s->is_running && s->interrupted == s->number);
+        mutex_unlock(&s->lock);
+        if (poll(&wait, 1, is_awaited ? INTERRUPT_REPEAT_MS : -1) <= 0) {
             continue;
         }
-        is_trimmed = false;
-        if (wire_receive(s->fd, &type, &payload, &is_end, NULL) != STATUS_OK || is_end) {
+        if (read(s->interrupt_fd, &number, sizeof(number)) != sizeof(number)) {
             _exit(0); /* the server is gone, or wants this worker gone */
         }
-        take_message(s, type, &payload);
+        mutex_lock(&s->lock);
+        s->interrupted = number;
+        mutex_unlock(&s->lock);
     }
 }
 
@@ -105,6 +74,7 @@ typedef struct reply {
     int64_t rows;
     bool is_cut;
     bool is_fatal;
+    bool rolls_back; /* behind the reply */
 } reply;
 
 static status run_exec(server *s, wire_reader *r, reply *out, error *err)
@@ -217,19 +187,26 @@ static status run_query(server *s, wire_reader *r, reply *out, error *err)
     arena *a = arena_create();
     result_request request = {.format = (result_format)wire_get_u32(r),
                               .rows_max = (int64_t)wire_get_u64(r)};
+    uint32_t flags = wire_get_u32(r);
     status result = read_params(wire_get_str(r), a, &request.statement.params, err);
 
     request.statement.for_arrow = request.format == RESULT_ARROW;
     str before = str_copy(a, wire_get_str(r));
     request.statement.sql = str_copy(a, wire_get_str(r));
     session_note(s->session, request.statement.sql);
-    if (result == STATUS_OK) {
+    bool is_kept =
+        result == STATUS_OK && (flags & WIRE_QUERY_KEEP) != 0 && kept_begin(s->session, before);
+    if (result == STATUS_OK && !is_kept) {
         result = run_before(s, before, out, err);
     }
     if (result == STATUS_OK) {
         result =
             result_send(s->session, &request, s->fd, &out->rows, &out->is_cut, &out->is_fatal, err);
     }
+    if (is_kept) {
+        kept_end(s->session);
+    }
+    out->rolls_back = result == STATUS_OK && !is_kept && (flags & WIRE_QUERY_LAST) != 0;
     arena_free(a);
     return result;
 }
@@ -314,31 +291,62 @@ static void forget_request(server *s)
     }
 }
 
-status serve(session *served, int fd, error *err)
+/* The next request; memory that is free goes back to the system where none comes for a while. */
+static status receive_request(server *s, error *err)
 {
-    server s = {.session = served, .fd = fd};
-    thread reader;
+    struct pollfd wait = {.fd = s->fd, .events = POLLIN};
+    bool is_end;
+
+    for (int wait_ms = TRIM_AFTER_MS; poll(&wait, 1, wait_ms) <= 0; wait_ms = -1) {
+        (void)malloc_trim(0);
+    }
+    TRY(wire_receive(s->fd, &s->type, &s->request, &is_end, err));
+    if (is_end) {
+        _exit(0); /* the server is gone, or wants this worker gone */
+    }
+    return STATUS_OK;
+}
+
+static void begin_request(server *s)
+{
+    mutex_lock(&s->lock);
+    s->number++;
+    s->is_running = true;
+    if (s->interrupted == s->number) {
+        atomic_store(&s->session->interrupted, true);
+    }
+    mutex_unlock(&s->lock);
+}
+
+static void end_request(server *s)
+{
+    mutex_lock(&s->lock);
+    s->is_running = false;
+    atomic_store(&s->session->interrupted, false);
+    mutex_unlock(&s->lock);
+}
+
+status serve(session *served, int fd, int interrupt_fd, error *err)
+{
+    server s = {.session = served, .fd = fd, .interrupt_fd = interrupt_fd};
+    thread listener;
 
     mutex_init(&s.lock);
-    cond_init(&s.changed);
     buf_init(&s.request, LIMIT_WORKER_MESSAGE);
-    TRY(thread_start(&reader, "tarn-requests", read_messages, &s, err));
+    TRY(thread_start(&listener, "tarn-interrupts", listen_for_interrupts, &s, err));
     for (;;) {
         reply out = {.rows = 0};
         error failure = ERROR_INIT;
         status result;
 
-        mutex_lock(&s.lock);
-        while (!s.is_running) {
-            cond_wait(&s.changed, &s.lock);
-        }
-        mutex_unlock(&s.lock);
+        TRY(receive_request(&s, err));
+        begin_request(&s);
         result = run_request(&s, &out, &failure);
         forget_request(&s);
-        mutex_lock(&s.lock);
-        s.is_running = false; /* before the reply: the next request may follow at once */
-        atomic_store(&served->interrupted, false);
-        mutex_unlock(&s.lock);
+        end_request(&s);
         TRY(send_reply(&s, result, &out, &failure, err));
+        if (out.rolls_back) {
+            TRY(session_exec(served, STR("ROLLBACK"), &out.is_fatal, err));
+        }
     }
 }

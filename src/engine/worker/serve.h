@@ -4,8 +4,8 @@
 
 #include "worker/session.h"
 
-/* Runs requests until the server closes the connection; then the process ends at once, whatever still runs. Returns
+/* Runs requests until the server closes its connections; then the process ends at once, whatever still runs. Returns
  * only after a failure that leaves the worker without use. */
-status serve(session *served, int fd, error *err);
+status serve(session *served, int fd, int interrupt_fd, error *err);
 
 #endif

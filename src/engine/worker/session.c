@@ -118,24 +118,38 @@ static str settings_sql(const session_options *options, arena *a)
     return buf_str(sql);
 }
 
+duck_connection *session_use(session *s, duck_connection *connection)
+{
+    duck_connection *before;
+
+    mutex_lock(&s->lock);
+    before = s->connection;
+    s->connection = connection;
+    mutex_unlock(&s->lock);
+    return before;
+}
+
 /* What belongs to a connection. */
+static status set_up(session *s, error *err)
+{
+    bool is_fatal;
+
+    return session_exec(s, STR("SET errors_as_json = true; SET TimeZone = 'UTC'"), &is_fatal, err);
+}
+
 static status connect_again(session *s, error *err)
 {
     duck_connection *connection = NULL;
     duck_connection *old;
-    bool is_fatal;
 
     if (duck.connect(s->database, &connection) != DUCK_SUCCESS) {
         return error_set(err, STATUS_UNAVAILABLE, "DuckDB does not accept a connection");
     }
-    mutex_lock(&s->lock);
-    old = s->connection;
-    s->connection = connection;
-    mutex_unlock(&s->lock);
+    old = session_use(s, connection);
     if (old != NULL) {
         duck.disconnect(&old);
     }
-    return session_exec(s, STR("SET errors_as_json = true; SET TimeZone = 'UTC'"), &is_fatal, err);
+    return set_up(s, err);
 }
 
 static status fresh_catalog(session *s, error *err)
@@ -239,7 +253,8 @@ static str reset_sql(const session *s, arena *a)
 /* Databases that a statement attached. What lies in "memory" is not looked for (it would take longer than most
  * queries): no statement that may reach a worker names that catalog, and the next one is the same principal's. */
 static const char leftovers_sql[] =
-    "SELECT 1 FROM duckdb_databases() WHERE NOT internal AND database_name <> 'memory'";
+    "SELECT 1 FROM duckdb_databases() WHERE NOT internal AND database_name <> 'memory' "
+    "AND NOT starts_with(database_name, '" KEPT_CATALOG "')";
 
 static status check_clean(session *s, error *err)
 {

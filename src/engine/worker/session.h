@@ -14,6 +14,7 @@
 #include "tarn/base/str.h"
 #include "tarn/base/thread.h"
 #include "worker/duck.h"
+#include "worker/kept.h"
 #include "worker/translate.h"
 
 typedef struct session_options {
@@ -34,6 +35,7 @@ typedef struct session {
     duck_database *database;
     mutex lock; /* guards the pointer below against the thread that interrupts */
     duck_connection *connection;
+    kept_views kept;
     atomic_bool interrupted; /* the running statement is to end */
     uint32_t named;          /* settings of the database that statements named since the reset */
     bool may_have_attached;  /* a statement had the word in it */
@@ -46,6 +48,8 @@ status session_open(const session_options *options, session *s, error *err);
 status session_reset(session *s, error *err);
 /* Remembers what a statement names, and so may change: of every text that comes from the server. */
 void session_note(session *s, str sql);
+/* Statements run on this connection from now on; the one they ran on before. */
+duck_connection *session_use(session *s, duck_connection *connection);
 /* From any thread. */
 void session_interrupt(session *s);
 /* CANCELLED where the statement was interrupted before it reached DuckDB. */

@@ -71,10 +71,11 @@ typedef enum worker_profile { WORKER_QUERY, WORKER_WRITER } worker_profile;
 status worker_acquire(worker_pool *p, str principal_id, worker_profile profile,
                       const worker_cancel *cancel, worker **ret_worker, error *err);
 /* Gives it back; its session state (views, settings, temporary tables, links in `in`, files in
- * `out`) is reset. */
+ * `out`) is reset, unless nothing but queries that leave nothing ran (worker_query_options). */
 void worker_release(worker *w);
-const char *worker_in(const worker *w); /* absolute path */
-const char *worker_out(const worker *w);
+/* Absolute paths, asked for by who puts a file there. */
+const char *worker_in(worker *w);
+const char *worker_out(worker *w);
 /* A name never used before in this worker: "f12". */
 char *worker_fresh_name(worker *w, arena *a);
 
@@ -148,6 +149,12 @@ typedef struct worker_query_options {
     const json *params; /* array (by position) or object (by name); NULL: none */
     result_format format;
     int64_t rows_max; /* -1: all; TOO_LARGE is not raised: the result ends there, and says so */
+    /* The statement only reads, and is the last one before the release. What `before`, and that of worker_scalar_after
+     * earlier, began as a transaction is rolled back behind the answer, and nothing else is left. */
+    bool leaves_nothing;
+    /* `before` makes nothing but views over files whose names never stand for other files: the worker may keep them for
+     * the same text. It begins a transaction, which it does not end. With leaves_nothing. */
+    bool may_keep;
 } worker_query_options;
 typedef struct worker_query_result {
     int64_t row_count;
