@@ -6,6 +6,7 @@
 #include "tarn/base/thread.h"
 #include "tarn/catalog/catalog.h"
 #include "tarn/catalog/txn.h"
+#include "tarn/catalog/view.h"
 
 /* Appends to one table that wait for their turn (append.c). */
 typedef struct append_queue append_queue;
@@ -84,6 +85,18 @@ status catalog__txn_append(catalog *c, table_name name, const ice_append *append
 status catalog__txn_overwrite(catalog *c, table_name name, const ice_overwrite *change,
                               ice_commit_result *ret_result, error *err);
 ice_committer catalog__txn_committer(catalog *c, table_name name, arena *a);
+/* EXISTS where a table or a view has the name in the transaction's view; NO_NAMESPACE. */
+status catalog__refuse_taken(catalog *c, table_name name, error *err);
+bool catalog__txn_find_view(catalog *c, table_name name, arena *a, table_name *ret_name);
+status catalog__txn_load_view(catalog *c, table_name name, arena *a, ice_view **ret_view,
+                              view_info *ret_info, error *err);
+void catalog__txn_list_views(catalog *c, str space, arena *a, view_info **ret_list,
+                             size_t *ret_count);
+status catalog__txn_create_view(catalog *c, const catalog_view_create *options, arena *a,
+                                bool *ret_changed, error *err);
+status catalog__txn_commit_view(catalog *c, table_name name, const ice_view *next, error *err);
+bool catalog__txn_drop_view(catalog *c, table_name name);
+status catalog__txn_rename_view(catalog *c, table_name from, table_name to, error *err);
 
 /* One reference, or NULL where `location` is not what is cached for the table. */
 ice_metadata *catalog__cache_get(catalog *c, str key, str location);
@@ -161,6 +174,17 @@ void catalog__sweeper_stop(catalog *c);
 /* Whether a view has the name; its row's spelling of it. */
 status catalog__find_view(catalog *c, table_name name, arena *a, bool *ret_found,
                           table_name *ret_name, error *err);
+#define CATALOG__VIEW_COLUMNS \
+    "space, name, uuid, metadata_location, location, created_us, updated_us"
+void catalog__read_view_row(const state_rows *rows, arena *a, view_info *info);
+/* NO_VIEW with the nearest name. */
+status catalog__no_view(catalog *c, table_name name, error *err);
+/* Parses the metadata file at `location`. */
+status catalog__read_view_file(catalog *c, str location, ice_view **ret_view, error *err);
+/* Parsed metadata by the location of its file: one reference, or NULL. */
+ice_view *catalog__view_cache_get(catalog *c, str location);
+void catalog__view_cache_put(catalog *c, str location, const ice_view *view);
+void catalog__view_cache_drop(catalog *c, str location);
 /* Writes the row of a new view. In a transaction; errors as catalog__insert_table. */
 status catalog__insert_view(state_txn *txn, const catalog__row *row, error *err);
 /* Deletes the row, the record of its name and its metadata file. In a transaction. */

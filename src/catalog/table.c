@@ -596,7 +596,11 @@ static status apply_rename(void *context, state_txn *txn, error *err)
 
     change->published = true;
     TRY(store_publish(change->c->storage, txn, &change->record, 1, err));
-    TRY(catalog__refuse_existing(txn, change->to, change->to_space_key, change->to_table_key, err));
+    if (!str_equal(change->from_space_key, change->to_space_key) ||
+        !str_equal(change->from_table_key, change->to_table_key)) { /* else case alone changes */
+        TRY(catalog__refuse_existing(txn, change->to, change->to_space_key, change->to_table_key,
+                                     err));
+    }
     TRY(STATE_EXEC(
         txn,
         "UPDATE tables SET space_key = ?1, table_key = ?2, space = ?3, name = ?4, updated_us = ?7"

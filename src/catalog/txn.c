@@ -67,7 +67,8 @@ static status read_all(void *context, state_txn *st, error *err)
     for (size_t i = 0; i < count; i++) {
         add_space(txn, &spaces[i], true);
     }
-    return read_tables(txn, st, err);
+    TRY(read_tables(txn, st, err));
+    return txn__read_views(txn, st, err);
 }
 
 /* The files of the metadata that is read may be removed by later commits: what is in memory is held now. */
@@ -83,6 +84,7 @@ static void hold_cached(catalog_txn *txn)
         t->base = t->begun != NULL ? ice_metadata_ref(t->begun) : NULL;
     }
     arena_free(a);
+    txn__hold_views(txn);
 }
 
 static void open_view(catalog_txn *txn)
@@ -114,6 +116,7 @@ status catalog_txn_begin(catalog *c, bool serializable, catalog_txn **ret_txn, e
     txn->operation = "statement";
     txn->names = map_create(txn->memory);
     txn->spaces = map_create(txn->memory);
+    txn->view_names = map_create(txn->memory);
     open_view(txn);
     result = state_read(c->state, read_all, txn, err);
     if (result != STATUS_OK) {
@@ -134,6 +137,7 @@ void txn__free(catalog_txn *txn)
         ice_metadata_unref(t->begun);
         ice_metadata_unref(t->base);
     }
+    txn__free_views(txn);
     catalog__release_caches(&txn->view);
     arena_free(txn->memory);
     mem_free(txn);
@@ -170,7 +174,7 @@ bool catalog_txn_has_changes(const catalog_txn *txn)
             return true;
         }
     }
-    return false;
+    return txn__views_changed(txn);
 }
 
 /* ---- tables ---- */
@@ -255,7 +259,7 @@ status catalog__txn_list(catalog *c, str space, arena *a, table_info **ret_list,
     return STATUS_OK;
 }
 
-static status refuse_taken(catalog *c, table_name name, error *err)
+status catalog__refuse_taken(catalog *c, table_name name, error *err)
 {
     arena *a = arena_create();
     bool has_space = map_has(c->txn->spaces, catalog__fold(a, name.space));
@@ -348,10 +352,12 @@ status catalog__txn_create(catalog *c, const catalog_create *options, bool *ret_
     status result = catalog__check_name("table", options->name.table, err);
     arena *a;
 
-    if (result == STATUS_OK && options->replace) {
-        result = error_set(err, STATUS_TXN_ACTIVE,
-                           "CREATE OR REPLACE TABLE cannot run inside of a transaction");
-        error_hint(err, "DROP TABLE and CREATE TABLE can.");
+    if (result == STATUS_OK && options->replace && txn__find(c->txn, options->name) != NULL) {
+        a = arena_create();
+        result = catalog__replace_table(c, options, a, err);
+        arena_free(a);
+        *ret_created = result == STATUS_OK;
+        return result;
     }
     if (result == STATUS_OK && options->if_not_exists && txn__find(c->txn, options->name) != NULL) {
         discard_append(c, options->append);
@@ -359,7 +365,7 @@ status catalog__txn_create(catalog *c, const catalog_create *options, bool *ret_
         return STATUS_OK;
     }
     if (result == STATUS_OK) {
-        result = refuse_taken(c, options->name, err);
+        result = catalog__refuse_taken(c, options->name, err);
     }
     if (result != STATUS_OK) {
         discard_append(c, options->append);
@@ -407,7 +413,9 @@ status catalog__txn_rename(catalog *c, table_name from, table_name to, error *er
     if (t == NULL) {
         return catalog__no_table(c, from, err);
     }
-    TRY(refuse_taken(c, to, err));
+    if (txn__find(txn, to) != t) { /* else case alone changes */
+        TRY(catalog__refuse_taken(c, to, err));
+    }
     (void)map_remove(txn->names, catalog__table_key(txn->memory, t->info.name));
     t->info.name = (table_name){str_copy(txn->memory, to.space), str_copy(txn->memory, to.table)};
     t->renamed = true;
@@ -498,7 +506,8 @@ status catalog__txn_create_space(catalog *c, const namespace_info *info, error *
     return STATUS_OK;
 }
 
-static status refuse_content(const catalog_txn *txn, const txn_space *s, size_t tables, error *err)
+static status refuse_content(const catalog_txn *txn, const txn_space *s, size_t tables,
+                             size_t views, error *err)
 {
     str prefix = str_concat(txn->memory, s->key, STR("."));
     map_entry entry;
@@ -514,10 +523,13 @@ static status refuse_content(const catalog_txn *txn, const txn_space *s, size_t 
             return STATUS_NOT_EMPTY;
         }
     }
-    if (tables > 0) {
-        error_set(err, STATUS_NOT_EMPTY, "namespace \"%.*s\" is not empty: it has %zu table%s",
-                  STR_ARG(s->info.name), tables, tables == 1 ? "" : "s");
-        error_hint(err, "Add CASCADE to drop its tables too.");
+    if (tables > 0 || views > 0) {
+        size_t count = tables > 0 ? tables : views;
+
+        error_set(err, STATUS_NOT_EMPTY, "namespace \"%.*s\" is not empty: it has %zu %s%s",
+                  STR_ARG(s->info.name), count, tables > 0 ? "table" : "view",
+                  count == 1 ? "" : "s");
+        error_hint(err, "Add CASCADE to drop its tables and views too.");
         return STATUS_NOT_EMPTY;
     }
     return STATUS_OK;
@@ -536,14 +548,7 @@ status catalog__txn_drop_space(catalog *c, str name, bool cascade, error *err)
     if (s == NULL) {
         return catalog__no_namespace(c, name, err);
     }
-    TRY(catalog_list_views(c, name, txn->memory, &views, &view_count, err));
-    if (view_count > 0) {
-        error_set(err, STATUS_TXN_ACTIVE,
-                  "namespace \"%.*s\" has views, which cannot be dropped inside of a transaction",
-                  STR_ARG(s->info.name));
-        error_hint(err, "ROLLBACK, or COMMIT what is done before, and drop it by itself.");
-        return STATUS_TXN_ACTIVE;
-    }
+    catalog__txn_list_views(c, name, txn->memory, &views, &view_count);
     for (size_t at = 0; map_next(txn->names, &at, &entry);) {
         txn_table *t = entry.value;
 
@@ -551,7 +556,10 @@ status catalog__txn_drop_space(catalog *c, str name, bool cascade, error *err)
             vec_push(txn->memory, &inside, t);
         }
     }
-    TRY(refuse_content(txn, s, cascade ? 0 : inside.count, err));
+    TRY(refuse_content(txn, s, cascade ? 0 : inside.count, cascade ? 0 : view_count, err));
+    for (size_t i = 0; i < view_count; i++) {
+        (void)catalog__txn_drop_view(c, views[i].name);
+    }
     for (size_t i = 0; i < inside.count; i++) {
         drop(txn, inside.items[i]);
     }

@@ -104,6 +104,7 @@ static status compare(ending *e, state_txn *st, error *err)
     for (size_t i = 0; i < e->txn->tables.count; i++) {
         TRY(compare_table(e, st, e->txn->tables.items[i], err));
     }
+    TRY(txn__compare_views(e->txn, st, e->a, err));
     return e->stale.count == 0 ? STATUS_OK
                                : conflict(e->stale.items[0], "changed by another commit", err);
 }
@@ -174,7 +175,7 @@ static status give_up_names(ending *e, state_txn *st, error *err)
                            NULL, err, SV_TEXT(t->origin.uuid)));
         }
     }
-    return STATUS_OK;
+    return txn__give_up_view_names(e->txn, st, e->a, err);
 }
 
 static status write_spaces(ending *e, state_txn *st, bool made, error *err)
@@ -240,6 +241,7 @@ static status publish(ending *e, state_txn *st, error *err)
         t->file = NULL;
         t->name_record = NULL;
     }
+    txn__take_view_files(txn, e->a, &all);
     e->published = true;
     TRY(store_publish(txn->root->storage, st, all.items, all.count, err));
     return obsolete.count == 0
@@ -259,6 +261,7 @@ static status apply(void *context, state_txn *st, error *err)
             TRY(write_table(e, st, e->txn->tables.items[i], err));
         }
     }
+    TRY(txn__write_views(e->txn, st, e->a, err));
     return publish(e, st, err);
 }
 
@@ -289,7 +292,7 @@ static status stage_names(catalog_txn *txn, arena *a, error *err)
             TRY(catalog__stage_name(txn->root, &row, &t->name_record, err));
         }
     }
-    return STATUS_OK;
+    return txn__stage_view_names(txn, a, err);
 }
 
 static void tell_caches(catalog_txn *txn, arena *a)
@@ -311,6 +314,7 @@ static void tell_caches(catalog_txn *txn, arena *a)
         }
         dropped = dropped || is_dropped(t);
     }
+    txn__tell_view_caches(txn);
     if (dropped) {
         catalog__purge_soon(txn->root);
     }

@@ -14,7 +14,7 @@
 
 /* ---- parsed metadata, by the location of its file, which never changes ---- */
 
-static ice_view *cache_get(catalog *c, str location)
+ice_view *catalog__view_cache_get(catalog *c, str location)
 {
     mutex_lock(&c->lock);
     ice_view *found = map_get(c->views, location);
@@ -23,7 +23,7 @@ static ice_view *cache_get(catalog *c, str location)
     return found;
 }
 
-static void cache_put(catalog *c, str location, const ice_view *view)
+void catalog__view_cache_put(catalog *c, str location, const ice_view *view)
 {
     ice_view *evicted = NULL;
     map_entry oldest;
@@ -39,7 +39,7 @@ static void cache_put(catalog *c, str location, const ice_view *view)
     ice_view_unref(evicted);
 }
 
-static void cache_drop(catalog *c, str location)
+void catalog__view_cache_drop(catalog *c, str location)
 {
     mutex_lock(&c->lock);
     ice_view *dropped = map_remove(c->views, location);
@@ -59,9 +59,7 @@ void catalog__views_free(catalog *c)
 
 /* ---- load ---- */
 
-#define VIEW_COLUMNS "space, name, uuid, metadata_location, location, created_us, updated_us"
-
-static void read_row(const state_rows *rows, arena *a, view_info *info)
+void catalog__read_view_row(const state_rows *rows, arena *a, view_info *info)
 {
     info->name.space = state_text(rows, 0, a);
     info->name.table = state_text(rows, 1, a);
@@ -84,12 +82,12 @@ static status read_view(void *context, state_txn *txn, error *err)
     view_query *q = context;
     state_rows *rows = NULL;
 
-    TRY(STATE_QUERY(txn,
-                    "SELECT " VIEW_COLUMNS " FROM views WHERE space_key = ?1 AND view_key = ?2",
-                    &rows, err, SV_TEXT(q->space_key), SV_TEXT(q->view_key)));
+    TRY(STATE_QUERY(
+        txn, "SELECT " CATALOG__VIEW_COLUMNS " FROM views WHERE space_key = ?1 AND view_key = ?2",
+        &rows, err, SV_TEXT(q->space_key), SV_TEXT(q->view_key)));
     TRY(state_next(rows, &q->found, err));
     if (q->found) {
-        read_row(rows, q->a, &q->info);
+        catalog__read_view_row(rows, q->a, &q->info);
     }
     state_finish(rows);
     return STATUS_OK;
@@ -102,6 +100,10 @@ status catalog__find_view(catalog *c, table_name name, arena *a, bool *ret_found
                     .view_key = catalog__fold(a, name.table),
                     .a = a};
 
+    if (c->txn != NULL) {
+        *ret_found = catalog__txn_find_view(c, name, a, ret_name);
+        return STATUS_OK;
+    }
     TRY(state_read(c->state, read_view, &q, err));
     *ret_found = q.found;
     if (q.found) {
@@ -110,7 +112,7 @@ status catalog__find_view(catalog *c, table_name name, arena *a, bool *ret_found
     return STATUS_OK;
 }
 
-static status no_view(catalog *c, table_name name, error *err)
+status catalog__no_view(catalog *c, table_name name, error *err)
 {
     arena *a = arena_create();
     view_info *all = NULL;
@@ -137,7 +139,7 @@ static status no_view(catalog *c, table_name name, error *err)
     return STATUS_NO_VIEW;
 }
 
-static status read_file(catalog *c, str location, ice_view **ret_view, error *err)
+status catalog__read_view_file(catalog *c, str location, ice_view **ret_view, error *err)
 {
     arena *a = arena_create();
     str bytes;
@@ -160,14 +162,17 @@ status catalog_load_view(catalog *c, table_name name, arena *a, ice_view **ret_v
                     .view_key = catalog__fold(a, name.table),
                     .a = a};
 
+    if (c->txn != NULL) {
+        return catalog__txn_load_view(c, name, a, ret_view, ret_info, err);
+    }
     for (int attempt = 1;; attempt++) {
         TRY(state_read(c->state, read_view, &q, err));
         if (!q.found) {
-            return no_view(c, name, err);
+            return catalog__no_view(c, name, err);
         }
-        ice_view *view = cache_get(c, q.info.metadata_location);
+        ice_view *view = catalog__view_cache_get(c, q.info.metadata_location);
         if (view == NULL) {
-            status result = read_file(c, q.info.metadata_location, &view, err);
+            status result = catalog__read_view_file(c, q.info.metadata_location, &view, err);
             if (result == STATUS_NOT_FOUND && attempt < VIEW_ATTEMPTS) {
                 continue; /* a change between reading the pointer and the file took it away */
             }
@@ -177,7 +182,7 @@ status catalog_load_view(catalog *c, table_name name, arena *a, ice_view **ret_v
                     STR_ARG(name.space), STR_ARG(name.table), STR_ARG(q.info.metadata_location));
             }
             TRY(result);
-            cache_put(c, q.info.metadata_location, view);
+            catalog__view_cache_put(c, q.info.metadata_location, view);
         }
         *ret_view = view;
         *ret_info = q.info;
@@ -199,16 +204,16 @@ static status list_views(void *context, state_txn *txn, error *err)
     state_rows *rows = NULL;
     bool more = false;
 
-    TRY(STATE_QUERY(txn,
-                    "SELECT " VIEW_COLUMNS " FROM views WHERE space_key = ?1 ORDER BY view_key",
-                    &rows, err, SV_TEXT(list->space_key)));
+    TRY(STATE_QUERY(
+        txn, "SELECT " CATALOG__VIEW_COLUMNS " FROM views WHERE space_key = ?1 ORDER BY view_key",
+        &rows, err, SV_TEXT(list->space_key)));
     for (;;) {
         TRY(state_next(rows, &more, err));
         if (!more) {
             break;
         }
         view_info info = {0};
-        read_row(rows, list->a, &info);
+        catalog__read_view_row(rows, list->a, &info);
         vec_push(list->a, &list->found, info);
     }
     state_finish(rows);
@@ -224,6 +229,10 @@ status catalog_list_views(catalog *c, str space, arena *a, view_info **ret_list,
     TRY(catalog__namespace_exists(c, space, &exists, err));
     if (!exists) {
         return catalog__no_namespace(c, space, err);
+    }
+    if (c->txn != NULL) {
+        catalog__txn_list_views(c, space, a, ret_list, ret_count);
+        return STATUS_OK;
     }
     TRY(state_read(c->state, list_views, &list, err));
     *ret_list = list.found.items;
@@ -321,9 +330,9 @@ static status submit(view_change *change, const ice_view *view, error *err)
     }
     if (result == STATUS_OK) {
         if (!str_is_null(change->base_location)) {
-            cache_drop(change->c, change->base_location);
+            catalog__view_cache_drop(change->c, change->base_location);
         }
-        cache_put(change->c, change->new_location, view);
+        catalog__view_cache_put(change->c, change->new_location, view);
     }
     return result;
 }
@@ -371,6 +380,9 @@ static status create_new(catalog *c, const catalog_view_create *options, arena *
 status catalog_commit_view(catalog *c, table_name name, str base_location, const ice_view *next,
                            error *err)
 {
+    if (c->txn != NULL) {
+        return catalog__txn_commit_view(c, name, next, err);
+    }
     arena *a = arena_create();
     view_change change = {.c = c, .name = name, .base_location = base_location, .uuid = next->uuid};
     int version = ice_metadata_location_version(base_location);
@@ -456,7 +468,8 @@ status catalog_create_view(catalog *c, const catalog_view_create *options, bool 
                            error *err)
 {
     arena *a = arena_create();
-    status result = create_view(c, options, a, ret_changed, err);
+    status result = c->txn != NULL ? catalog__txn_create_view(c, options, a, ret_changed, err)
+                                   : create_view(c, options, a, ret_changed, err);
 
     arena_free(a);
     return result;
@@ -505,6 +518,10 @@ static status apply_drop(void *context, state_txn *txn, error *err)
 
 status catalog_drop_view(catalog *c, table_name name, bool if_exists, bool *ret_dropped, error *err)
 {
+    if (c->txn != NULL) {
+        *ret_dropped = catalog__txn_drop_view(c, name);
+        return *ret_dropped || if_exists ? STATUS_OK : catalog__no_view(c, name, err);
+    }
     arena *a = arena_create();
     view_drop drop = {.c = c,
                       .space_key = catalog__fold(a, name.space),
@@ -514,7 +531,7 @@ status catalog_drop_view(catalog *c, table_name name, bool if_exists, bool *ret_
     arena_free(a);
     TRY(result);
     if (!drop.dropped && !if_exists) {
-        return no_view(c, name, err);
+        return catalog__no_view(c, name, err);
     }
     *ret_dropped = drop.dropped;
     return STATUS_OK;
@@ -587,7 +604,8 @@ static status rename_view(catalog *c, table_name from, table_name to, arena *a, 
 status catalog_rename_view(catalog *c, table_name from, table_name to, error *err)
 {
     arena *a = arena_create();
-    status result = rename_view(c, from, to, a, err);
+    status result = c->txn != NULL ? catalog__txn_rename_view(c, from, to, err)
+                                   : rename_view(c, from, to, a, err);
 
     arena_free(a);
     return result;

@@ -373,8 +373,11 @@ static status check_type(check *c, const ice_type *type, error *err)
     for (size_t i = 0; i < type->field_count; i++) {
         /* Iceberg tells "a" from "A"; SQL does not, and neither do most who read tables. */
         if (map_set(names, str_lower(c->memory, type->fields[i].name), &seen) != NULL) {
-            return error_set(err, STATUS_INVALID, "column \"%.*s\" occurs twice",
-                             STR_ARG(type->fields[i].name));
+            error_set(err, STATUS_INVALID, "column \"%.*s\" occurs twice",
+                      STR_ARG(type->fields[i].name));
+            error_hint(err, "Names of columns differ in more than case. AS gives a column of a "
+                            "query another one.");
+            return STATUS_INVALID;
         }
     }
     for (size_t i = 0; i < type->field_count; i++) {

@@ -148,12 +148,13 @@ def errors_have_their_states():
         refused(lambda: s.query("SELEC 1"), "syntax_error")
         refused(lambda: s.query("SELECT 1"), "transaction_failed")
         s.query("ROLLBACK")
-        setup(server, "CREATE VIEW v AS SELECT * FROM a", "CREATE SCHEMA seen", "CREATE VIEW seen.w AS SELECT 1 AS x")
-        for sql in ("CREATE VIEW x AS SELECT 1 AS i", "DROP VIEW v", "COMMENT ON VIEW v IS 'x'", "ANALYZE a",
-                    "CREATE OR REPLACE TABLE a (i INTEGER)", "DROP SCHEMA seen CASCADE"):
+        setup(server, "CREATE VIEW v AS SELECT * FROM a")
+        for sql, why in (("CALL system.expire_snapshots('a')", "it removes files"),
+                         ("CALL system.register_table('x', '/y')", "other programs")):
             s.query("BEGIN; INSERT INTO a VALUES (1)")
             equal(s.value("SELECT count(*) FROM v"), 1)
-            refused(lambda: s.query(sql), "transaction_active", "inside of a transaction", "25001")  # noqa: B023
+            error = refused(lambda: s.query(sql), "transaction_active", why, "25001")  # noqa: B023
+            check("by itself" in error.hint, "the cure is told")
             s.query("ROLLBACK")
         s.query("BEGIN")
         refused(lambda: s.query("CREATE TABLE v (i INTEGER)"), "already_exists", "view")
@@ -161,6 +162,131 @@ def errors_have_their_states():
         refused(lambda: s.query("BEGIN ISOLATION LEVEL NONSENSE"), "syntax_error")
         refused(lambda: s.query("SAVEPOINT x"), "not_supported")
         equal(s.value("SELECT 1"), 1)
+
+
+@test
+def views_are_part_of_a_transaction():
+    with Server() as server, Session(server) as s:
+        setup(server, "CREATE TABLE a (i INTEGER)", "INSERT INTO a VALUES (1)", "CREATE VIEW v AS SELECT i FROM a",
+              "CREATE SCHEMA seen", "CREATE VIEW seen.w AS SELECT 1 AS x")
+        objects = server.metrics()["tarn_store_objects"]
+        changes = ("CREATE VIEW made AS SELECT count(*) AS n FROM a; INSERT INTO a VALUES (2);"
+                   "CREATE OR REPLACE VIEW v AS SELECT i + 1 AS j FROM a; CREATE OR REPLACE VIEW v AS SELECT i * 10 AS k FROM a;"
+                   "COMMENT ON VIEW v IS 'ten'; ALTER VIEW v RENAME TO moved; CREATE VIEW v AS SELECT k FROM moved WHERE k > 10;"
+                   "DROP SCHEMA seen CASCADE")
+        s.query("BEGIN;" + changes)
+        equal(s.rows("SELECT * FROM made"), [[2]])
+        equal(s.rows("SELECT * FROM v"), [[20]])
+        equal(s.rows("SHOW VIEWS"), [["made"], ["moved"], ["v"]])
+        equal(server.rows("SHOW VIEWS"), [["v"]])
+        equal(server.rows("SELECT * FROM v"), [[1]])
+        refused(lambda: server.query("SELECT * FROM made"), "table_not_found")
+        s.query("ROLLBACK")
+        equal(server.rows("SHOW VIEWS"), [["v"]])
+        equal(server.metrics()["tarn_store_objects"], objects, "nothing is left")
+        s.query("BEGIN;" + changes + ";COMMIT")
+        equal(server.rows("SHOW VIEWS"), [["made"], ["moved"], ["v"]])
+        equal(server.rows("SELECT k FROM moved ORDER BY k"), [[10], [20]])
+        equal(server.rows("SELECT * FROM v"), [[20]])
+        equal(server.rows("SHOW SCHEMAS"), [["main"]])
+        check("ten" in server.value("SHOW CREATE VIEW moved"), "the comment")
+        server.restart()
+        equal(server.rows("SELECT * FROM v"), [[20]])
+
+
+@test
+def names_of_views_and_tables_change_hands_in_one_commit():
+    with Server() as server, Session(server) as s:
+        setup(server, "CREATE TABLE a AS SELECT 1 AS i", "CREATE VIEW b AS SELECT 2 AS i", "CREATE VIEW c AS SELECT 3 AS i")
+        s.query("BEGIN; DROP VIEW b; ALTER TABLE a RENAME TO b; CREATE VIEW a AS SELECT i + 10 AS i FROM b")
+        refused(lambda: s.query("CREATE VIEW b AS SELECT 1 AS x"), "already_exists", "table")
+        s.query("ROLLBACK")
+        s.query("BEGIN; DROP VIEW b; ALTER TABLE a RENAME TO b; CREATE VIEW a AS SELECT i + 10 AS i FROM b;"
+                "ALTER VIEW c RENAME TO C; COMMIT")
+        equal(server.rows("SELECT * FROM a"), [[11]])
+        equal(server.rows("SELECT * FROM b"), [[1]])
+        equal(server.rows("SHOW VIEWS"), [["a"], ["C"]])
+
+
+@test
+def a_view_that_others_changed_is_a_conflict():
+    with Server() as server, Session(server) as s:
+        setup(server, "CREATE TABLE a (i INTEGER)", "CREATE VIEW v AS SELECT i FROM a", "CREATE VIEW w AS SELECT i FROM a")
+        for mine, theirs, part in (
+                ("CREATE OR REPLACE VIEW v AS SELECT i + 1 AS i FROM a", "CREATE OR REPLACE VIEW v AS SELECT 7 AS i", "CREATE VIEW of view"),
+                ("COMMENT ON VIEW v IS 'x'", "DROP VIEW v", "COMMENT ON of view"),
+                ("ALTER VIEW w RENAME TO x", "ALTER VIEW w RENAME TO y", "renamed by another"),
+                ("CREATE VIEW fresh AS SELECT 1 AS i", "CREATE VIEW fresh AS SELECT 2 AS i", "since the transaction began")):
+            s.query("BEGIN; INSERT INTO a VALUES (1);" + mine)
+            setup(server, theirs)
+            refused(lambda: s.query("COMMIT"), "conflict", part, "40001")  # noqa: B023
+            equal(server.value("SELECT count(*) FROM a"), 0)
+        equal(server.rows("SELECT * FROM fresh"), [[2]])
+        s.query("BEGIN")
+        setup(server, "CREATE OR REPLACE VIEW fresh AS SELECT 3 AS i")
+        equal(s.rows("SELECT * FROM fresh"), [[2]], "as of the beginning")
+        s.query("ROLLBACK")
+    with Server() as server:
+        setup(server, "CREATE TABLE a (i INTEGER)", "CREATE VIEW fresh AS SELECT 3 AS i")
+        server.restart()  # nothing is in memory, and the file that the transaction knows will be gone
+        s = Session(server)
+        s.query("BEGIN")
+        setup(server, "CREATE OR REPLACE VIEW fresh AS SELECT 4 AS i", "CREATE OR REPLACE VIEW fresh AS SELECT 3 AS i")
+        refused(lambda: s.query("SELECT * FROM fresh"), "conflict", "since the transaction began", "40001")
+        s.query("ROLLBACK")
+        equal(server.rows("SELECT * FROM fresh"), [[3]])
+        s.query("BEGIN ISOLATION LEVEL SERIALIZABLE")
+        equal(s.rows("SELECT * FROM fresh"), [[3]])
+        s.query("INSERT INTO a VALUES (1)")
+        setup(server, "CREATE OR REPLACE VIEW fresh AS SELECT 4 AS i")
+        equal(s.rows("SELECT * FROM fresh"), [[3]])
+        refused(lambda: s.query("COMMIT"), "conflict", "SELECT of view", "40001")
+
+
+@test
+def tables_are_replaced_analyzed_and_moved_in_a_transaction():
+    with Server() as server, Session(server) as s:
+        setup(server, "CREATE TABLE a AS SELECT 1 AS i", "ALTER TABLE a CREATE TAG one", "INSERT INTO a VALUES (2)")
+        uuid = server.value("SELECT file FROM a.metadata_log_entries LIMIT 1").split("/metadata/")[0]
+        replace = "CREATE OR REPLACE TABLE a AS SELECT 'x' AS t, 5 AS n; INSERT INTO a VALUES ('y', 6);" \
+                  "CREATE OR REPLACE TABLE fresh (q INTEGER); CREATE OR REPLACE TABLE fresh AS SELECT 9 AS q, true AS r"
+        s.query("BEGIN;" + replace)
+        equal(s.rows("SELECT * FROM a ORDER BY t"), [["x", 5], ["y", 6]])
+        equal(s.rows("SELECT * FROM fresh"), [[9, True]])
+        equal(server.rows("SELECT * FROM a ORDER BY i"), [[1], [2]])
+        s.query("ROLLBACK")
+        equal(server.rows("SELECT * FROM a ORDER BY i"), [[1], [2]])
+        s.query("BEGIN;" + replace + ";COMMIT")
+        equal(server.rows("SELECT * FROM a ORDER BY t"), [["x", 5], ["y", 6]])
+        equal(server.rows("SELECT * FROM a AT (VERSION => 'one')"), [[1]])
+        equal(server.value("SELECT file FROM a.metadata_log_entries ORDER BY timestamp DESC LIMIT 1").split("/metadata/")[0], uuid)
+        s.query("BEGIN; CREATE OR REPLACE TABLE a AS SELECT 1 AS other")
+        setup(server, "INSERT INTO a VALUES ('z', 7)")
+        refused(lambda: s.query("COMMIT"), "conflict", "not made again", "40001")
+
+        s.query("BEGIN; INSERT INTO a VALUES ('w', 8); ANALYZE a (n)")
+        check("n 4" in str(s.rows("EXPLAIN SELECT * FROM a")), "its own rows are counted")
+        s.query("ROLLBACK")
+        check("distinct" not in str(server.rows("EXPLAIN SELECT * FROM a")), "nothing is left of it")
+        s.query("BEGIN; ANALYZE a; COMMIT")
+        check("n 3" in str(server.rows("EXPLAIN SELECT * FROM a")), "the statistics are there")
+
+        s.query("BEGIN; CALL system.set_current_snapshot('a', ref => 'one')")
+        equal(s.value("SELECT count(*) FROM a"), 1)
+        equal(server.value("SELECT count(*) FROM a"), 3)
+        s.query("ROLLBACK")
+        equal(server.value("SELECT count(*) FROM a"), 3)
+        s.query("BEGIN; CALL system.set_current_snapshot('a', ref => 'one'); INSERT INTO a VALUES ('v', 1); COMMIT")
+        equal(server.value("SELECT count(*) FROM a"), 2)
+        s.query("BEGIN; ALTER TABLE a CREATE BRANCH dev; INSERT INTO a.branch_dev VALUES ('d', 1);"
+                "CALL system.fast_forward('a', 'main', 'dev')")
+        equal(s.value("SELECT count(*) FROM a"), 3)
+        check(len(s.rows("CALL system.ancestors_of('a')")) == 3, "the history as the transaction has it")
+        s.query("COMMIT")
+        equal(server.value("SELECT count(*) FROM a"), 3)
+        before = server.rows("SELECT snapshot_id FROM a.history ORDER BY made_current_at DESC LIMIT 2")[1][0]
+        s.query(f"BEGIN; CALL system.rollback_to_snapshot('a', {before}); COMMIT")
+        equal(server.value("SELECT count(*) FROM a"), 2)
 
 
 @test
@@ -311,6 +437,7 @@ def dies_in_commit(server, point, nth, options):
         with Session(server) as s:
             s.query("BEGIN; INSERT INTO a VALUES (1), (2); INSERT INTO b VALUES (1), (2)")
             s.query("CREATE TABLE c AS SELECT 1 AS i; DROP TABLE d")
+            s.query("CREATE VIEW e AS SELECT 1 AS i; CREATE OR REPLACE VIEW f AS SELECT 2 AS i")
             equal(s.query("COMMIT")["transaction"], "committed")
         return False
     except (OSError, http.client.HTTPException, Failed):
@@ -320,7 +447,8 @@ def dies_in_commit(server, point, nth, options):
 
 def counts(server):
     return [int(server.value("SELECT count(*) FROM " + name)) for name in "ab"] + \
-        [name for name in "cd" if [name] in server.rows("SHOW TABLES")]
+        [name for name in "cd" if [name] in server.rows("SHOW TABLES")] + \
+        [name for name in "e" if [name] in server.rows("SHOW VIEWS")] + server.rows("SELECT * FROM f")[0]
 
 
 def kill_everywhere(local):
@@ -341,14 +469,15 @@ def kill_everywhere(local):
                     setup(server, f"DROP TABLE IF EXISTS {name}")
                     if name != "c":
                         setup(server, f"CREATE TABLE {name} (i INTEGER)" + place)
+                setup(server, "DROP VIEW IF EXISTS e", "CREATE OR REPLACE VIEW f AS SELECT 1 AS i")
                 died = dies_in_commit(server, point, nth, options)
                 deaths += died
                 server.kill()
                 server.start(settings=options)
                 found = counts(server)
-                check(found in ([0, 0, "d"], [2, 2, "c"]), f"{point} {nth}: {found}")
+                check(found in ([0, 0, "d", 1], [2, 2, "c", "e", 2]), f"{point} {nth}: {found}")
                 if not died:
-                    equal(found, [2, 2, "c"], point)
+                    equal(found, [2, 2, "c", "e", 2], point)
         check(deaths >= 5, f"{deaths} deaths")
 
 

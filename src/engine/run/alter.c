@@ -18,10 +18,45 @@ static ice_path path_of(const statement_name *name)
 
 /* ---- one change each ---- */
 
+static const ice_field *field_named(const ice_type *type, str name)
+{
+    for (size_t i = 0; i < type->field_count; i++) {
+        if (str_equal_nocase(type->fields[i].name, name)) {
+            return &type->fields[i];
+        }
+    }
+    return NULL;
+}
+
+/* A field of the values of a list or map is added by the path that every other change of it takes. */
+static status check_parent(const statement_name *path, ice_builder *b, error *err)
+{
+    const ice_type *type = ice_metadata_schema(ice_builder_now(b))->root;
+    const ice_field *field = NULL;
+
+    for (size_t i = 0; i + 1 < path->count; i++) {
+        field = field_named(type, path->parts[i]);
+        if (field == NULL) {
+            return STATUS_OK; /* the builder says so */
+        }
+        type = field->type;
+    }
+    if (type->kind != ICE_LIST && type->kind != ICE_MAP) {
+        return STATUS_OK;
+    }
+    error_set(err, STATUS_NO_COLUMN, "column \"%.*s\" has no fields of its own: it is %s",
+              STR_ARG(path->parts[path->count - 2]), ice_kind_name(type->kind));
+    error_hint(err, "Its values are called \"%s\": %.*s.%s.%.*s.",
+               type->kind == ICE_LIST ? "element" : "value", STR_ARG(path->parts[path->count - 2]),
+               type->kind == ICE_LIST ? "element" : "value", STR_ARG(path->parts[path->count - 1]));
+    return STATUS_NO_COLUMN;
+}
+
 static status add_column(const alteration *t, size_t i, ice_builder *b, error *err)
 {
     const statement_change *c = &t->st->changes[i];
     const ice_field *field = t->fields[i];
+    TRY(check_parent(&c->path, b, err));
     ice_add_column column = {
         .parent = {.parts = c->path.parts, .count = c->path.count - 1},
         .name = field->name,

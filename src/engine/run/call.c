@@ -12,7 +12,7 @@ typedef struct move {
     bool ancestors_only; /* rollback */
     int64_t snapshot_id; /* ICE_NO_SNAPSHOT: by ref or time */
     int64_t before_ms;   /* -1: not by time */
-    str ref;             /* STR_NULL: not by reference */
+    size_t ref;          /* the argument that names it; 0: not by reference */
     int64_t from, to;    /* what was and is current */
 } move;
 
@@ -41,16 +41,30 @@ static status find_before(const ice_metadata *m, int64_t before_ms, int64_t *ret
     return error_set(err, STATUS_NO_SNAPSHOT, "the table has no snapshot from before that time");
 }
 
-static status find_ref(const ice_metadata *m, str name, int64_t *ret_id, error *err)
+static status find_ref(const call *c, const ice_metadata *m, size_t argument, int64_t *ret_id,
+                       error *err)
 {
     for (size_t i = 0; i < m->ref_count; i++) {
-        if (str_equal(m->refs[i].name, name)) {
+        if (str_equal(m->refs[i].name, c->values[argument])) {
             *ret_id = m->refs[i].snapshot_id;
             return STATUS_OK;
         }
     }
-    return error_set(err, STATUS_NO_SNAPSHOT, "branch or tag \"%.*s\" does not exist",
-                     STR_ARG(name));
+    return call_no_ref(c, argument, m, err);
+}
+
+static status no_snapshot(const call *c, const ice_metadata *m, int64_t id, error *err)
+{
+    const statement_argument *given = c->given[1];
+
+    error_set(err, STATUS_NO_SNAPSHOT, "snapshot %lld does not exist", (long long)id);
+    if (m->snapshot_count > 0) {
+        error_hint(err, "The table's snapshots are the rows of %.*s.snapshots.",
+                   STR_ARG(c->table.table));
+    } else {
+        error_hint(err, "The table has no snapshot yet.");
+    }
+    return given != NULL ? run_at(STATUS_NO_SNAPSHOT, given->position, err) : STATUS_NO_SNAPSHOT;
 }
 
 static status move_main(void *context, ice_builder *b, error *err)
@@ -66,13 +80,13 @@ static status move_main(void *context, ice_builder *b, error *err)
     }
     v->from = m->current_snapshot_id;
     v->to = v->snapshot_id;
-    if (!str_is_null(v->ref)) {
-        TRY(find_ref(m, v->ref, &v->to, err));
+    if (v->ref > 0) {
+        TRY(find_ref(v->c, m, v->ref, &v->to, err));
     } else if (v->before_ms >= 0) {
         TRY(find_before(m, v->before_ms, &v->to, err));
     }
     if (ice_metadata_snapshot_by_id(m, v->to) == NULL) {
-        return error_set(err, STATUS_NO_SNAPSHOT, "snapshot %lld does not exist", (long long)v->to);
+        return no_snapshot(v->c, m, v->to, err);
     }
     if (v->ancestors_only && !is_ancestor(m, v->to)) {
         error_set(err, STATUS_INVALID, "snapshot %lld is no ancestor of the current one",
@@ -140,21 +154,24 @@ status call_take_time(const call *c, size_t argument, int64_t *ret_ms, error *er
 
 static status rollback_to_snapshot(call *c, error *err)
 {
-    move v = {.c = c, .ancestors_only = true, .before_ms = -1, .ref = STR_NULL};
+    move v = {.c = c, .ancestors_only = true, .before_ms = -1};
     TRY(call_take_int(c, 1, "snapshot id", &v.snapshot_id, err));
     return commit_move(c, &v, err);
 }
 
 static status rollback_to_timestamp(call *c, error *err)
 {
-    move v = {.c = c, .ancestors_only = true, .snapshot_id = ICE_NO_SNAPSHOT, .ref = STR_NULL};
+    move v = {.c = c, .ancestors_only = true, .snapshot_id = ICE_NO_SNAPSHOT};
     TRY(call_take_time(c, 1, &v.before_ms, err));
     return commit_move(c, &v, err);
 }
 
 static status set_current_snapshot(call *c, error *err)
 {
-    move v = {.c = c, .snapshot_id = ICE_NO_SNAPSHOT, .before_ms = -1, .ref = c->values[2]};
+    move v = {.c = c,
+              .snapshot_id = ICE_NO_SNAPSHOT,
+              .before_ms = -1,
+              .ref = str_is_null(c->values[2]) ? 0 : 2};
     if (str_is_null(c->values[1]) == str_is_null(c->values[2])) {
         return error_set(err, STATUS_INVALID, "either a snapshot_id or a ref is wanted");
     }
@@ -166,12 +183,16 @@ static status set_current_snapshot(call *c, error *err)
 
 /* ---- the table of procedures ---- */
 
+static const char removes_files[] = "it removes files, which no ROLLBACK brings back";
+static const char takes_files[] = "it takes a table as other programs have it now";
+
 static const struct {
     const char *name;
     const char *arguments[CALL_ARGUMENTS_MAX]; /* the first is the table */
     size_t required;
     bool makes; /* the table need not exist */
     action act;
+    const char *alone; /* why it is no part of a transaction; NULL: it may be one */
     status (*run)(call *c, error *err);
 } procedures[] = {
     {"rollback_to_snapshot",
@@ -179,47 +200,82 @@ static const struct {
      2,
      false,
      ACTION_TABLE_WRITE,
+     NULL,
      rollback_to_snapshot},
     {"rollback_to_timestamp",
      {"table", "timestamp"},
      2,
      false,
      ACTION_TABLE_WRITE,
+     NULL,
      rollback_to_timestamp},
     {"set_current_snapshot",
      {"table", "snapshot_id", "ref"},
      1,
      false,
      ACTION_TABLE_WRITE,
+     NULL,
      set_current_snapshot},
     {"compute_table_stats",
      {"table", "snapshot_id", "columns"},
      1,
      false,
      ACTION_TABLE_WRITE,
+     NULL,
      call_compute_table_stats},
-    {"fast_forward", {"table", "branch", "to"}, 3, false, ACTION_TABLE_WRITE, call_fast_forward},
+    {"fast_forward",
+     {"table", "branch", "to"},
+     3,
+     false,
+     ACTION_TABLE_WRITE,
+     NULL,
+     call_fast_forward},
     {"cherrypick_snapshot",
      {"table", "snapshot_id"},
      2,
      false,
      ACTION_TABLE_WRITE,
+     NULL,
      call_cherrypick_snapshot},
-    {"ancestors_of", {"table", "snapshot_id"}, 1, false, ACTION_TABLE_READ, call_ancestors_of},
+    {"ancestors_of",
+     {"table", "snapshot_id"},
+     1,
+     false,
+     ACTION_TABLE_READ,
+     NULL,
+     call_ancestors_of},
     {"expire_snapshots",
      {"table", "older_than", "retain_last", "max_concurrent_deletes", "stream_results",
       "snapshot_ids", "clean_expired_metadata"},
      1,
      false,
      ACTION_TABLE_WRITE,
+     removes_files,
      call_expire_snapshots},
     {"register_table",
      {"table", "metadata_file", "rebase"},
      2,
      true,
      ACTION_TABLE_CREATE,
+     takes_files,
      call_register_table},
 };
+
+/* The nearest, or all that there are. */
+static void hint_names(str nearest, const char *all, const str *names, size_t count, arena *a,
+                       error *err)
+{
+    buf *list = buf_in(a, LIMIT_MIB);
+
+    if (!str_is_null(nearest)) {
+        error_hint(err, "Did you mean \"%.*s\"?", STR_ARG(nearest));
+        return;
+    }
+    for (size_t i = 0; i < count; i++) {
+        buf_printf(list, "%s%.*s", i > 0 ? ", " : "", STR_ARG(names[i]));
+    }
+    error_hint(err, "%s: %.*s.", all, STR_ARG(buf_str(list)));
+}
 
 /* name, tarn.name, system.name, tarn.system.name */
 static status find_procedure(const run *r, const statement *st, arena *a, size_t *ret_index,
@@ -242,9 +298,7 @@ static status find_procedure(const run *r, const statement *st, arena *a, size_t
     }
     str nearest = str_nearest(name, names, COUNT_OF(procedures));
     error_set(err, STATUS_NO_FUNCTION, "procedure \"%.*s\" does not exist", STR_ARG(name));
-    if (!str_is_null(nearest)) {
-        error_hint(err, "Did you mean \"%.*s\"?", STR_ARG(nearest));
-    }
+    hint_names(nearest, "There are", names, COUNT_OF(procedures), a, err);
     return run_at(STATUS_NO_FUNCTION, st->name.position, err);
 }
 
@@ -284,7 +338,7 @@ static status value_of(const run *r, const statement_argument *argument, arena *
 }
 
 static status find_argument(const statement_argument *argument, size_t procedure, size_t number,
-                            size_t *ret_at, error *err)
+                            arena *a, size_t *ret_at, error *err)
 {
     if (str_is_null(argument->name)) {
         *ret_at = number;
@@ -306,9 +360,7 @@ static status find_argument(const statement_argument *argument, size_t procedure
     str nearest = str_nearest(argument->name, names, count);
     error_set(err, STATUS_INVALID, "procedure \"%s\" has no argument \"%.*s\"",
               procedures[procedure].name, STR_ARG(argument->name));
-    if (!str_is_null(nearest)) {
-        error_hint(err, "Did you mean \"%.*s\"?", STR_ARG(nearest));
-    }
+    hint_names(nearest, "It takes", names, count, a, err);
     return run_at(STATUS_INVALID, argument->position, err);
 }
 
@@ -320,7 +372,7 @@ static status take_arguments(call *c, size_t procedure, error *err)
     for (size_t i = 0; i < c->st->argument_count; i++) {
         const statement_argument *argument = &c->st->arguments[i];
         size_t at;
-        TRY(find_argument(argument, procedure, i, &at, err));
+        TRY(find_argument(argument, procedure, i, c->a, &at, err));
         if (c->given[at] != NULL) {
             return run_at(error_set(err, STATUS_INVALID, "argument \"%s\" is given twice",
                                     procedures[procedure].arguments[at]),
@@ -346,6 +398,12 @@ status run_call(run *r, const statement *st, bool last, arena *a, error *err)
     size_t procedure, count;
     str *parts;
     TRY(find_procedure(r, st, a, &procedure, err));
+    if (r->session->txn != NULL && procedures[procedure].alone != NULL) {
+        error_set(err, STATUS_TXN_ACTIVE, "CALL %s cannot run inside of a transaction: %s",
+                  procedures[procedure].name, procedures[procedure].alone);
+        error_hint(err, "COMMIT what is done before, or ROLLBACK, and run it by itself.");
+        return run_at(STATUS_TXN_ACTIVE, st->name.position, err);
+    }
     TRY(take_arguments(&c, procedure, err));
     TRY(run_at(catalog_split_name(c.values[0], a, &parts, &count, err), c.given[0]->position, err));
     TRY(run_at(procedures[procedure].makes

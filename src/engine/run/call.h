@@ -24,6 +24,8 @@ status call_take_int(const call *c, size_t argument, const char *what, int64_t *
 status call_take_time(const call *c, size_t argument, int64_t *ret_ms, error *err);
 
 /* call_branch.c */
+/* NO_SNAPSHOT: no branch or tag has the argument's name; with the nearest, at the argument. */
+status call_no_ref(const call *c, size_t argument, const ice_metadata *m, error *err);
 status call_fast_forward(call *c, error *err);
 status call_cherrypick_snapshot(call *c, error *err);
 status call_ancestors_of(call *c, error *err);

@@ -30,7 +30,7 @@ static const ice_ref *find_ref(const ice_metadata *m, str name)
     return NULL;
 }
 
-static status no_ref(const call *c, size_t argument, const ice_metadata *m, error *err)
+status call_no_ref(const call *c, size_t argument, const ice_metadata *m, error *err)
 {
     str *names = ARENA_ARRAY(c->a, str, m->ref_count + 1);
 
@@ -65,7 +65,7 @@ static status move_branch(void *context, ice_builder *b, error *err)
                      .min_snapshots_to_keep = -1};
 
     if (to == NULL) {
-        return no_ref(c, 2, m, err);
+        return call_no_ref(c, 2, m, err);
     }
     if (branch != NULL && branch->is_tag) {
         error_set(err, STATUS_INVALID, "\"%.*s\" is a tag: only branches move",

@@ -2,6 +2,7 @@
  * subqueries are asked once; everything after it reads that table. */
 #include "run/change.h"
 
+#include "run/blame.h"
 #include "run/groups.h"
 #include "run/table.h"
 #include "tarn/base/limits.h"
@@ -123,6 +124,7 @@ static status judge_bound(row_change *c, error *err)
         worker_exec(c->r->w, str_concat(c->a, str_c(prefix), own.text), &c->r->cancel, err);
     if (result != STATUS_OK) {
         edit_place_error(&own, sizeof(prefix) - 1, err);
+        blame_column(&c->q, err);
     }
     return result;
 }

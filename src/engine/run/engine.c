@@ -1,5 +1,6 @@
 /* The engine and the run of a script: statement by statement, the first error ends it, the
  * answer is the last one's. */
+#include "run/blame.h"
 #include "run/params.h"
 #include "run/run.h"
 #include "tarn/base/clock.h"
@@ -263,6 +264,9 @@ static status run_statement(run *r, const statement *st, bool last, error *err)
     status result = transaction_check(r, st, err);
     if (result == STATUS_OK) {
         result = runners[st->kind](r, st, last, a, err);
+    }
+    if (result != STATUS_OK && st->kind != STATEMENT_EXECUTE) { /* its text is another */
+        blame_place(r, st->tokens, err);
     }
     r->result.stats.elapsed_ms = (clock_mono_ns() - started_ns) / 1000000;
     arena_free(a);

@@ -1,6 +1,7 @@
 /* Rows in: INSERT and CREATE TABLE AS. The source runs once, inside of the COPY that writes the
  * files; the files and the table (or its new snapshot) become visible in one transaction. */
 #include "run/insert.h"
+#include "run/blame.h"
 #include "run/returning.h"
 #include "run/table.h"
 #include "run/write.h"
@@ -581,8 +582,11 @@ static status prepare_source(run *r, const statement *st, insert_target *t, aren
     TRY(query_open(&source->q, false, err));
     const json *described;
     TRY(insert_describe(&source->q, a, &described, err));
-    return run_at(insert_map_described(t, st, described, a, err),
-                  r->tokens.items[st->body.from].from, err);
+    status result = insert_map_described(t, st, described, a, err);
+    if (result == STATUS_NO_COLUMN) {
+        blame_place(r, st->body, err);
+    }
+    return run_at(result, r->tokens.items[st->body.from].from, err);
 }
 
 /* INSERT OVERWRITE: the partitions of the rows are emptied first, an unpartitioned table wholly; or the partition that
@@ -606,7 +610,14 @@ static status overwrite_rows(run *r, const insert_target *t, const engine_writte
         .summary = engine_summary,
         .summary_count = COUNT_OF(engine_summary),
     };
-    return catalog_overwrite(r->catalog, t->name, &change, ret_commit, err);
+    status result = catalog_overwrite(r->catalog, t->name, &change, ret_commit, err);
+    if (result == STATUS_INVALID && replaced != NULL && err != NULL && err->hint[0] == '\0') {
+        error_context(err, "INSERT OVERWRITE … PARTITION");
+        error_hint(err, "A file from before the table was partitioned so has other rows too. "
+                        "DELETE those of the partition and INSERT the new ones, between BEGIN "
+                        "and COMMIT.");
+    }
+    return result;
 }
 
 static status insert_commit(run *r, const statement *st, const insert_target *t,

@@ -88,6 +88,11 @@ status run_judge_text(run *r, const edited *text, arena *a, error *err)
 
 status run_judge(run *r, const statement *st, arena *a, error *err)
 {
+    return run_judge_edited(r, st, NULL, a, err);
+}
+
+status run_judge_edited(run *r, const statement *st, const edit_list *more, arena *a, error *err)
+{
     const token_list *list = &r->tokens;
     size_t name = token_at(r, st, st->name.position);
     size_t behind_name =
@@ -97,6 +102,9 @@ status run_judge(run *r, const statement *st, arena *a, error *err)
     edit_list edits = {0};
     edited text;
 
+    for (size_t i = 0; more != NULL && i < more->count; i++) {
+        vec_push(a, &edits, more->items[i]);
+    }
     if (st->kind == STATEMENT_INSERT) {
         cut(r, st->verb + 1, name, "INTO", a, &edits);
     }

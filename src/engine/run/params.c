@@ -131,9 +131,9 @@ static const json *find_value(const json *params, str name)
 /* ---- all statements at once ---- */
 
 typedef struct use {
-    size_t marks; /* "?" of the statement that is looked at */
-    size_t named; /* "$1", "$name" of it */
-    size_t most;  /* the highest position that any statement asks for */
+    size_t marks;           /* "?" of the statement that is looked at */
+    size_t numbered, named; /* "$1", "$name" of it */
+    size_t most;            /* the highest position that any statement asks for */
 } use;
 
 static status check_mark(const token_list *list, size_t at, map *names, use *u, error *err)
@@ -146,16 +146,24 @@ static status check_mark(const token_list *list, size_t at, map *names, use *u, 
         u->marks++;
         u->most = u->marks > u->most ? u->marks : u->most;
     } else {
-        u->named++;
         (void)map_set(names, name, (void *)1);
-        if (str_to_int64(name, &number, NULL) == STATUS_OK && number > (int64_t)u->most) {
+        bool is_number = str_to_int64(name, &number, NULL) == STATUS_OK;
+        u->numbered += is_number ? 1 : 0;
+        u->named += is_number ? 0 : 1;
+        if (is_number && number > (int64_t)u->most) {
             u->most = (size_t)number;
         }
     }
-    if (u->marks > 0 && u->named > 0) {
+    if (u->marks > 0 && u->numbered + u->named > 0) {
         error_set(err, STATUS_INVALID, "a statement mixes the parameters ? and %.*s",
                   STR_ARG(name.size > 0 ? text : STR("$1 or $name")));
         error_hint(err, "Write all of them as ?, or number all of them: $1, $2.");
+        return run_at(STATUS_INVALID, list->items[at].from, err);
+    }
+    if (u->numbered > 0 && u->named > 0) {
+        error_set(err, STATUS_INVALID, "a statement mixes parameters by number and by name: %.*s",
+                  STR_ARG(text));
+        error_hint(err, "Number all of them, $1, $2, or name all of them, $a, $b.");
         return run_at(STATUS_INVALID, list->items[at].from, err);
     }
     return STATUS_OK;

@@ -1,6 +1,7 @@
 /* Analysis of a SELECT, and running it. */
 #include "run/query.h"
 
+#include "run/blame.h"
 #include "run/expand.h"
 #include "run/information.h"
 #include "run/metadata_tables.h"
@@ -613,6 +614,7 @@ status query_fail(const query *q, status result, size_t offset, error *err)
 {
     if (result != STATUS_OK) {
         edit_place_error(&q->text, offset, err);
+        blame_column(q, err);
     }
     return result;
 }

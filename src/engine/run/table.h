@@ -7,6 +7,8 @@
 
 /* DuckDB's parser over the whole of a CREATE TABLE or an INSERT, before anything is done. SYNTAX with place. */
 status run_judge(run *r, const statement *st, arena *a, error *err);
+/* With changes to its text, which lie behind the name of the table; may be NULL. */
+status run_judge_edited(run *r, const statement *st, const edit_list *more, arena *a, error *err);
 /* The same of a statement that was changed for it. */
 status run_judge_text(run *r, const edited *text, arena *a, error *err);
 /* A struct of the given fields. */

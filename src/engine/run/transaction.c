@@ -9,6 +9,9 @@ static const bool takes[] = {
     [STATEMENT_UPDATE] = true,        [STATEMENT_DELETE] = true,
     [STATEMENT_MERGE] = true,         [STATEMENT_TRUNCATE] = true,
     [STATEMENT_ALTER_TABLE] = true,   [STATEMENT_COMMENT] = true,
+    [STATEMENT_CREATE_VIEW] = true,   [STATEMENT_ALTER_VIEW] = true,
+    [STATEMENT_DROP_VIEW] = true,     [STATEMENT_ANALYZE] = true,
+    [STATEMENT_CALL] = true, /* call.c knows which procedures */
 };
 
 engine_transaction transaction_state(const sql_session *s)
@@ -53,8 +56,7 @@ status transaction_check(run *r, const statement *st, error *err)
                   statement_kind_name(st->kind));
         return run_at(STATUS_TXN_READ_ONLY, st->position, err);
     }
-    if (statement_changes(st->kind) &&
-        ((size_t)st->kind >= COUNT_OF(takes) || !takes[st->kind] || st->on_view)) {
+    if (statement_changes(st->kind) && ((size_t)st->kind >= COUNT_OF(takes) || !takes[st->kind])) {
         return refuse(st, err);
     }
     return STATUS_OK;

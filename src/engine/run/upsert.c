@@ -210,9 +210,10 @@ static status make_form(row_change *c, error *err)
 
 static status upsert_rows(row_change *c, bool last, error *err)
 {
-    edit_list edits = {0};
+    edit_list edits = {0}, members = {0};
 
-    TRY(run_judge(c->r, c->st, c->a, err));
+    change_edit_members(c, &members); /* a.b = …, which DuckDB does not take */
+    TRY(run_judge_edited(c->r, c->st, &members, c->a, err));
     TRY(find_keys(c, err));
     TRY(map_source(c, &edits, err));
     TRY(make_form(c, err));

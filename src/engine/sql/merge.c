@@ -149,6 +149,12 @@ static status parse_set_row(parser *p, set_list *sets)
     return parse_values(p, true, first, sets);
 }
 
+/* DuckDB takes a comma behind the last assignment. */
+static bool ends_with_comma(const parser *p)
+{
+    return parser_at_end(p) || ends_here(p, value_ends + 1);
+}
+
 static status parse_sets(parser *p, const statement_set **ret_sets, size_t *ret_count)
 {
     set_list sets = {0};
@@ -167,7 +173,7 @@ static status parse_sets(parser *p, const statement_set **ret_sets, size_t *ret_
         TRY(parser_expect_symbol(p, '='));
         TRY(parse_value(p, value_ends, &set));
         vec_push(p->a, &sets, set);
-    } while (parser_skip_symbol(p, ','));
+    } while (parser_skip_symbol(p, ',') && !ends_with_comma(p));
     *ret_sets = sets.items;
     *ret_count = sets.count;
     return STATUS_OK;

@@ -346,6 +346,12 @@ static status parse_drop(parser *p, statement *st)
         TRY(parser_names(p, st));
         (void)parser_skip(p, "restrict");
         (void)parser_skip(p, "purge"); /* what every DROP does: the files go */
+        if (parser_is(p, "cascade")) {
+            error_set(p->err, STATUS_UNSUPPORTED, "DROP TABLE … CASCADE is not supported");
+            error_hint(p->err, "Views that read the table stay, and say so when they are read; "
+                               "DROP VIEW drops them.");
+            return parser_place(p, parser_position(p), STATUS_UNSUPPORTED);
+        }
         return expect_end(p);
     }
     if (parser_skip(p, "view")) {

@@ -69,7 +69,22 @@ status parser_commit(parser *p, statement *st)
     return parse_end(p, st, STATEMENT_COMMIT);
 }
 
+/* ROLLBACK [WORK] TO [SAVEPOINT] name */
+static status refuse_savepoint(const parser *p)
+{
+    error_set(p->err, STATUS_UNSUPPORTED, "ROLLBACK TO a savepoint is not supported");
+    error_hint(p->err, "A transaction is taken back as a whole: ROLLBACK.");
+    return parser_place(p, parser_position(p), STATUS_UNSUPPORTED);
+}
+
 status parser_rollback(parser *p, statement *st)
 {
+    parser ahead = *p;
+
+    ahead.at++;
+    skip_noise(&ahead);
+    if (parser_is(&ahead, "to")) {
+        return refuse_savepoint(&ahead);
+    }
     return parse_end(p, st, STATEMENT_ROLLBACK);
 }

@@ -361,6 +361,14 @@ static str sentence_start(arena *a, str text)
     return copy;
 }
 
+/* A column that tarn named says nothing to whoever reads it. */
+static str without_own(str text)
+{
+    size_t at = str_find(text, STR(" when casting from source column tarn_"));
+
+    return at == STR_NPOS ? text : str_slice(text, 0, at);
+}
+
 static void word_generally(str folder, arena *a, const raw_error *raw, error *err)
 {
     str text = hide_paths(a, raw->text, folder);
@@ -369,7 +377,7 @@ static void word_generally(str folder, arena *a, const raw_error *raw, error *er
     str message;
 
     if (!worker__word_csv(a, raw->text, &message, &detail)) {
-        message = without_stop(sentence_start(a, str_cut(text, '\n', &rest)));
+        message = without_own(without_stop(sentence_start(a, str_cut(text, '\n', &rest))));
         rest = str_trim(rest);
         /* Advice about DuckDB's own settings is of no use here. */
         if (!str_starts_with(rest, STR("Use \"SET")) && !str_starts_with(rest, STR("Candidate")) &&
@@ -507,6 +515,7 @@ static bool word_quoted(arena *a, raw_error *raw, error *err)
     static const str no_column = STR_INIT("\" does not have a column named \"");
     static const str no_table = STR_INIT("Referenced table \"");
     static const str no_schema = STR_INIT("Table with name \"");
+    static const str no_member = STR_INIT("Could not find key \"");
     str rest = raw->text;
     str first = next_quoted(&rest);
     buf *candidates = buf_in(a, LIMIT_MIB);
@@ -521,6 +530,10 @@ static bool word_quoted(arena *a, raw_error *raw, error *err)
     } else if (str_starts_with(raw->text, no_table)) {
         raw->name = first;
         (void)error_set(err, STATUS_NO_TABLE, "table \"%.*s\" is not among those of the query",
+                        STR_ARG(first));
+    } else if (str_starts_with(raw->text, no_member)) {
+        raw->name = first;
+        (void)error_set(err, STATUS_NO_COLUMN, "member \"%.*s\" does not exist in the struct",
                         STR_ARG(first));
     } else if (str_starts_with(raw->text, no_schema) &&
                str_find(raw->text, STR("because schema")) != STR_NPOS) {

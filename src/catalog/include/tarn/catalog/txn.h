@@ -11,7 +11,7 @@
  *      rows.
  *   4. A table that somebody else has changed since: what the transaction did to it is made again on the new base where
  *      the rules of tarn/iceberg/overwrite.h allow (appends always); else COMMIT fails with CONFLICT, naming the table
- *      and the operation. ALTER TABLE is not made again.
+ *      and the operation. ALTER TABLE is not made again, nor is a change of a view.
  *   5. Reads are checked too where the transaction, or the table (tarn.transaction.isolation-level), is serializable: a
  *      transaction that changes something fails where such a table that it read was changed since.
  *
@@ -25,8 +25,8 @@
 typedef struct catalog_txn catalog_txn;
 
 status catalog_txn_begin(catalog *c, bool serializable, catalog_txn **ret_txn, error *err);
-/* The catalog as the transaction sees it: for resolving, loading, listing, creating, dropping and renaming tables and
- * namespaces, appends, overwrites and committers. Lives as long as the transaction. */
+/* The catalog as the transaction sees it: for resolving, loading, listing, creating, dropping and renaming tables,
+ * views and namespaces, appends, overwrites and committers. Lives as long as the transaction. */
 catalog *catalog_in(catalog_txn *txn);
 /* The statement that comes next, for messages: "UPDATE". */
 void catalog_txn_operation(catalog_txn *txn, const char *name);
