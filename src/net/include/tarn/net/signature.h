@@ -36,7 +36,12 @@ typedef struct request_signature {
     int64_t signed_at_us;
     int64_t expires_us; /* query forms: when it ends; 0 else */
     payload_mode payload;
-    str payload_text; /* x-amz-content-sha256 as sent */
+    /* x-amz-content-sha256 as sent. STR_NULL where a service other than s3 leaves it out: the caller then reads the
+     * body, if there is one, and puts the hex SHA-256 here before signature_check. */
+    str payload_text;
+    /* The bucket that Host named (virtual-host style), which version 2 signs: set by the caller before signature_check;
+     * empty for path style. */
+    str host_bucket;
 } request_signature;
 
 /* Takes the request's claims apart. Header and query form at once, a doubled Authorization, an unknown algorithm or
