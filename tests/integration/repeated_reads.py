@@ -65,4 +65,121 @@ def more_footers_than_a_worker_keeps_give_the_same_answers():
         check(0 < replaced(client) - begun < 12, "a full worker is replaced, but not for every query")
 
 
+def again(client, sql, want, **members):
+    """The same answer as often as it takes for the worker to keep what it can, and then some."""
+    for _ in range(4):
+        equal(client.rows(sql, **members), want, sql)
+
+
+@test
+def views_that_are_kept_follow_the_table():
+    with Server() as server, server.client() as client:
+        client.query("CREATE TABLE t AS SELECT range AS n, 'a' AS s FROM range(10)")
+        again(client, "SELECT count(*), sum(n) FROM t", [[10, 45]])
+        client.query("INSERT INTO t VALUES (100, 'b')")
+        again(client, "SELECT count(*), sum(n) FROM t", [[11, 145]])
+        client.query("ALTER TABLE t ADD COLUMN more INTEGER")
+        again(client, "SELECT * FROM t WHERE n = 100", [[100, "b", None]])
+        client.query("ALTER TABLE t RENAME COLUMN s TO text")
+        again(client, "SELECT text FROM t WHERE n = 100", [["b"]])
+        client.query("DELETE FROM t WHERE n < 5")
+        again(client, "SELECT count(*), sum(n) FROM t", [[6, 135]])
+        client.query("UPDATE t SET n = n + 1")
+        again(client, "SELECT count(*), sum(n) FROM t", [[6, 141]])
+        client.query("CREATE OR REPLACE TABLE t AS SELECT 'x' AS n")
+        again(client, "SELECT * FROM t", [["x"]])
+        client.query("DROP TABLE t")
+        for _ in range(3):
+            equal(client.request("POST", "/api/v1/query", {"sql": "SELECT * FROM t"}).error["code"], "table_not_found")
+        client.query("CREATE TABLE t AS SELECT 7 AS n")
+        again(client, "SELECT * FROM t", [[7]])
+
+
+@test
+def views_that_are_kept_belong_to_a_name_in_a_namespace_and_a_version():
+    with Server() as server, server.client() as client:
+        client.query("CREATE TABLE t AS SELECT 1 AS n; CREATE SCHEMA other; CREATE TABLE other.t AS SELECT 2 AS n")
+        first = client.query("SELECT * FROM t")["snapshot_id"]
+        client.query("INSERT INTO t VALUES (3)")
+        for _ in range(3):
+            again(client, "SELECT n FROM t ORDER BY n", [[1], [3]])
+            again(client, "SELECT n FROM t ORDER BY n", [[2]], namespace="other")
+            again(client, "SELECT n FROM other.t", [[2]])
+            again(client, f"SELECT n FROM t VERSION AS OF {first}", [[1]])
+            again(client, f"SELECT a.n, b.n FROM t VERSION AS OF {first} a, t b ORDER BY ALL", [[1, 1], [1, 3]])
+            again(client, "SELECT tarn.main.t.n FROM tarn.main.t ORDER BY n", [[1], [3]])
+            again(client, "SELECT current_database(), current_schema(), max(n) FROM t", [["tarn", "main", 3]])
+            again(client, "SELECT count(*) FROM t x JOIN other.t y ON y.n > x.n", [[1]])
+            again(client, "WITH t AS (SELECT 9 AS n) SELECT n FROM t", [[9]])
+        client.query("CREATE VIEW v AS SELECT n + 1 AS n FROM t")
+        again(client, "SELECT sum(n) FROM v", [[6]])
+        client.query("CREATE OR REPLACE VIEW v AS SELECT n + 2 AS n FROM t")
+        again(client, "SELECT sum(n) FROM v", [[8]])
+
+
+@test
+def what_the_session_and_the_request_say_holds_for_kept_views():
+    with Server() as server, server.client() as client:
+        client.query("CREATE TABLE t AS SELECT range AS n FROM range(100)")
+        one, two = (client.request("POST", "/api/v1/sessions", {}).ok().json["session"] for _ in range(2))
+        client.query("PREPARE p AS SELECT max(n) FROM t WHERE n < $1", session=one)
+        client.query("PREPARE p AS SELECT min(n) FROM t WHERE n > $1", session=two)
+        client.query("CREATE SCHEMA away; USE away; CREATE TABLE t AS SELECT 5 AS n", session=two)
+        for turn in range(4):
+            again(client, f"EXECUTE p({10 + turn})", [[9 + turn]], session=one)
+            again(client, f"EXECUTE p({turn})", [[5]], session=two)
+            again(client, "SELECT max(n) FROM t WHERE n < $1", [[49 + turn]], params=[50 + turn])
+            again(client, "SELECT count(*) FROM t", [[1]], session=two)
+            again(client, "SELECT count(*) FROM t", [[100]], session=one)
+        moments = [client.value("SELECT epoch_us(now()) FROM t LIMIT 1") for _ in range(6)]
+        equal(moments, sorted(set(moments)), "now() goes on")
+        chances = {client.value("SELECT random() FROM t LIMIT 1") for _ in range(6)}
+        equal(len(chances), 6, "random() is asked each time")
+        seeded = set()
+        for _ in range(4):
+            client.query("SELECT setseed(0.5)")
+            seeded.add(client.value("SELECT random()"))
+        equal(len(seeded), 4, "a seed ends with its query")
+        client.query("BEGIN; INSERT INTO t VALUES (1000)", session=one)
+        again(client, "SELECT count(*) FROM t", [[101]], session=one)
+        again(client, "SELECT count(*) FROM t", [[100]])
+        client.query("ROLLBACK", session=one)
+        again(client, "SELECT count(*) FROM t", [[100]], session=one)
+
+
+@test
+def rights_are_asked_for_each_time():
+    with Server() as server, server.client() as client:
+        client.query("CREATE TABLE t AS SELECT 1 AS n; CREATE TABLE kept AS SELECT 2 AS n")
+        key = server.make_principal("guest", "reader")
+        with server.client(key) as guest:
+            again(guest, "SELECT n FROM t", [[1]])
+            client.request("DELETE", "/api/v1/principals/guest").ok()
+            for _ in range(3):
+                equal(guest.request("POST", "/api/v1/query", {"sql": "SELECT n FROM t"}).status, 401)
+
+
+@test
+def many_different_statements_take_no_more_memory():
+    def resident(pid):
+        with open(f"/proc/{pid}/status", encoding="ascii") as file:
+            return next(int(text.split()[1]) for text in file if text.startswith("VmRSS:"))
+
+    with Server() as server, server.client() as client:
+        for table in range(30):
+            client.query(f"CREATE TABLE t{table} AS SELECT range AS n FROM range({table + 1})")
+
+        def ask():
+            for table in range(30):
+                for turn in range(3):
+                    equal(client.value(f"SELECT count(*) + {turn} FROM t{table}"), table + 1 + turn)
+
+        ask()
+        ask()
+        before = sum(resident(pid) for pid in server.workers())
+        for _ in range(6):
+            ask()
+        check(sum(resident(pid) for pid in server.workers()) < before + 64 * 1024, "the worker grew by more than 64 MiB")
+
+
 main()
