@@ -80,7 +80,8 @@ static void actions_page(buf *out)
         out,
         "# Actions\n\nWhat one may do, and whether the role `reader` may. `root` may everything.\n\n"
         "| action | lets one | reader |\n|---|---|---|\n");
-#define X(id, name, meaning, reader) buf_add_c(out, "| `" name "` | " meaning " | " #reader " |\n");
+#define X(id, name, meaning, reader, ...) \
+    buf_add_c(out, "| `" name "` | " meaning " | " #reader " |\n");
     ACTION_TABLE(X)
 #undef X
 }
