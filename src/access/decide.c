@@ -42,6 +42,14 @@ static str caller_value(const decision *d, str key)
                : who->is_session               ? STR("AssumedRole")
                                                : STR("Account");
     }
+    if (str_equal(key, STR("aws:principalisawsservice")) ||
+        str_equal(key, STR("aws:viaawsservice"))) {
+        return STR("false");
+    }
+    if (str_equal(key, STR("aws:resourceaccount")) || str_equal(key, STR("s3:resourceaccount"))) {
+        return d->q->facts != NULL && !str_is_empty(d->q->facts->owner) ? d->q->facts->owner
+                                                                        : STR_NULL;
+    }
     if (str_is_empty(who->canonical_id)) {
         return STR_NULL;
     }
@@ -58,8 +66,10 @@ static str caller_value(const decision *d, str key)
 static bool is_about_the_caller(str key)
 {
     static const char *const keys[] = {
-        "aws:currenttime", "aws:epochtime",        "aws:principaltype", "aws:username",
-        "aws:userid",      "aws:principalaccount", "aws:principalarn",
+        "aws:currenttime",     "aws:epochtime",      "aws:principaltype",
+        "aws:username",        "aws:userid",         "aws:principalaccount",
+        "aws:principalarn",    "aws:viaawsservice",  "aws:principalisawsservice",
+        "aws:resourceaccount", "s3:resourceaccount",
     };
 
     for (size_t i = 0; i < COUNT_OF(keys); i++) {

@@ -128,7 +128,7 @@ typedef struct s3_question {
     const s3_acl *object_acl; /* NULL: there is none */
     /* Condition keys of the request (policy.h): s3:… and aws:sourceip, aws:securetransport, aws:useragent, aws:referer.
      * Those about the caller and the time (aws:username, aws:userid, aws:principalarn, aws:principalaccount,
-     * aws:principaltype, aws:currenttime, aws:epochtime, aws:tokenissuetime) are answered here. */
+     * aws:principaltype, aws:currenttime, aws:epochtime) are answered here. */
     bool (*values)(void *context, str key, const str **ret_values, size_t *ret_count);
     void *context;
 } s3_question;
