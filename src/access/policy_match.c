@@ -1,5 +1,5 @@
-/* Patterns with * and ?, and variables in them. What a variable's value brings is plain text: a star in a user's name is
- * a star, and widens nothing. */
+/* Patterns with * and ?, and variables in them. What a variable's value brings is plain text: a star in a user's name
+ * is a star, and widens nothing. */
 #include "policy_tree.h"
 #include "tarn/base/vec.h"
 
