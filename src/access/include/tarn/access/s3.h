@@ -57,6 +57,7 @@ status access_find_canonical(access_control *ac, str canonical_id, arena *a,
  * by revocation. DENIED "AccessDenied" where `from` is a session itself, or anonymous. */
 typedef struct s3_session_request {
     const s3_identity *from;
+    str role;           /* name of the assumed role, a part of the ARN; with session_name */
     str session_name;   /* of an assumed role; empty: GetSessionToken */
     str policy_text;    /* at most 2048 bytes */
     int64_t duration_s; /* 900 to 43200; sessions of the server's own making may be shorter */
