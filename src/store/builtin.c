@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "bytes.h"
 #include "rows.h"
 #include "tarn/base/fs.h"
 #include "tarn/base/rng.h"
@@ -116,6 +117,21 @@ static status new_id(storage *st, store_staged *staged, error *err)
     return STATUS_OK;
 }
 
+blob_id store__small_id(storage *st)
+{
+    uint64_t random;
+    uint64_t number;
+    blob_id id;
+
+    mutex_lock(&st->shard_lock);
+    number = st->small_made++;
+    mutex_unlock(&st->shard_lock);
+    random_bytes(&random, sizeof(random));
+    (void)snprintf(id.text, sizeof(id.text), "%08" PRIx32 "ff%06" PRIx64 "%016" PRIx64, st->epoch,
+                   number & 0xffffff, random);
+    return id;
+}
+
 /* --- staging --- */
 
 static status check(storage *st, str location, store_staged *staged, error *err)
@@ -197,9 +213,29 @@ static status seal(storage *st, store_staged *staged, error *err)
 
 /* --- publishing and removing --- */
 
+/* Of encrypted bytes, or in a segment. */
+static status insert_special_blob(state_txn *txn, const store_staged *file, error *err)
+{
+    bool small = file->segment.text[0] != '\0';
+
+    TRY(STATE_EXEC(txn,
+                   "INSERT INTO blobs (id, size_bytes, crcs, owners, seal, file, file_offset, "
+                   "file_bytes) VALUES (?1, ?2, ?3, 1, ?4, ?5, ?6, ?7)",
+                   NULL, err, SV_TEXT(str_c(file->id.text)), SV_INT(file->size_bytes),
+                   SV_BLOB(file->crcs), str_is_empty(file->seal) ? SV_NULL : SV_BLOB(file->seal),
+                   small ? SV_TEXT(str_c(file->segment.text)) : SV_NULL, SV_INT(file->file_offset),
+                   SV_INT(file->record_bytes)));
+    return small
+               ? store__segment_change_live(txn, str_c(file->segment.text), file->record_bytes, err)
+               : STATUS_OK;
+}
+
 /* `owners` objects of it are published. */
 static status insert_blob(state_txn *txn, const store_staged *file, int64_t owners, error *err)
 {
+    if (file->segment.text[0] != '\0' || !str_is_empty(file->seal)) {
+        return insert_special_blob(txn, file, err);
+    }
     if (file->sizes.size == 0) {
         return STATE_EXEC(
             txn, "INSERT INTO blobs (id, size_bytes, crcs, owners) VALUES (?1, ?2, ?3, 1)", NULL,
@@ -295,7 +331,11 @@ static void end(storage *st, store_staged *staged, state_outcome outcome)
         store__leave_pack(st, staged, outcome);
         return;
     }
-    if (outcome != STATE_ROLLED_BACK) {
+    if (staged->segment.text[0] != '\0') {
+        store__segment_leave(st, staged);
+        return;
+    }
+    if (outcome != STATE_ROLLED_BACK || staged->stays) {
         return;
     }
     if (staged->beside != NULL) {
@@ -353,28 +393,6 @@ typedef struct finding {
     store_source source;
 } finding;
 
-/* The object's own checksums, of those of its blob. */
-static status cut_crcs(finding *f, str crcs, str parts, error *err)
-{
-    store_source *source = &f->source;
-    size_t blocks = store__blocks_of(source->object.size_bytes);
-    blob_part part = {0};
-
-    source->packed = parts.size > 0;
-    if (source->packed && (!store__part_at(parts, source->offset, &part) ||
-                           part.size_bytes != source->object.size_bytes)) {
-        return error_set(err, STATUS_CORRUPT, "object \"%.*s\" is no part of its blob",
-                         STR_ARG(f->location));
-    }
-    if (source->packed ? (part.first_block + blocks) * 4 > crcs.size : crcs.size != blocks * 4) {
-        return error_set(err, STATUS_CORRUPT,
-                         "object \"%.*s\" has %zu bytes of checksums for %zu blocks",
-                         STR_ARG(f->location), crcs.size, blocks);
-    }
-    source->crcs = str_slice(crcs, part.first_block * 4, (part.first_block + blocks) * 4);
-    return STATUS_OK;
-}
-
 static status read_object(void *context, state_txn *txn, error *err)
 {
     finding *f = context;
@@ -383,8 +401,8 @@ static status read_object(void *context, state_txn *txn, error *err)
 
     TRY(STATE_QUERY(
         txn,
-        "SELECT o.blob, o.size_bytes, o.etag, o.content_type, o.modified_us, o.blob_offset, b.crcs, "
-        "b.parts FROM objects o JOIN blobs b ON b.id = o.blob "
+        "SELECT o.blob, o.size_bytes, o.etag, o.content_type, o.modified_us, o.blob_offset, b.parts, "
+        "b.file, b.seal FROM objects o JOIN blobs b ON b.id = o.blob "
         "WHERE o.bucket = ?1 AND o.key = ?2",
         &rows, err, SV_TEXT(f->bucket), SV_TEXT(f->key)));
     TRY(state_next(rows, &row, err));
@@ -403,11 +421,15 @@ static status read_object(void *context, state_txn *txn, error *err)
                                       .content_type = state_text(rows, 3, f->a),
                                       .modified_us = state_int(rows, 4)};
     f->source.offset = state_int(rows, 5);
-    if (!f->with_crcs) {
-        f->source.packed = state_text(rows, 7, NULL).size > 0;
-        return STATUS_OK;
+    f->source.packed = state_text(rows, 6, NULL).size > 0;
+    f->source.seal = state_text(rows, 8, f->a);
+    if (store__is_blob_id(state_text(rows, 7, NULL))) {
+        f->source.file = store__blob_id(state_text(rows, 7, NULL));
     }
-    return cut_crcs(f, state_text(rows, 6, f->a), state_text(rows, 7, f->a), err);
+    state_finish(rows);
+    return f->with_crcs
+               ? store__read_source(txn, f->source.id, f->source.offset, f->a, &f->source, err)
+               : STATUS_OK;
 }
 
 static status find(storage *st, str location, bool with_crcs, arena *a, store_source *ret_source,
@@ -444,18 +466,18 @@ static status missing(const store_source *source, error *err)
                      STR_ARG(source->object.location), source->id.text);
 }
 
-/* Between the row and the file the object may be replaced or removed: then the row has changed
+/* Between the row and the file the object may be replaced or removed, or its bytes may move: then the row has changed
  * as well, and is looked at again. A file that is missing while its row stays is lost. */
 static status open_object(storage *st, str location, arena *a, store_source *ret_source, error *err)
 {
-    blob_id before = {.text = ""};
+    store_source before = {.offset = -1};
 
     for (;;) {
         store_source source;
         status opened;
 
         TRY(find(st, location, true, a, &source, err));
-        opened = fs_open(store__blob_path(st, a, source.id), O_RDONLY, 0, &source.fd, err);
+        opened = store__open_source(st, a, &source, err);
         if (opened == STATUS_OK) {
             *ret_source = source;
             return STATUS_OK;
@@ -463,15 +485,16 @@ static status open_object(storage *st, str location, arena *a, store_source *ret
         if (opened != STATUS_NOT_FOUND) {
             return opened;
         }
-        if (str_equal(str_c(before.text), str_c(source.id.text))) {
+        if (store__is_same_place(&before, &source)) {
             store__note_corrupt(st, store__bytes_id(source.id, source.packed, source.offset));
             return missing(&source, err);
         }
-        before = source.id;
+        before = source;
     }
 }
 
-/* A part has no file of its own: its bytes are copied, verified, and get the name when they are whole. */
+/* What shares its file with others has none to link: its bytes are copied, verified, and get the name when they are
+ * whole. */
 static status copy_part(storage *st, str location, const char *folder, const char *name, arena *a,
                         char **ret_path, error *err)
 {
@@ -483,7 +506,7 @@ static status copy_part(storage *st, str location, const char *folder, const cha
     str bytes;
 
     TRY(open_object(st, location, a, &source, err));
-    own = store__bytes_id(source.id, true, source.offset);
+    own = store__bytes_id(source.id, source.packed, source.offset);
     path = fs_join(a, folder, name != NULL ? name : own.text);
     TRY(store__reader_over(st, arena_create(), &source, &reader));
     copied = store__read_whole(reader, (size_t)source.object.size_bytes, a, &bytes, err);
@@ -501,6 +524,16 @@ static status copy_part(storage *st, str location, const char *folder, const cha
     return STATUS_OK;
 }
 
+/* A worker reads files by itself, and the bytes must not lie in the clear on the disk. */
+static status encrypted(str location, error *err)
+{
+    (void)error_set(err, STATUS_UNSUPPORTED,
+                    "object \"%.*s\" is encrypted on the disk, which SQL cannot read",
+                    STR_ARG(location));
+    error_hint(err, "Copy it without server-side encryption, and use the copy.");
+    return STATUS_UNSUPPORTED;
+}
+
 static status link_object(storage *st, str location, const char *folder, const char *name, arena *a,
                           char **ret_path, error *err)
 {
@@ -513,7 +546,10 @@ static status link_object(storage *st, str location, const char *folder, const c
         char *path;
 
         TRY(find(st, location, false, a, &source, err));
-        if (source.packed) {
+        if (!str_is_empty(source.seal)) {
+            return encrypted(location, err);
+        }
+        if (source.packed || source.file.text[0] != '\0') {
             return copy_part(st, location, folder, name, a, ret_path, err);
         }
         path = fs_join(a, folder, name != NULL ? name : source.id.text);

@@ -6,6 +6,7 @@
 #include "internal.h"
 #include "tarn/base/fs.h"
 #include "tarn/base/limits.h"
+#include "tarn/codec/checksum.h"
 #include "tarn/codec/json.h"
 
 #define ATTRIBUTE "user.tarn"
@@ -14,7 +15,11 @@
 
 static const json_field fields[] = {
     {"bucket", JSON_STR, JSON_REQUIRED, offsetof(blob_names, bucket)},
-    {"key", JSON_STR, JSON_REQUIRED, offsetof(blob_names, key)},
+    {"key", JSON_STR, 0, offsetof(blob_names, key)},
+    {"key64", JSON_STR, 0, offsetof(blob_names, key64)}, /* a key that is not UTF-8, in base64 */
+    {"id", JSON_STR, 0, offsetof(blob_names, id)},
+    {"details", JSON_STR, 0, offsetof(blob_names, details)},
+    {"seal", JSON_STR, 0, offsetof(blob_names, seal)},
     {"version", JSON_STR, 0, offsetof(blob_names, version)},
     {"etag", JSON_STR, JSON_REQUIRED, offsetof(blob_names, etag)},
     {"type", JSON_STR, JSON_REQUIRED, offsetof(blob_names, content_type)},
@@ -28,21 +33,42 @@ char *store__sidecar_path(arena *a, const char *path)
     return arena_printf(a, "%s.meta", path);
 }
 
+static void format_key(const store_staged *staged, json_writer *w)
+{
+    if (str_is_utf8(staged->key)) {
+        json_member_str(w, "key", staged->key);
+    } else {
+        json_member_str(w, "key64", base64_encode(staged->memory, staged->key));
+    }
+}
+
 static void format_one(const store_staged *staged, json_writer *w)
 {
     json_begin_object(w);
     json_member_str(w, "bucket", staged->bucket);
-    json_member_str(w, "key", staged->key);
+    format_key(staged, w);
     json_member_str(w, "etag", staged->etag);
     json_member_str(w, "type", staged->content_type);
     json_member_int(w, "size", staged->size_bytes);
     json_member_int(w, "check", store__check_of_crcs(staged->crcs));
     json_member_int(w, "created_us", staged->created_us);
+    if (!str_is_empty(staged->version)) {
+        json_member_str(w, "version", staged->version);
+    }
+    if (!str_is_empty(staged->details)) {
+        json_member_str(w, "details", staged->details);
+    }
+    if (!str_is_empty(staged->seal)) {
+        json_member_str(w, "seal", base64_encode(staged->memory, staged->seal));
+    }
+    if (staged->small) { /* its file does not say it */
+        json_member_str(w, "id", str_c(staged->id.text));
+    }
     json_end_object(w);
 }
 
 /* Of a pack the names of all parts, in the order in which they lie in the file, one after another. */
-static void format_names(const store_staged *staged, buf *out)
+void store__format_names(const store_staged *staged, buf *out)
 {
     json_writer w;
 
@@ -79,7 +105,7 @@ status store__write_names(storage *st, const store_staged *staged, error *err)
     buf *names = buf_in(staged->memory, NAMES_SIZE_MAX);
     status written = STATUS_NO_SPACE;
 
-    format_names(staged, names);
+    store__format_names(staged, names);
     TRY(buf_check(names, "names of a blob", err));
     if (names->size <= ATTRIBUTE_SIZE_MAX) {
         written = fs_set_xattr(staged->fd, ATTRIBUTE, buf_str(names), err);
@@ -90,21 +116,38 @@ status store__write_names(storage *st, const store_staged *staged, error *err)
     return written;
 }
 
-static status read_one(const json *tree, blob_names *ret_names, error *err)
+static status read_one(const json *tree, arena *a, blob_names *ret_names, error *err)
 {
     blob_names names = {.version = STR("")};
 
     TRY(json_read(tree, fields, COUNT_OF(fields), &names, err));
+    if (!str_is_null(names.key64)) {
+        TRY(base64_decode(a, names.key64, &names.key, err));
+    }
+    if (!str_is_null(names.seal)) {
+        TRY(base64_decode(a, names.seal, &names.seal, err));
+    }
+    if (str_is_null(names.key)) {
+        return error_set(err, STATUS_CORRUPT, "the names of a blob lack its key");
+    }
     *ret_names = names;
     return STATUS_OK;
 }
 
-static status read_parts(const json *tree, blob_names *names, size_t count, error *err)
+status store__parse_names(str text, arena *a, blob_names *ret_names, error *err)
+{
+    const json *tree;
+
+    TRY(json_parse(text, a, &tree, err));
+    return read_one(tree, a, ret_names, err);
+}
+
+static status read_parts(const json *tree, arena *a, blob_names *names, size_t count, error *err)
 {
     int64_t offset = 0;
 
     for (size_t i = 0; i < count; i++) {
-        TRY(read_one(json_at(tree, i), &names[i], err));
+        TRY(read_one(json_at(tree, i), a, &names[i], err));
         if (names[i].size_bytes <= 0 || names[i].size_bytes > (int64_t)STORE_PART_BYTES_MAX) {
             return error_set(err, STATUS_CORRUPT, "a part of a blob has no valid size");
         }
@@ -130,7 +173,7 @@ status store__read_all_names(const char *path, arena *a, blob_names **ret_names,
     TRY(json_parse(text, a, &tree, err));
     count = json_kind_of(tree) == JSON_ARRAY ? json_count(tree) : 0;
     names = ARENA_ARRAY(a, blob_names, count + 1);
-    TRY(count > 0 ? read_parts(tree, names, count, err) : read_one(tree, names, err));
+    TRY(count > 0 ? read_parts(tree, a, names, count, err) : read_one(tree, a, names, err));
     *ret_names = names;
     *ret_count = count > 0 ? count : 1;
     if (ret_packed != NULL) {

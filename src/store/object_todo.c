@@ -82,45 +82,6 @@ status bucket_read_usage(storage *st, str bucket, bucket_usage *ret_usage, error
     return error_set(err, STATUS_UNSUPPORTED, "bucket_read_usage is not there yet");
 }
 
-status object_writer_begin(storage *st, const object_write *what, object_writer **ret_writer,
-                           error *err)
-{
-    (void)st;
-    (void)what;
-    (void)ret_writer;
-    return error_set(err, STATUS_UNSUPPORTED, "object_writer_begin is not there yet");
-}
-
-status object_writer_write(object_writer *w, const void *bytes, size_t size_bytes, error *err)
-{
-    (void)w;
-    (void)bytes;
-    (void)size_bytes;
-    return error_set(err, STATUS_UNSUPPORTED, "object_writer_write is not there yet");
-}
-
-status object_writer_end(object_writer *w, object_digests *ret_digests, error *err)
-{
-    (void)w;
-    (void)ret_digests;
-    return error_set(err, STATUS_UNSUPPORTED, "object_writer_end is not there yet");
-}
-
-status object_writer_commit(object_writer *w, const object_conditions *conditions, arena *a,
-                            object_info *ret_info, error *err)
-{
-    (void)w;
-    (void)conditions;
-    (void)a;
-    (void)ret_info;
-    return error_set(err, STATUS_UNSUPPORTED, "object_writer_commit is not there yet");
-}
-
-void object_writer_abort(object_writer *w)
-{
-    (void)w;
-}
-
 status object_find(storage *st, str bucket, str key, str version, arena *a, object_info *ret_info,
                    error *err)
 {
@@ -131,29 +92,6 @@ status object_find(storage *st, str bucket, str key, str version, arena *a, obje
     (void)a;
     (void)ret_info;
     return error_set(err, STATUS_UNSUPPORTED, "object_find is not there yet");
-}
-
-status object_open(storage *st, str bucket, str key, str version, arena *a, object_info *ret_info,
-                   store_reader **ret_reader, error *err)
-{
-    (void)st;
-    (void)bucket;
-    (void)key;
-    (void)version;
-    (void)a;
-    (void)ret_info;
-    (void)ret_reader;
-    return error_set(err, STATUS_UNSUPPORTED, "object_open is not there yet");
-}
-
-status object_part_range(const object_info *info, int number, int64_t *ret_offset,
-                         int64_t *ret_size, error *err)
-{
-    (void)info;
-    (void)number;
-    (void)ret_offset;
-    (void)ret_size;
-    return error_set(err, STATUS_UNSUPPORTED, "object_part_range is not there yet");
 }
 
 status object_list(storage *st, const object_listing *what, arena *a, object_page *ret_page,
@@ -176,17 +114,6 @@ status object_delete(storage *st, str bucket, const object_delete_request *reque
     (void)a;
     (void)ret_results;
     return error_set(err, STATUS_UNSUPPORTED, "object_delete is not there yet");
-}
-
-status object_copy_make(storage *st, const object_copy *what, const object_conditions *conditions,
-                        arena *a, object_info *ret_info, error *err)
-{
-    (void)st;
-    (void)what;
-    (void)conditions;
-    (void)a;
-    (void)ret_info;
-    return error_set(err, STATUS_UNSUPPORTED, "object_copy_make is not there yet");
 }
 
 status object_set_tags(storage *st, str bucket, str key, str version, const object_pair *tags,

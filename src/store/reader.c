@@ -7,7 +7,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "internal.h"
+#include "bytes.h"
 #include "tarn/base/fs.h"
 #include "tarn/base/log.h"
 #include "tarn/codec/checksum.h"
@@ -32,9 +32,11 @@ struct store_reader {
     int64_t size_bytes;
     int64_t start; /* of the object in its file */
     int fd;
-    bool packed;     /* its file holds others, too */
-    blob_info *info; /* NULL: no checksums */
-    bool whole;      /* all is verified */
+    bool packed;       /* its file holds others, too */
+    blob_info *info;   /* NULL: no checksums */
+    bool whole;        /* all is verified */
+    seal_reader *seal; /* encrypted bytes: each block is verified by its tag whenever it is read */
+    bytes_id id;       /* of these */
 };
 
 /* --- what is known of a blob --- */
@@ -150,6 +152,11 @@ status store__reader_over(storage *st, arena *memory, const store_source *source
     r->start = source->offset;
     r->fd = source->fd;
     r->packed = source->packed;
+    if (!str_is_empty(source->seal)) {
+        r->id = store__bytes_id(source->id, false, 0);
+        *ret_reader = r;
+        return store__seal_open(st, source->seal, &r->seal, NULL);
+    }
     r->whole = str_is_empty(source->crcs) ||
                (!source->packed && is_verified(st, store__bytes_id(source->id, false, 0)));
     r->info = r->whole ? NULL : enter_info(st, source);
@@ -169,11 +176,15 @@ status store_open_reader(storage *st, str location, store_reader **ret_reader, e
     }
     memory = arena_create();
     opened = ops->open(st, location, memory, &source, err);
+    if (opened == STATUS_OK && store__reader_over(st, memory, &source, ret_reader) != STATUS_OK) {
+        fs_close(source.fd);
+        opened =
+            error_set(err, STATUS_CORRUPT, "object \"%.*s\" has lost its keys", STR_ARG(location));
+    }
     if (opened != STATUS_OK) {
         arena_free(memory);
-        return opened;
     }
-    return store__reader_over(st, memory, &source, ret_reader);
+    return opened;
 }
 
 void store_reader_close(store_reader *r)
@@ -184,6 +195,7 @@ void store_reader_close(store_reader *r)
     if (r->info != NULL) {
         leave_info(r->st, r->info);
     }
+    store__seal_close(r->seal);
     fs_close(r->fd);
     arena_free(r->memory);
 }
@@ -215,6 +227,9 @@ static bool knows_all(blob_info *info)
 
 bool store_reader_verified(const store_reader *r)
 {
+    if (r->seal != NULL) {
+        return false; /* what the file holds is not what is read */
+    }
     return r->whole || (r->packed ? knows_all(r->info) : is_verified(r->st, r->info->id));
 }
 
@@ -341,6 +356,17 @@ static status read_verified(store_reader *r, char *to, size_t size_bytes, int64_
     return STATUS_OK;
 }
 
+static status read_sealed(store_reader *r, void *to, size_t size_bytes, int64_t offset, error *err)
+{
+    status read = store__seal_read(r->seal, r->fd, r->start, to, size_bytes, offset, err);
+
+    if (read == STATUS_CORRUPT) {
+        store__note_corrupt(r->st, r->id);
+        error_context(err, "object \"%.*s\" is corrupt", STR_ARG(r->location));
+    }
+    return read;
+}
+
 status store_reader_read(store_reader *r, void *ret_bytes, size_t size_bytes, int64_t offset,
                          size_t *ret_size, error *err)
 {
@@ -351,7 +377,9 @@ status store_reader_read(store_reader *r, void *ret_bytes, size_t size_bytes, in
         return error_set(err, STATUS_RANGE, "offset %" PRId64 " is negative", offset);
     }
     wanted = left <= 0 ? 0 : (int64_t)size_bytes < left ? size_bytes : (size_t)left;
-    if (r->whole) {
+    if (r->seal != NULL) {
+        TRY(read_sealed(r, ret_bytes, wanted, offset, err));
+    } else if (r->whole) {
         TRY(read_exactly(r, ret_bytes, wanted, offset, err));
     } else {
         TRY(read_verified(r, ret_bytes, wanted, offset, err));

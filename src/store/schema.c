@@ -105,5 +105,47 @@ const state_migration store_migrations[] = {
      "  metadata TEXT,"
      "  PRIMARY KEY (bucket, key, place)) WITHOUT ROWID;"
      "CREATE UNIQUE INDEX object_version_ids ON object_versions (bucket, key, version)"},
+    {"store", 4,
+     /* seal: keys of encrypted bytes (seal.c), NULL: plain; size_bytes and crcs are of what lies on the disk. file: the
+        segment that holds the bytes, from file_offset on, with a record of file_bytes; NULL: a file of its own. */
+     "ALTER TABLE blobs ADD COLUMN seal BLOB;"
+     "ALTER TABLE blobs ADD COLUMN file TEXT;"
+     "ALTER TABLE blobs ADD COLUMN file_offset BIGINT NOT NULL DEFAULT 0;"
+     "ALTER TABLE blobs ADD COLUMN file_bytes BIGINT NOT NULL DEFAULT 0;"
+     "CREATE INDEX blobs_by_file ON blobs (file) WHERE file IS NOT NULL;"
+     /* size_bytes is known once it is sealed; live_bytes: of the records that blobs have. */
+     "CREATE TABLE segments (id TEXT PRIMARY KEY NOT NULL, size_bytes BIGINT NOT NULL,"
+     "  live_bytes BIGINT NOT NULL, sealed BIGINT NOT NULL) WITHOUT ROWID;"
+     /* blob: the file of parts in place, each at a multiple of part_bytes; NULL before the first. completed_us: 0 while
+        it is open; then result says what was answered. */
+     "CREATE TABLE uploads ("
+     "  bucket TEXT NOT NULL,"
+     "  key TEXT NOT NULL,"
+     "  id TEXT NOT NULL,"
+     "  created_us BIGINT NOT NULL,"
+     "  details TEXT NOT NULL,"
+     "  blob TEXT,"
+     "  part_bytes BIGINT NOT NULL,"
+     "  completed_us BIGINT NOT NULL,"
+     "  result TEXT,"
+     "  PRIMARY KEY (bucket, key, id)) WITHOUT ROWID;"
+     "CREATE INDEX uploads_by_blob ON uploads (blob) WHERE blob IS NOT NULL;"
+     "CREATE INDEX uploads_completed ON uploads (completed_us) WHERE completed_us > 0;"
+     /* blob: the part's own file; NULL: in place. crc64 beside the checksum that the client asked for. */
+     "CREATE TABLE upload_parts ("
+     "  upload TEXT NOT NULL,"
+     "  number BIGINT NOT NULL,"
+     "  size_bytes BIGINT NOT NULL,"
+     "  disk_bytes BIGINT NOT NULL,"
+     "  etag TEXT NOT NULL,"
+     "  checksum_kind BIGINT NOT NULL,"
+     "  checksum TEXT NOT NULL,"
+     "  crc64 BIGINT NOT NULL,"
+     "  modified_us BIGINT NOT NULL,"
+     "  blob TEXT,"
+     "  crcs BLOB NOT NULL,"
+     "  seal BLOB,"
+     "  PRIMARY KEY (upload, number)) WITHOUT ROWID;"
+     "CREATE INDEX upload_parts_by_blob ON upload_parts (blob) WHERE blob IS NOT NULL"},
 };
 const size_t store_migration_count = COUNT_OF(store_migrations);

@@ -17,22 +17,26 @@
 #include "tarn/base/error.h"
 
 /*  name                        where it sits */
-#define FAULT_TABLE(X)                                                                  \
-    X(FS_WRITE, "fs.write", "before bytes are written to a file")                       \
-    X(FS_SYNC, "fs.sync", "before a file is synced")                                    \
-    X(FS_SYNC_DIR, "fs.sync_dir", "before a folder is synced")                          \
-    X(FS_LINK, "fs.link", "before a staged file gets its name")                         \
-    X(STORE_STAGED, "store.staged", "a blob is durable, no row names it yet")           \
-    X(STATE_BEGIN, "state.begin", "before a group of submissions starts")               \
-    X(STATE_APPLIED, "state.applied", "submissions applied, group not committed")       \
-    X(STATE_COMMITTED, "state.committed", "group durable, nobody told yet")             \
-    X(COMMIT_DATA, "commit.data", "data files staged, before metadata")                 \
-    X(COMMIT_METADATA, "commit.metadata", "metadata staged, pointer not moved")         \
-    X(COMMIT_DONE, "commit.done", "pointer moved, caller not told")                     \
-    X(TXN_STAGED, "txn.staged", "a transaction has staged all, and is about to commit") \
-    X(TXN_DONE, "txn.done", "a transaction is committed, caller not told")              \
-    X(INGEST_RECEIVED, "ingest.received", "body received, not written as a table file") \
-    X(WORKER_START, "worker.start", "a worker is about to lock itself in")              \
+#define FAULT_TABLE(X)                                                                        \
+    X(FS_WRITE, "fs.write", "before bytes are written to a file")                             \
+    X(FS_SYNC, "fs.sync", "before a file is synced")                                          \
+    X(FS_SYNC_DIR, "fs.sync_dir", "before a folder is synced")                                \
+    X(FS_LINK, "fs.link", "before a staged file gets its name")                               \
+    X(STORE_STAGED, "store.staged", "a blob is durable, no row names it yet")                 \
+    X(STORE_APPENDED, "store.appended", "a small object is written to a segment, not synced") \
+    X(STORE_COMPACTED, "store.compacted", "records of a segment are copied, no row follows")  \
+    X(UPLOAD_PART, "upload.part", "a part is durable, no row names it yet")                   \
+    X(UPLOAD_JOINED, "upload.joined", "parts are one durable file, the object not visible")   \
+    X(STATE_BEGIN, "state.begin", "before a group of submissions starts")                     \
+    X(STATE_APPLIED, "state.applied", "submissions applied, group not committed")             \
+    X(STATE_COMMITTED, "state.committed", "group durable, nobody told yet")                   \
+    X(COMMIT_DATA, "commit.data", "data files staged, before metadata")                       \
+    X(COMMIT_METADATA, "commit.metadata", "metadata staged, pointer not moved")               \
+    X(COMMIT_DONE, "commit.done", "pointer moved, caller not told")                           \
+    X(TXN_STAGED, "txn.staged", "a transaction has staged all, and is about to commit")       \
+    X(TXN_DONE, "txn.done", "a transaction is committed, caller not told")                    \
+    X(INGEST_RECEIVED, "ingest.received", "body received, not written as a table file")       \
+    X(WORKER_START, "worker.start", "a worker is about to lock itself in")                    \
     X(WORKER_RUN, "worker.run", "a worker is about to run a statement")
 
 typedef enum fault_point {

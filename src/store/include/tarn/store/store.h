@@ -52,6 +52,8 @@ typedef struct storage_options {
     size_t local_root_count;
     int64_t scrub_bytes_per_second; /* 0: the scrubber does not run */
     bool unsafe;                    /* durability = unsafe */
+    /* 32 bytes, copied: what encrypted objects' keys are kept under. NULL: there are no such objects. */
+    const uint8_t *master_key;
 } storage_options;
 
 extern const state_migration store_migrations[];
