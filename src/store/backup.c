@@ -8,7 +8,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#include "internal.h"
+#include "buckets.h"
 #include "tarn/base/fs.h"
 
 #define CHUNK 500
@@ -180,6 +180,7 @@ static status copy_all(copying *c, const char *target, int64_t *ret_objects, err
     for (size_t at = 0; map_next(c->folders, &at, &entry);) {
         TRY(fs_sync_dir(entry.value, err));
     }
+    TRY(store__write_bucket_files(c->st, c->target, err));
     return store__write_id(c->st, c->target, err);
 }
 

@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "internal.h"
+#include "buckets.h"
 #include "tarn/base/clock.h"
 #include "tarn/base/fs.h"
 #include "tarn/base/log.h"
@@ -244,10 +244,7 @@ static status look_up(void *context, state_txn *txn, error *err)
 
         TRY(STATE_QUERY(
             txn,
-            "SELECT 1 FROM blobs WHERE id = ?1 UNION ALL SELECT 1 FROM blob_drops WHERE blob = ?1 "
-            "UNION ALL SELECT 1 FROM segments WHERE id = ?1 "
-            "UNION ALL SELECT 1 FROM uploads WHERE blob = ?1 "
-            "UNION ALL SELECT 1 FROM upload_parts WHERE blob = ?1",
+            "SELECT 1 FROM blobs WHERE id = ?1 UNION ALL SELECT 1 FROM blob_drops WHERE blob = ?1",
             &rows, err, SV_TEXT(c->names[i])));
         TRY(state_next(rows, &c->known[i], err));
         state_finish(rows);
@@ -357,7 +354,10 @@ static void look_after_last_stop(storage *st)
     if (foreign) {
         return;
     }
-    done = state_read(st->state, queue_records, st, &err);
+    done = store__write_bucket_files(st, st->blobs_path, &err);
+    if (done == STATUS_OK) {
+        done = state_read(st->state, queue_records, st, &err);
+    }
     if (done == STATUS_OK && !st->compared) {
         done = store__compare_epochs(st, &err);
     }

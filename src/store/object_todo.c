@@ -3,87 +3,47 @@
 #include "objects.h"
 #include "tarn/store/object.h"
 
-str bucket_document(const bucket_info *bucket, const char *name)
-{
-    (void)bucket;
-    (void)name;
-    return STR_NULL;
-}
-
-status bucket_create(storage *st, const bucket_info *bucket, error *err)
+status object_writer_begin(storage *st, const object_write *what, object_writer **ret_writer,
+                           error *err)
 {
     (void)st;
-    (void)bucket;
-    return error_set(err, STATUS_UNSUPPORTED, "bucket_create is not there yet");
+    (void)what;
+    (void)ret_writer;
+    return error_set(err, STATUS_UNSUPPORTED, "object_writer_begin is not there yet");
 }
 
-status bucket_acquire(storage *st, str name, const bucket_ref **ret_bucket, error *err)
+status object_writer_write(object_writer *w, const void *bytes, size_t size_bytes, error *err)
 {
-    (void)st;
-    (void)name;
-    (void)ret_bucket;
-    return error_set(err, STATUS_UNSUPPORTED, "bucket_acquire is not there yet");
+    (void)w;
+    (void)bytes;
+    (void)size_bytes;
+    return error_set(err, STATUS_UNSUPPORTED, "object_writer_write is not there yet");
 }
 
-const bucket_info *bucket_ref_info(const bucket_ref *bucket)
+status object_writer_end(object_writer *w, object_digests *ret_digests, error *err)
 {
-    (void)bucket;
-    return NULL;
+    (void)w;
+    (void)ret_digests;
+    return error_set(err, STATUS_UNSUPPORTED, "object_writer_end is not there yet");
 }
 
-void bucket_release(const bucket_ref *bucket)
+status object_writer_commit(object_writer *w, const object_conditions *conditions, arena *a,
+                            object_info *ret_info, error *err)
 {
-    (void)bucket;
-}
-
-status bucket_list(storage *st, str owner, str prefix, str after, size_t max, arena *a,
-                   bucket_info **ret_list, size_t *ret_count, error *err)
-{
-    (void)st;
-    (void)owner;
-    (void)prefix;
-    (void)after;
-    (void)max;
+    (void)w;
+    (void)conditions;
     (void)a;
-    (void)ret_list;
-    (void)ret_count;
-    return error_set(err, STATUS_UNSUPPORTED, "bucket_list is not there yet");
+    (void)ret_info;
+    return error_set(err, STATUS_UNSUPPORTED, "object_writer_commit is not there yet");
 }
 
-status bucket_delete(storage *st, str name, error *err)
+void object_writer_abort(object_writer *w)
 {
-    (void)st;
-    (void)name;
-    return error_set(err, STATUS_UNSUPPORTED, "bucket_delete is not there yet");
+    (void)w;
 }
 
-status bucket_set_document(storage *st, str bucket, const char *name, str text, error *err)
-{
-    (void)st;
-    (void)bucket;
-    (void)name;
-    (void)text;
-    return error_set(err, STATUS_UNSUPPORTED, "bucket_set_document is not there yet");
-}
-
-status bucket_set_versioning(storage *st, str bucket, bucket_versioning versioning, error *err)
-{
-    (void)st;
-    (void)bucket;
-    (void)versioning;
-    return error_set(err, STATUS_UNSUPPORTED, "bucket_set_versioning is not there yet");
-}
-
-status bucket_read_usage(storage *st, str bucket, bucket_usage *ret_usage, error *err)
-{
-    (void)st;
-    (void)bucket;
-    (void)ret_usage;
-    return error_set(err, STATUS_UNSUPPORTED, "bucket_read_usage is not there yet");
-}
-
-status object_find(storage *st, str bucket, str key, str version, arena *a, object_info *ret_info,
-                   error *err)
+status object_open(storage *st, str bucket, str key, str version, arena *a, object_info *ret_info,
+                   store_reader **ret_reader, error *err)
 {
     (void)st;
     (void)bucket;
@@ -91,74 +51,29 @@ status object_find(storage *st, str bucket, str key, str version, arena *a, obje
     (void)version;
     (void)a;
     (void)ret_info;
-    return error_set(err, STATUS_UNSUPPORTED, "object_find is not there yet");
+    (void)ret_reader;
+    return error_set(err, STATUS_UNSUPPORTED, "object_open is not there yet");
 }
 
-status object_list(storage *st, const object_listing *what, arena *a, object_page *ret_page,
-                   error *err)
+status object_part_range(const object_info *info, int number, int64_t *ret_offset,
+                         int64_t *ret_size, error *err)
+{
+    (void)info;
+    (void)number;
+    (void)ret_offset;
+    (void)ret_size;
+    return error_set(err, STATUS_UNSUPPORTED, "object_part_range is not there yet");
+}
+
+status object_copy_make(storage *st, const object_copy *what, const object_conditions *conditions,
+                        arena *a, object_info *ret_info, error *err)
 {
     (void)st;
     (void)what;
+    (void)conditions;
     (void)a;
-    (void)ret_page;
-    return error_set(err, STATUS_UNSUPPORTED, "object_list is not there yet");
-}
-
-status object_delete(storage *st, str bucket, const object_delete_request *requests, size_t count,
-                     arena *a, object_delete_result *ret_results, error *err)
-{
-    (void)st;
-    (void)bucket;
-    (void)requests;
-    (void)count;
-    (void)a;
-    (void)ret_results;
-    return error_set(err, STATUS_UNSUPPORTED, "object_delete is not there yet");
-}
-
-status object_set_tags(storage *st, str bucket, str key, str version, const object_pair *tags,
-                       size_t count, error *err)
-{
-    (void)st;
-    (void)bucket;
-    (void)key;
-    (void)version;
-    (void)tags;
-    (void)count;
-    return error_set(err, STATUS_UNSUPPORTED, "object_set_tags is not there yet");
-}
-
-status object_set_acl(storage *st, str bucket, str key, str version, str acl, error *err)
-{
-    (void)st;
-    (void)bucket;
-    (void)key;
-    (void)version;
-    (void)acl;
-    return error_set(err, STATUS_UNSUPPORTED, "object_set_acl is not there yet");
-}
-
-status object_set_retention(storage *st, str bucket, str key, str version, object_lock_mode mode,
-                            int64_t retain_until_us, bool bypass_governance, error *err)
-{
-    (void)st;
-    (void)bucket;
-    (void)key;
-    (void)version;
-    (void)mode;
-    (void)retain_until_us;
-    (void)bypass_governance;
-    return error_set(err, STATUS_UNSUPPORTED, "object_set_retention is not there yet");
-}
-
-status object_set_legal_hold(storage *st, str bucket, str key, str version, bool on, error *err)
-{
-    (void)st;
-    (void)bucket;
-    (void)key;
-    (void)version;
-    (void)on;
-    return error_set(err, STATUS_UNSUPPORTED, "object_set_legal_hold is not there yet");
+    (void)ret_info;
+    return error_set(err, STATUS_UNSUPPORTED, "object_copy_make is not there yet");
 }
 
 status upload_create(storage *st, const upload_info *what, arena *a, str *ret_id, error *err)
@@ -275,4 +190,13 @@ status upload_abort(storage *st, str bucket, str key, str id, error *err)
     (void)key;
     (void)id;
     return error_set(err, STATUS_UNSUPPORTED, "upload_abort is not there yet");
+}
+
+status store__abort_uploads(storage *st, state_txn *txn, str bucket, error *err)
+{
+    (void)st;
+    (void)txn;
+    (void)bucket;
+    (void)err;
+    return STATUS_OK;
 }

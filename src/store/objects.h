@@ -30,6 +30,8 @@ status store__publish_version(storage *st, state_txn *txn, store_staged *staged,
 status store__publish_copy(storage *st, state_txn *txn, const object_row *source,
                            const object_info *info, const object_conditions *conditions, arena *a,
                            object_info *ret_info, error *err);
+/* The bucket goes: uploads under way are aborted, what they have written goes after the commit. */
+status store__abort_uploads(storage *st, state_txn *txn, str bucket, error *err);
 /* What no column holds, as compact JSON; STR_NULL where there is nothing to say. */
 str store__format_details(const object_info *info, arena *a);
 status store__parse_details(str text, arena *a, object_info *info, error *err);

@@ -32,6 +32,13 @@ status store__find_rules(state_txn *txn, str bucket, bucket_rules *ret_rules, bo
                          error *err);
 status store__no_bucket(str bucket, error *err);
 
+/* What both tables have, and reading it, from column `first` on. Details cost an arena's memory and time. */
+#define OBJECT_COLUMNS \
+    "version, blob, blob_offset, size_bytes, etag, content_type, modified_us, metadata"
+#define OBJECT_COLUMN_COUNT 8
+status store__read_columns(const state_rows *rows, int first, bool with_details, arena *a,
+                           object_row *row, error *err);
+
 /* A row with the place where it lies. */
 typedef struct version_row {
     object_row row;
@@ -41,6 +48,12 @@ typedef struct version_row {
 /* The version asked for (NULL of it: the newest, which may be a marker). */
 status store__find_version(state_txn *txn, str bucket, str key, str version, arena *a,
                            version_row *ret_row, bool *ret_found, error *err);
+
+/* As store__find_row, which is its row. */
+status store__require_version(state_txn *txn, str bucket, str key, str version, arena *a,
+                              version_row *ret_row, error *err);
+/* Whether a version may not be removed. */
+bool store__is_locked(const object_lock *lock, bool bypass_governance);
 
 /* Makes `row` the current version, after the rules of its bucket; conditions first. Its blob has its owner already.
  * `row->info.version` may propose an id. The result has version and lock. */

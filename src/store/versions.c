@@ -2,7 +2,6 @@
  * asks for is read in the same transaction, so versioning may be switched while writers are at work. */
 #include <inttypes.h>
 
-#include "bytes.h"
 #include "rows.h"
 #include "tarn/base/clock.h"
 #include "tarn/base/rng.h"
@@ -10,9 +9,6 @@
 
 #define DAY_US (INT64_C(24) * 3600 * 1000000)
 #define YEAR_DAYS 365
-
-#define OBJECT_COLUMNS \
-    "version, blob, blob_offset, size_bytes, etag, content_type, modified_us, metadata"
 
 /* --- buckets --- */
 
@@ -101,8 +97,8 @@ status store__change_usage(state_txn *txn, str bucket, const usage_change *chang
 
 /* --- finding --- */
 
-/* Columns from OBJECT_COLUMNS on, beginning with `first`. */
-static status read_row(state_rows *rows, int first, arena *a, object_row *row, error *err)
+status store__read_columns(const state_rows *rows, int first, bool with_details, arena *a,
+                           object_row *row, error *err)
 {
     object_info *info = &row->info;
     str blob = state_text(rows, first + 1, NULL);
@@ -119,7 +115,9 @@ static status read_row(state_rows *rows, int first, arena *a, object_row *row, e
     info->size_bytes = state_int(rows, first + 3);
     info->etag = state_text(rows, first + 4, a);
     info->modified_us = state_int(rows, first + 6);
-    TRY(store__parse_details(state_text(rows, first + 7, NULL), a, info, err));
+    if (with_details) {
+        TRY(store__parse_details(state_text(rows, first + 7, NULL), a, info, err));
+    }
     info->attributes.content_type = state_text(rows, first + 5, a);
     return STATUS_OK;
 }
@@ -141,7 +139,7 @@ static status find_current(state_txn *txn, str bucket, str key, arena *a, versio
         name_row(ret_row, bucket, key, a);
         ret_row->current = true;
         ret_row->row.info.is_latest = true;
-        TRY(read_row(rows, 0, a, &ret_row->row, err));
+        TRY(store__read_columns(rows, 0, true, a, &ret_row->row, err));
     }
     state_finish(rows);
     return STATUS_OK;
@@ -169,7 +167,7 @@ static status find_older(state_txn *txn, str bucket, str key, const str *version
         name_row(ret_row, bucket, key, a);
         ret_row->place = state_int(rows, 0);
         ret_row->row.info.is_marker = state_int(rows, 1) != 0;
-        TRY(read_row(rows, 2, a, &ret_row->row, err));
+        TRY(store__read_columns(rows, 2, true, a, &ret_row->row, err));
     }
     state_finish(rows);
     return STATUS_OK;
@@ -231,8 +229,8 @@ static status no_object(str bucket, str key, str version, error *err)
     return STATUS_NOT_FOUND;
 }
 
-status store__find_row(state_txn *txn, str bucket, str key, str version, arena *a,
-                       object_row *ret_row, error *err)
+status store__require_version(state_txn *txn, str bucket, str key, str version, arena *a,
+                              version_row *ret_row, error *err)
 {
     version_row found = {0};
     bool there = false;
@@ -243,7 +241,7 @@ status store__find_row(state_txn *txn, str bucket, str key, str version, arena *
         TRY(store__read_rules(txn, bucket, &rules, err));
         return no_object(bucket, key, version, err);
     }
-    *ret_row = found.row;
+    *ret_row = found;
     if (!found.row.info.is_marker) {
         return STATUS_OK;
     }
@@ -254,6 +252,18 @@ status store__find_row(state_txn *txn, str bucket, str key, str version, arena *
               STR_ARG(version), STR_ARG(bucket), STR_ARG(key));
     error_set_s3_code(err, "MethodNotAllowed");
     return STATUS_METHOD;
+}
+
+status store__find_row(state_txn *txn, str bucket, str key, str version, arena *a,
+                       object_row *ret_row, error *err)
+{
+    version_row found = {0};
+    status required = store__require_version(txn, bucket, key, version, a, &found, err);
+
+    if (required == STATUS_OK || found.row.info.is_marker) {
+        *ret_row = found.row;
+    }
+    return required;
 }
 
 /* --- conditions --- */
@@ -311,50 +321,25 @@ static void blob_dropped(void *context)
     store__remove_later(d->st, d->id, true);
 }
 
-/* A record of a segment: its space is dead from now on. */
-static status release_record(storage *st, state_txn *txn, str file, int64_t bytes, error *err)
-{
-    TRY(store__segment_change_live(txn, file, -bytes, err));
-    state_after_commit(txn, store__segment_freed, st);
-    return STATUS_OK;
-}
-
-status store__drop_file(storage *st, state_txn *txn, blob_id id, error *err)
-{
-    dropping *d = ARENA_NEW(state_txn_arena(txn), dropping);
-
-    TRY(STATE_EXEC(txn, "INSERT INTO blob_drops (blob) VALUES (?1) ON CONFLICT (blob) DO NOTHING",
-                   NULL, err, SV_TEXT(str_c(id.text))));
-    d->st = st;
-    d->id = id;
-    state_after_commit(txn, blob_dropped, d);
-    return STATUS_OK;
-}
-
 status store__release_blob(storage *st, state_txn *txn, str blob, error *err)
 {
-    int64_t record_bytes;
-    state_rows *rows;
-    bool gone;
-    str file;
+    dropping *d;
+    int64_t gone;
 
     TRY(STATE_EXEC(txn, "UPDATE blobs SET owners = owners - 1 WHERE id = ?1", NULL, err,
                    SV_TEXT(blob)));
-    TRY(STATE_QUERY(txn, "SELECT file, file_bytes FROM blobs WHERE id = ?1 AND owners <= 0", &rows,
-                    err, SV_TEXT(blob)));
-    TRY(state_next(rows, &gone, err));
-    file = gone ? state_text(rows, 0, state_txn_arena(txn)) : STR_NULL;
-    record_bytes = gone ? state_int(rows, 1) : 0;
-    state_finish(rows);
-    if (!gone) {
+    TRY(STATE_EXEC(txn, "DELETE FROM blobs WHERE id = ?1 AND owners <= 0", &gone, err,
+                   SV_TEXT(blob)));
+    if (gone == 0 || !store__is_blob_id(blob)) {
         return STATUS_OK;
     }
-    TRY(STATE_EXEC(txn, "DELETE FROM blobs WHERE id = ?1", NULL, err, SV_TEXT(blob)));
-    if (!str_is_null(file)) {
-        return release_record(st, txn, file, record_bytes, err);
-    }
-    return store__is_blob_id(blob) ? store__drop_file(st, txn, store__blob_id(blob), err)
-                                   : STATUS_OK;
+    TRY(STATE_EXEC(txn, "INSERT INTO blob_drops (blob) VALUES (?1) ON CONFLICT (blob) DO NOTHING",
+                   NULL, err, SV_TEXT(blob)));
+    d = ARENA_NEW(state_txn_arena(txn), dropping);
+    d->st = st;
+    d->id = store__blob_id(blob);
+    state_after_commit(txn, blob_dropped, d);
+    return STATUS_OK;
 }
 
 /* --- moving rows --- */

@@ -223,6 +223,7 @@ typedef struct object_delete_request {
     str version; /* STR_NULL: as the bucket's versioning says (a marker, or gone); "null" */
     object_conditions conditions;
     bool bypass_governance; /* the caller may, and asked */
+    str owner;              /* of the marker, where one is made; empty: the bucket's */
 } object_delete_request;
 typedef struct object_delete_result {
     status result; /* of this one */
@@ -230,7 +231,7 @@ typedef struct object_delete_result {
     str message;
     bool made_marker; /* then `version` is the marker's */
     bool was_marker;  /* a marker was removed */
-    str version;      /* of what was removed or made; empty where versions are off */
+    str version; /* of what was removed or made ("null": the null version); empty where versions are off */
 } object_delete_result;
 /* Each by itself, all in one transaction (thousands are cut into several). An absent key is fine. The status
  * returned is
