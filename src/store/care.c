@@ -244,7 +244,10 @@ static status look_up(void *context, state_txn *txn, error *err)
 
         TRY(STATE_QUERY(
             txn,
-            "SELECT 1 FROM blobs WHERE id = ?1 UNION ALL SELECT 1 FROM blob_drops WHERE blob = ?1",
+            "SELECT 1 FROM blobs WHERE id = ?1 UNION ALL SELECT 1 FROM blob_drops WHERE blob = ?1 "
+            "UNION ALL SELECT 1 FROM segments WHERE id = ?1 "
+            "UNION ALL SELECT 1 FROM uploads WHERE blob = ?1 "
+            "UNION ALL SELECT 1 FROM upload_parts WHERE blob = ?1",
             &rows, err, SV_TEXT(c->names[i])));
         TRY(state_next(rows, &c->known[i], err));
         state_finish(rows);

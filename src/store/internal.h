@@ -26,6 +26,8 @@ typedef struct blob_id {
 } blob_id;
 
 typedef struct store_ops store_ops;
+typedef struct segment segment;         /* segment.c */
+typedef struct live_upload live_upload; /* uploads.c */
 
 /* ---- what is staged ---- */
 
@@ -37,7 +39,6 @@ struct store_staged {
     arena *memory;
     str location;
     str bucket, key; /* built-in */
-    str version;     /* proposed */
     str content_type;
     str etag;
     str crcs; /* CRC-32C of each block, little-endian; empty for stores that keep none */
@@ -54,7 +55,16 @@ struct store_staged {
     /* the carrier of a pack */
     store_staged **parts; /* while its file is made */
     size_t part_count;
-    str sizes;                     /* of the parts, 4 bytes each, little-endian */
+    str sizes; /* of the parts, 4 bytes each, little-endian */
+    /* of an object as S3 knows it (object_writer.c, uploads): */
+    str version; /* proposed */
+    str details; /* JSON (details.c) */
+    str seal; /* the keys of encrypted bytes (seal.c); then size_bytes is what lies on the disk */
+    blob_id segment;               /* its file, where that is a segment's (segment.c); else empty */
+    int64_t file_offset;           /* in the segment */
+    int64_t record_bytes;          /* that it takes there */
+    bool stays;                    /* its file is an upload's until it is published */
+    bool small;                    /* its names go into a segment */
     size_t part_users;             /* parts that are staged. storage.lock, as the next two: */
     bool keeps;                    /* a part was published, or may have been */
     const state_txn *published_in; /* all parts are published in one transaction */
@@ -78,6 +88,8 @@ typedef struct store_source {
     int fd;
     int64_t offset; /* where the object begins in its file */
     bool packed;    /* the file holds others, too */
+    str seal;       /* the keys of encrypted bytes (seal.c); empty: plain */
+    blob_id file;   /* the segment that holds the bytes; empty: the blob's own file */
 } store_source;
 
 struct store_ops {
@@ -125,6 +137,7 @@ typedef struct removal {
 
 struct storage {
     storage_options options; /* strings are owned */
+    uint8_t master_key[32];  /* options.master_key */
     state *state;
     arena *memory;
     char *blobs_path;
@@ -172,6 +185,24 @@ struct storage {
     int64_t scrubbed_bytes;
 
     pool *hashers; /* thread-safe by itself */
+
+    /* segment.c */
+    mutex segment_lock;
+    cond segment_synced;
+    segment *segment; /* the open one */
+    bool segment_opening;
+    uint64_t small_made;
+    map *segments; /* id -> segment, while one of its objects is staged or it is open */
+
+    /* compact.c */
+    thread compact_thread;
+    cond compact_work;
+    bool compact_asked;
+
+    /* uploads.c */
+    mutex upload_lock;
+    cond upload_changed;
+    map *uploads; /* id -> live_upload, while it is in use */
 };
 
 /* ---- storage.c ---- */
@@ -263,7 +294,14 @@ typedef struct blob_names {
     int64_t check; /* CRC-32C of the list of checksums */
     int64_t created_us;
     int64_t offset; /* in the file */
+    str key64;
+    str id;      /* in a segment: the blob's */
+    str details; /* JSON (details.c); null or empty: none */
+    str seal;    /* the keys of encrypted bytes; null: plain */
 } blob_names;
+/* As JSON, one object; of a pack's carrier an array. */
+void store__format_names(const store_staged *staged, buf *out);
+status store__parse_names(str text, arena *a, blob_names *ret_names, error *err);
 status store__write_names(storage *st, const store_staged *staged, error *err);
 /* NOT_FOUND where the blob carries none. Of all parts, in their order; one for a blob of one object. `*ret_packed` may
  * be NULL. */

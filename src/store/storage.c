@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "buckets.h"
+#include "bytes.h"
 #include "tarn/base/fs.h"
 #include "tarn/base/rng.h"
 
@@ -61,6 +62,10 @@ static void init(storage *st, const storage_options *options)
     if (options->data_path != NULL) {
         st->options.data_path = str_to_c(st->memory, str_c(options->data_path));
     }
+    if (options->master_key != NULL) {
+        memcpy(st->master_key, options->master_key, sizeof(st->master_key));
+        st->options.master_key = st->master_key;
+    }
     copy_roots(st, options);
     st->state = options->state;
     st->folders = map_create(NULL);
@@ -72,6 +77,13 @@ static void init(storage *st, const storage_options *options)
     mutex_init(&st->shard_lock);
     mutex_init(&st->path_lock);
     store__init_buckets(st);
+    mutex_init(&st->segment_lock);
+    cond_init(&st->segment_synced);
+    cond_init(&st->compact_work);
+    mutex_init(&st->upload_lock);
+    cond_init(&st->upload_changed);
+    st->segments = map_create(NULL);
+    st->uploads = map_create(NULL);
     cond_init(&st->folder_synced);
     cond_init(&st->care_work);
     cond_init(&st->scrub_work);
@@ -88,6 +100,8 @@ static status start(storage *st, error *err)
     TRY(make_folder(st, "lost", &st->lost_path, err));
     TRY(empty_staging(st, err));
     TRY(store__start_epoch(st, err));
+    TRY(store__segment_adopt_old(st, err));
+    TRY(thread_start(&st->compact_thread, "store-compact", store__compact_thread, st, err));
     TRY(thread_start(&st->care_thread, "store-care", store__care, st, err));
     if (st->options.scrub_bytes_per_second > 0) {
         TRY(thread_start(&st->scrub_thread, "store-scrub", store__scrub, st, err));
@@ -119,13 +133,23 @@ void storage_close(storage *st)
     st->closing = true;
     cond_broadcast(&st->care_work);
     cond_broadcast(&st->scrub_work);
+    cond_broadcast(&st->compact_work);
     mutex_unlock(&st->lock);
     thread_join(&st->scrub_thread);
+    thread_join(&st->compact_thread);
+    store__segment_rotate(st);
     if (st->care_thread.started) {
         thread_join(&st->care_thread);
         store__end_epoch(st);
     }
     pool_free(st->hashers);
+    map_free(st->uploads);
+    map_free(st->segments);
+    cond_release(&st->upload_changed);
+    mutex_release(&st->upload_lock);
+    cond_release(&st->compact_work);
+    cond_release(&st->segment_synced);
+    mutex_release(&st->segment_lock);
     cond_release(&st->scrub_work);
     cond_release(&st->care_work);
     cond_release(&st->folder_synced);
@@ -139,6 +163,7 @@ void storage_close(storage *st)
     map_free(st->exposed);
     map_free(st->folders);
     arena_free(st->memory);
+    explicit_bzero(st->master_key, sizeof(st->master_key));
     mem_free(st);
 }
 

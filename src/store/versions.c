@@ -2,6 +2,7 @@
  * asks for is read in the same transaction, so versioning may be switched while writers are at work. */
 #include <inttypes.h>
 
+#include "bytes.h"
 #include "rows.h"
 #include "tarn/base/clock.h"
 #include "tarn/base/rng.h"
@@ -321,25 +322,50 @@ static void blob_dropped(void *context)
     store__remove_later(d->st, d->id, true);
 }
 
+/* A record of a segment: its space is dead from now on. */
+static status release_record(storage *st, state_txn *txn, str file, int64_t bytes, error *err)
+{
+    TRY(store__segment_change_live(txn, file, -bytes, err));
+    state_after_commit(txn, store__segment_freed, st);
+    return STATUS_OK;
+}
+
+status store__drop_file(storage *st, state_txn *txn, blob_id id, error *err)
+{
+    dropping *d = ARENA_NEW(state_txn_arena(txn), dropping);
+
+    TRY(STATE_EXEC(txn, "INSERT INTO blob_drops (blob) VALUES (?1) ON CONFLICT (blob) DO NOTHING",
+                   NULL, err, SV_TEXT(str_c(id.text))));
+    d->st = st;
+    d->id = id;
+    state_after_commit(txn, blob_dropped, d);
+    return STATUS_OK;
+}
+
 status store__release_blob(storage *st, state_txn *txn, str blob, error *err)
 {
-    dropping *d;
-    int64_t gone;
+    int64_t record_bytes;
+    state_rows *rows;
+    bool gone;
+    str file;
 
     TRY(STATE_EXEC(txn, "UPDATE blobs SET owners = owners - 1 WHERE id = ?1", NULL, err,
                    SV_TEXT(blob)));
-    TRY(STATE_EXEC(txn, "DELETE FROM blobs WHERE id = ?1 AND owners <= 0", &gone, err,
-                   SV_TEXT(blob)));
-    if (gone == 0 || !store__is_blob_id(blob)) {
+    TRY(STATE_QUERY(txn, "SELECT file, file_bytes FROM blobs WHERE id = ?1 AND owners <= 0", &rows,
+                    err, SV_TEXT(blob)));
+    TRY(state_next(rows, &gone, err));
+    file = gone ? state_text(rows, 0, state_txn_arena(txn)) : STR_NULL;
+    record_bytes = gone ? state_int(rows, 1) : 0;
+    state_finish(rows);
+    if (!gone) {
         return STATUS_OK;
     }
-    TRY(STATE_EXEC(txn, "INSERT INTO blob_drops (blob) VALUES (?1) ON CONFLICT (blob) DO NOTHING",
-                   NULL, err, SV_TEXT(blob)));
-    d = ARENA_NEW(state_txn_arena(txn), dropping);
-    d->st = st;
-    d->id = store__blob_id(blob);
-    state_after_commit(txn, blob_dropped, d);
-    return STATUS_OK;
+    TRY(STATE_EXEC(txn, "DELETE FROM blobs WHERE id = ?1", NULL, err, SV_TEXT(blob)));
+    if (!str_is_null(file)) {
+        return release_record(st, txn, file, record_bytes, err);
+    }
+    return store__is_blob_id(blob) ? store__drop_file(st, txn, store__blob_id(blob), err)
+                                   : STATUS_OK;
 }
 
 /* --- moving rows --- */
