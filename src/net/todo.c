@@ -1,48 +1,6 @@
 /* For a short while: what its headers promise and is not written yet. Whoever writes a function takes it away here;
  * the file goes with the last of them. */
 #include "tarn/net/form.h"
-#include "tarn/net/signature.h"
-
-status aws_body_open(http_exchange *x, const request_signature *signature, str secret,
-                     aws_body **ret_body, error *err)
-{
-    (void)x;
-    (void)signature;
-    (void)secret;
-    (void)ret_body;
-    return error_set(err, STATUS_UNSUPPORTED, "aws_body_open is not there yet");
-}
-
-int64_t aws_body_size(const aws_body *body)
-{
-    (void)body;
-    return 0;
-}
-
-status aws_body_read(aws_body *body, void *ret_bytes, size_t size_bytes, size_t *ret_size,
-                     error *err)
-{
-    (void)body;
-    (void)ret_bytes;
-    (void)size_bytes;
-    (void)ret_size;
-    return error_set(err, STATUS_UNSUPPORTED, "aws_body_read is not there yet");
-}
-
-status aws_body_read_all(aws_body *body, size_t size_max_bytes, str *ret_bytes, error *err)
-{
-    (void)body;
-    (void)size_max_bytes;
-    (void)ret_bytes;
-    return error_set(err, STATUS_UNSUPPORTED, "aws_body_read_all is not there yet");
-}
-
-str aws_body_trailer(const aws_body *body, const char *name)
-{
-    (void)body;
-    (void)name;
-    return STR_NULL;
-}
 
 status form_open(http_exchange *x, http_form **ret_form, error *err)
 {
