@@ -11,9 +11,10 @@
 
 #define SAMPLE_ROWS 500
 #define SAMPLE_BYTES LIMIT_MIB
-#define NARROW 10    /* text is cut down to this before columns are left out */
-#define NAME_LEAST 8 /* of a name over shorter values */
-#define ELLIPSIS "…" /* stands for what was cut */
+#define NARROW 10      /* text is cut down to this before columns are left out */
+#define FIRST_LEAST 24 /* of the first column, where it is text */
+#define NAME_LEAST 8   /* of a name over shorter values */
+#define ELLIPSIS "…"   /* stands for what was cut */
 
 typedef struct grid_column {
     str name; /* visible */
@@ -344,9 +345,13 @@ static void set_least(grid_column *column)
 static void fit(grid *g)
 {
     int cap = widest_column(g);
+    grid_column *first = &g->columns[0];
 
     for (size_t i = 0; i < g->count; i++) {
         set_least(&g->columns[i]);
+    }
+    if (!first->rigid && first->least < first->width) { /* it tells which row this is */
+        first->least = first->width < FIRST_LEAST ? first->width : FIRST_LEAST;
     }
     if (total_width(g, 0) > g->width) {
         hide_middle(g);

@@ -31,7 +31,7 @@ static size_t skip_blanks(str text)
     }
 }
 
-static str first_word(str statement)
+str cli_first_word(str statement)
 {
     size_t from = skip_blanks(statement);
     size_t to = from;
@@ -45,7 +45,7 @@ static str first_word(str statement)
 
 static bool begins_with(str statement, const char *const *words, size_t count)
 {
-    str word = first_word(statement);
+    str word = cli_first_word(statement);
 
     for (size_t i = 0; i < count; i++) {
         if (str_equal_nocase(word, str_c(words[i]))) {

@@ -6,6 +6,8 @@
 #include "context.h"
 #include "tarn/net/http_client.h"
 
+/* Its first word, behind blanks and comments. */
+str cli_first_word(str statement);
 /* Before a statement is sent: makes the session where the statement needs one. */
 status cli_session_prepare(cli *c, str statement, error *err);
 /* After its answer, and after its failure. */

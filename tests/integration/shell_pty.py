@@ -21,7 +21,7 @@ from tarn import BIN, TIME_FACTOR, check, contains, equal, main, run_tarn, test 
 GOLDEN = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../golden/shell/session.txt")
 WRITE = "--write" in sys.argv
 sys.argv = [word for word in sys.argv if word != "--write"]
-PROMPT = re.compile(r"(tarn[:a-z]*> |  [ '(\"*$]\.\.\. )$")
+PROMPT = re.compile(r"(tarn[:a-z*!]*> |  [ '(\"*$]\.\.\. )$")
 WORK = tempfile.mkdtemp(prefix="tarn-shell-")
 DATA = os.path.join(WORK, "data")
 
@@ -63,6 +63,22 @@ insert into fruit values (4, 'fig', 1.25);
 select count(*) as n from fruit \gx
 \timming
 \h truncate
+\dt fruit
+\dv
+\! echo told by a program; exit 3
+\copy nothing from 'fruit.jsonl'
+selec * from fruit;
+select * from fruit where name = "apple";
+summarize wide;
+begin;
+create table made as select 1 as x;
+\d fruit
+selct;
+commit;
+begin;
+alter table fruit add column more integer;
+rollback;
+drop table if exists nothing;
 create schema other;
 use other;
 \q

@@ -164,6 +164,10 @@ VALUES = [
 ]
 # ---- what cannot be meant ----
 MEANING = [
+    ("syntax_error", "42601", "«selec» id FROM orders", "select"),
+    ("syntax_error", "42601", "«updat» orders SET id = 1", "update"),
+    ("unknown_column", "42703", "SELECT id FROM orders WHERE customer = «\"ada\"»", "'ada'"),
+    ("unknown_column", "42703", "SELECT date_trunc(«\"month\"», ordered) FROM orders", "'month'"),
     ("invalid", "42702", "SELECT «id» FROM orders o JOIN customers c ON o.id = c.id", None),
     ("invalid", "42803", "SELECT «customer», count(*) FROM orders", None),
     ("invalid", "42803", "SELECT * FROM orders WHERE «count»(*) > 1", None),

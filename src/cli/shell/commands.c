@@ -96,6 +96,7 @@ static const command_row commands[] = {
     {{NULL,            "\\e",                             "the last statement in $EDITOR, then run it"},               shell_edit},
     {{NULL,            "\\p",                             "show the statement that \\g would run"},                    show_pending},
     {{NULL,            "\\r",                             "forget what is typed so far"},                              forget_pending},
+    {{NULL,            "\\! [COMMAND]",                  "a program of this machine, or its shell"},                  shell_escape},
     {{"Files",         "\\i FILE",                        "run the statements and commands of a file"},                shell_include},
     {{NULL,            "\\o [FILE | |COMMAND]",           "results into a file or program; alone: back here"},         shell_output},
     {{NULL,            "\\copy TABLE FROM FILE",          "rows of a file on this machine into a table"},              shell_copy},

@@ -129,6 +129,10 @@ static bool copy_from(shell *s, const copy_job *job)
     error err = ERROR_INIT;
 
     if (load_files(c, &options, &answer, &err) != STATUS_OK) {
+        if (err.kind == STATUS_NO_TABLE && err.hint[0] == '\0') {
+            error_hint(&err, "\"tarn load %.*s %.*s\" makes it, with the columns of the file.",
+                       STR_ARG(job->what), STR_ARG(job->path));
+        }
         return shell_fail(s, &err);
     }
     int64_t rows = json_int64_or(json_get(answer, "rows_written"), 0);

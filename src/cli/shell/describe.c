@@ -88,9 +88,29 @@ static bool end(shell *s, listing l, status result, const error *err)
     return fine;
 }
 
+/* "(2 views)" */
+static status print_count(shell *s, size_t count, const char *noun, error *err)
+{
+    if (s->no_footer || s->c->format != OUTPUT_TABLE) {
+        return STATUS_OK;
+    }
+    return out_str(
+        s->c, str_printf(s->c->memory, "(%zu %s%s)\n", count, noun, count == 1 ? "" : "s"), err);
+}
+
+/* What the catalog tells is what all see. */
+static status print_open_transaction(shell *s, error *err)
+{
+    if (!s->c->in_transaction || s->no_footer || s->c->format != OUTPUT_TABLE) {
+        return STATUS_OK;
+    }
+    return out_str(s->c, STR("(as others see it: without what the open transaction changed)\n"),
+                   err);
+}
+
 /* The rows of a question, as a table with these names. */
 static status print_rows(shell *s, const json *rows, const output_column *columns, size_t count,
-                         error *err)
+                         const char *noun, error *err)
 {
     cli *c = s->c;
     output *o = output_create(c, out_width(c));
@@ -105,7 +125,8 @@ static status print_rows(shell *s, const json *rows, const output_column *column
         }
         TRY(output_row(o, cells, count, err));
     }
-    return output_end(o, err);
+    TRY(output_end(o, err));
+    return print_count(s, json_count(rows), noun, err);
 }
 
 /* ---- \dt ---- */
@@ -152,10 +173,29 @@ static status print_tables(shell *s, str space, str pattern, error *err)
                               shown == 1 ? "table" : "tables", STR_ARG(space));
         TRY(out_str(c, note, err));
     }
-    return STATUS_OK;
+    return print_open_transaction(s, err);
 }
 
-/* NAME may be a namespace, a pattern of tables, or both: sales, trip%, sales.trip%. */
+/* The namespace and table that a name means; false where no table of the list is it. */
+static bool find_table(shell *s, str name, str *ret_space, str *ret_table)
+{
+    size_t count = 0;
+    const shell_table *tables = shell_names_tables(s->names, &count);
+    size_t dot = str_find_last_char(name, '.');
+    str space = dot == STR_NPOS ? current_space(s) : str_slice(name, 0, dot);
+    str table = dot == STR_NPOS ? name : str_slice(name, dot + 1, name.size);
+
+    for (size_t i = 0; i < count; i++) {
+        if (str_equal_nocase(tables[i].space, space) && str_equal_nocase(tables[i].name, table)) {
+            *ret_space = tables[i].space;
+            *ret_table = tables[i].name;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* NAME may be a namespace, a table, a pattern of tables, or a table of a namespace: sales, trips, trip%, sales.trip%. */
 bool shell_list_tables(shell *s, str operand)
 {
     listing l = begin(s);
@@ -167,11 +207,13 @@ bool shell_list_tables(shell *s, str operand)
     size_t count = 0;
     const str *spaces = shell_names_spaces(s->names, &count);
     bool is_space = false;
+    str known[2];
 
     for (size_t i = 0; i < count; i++) {
         is_space = is_space || str_equal_nocase(spaces[i], word);
     }
-    if (is_space || (!str_is_null(word) && !is_pattern(word) && dot == STR_NPOS)) {
+    bool is_table = !is_space && !str_is_null(word) && find_table(s, word, &known[0], &known[1]);
+    if (is_space || (!str_is_null(word) && !is_pattern(word) && dot == STR_NPOS && !is_table)) {
         space = word;
     } else if (dot != STR_NPOS) {
         space = str_slice(word, 0, dot);
@@ -231,26 +273,8 @@ static status print_facts(shell *s, const json *table, error *err)
                    err));
     TRY(print_line(c, "comment",
                    json_str_or(json_get(json_get(table, "properties"), "comment"), STR("")), err));
-    return print_line(c, "updated", json_str_or(json_get(table, "updated_at"), STR("")), err);
-}
-
-/* The namespace and table that a name means; false where no table of the list is it. */
-static bool find_table(shell *s, str name, str *ret_space, str *ret_table)
-{
-    size_t count = 0;
-    const shell_table *tables = shell_names_tables(s->names, &count);
-    size_t dot = str_find_last_char(name, '.');
-    str space = dot == STR_NPOS ? current_space(s) : str_slice(name, 0, dot);
-    str table = dot == STR_NPOS ? name : str_slice(name, dot + 1, name.size);
-
-    for (size_t i = 0; i < count; i++) {
-        if (str_equal_nocase(tables[i].space, space) && str_equal_nocase(tables[i].name, table)) {
-            *ret_space = tables[i].space;
-            *ret_table = tables[i].name;
-            return true;
-        }
-    }
-    return false;
+    TRY(print_line(c, "updated", json_str_or(json_get(table, "updated_at"), STR("")), err));
+    return print_open_transaction(s, err);
 }
 
 static status print_columns(shell *s, str name, error *err)
@@ -324,7 +348,8 @@ bool shell_describe(shell *s, str operand)
 
 /* ---- \dv, \dn, \l ---- */
 
-static bool print_question(shell *s, str sql, const output_column *columns, size_t count)
+static bool print_question(shell *s, str sql, const output_column *columns, size_t count,
+                           const char *noun)
 {
     listing l = begin(s);
     const json *rows = NULL;
@@ -332,7 +357,7 @@ static bool print_question(shell *s, str sql, const output_column *columns, size
     status result = shell_ask(s, sql, &rows, &err);
 
     if (result == STATUS_OK) {
-        result = print_rows(s, rows, columns, count, &err);
+        result = print_rows(s, rows, columns, count, noun, &err);
     }
     err.position = ERROR_NO_POSITION;
     return end(s, l, result, &err);
@@ -346,7 +371,7 @@ bool shell_list_views(shell *s, str operand)
     return print_question(s,
                           STR("SELECT table_schema, table_name FROM information_schema.tables "
                               "WHERE table_type = 'VIEW' ORDER BY ALL"),
-                          columns, COUNT_OF(columns));
+                          columns, COUNT_OF(columns), "view");
 }
 
 bool shell_list_namespaces(shell *s, str operand)
@@ -358,7 +383,7 @@ bool shell_list_namespaces(shell *s, str operand)
                           STR("SELECT s.schema_name, count(t.table_name) FROM "
                               "information_schema.schemata s LEFT JOIN information_schema.tables t "
                               "ON t.table_schema = s.schema_name GROUP BY ALL ORDER BY ALL"),
-                          columns, COUNT_OF(columns));
+                          columns, COUNT_OF(columns), "namespace");
 }
 
 bool shell_list_warehouses(shell *s, str operand)
@@ -369,7 +394,7 @@ bool shell_list_warehouses(shell *s, str operand)
     return print_question(s,
                           STR("SELECT catalog_name, count(*) FROM information_schema.schemata "
                               "GROUP BY ALL ORDER BY ALL"),
-                          columns, COUNT_OF(columns));
+                          columns, COUNT_OF(columns), "warehouse");
 }
 
 /* ---- \df ---- */
@@ -407,12 +432,7 @@ static status print_functions(shell *s, str pattern, error *err)
         shown++;
     }
     TRY(output_end(o, err));
-    if (!s->no_footer && c->format == OUTPUT_TABLE) {
-        return out_str(
-            c, str_printf(c->memory, "(%zu %s)\n", shown, shown == 1 ? "function" : "functions"),
-            err);
-    }
-    return STATUS_OK;
+    return print_count(s, shown, "function", err);
 }
 
 bool shell_list_functions(shell *s, str operand)

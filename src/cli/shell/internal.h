@@ -73,6 +73,13 @@ bool shell_fail(shell *s, const error *err);
 /* For a wrong operand. False. */
 __attribute__((format(printf, 2, 3))) bool shell_refuse(shell *s, const char *format, ...);
 
+/* ---- outcome.c ---- */
+/* Below the rows, wherever they go. */
+void shell_add_footer(const shell *s, const query_outcome *outcome);
+/* `had_failed`: the transaction that it ran in, before it did. */
+void shell_tell_outcome(const shell *s, str statement, bool had_failed,
+                        const query_outcome *outcome);
+
 /* ---- commands.c ---- */
 /* `line` begins with the backslash. */
 bool shell_run_command(shell *s, str line);
@@ -97,6 +104,7 @@ bool shell_include(shell *s, str operand);
 bool shell_output(shell *s, str operand);
 bool shell_edit(shell *s, str operand);
 bool shell_watch(shell *s, str operand);
+bool shell_escape(shell *s, str operand);
 bool shell_expanded(shell *s, str operand);
 bool shell_timing(shell *s, str operand);
 bool shell_pset(shell *s, str operand);

@@ -209,3 +209,26 @@ bool shell_edit(shell *s, str operand)
     arena_free(a);
     return fine;
 }
+
+/* ---- \\! ---- */
+
+bool shell_escape(shell *s, str operand)
+{
+    arena *a = arena_create();
+    error err = ERROR_INIT;
+    int code = 0;
+    const char *own = getenv("SHELL");
+    const char *line = operand.size > 0                ? str_to_c(a, operand)
+                       : own != NULL && own[0] != '\0' ? own
+                                                       : "sh";
+    bool fine;
+
+    fflush(stdout);
+    if (process_run(line, &code, &err) != STATUS_OK) {
+        fine = shell_fail(s, &err);
+    } else {
+        fine = code == 0 || shell_refuse(s, "\"%s\" ended with %d", line, code);
+    }
+    arena_free(a);
+    return fine;
+}

@@ -1,5 +1,4 @@
 /* The interactive shell: lines become statements and commands, statements run, outcomes are told. */
-#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -78,44 +77,6 @@ bool shell_refuse(shell *s, const char *format, ...)
 
 /* ---- outcomes ---- */
 
-/* Below the rows, wherever they go. */
-static void add_footer(const shell *s, const query_outcome *outcome)
-{
-    cli *c = s->c;
-    bool framed = c->format == OUTPUT_TABLE || c->format == OUTPUT_BOX || c->format == OUTPUT_MD;
-
-    if (!outcome->has_columns || !framed || s->no_footer) {
-        return;
-    }
-    str rows = str_printf(c->memory, "(%" PRId64 " %s", outcome->rows,
-                          outcome->rows == 1 ? "row" : "rows");
-    (void)out_str(c, rows, NULL);
-    if (outcome->hidden_columns > 0) {
-        (void)out_str(c,
-                      str_printf(c->memory, ", %zu %s hidden, \\x shows %s",
-                                 outcome->hidden_columns,
-                                 outcome->hidden_columns == 1 ? "column" : "columns",
-                                 outcome->hidden_columns == 1 ? "it" : "them"),
-                      NULL);
-    }
-    (void)out_str(c, STR(")\n"), NULL);
-}
-
-static void tell_outcome(const shell *s, const query_outcome *outcome)
-{
-    if (outcome->changed_rows >= 0) {
-        printf("%" PRId64 " %s changed\n", outcome->changed_rows,
-               outcome->changed_rows == 1 ? "row" : "rows");
-    } else if (!str_is_null(s->target.name) && outcome->rows >= 0 && outcome->has_columns) {
-        printf("%" PRId64 " %s into %.*s\n", outcome->rows, outcome->rows == 1 ? "row" : "rows",
-               STR_ARG(s->target.name));
-    }
-    if (s->timing) {
-        printf("time: %.3f s\n", (double)outcome->elapsed_ms / 1000.0);
-    }
-    fflush(stdout);
-}
-
 /* A server that went away: the next statement finds it, or a new one. */
 static void reconnect(shell *s)
 {
@@ -181,7 +142,7 @@ static status run_diverted(shell *s, const query_job *job, query_outcome *outcom
     }
     status result = query_run(c, job, outcome, err);
     if (result == STATUS_OK) {
-        add_footer(s, outcome);
+        shell_add_footer(s, outcome);
     }
     status written = out_flush(c, result == STATUS_OK ? err : NULL);
     result = result == STATUS_OK ? written : result;
@@ -218,6 +179,7 @@ bool shell_run_statement(shell *s, str statement, int line)
     query_job job = s->shared;
     query_outcome outcome = {.rows = -1, .changed_rows = -1};
     error err = ERROR_INIT;
+    bool had_failed = c->transaction_failed;
 
     buf_clear(&s->last);
     buf_add_str(&s->last, statement);
@@ -231,7 +193,7 @@ bool shell_run_statement(shell *s, str statement, int line)
             s->shared.space = str_copy(c->lifetime, used);
             message_note(c, "namespace %.*s", STR_ARG(used));
         } else {
-            tell_outcome(s, &outcome);
+            shell_tell_outcome(s, text, had_failed, &outcome);
         }
     } else {
         tell_failure(s, result, &err, &job.source);

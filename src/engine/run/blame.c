@@ -144,3 +144,47 @@ void blame_place(const run *r, token_range range, error *err)
         err->position = (int)r->tokens.items[found].from;
     }
 }
+
+/* Words that statements begin with. */
+static const char *const beginnings[] = {
+    "select",  "insert", "update", "delete",   "merge",   "create",  "alter",      "drop",
+    "with",    "from",   "values", "describe", "show",    "explain", "summarize",  "truncate",
+    "begin",   "commit", "use",    "rollback", "prepare", "execute", "deallocate", "comment",
+    "analyze", "call",   "pivot",  "unpivot",  "table",   "set",     "reset",      "start",
+};
+
+static str nearest_beginning(str word)
+{
+    str names[COUNT_OF(beginnings)];
+
+    for (size_t i = 0; i < COUNT_OF(beginnings); i++) {
+        names[i] = str_c(beginnings[i]);
+    }
+    return str_nearest(word, names, COUNT_OF(beginnings));
+}
+
+void blame_slip(const run *r, token_range range, error *err)
+{
+    if (err == NULL || err->position < 0 || range.to > r->tokens.count ||
+        str_starts_with(str_c(err->hint), STR("Did you"))) {
+        return;
+    }
+    for (size_t i = range.from; i < range.to; i++) {
+        if (r->tokens.items[i].from != (size_t)err->position) {
+            continue;
+        }
+        if (err->kind == STATUS_NO_COLUMN && r->tokens.items[i].kind == TOKEN_QUOTED) {
+            str name = token_name(&r->tokens, i, r->a);
+            error_hint(err, "Double quotes are for names; a text is written '%.*s'.",
+                       STR_ARG(name));
+        }
+        if (err->kind == STATUS_SYNTAX && err->hint[0] == '\0' && i == range.from &&
+            r->tokens.items[i].kind == TOKEN_WORD) {
+            str nearest = nearest_beginning(token_text(&r->tokens, i));
+            if (!str_is_null(nearest) && !str_equal_nocase(nearest, token_text(&r->tokens, i))) {
+                error_hint(err, "Did you mean \"%.*s\"?", STR_ARG(nearest));
+            }
+        }
+        return;
+    }
+}

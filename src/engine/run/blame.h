@@ -9,5 +9,7 @@
 void blame_column(const query *q, error *err);
 /* Gives an error without a place that of the word which it quotes first, where that stands in the statement once. */
 void blame_place(const run *r, token_range range, error *err);
+/* Hints for the two commonest slips: a text in double quotes, which makes it a name, and a misspelt first word. */
+void blame_slip(const run *r, token_range range, error *err);
 
 #endif

@@ -267,6 +267,7 @@ static status run_statement(run *r, const statement *st, bool last, error *err)
     }
     if (result != STATUS_OK && st->kind != STATEMENT_EXECUTE) { /* its text is another */
         blame_place(r, st->tokens, err);
+        blame_slip(r, st->tokens, err);
     }
     r->result.stats.elapsed_ms = (clock_mono_ns() - started_ns) / 1000000;
     arena_free(a);
@@ -322,7 +323,11 @@ static status parse_script(run *r, statement **ret_statements, size_t *ret_count
     }
     statement *list = ARENA_ARRAY(r->a, statement, count);
     for (size_t i = 0; i < count; i++) {
-        TRY(statement_parse(&r->tokens, ranges[i], r->a, &list[i], err));
+        status result = statement_parse(&r->tokens, ranges[i], r->a, &list[i], err);
+        if (result != STATUS_OK) {
+            blame_slip(r, ranges[i], err);
+            return result;
+        }
         statement_kind kind = what_runs(r, &list[i]);
         if (r->request->reading_only && statement_changes(kind)) {
             error_set(err, STATUS_METHOD,
