@@ -154,8 +154,9 @@ status http__conn_wait(http_conn *c, short events, error *err)
 
 static uint64_t next_id(http_loop *loop)
 {
-    uint64_t z =
-        (loop->id_state += UINT64_C(0x9e3779b97f4a7c15)); /* splitmix64: distinct, and looks it */
+    const uint64_t step = UINT64_C(0x9e3779b97f4a7c15);
+    uint64_t z = /* splitmix64: distinct, and looks it */
+        atomic_fetch_add_explicit(&loop->id_state, step, memory_order_relaxed) + step;
 
     z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
     z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
@@ -188,7 +189,7 @@ static void prepare_memory(http_conn *c)
 }
 
 /* The answer to what could not be parsed, or came too late. */
-static void refuse(http_conn *c, http_refusal refusal)
+static void answer_refused(http_conn *c, http_refusal refusal)
 {
     prepare_memory(c);
     c->exchange.is_inline = true;
@@ -196,7 +197,124 @@ static void refuse(http_conn *c, http_refusal refusal)
     atomic_store(&c->exchange.body_ended, true);
     choose_id(c, &c->exchange);
     http__answer_refusal(&c->exchange, refusal);
+}
+
+static void refuse(http_conn *c, http_refusal refusal)
+{
+    answer_refused(c, refusal);
     http__conn_finished(c);
+}
+
+static http_refusal check_host(const http_conn *c)
+{
+    return c->service->check_host
+               ? http__check_host(&c->exchange.head, c->service->hosts, c->service->host_count)
+               : HTTP_REFUSE_NONE;
+}
+
+/* Takes the head out of the buffer. `scratch`: LIMIT_HTTP_HEADERS. */
+static http_refusal open_exchange(http_conn *c, size_t head_size, http_header *scratch)
+{
+    prepare_memory(c);
+    http_exchange *x = &c->exchange;
+    /* The head moves to the arena: the buffer goes on to be used for the body. */
+    char *bytes = arena_strndup(c->memory, c->in + c->in_at, head_size);
+    http_refusal refusal = http__head_parse(bytes, head_size, scratch, &x->head);
+
+    c->in_at += head_size;
+    c->scan = (http_scan){0};
+    c->blank_skipped = false;
+    if (refusal == HTTP_REFUSE_NONE) {
+        http_header *headers = ARENA_ARRAY(c->memory, http_header, x->head.header_count + 1);
+        memcpy(headers, scratch, x->head.header_count * sizeof *headers);
+        x->head.headers = headers;
+        choose_id(c, x);
+        http__body_begin(x);
+    }
+    return refusal;
+}
+
+/* ---- a thread stays with its connection ---- */
+
+/* Clients may send an empty line behind a body by mistake; RFC 9112 §2.2 has one ignored. */
+static bool skip_blank(http_conn *c)
+{
+    if (c->in_size - c->in_at >= 2 && c->in[c->in_at] == '\r' && c->in[c->in_at + 1] == '\n' &&
+        !c->blank_skipped) {
+        c->in_at += 2;
+        c->blank_skipped = true;
+    }
+    return !(c->in_size - c->in_at == 1 && c->in[c->in_at] == '\r' && !c->blank_skipped);
+}
+
+/* Whether the answer is out, nothing is in the way of another request, and nobody else needs the thread. */
+static bool may_stay(const http_conn *c)
+{
+    const http_exchange *x = &c->exchange;
+    const http_server *server = c->loop->server;
+
+    return !x->failed && !x->close_after && !x->body_failed && atomic_load(&x->body_ended) &&
+           c->tail.size == c->tail.at && c->tail.left == 0 && !atomic_load(&c->broken) &&
+           !atomic_load(&c->peer_ended) && !atomic_load(&server->stopping) &&
+           atomic_load(&server->requests_waiting) == 0;
+}
+
+/* Waits for a whole head. 0: none came in time, or it is the loop's to look at. */
+static size_t await_head(http_conn *c, http_refusal *ret_refusal)
+{
+    struct pollfd wanted = {.fd = c->io.fd, .events = POLLIN};
+    size_t head_size = 0;
+
+    while (head_size == 0) {
+        if (c->in_size > c->in_at && skip_blank(c) && c->in_size > c->in_at) {
+            *ret_refusal =
+                http__head_scan(&c->scan, c->in + c->in_at, c->in_size - c->in_at, &head_size);
+            if (*ret_refusal != HTTP_REFUSE_NONE || head_size > 0) {
+                return head_size;
+            }
+        }
+        if (poll(&wanted, 1, HTTP_STAY_MS) <= 0 || http__conn_fill(c, HTTP_READ_BYTES) <= 0) {
+            return 0;
+        }
+    }
+    return head_size;
+}
+
+/* The next request of the connection, on the thread that answered the last one. False: it goes back to the loop. */
+static bool next_exchange(http_conn *c)
+{
+    http_server *server = c->loop->server;
+    http_refusal refusal = HTTP_REFUSE_NONE;
+    http_header scratch[LIMIT_HTTP_HEADERS];
+    size_t head_size = 0;
+
+    if (!may_stay(c)) {
+        return false;
+    }
+    forget_request(c);
+    c->is_between = true;
+    if (atomic_fetch_add(&server->threads_staying, 1) < server->config.handler_threads / 2) {
+        head_size = await_head(c, &refusal);
+    }
+    atomic_fetch_sub(&server->threads_staying, 1);
+    if (head_size == 0 && refusal == HTTP_REFUSE_NONE) {
+        return false;
+    }
+    c->is_between = false;
+    if (refusal == HTTP_REFUSE_NONE) {
+        refusal = open_exchange(c, head_size, scratch);
+    }
+    if (refusal != HTTP_REFUSE_NONE) {
+        answer_refused(c, refusal);
+        return false;
+    }
+    http__count(&c->loop->counters.requests_total, 1);
+    refusal = check_host(c);
+    if (refusal != HTTP_REFUSE_NONE) {
+        http__answer_refusal(&c->exchange, refusal);
+        return false;
+    }
+    return true;
 }
 
 static void run_handler(void *context)
@@ -204,12 +322,14 @@ static void run_handler(void *context)
     http_conn *c = context;
 
     atomic_fetch_sub(&c->loop->server->requests_waiting, 1);
-    if (atomic_load(&c->broken)) { /* gone while the request waited for a thread */
-        http_stream_abort(&c->exchange);
-    } else {
-        c->service->handle(c->service->context, &c->exchange);
-        http__answer_complete(&c->exchange);
-    }
+    do {
+        if (atomic_load(&c->broken)) { /* gone while the request waited for a thread */
+            http_stream_abort(&c->exchange);
+        } else {
+            c->service->handle(c->service->context, &c->exchange);
+            http__answer_complete(&c->exchange);
+        }
+    } while (next_exchange(c));
     http__loop_hand_back(c);
 }
 
@@ -218,9 +338,7 @@ static void dispatch(http_conn *c)
 {
     http_exchange *x = &c->exchange;
     const http_service *service = c->service;
-    http_refusal refusal = service->check_host
-                               ? http__check_host(&x->head, service->hosts, service->host_count)
-                               : HTTP_REFUSE_NONE;
+    http_refusal refusal = check_host(c);
 
     http__count(&c->loop->counters.requests_total, 1);
     c->state = CONN_HANDLING;
@@ -250,36 +368,13 @@ static void dispatch(http_conn *c)
 
 static void begin_exchange(http_conn *c, size_t head_size)
 {
-    prepare_memory(c);
-    http_exchange *x = &c->exchange;
-    /* The head moves to the arena: the buffer goes on to be used for the body. */
-    char *bytes = arena_strndup(c->memory, c->in + c->in_at, head_size);
-    http_refusal refusal = http__head_parse(bytes, head_size, c->loop->headers, &x->head);
+    http_refusal refusal = open_exchange(c, head_size, c->loop->headers);
 
-    c->in_at += head_size;
-    c->scan = (http_scan){0};
-    c->blank_skipped = false;
     if (refusal != HTTP_REFUSE_NONE) {
         refuse(c, refusal);
         return;
     }
-    http_header *headers = ARENA_ARRAY(c->memory, http_header, x->head.header_count + 1);
-    memcpy(headers, c->loop->headers, x->head.header_count * sizeof *headers);
-    x->head.headers = headers;
-    choose_id(c, x);
-    http__body_begin(x);
     dispatch(c);
-}
-
-/* Clients may send an empty line behind a body by mistake; RFC 9112 §2.2 has one ignored. */
-static bool skip_blank(http_conn *c)
-{
-    if (c->in_size - c->in_at >= 2 && c->in[c->in_at] == '\r' && c->in[c->in_at + 1] == '\n' &&
-        !c->blank_skipped) {
-        c->in_at += 2;
-        c->blank_skipped = true;
-    }
-    return !(c->in_size - c->in_at == 1 && c->in[c->in_at] == '\r' && !c->blank_skipped);
 }
 
 /* Returns false where the connection must wait. */
@@ -359,6 +454,18 @@ void http__conn_finished(http_conn *c)
     }
     c->state = CONN_SENDING;
     set_deadline(c, c->loop->server->config.progress_timeout_ms);
+}
+
+void http__conn_given_back(http_conn *c)
+{
+    if (!c->is_between) {
+        http__conn_finished(c);
+        return;
+    }
+    c->is_between = false;
+    c->in_drained = false; /* what came since then was heard by nobody */
+    c->state = CONN_IDLE;
+    set_deadline(c, c->loop->server->config.idle_timeout_ms);
 }
 
 static bool advance_sending(http_conn *c)

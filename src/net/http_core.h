@@ -9,7 +9,8 @@
  *   http__conn_advance moves it on the loop's thread. Only in HANDLING a pool thread has it: that thread
  *   reads the body and writes the answer straight from and to the socket (http_body.c, http_answer.c), and
  *   http__conn_finished gives it back. Meanwhile the loop watches for the client's end and touches nothing
- *   but the atomics.
+ *   but the atomics. A client that asks one thing after another keeps its thread: that one waits a moment for the
+ *   next request before it gives the connection back, between two requests then (`is_between`).
  *   SENDING is the rest of an answer whose handler is done. DRAINING throws away what is left of a request
  *   body that nobody read. LINGERING waits for the client's end before the socket is closed: closing with
  *   unread bytes would reset the connection, and the client might lose the answer. */
@@ -33,6 +34,7 @@ enum {
     HTTP_DRAIN_MS = 5000,
     HTTP_FILE_BURST_BYTES = 4 * 1024 * 1024, /* sent of one file before others get their turn */
     HTTP_SEGMENTS_MAX = 16,                  /* names in one pattern */
+    HTTP_STAY_MS = 2,                        /* a handler's thread waits for the next request */
 };
 
 /* ---- one request and its answer ---- */
@@ -122,6 +124,7 @@ struct http_conn {
     bool in_drained; /* the last read emptied the socket: nothing to read before the next event */
     http_scan scan;
     bool blank_skipped; /* the one empty line allowed in front of a request */
+    bool is_between;    /* handed back without an answer on its way */
 
     _Atomic bool peer_ended; /* FIN seen */
     _Atomic bool broken;     /* reset, or cut by us */
@@ -166,7 +169,7 @@ struct http_loop {
     http_conn *dead;  /* closed; freed when the batch of events is done */
     int64_t now_ms;
     int64_t sweep_ms; /* when deadlines are looked at next */
-    uint64_t id_state;
+    _Atomic uint64_t id_state;
     http_header headers[LIMIT_HTTP_HEADERS]; /* for parsing, then copied */
 
     mutex lock; /* the two below */
@@ -186,6 +189,7 @@ struct http_server {
     int64_t sweep_every_ms;
     _Atomic int64_t connections_open, unix_connections_open;
     _Atomic int64_t requests_waiting; /* for a thread */
+    _Atomic int threads_staying;      /* wait with their connection for its next request */
     _Atomic bool stopping;            /* no new connections, idle ones close */
     _Atomic int64_t cut_at_ms;        /* then the rest is cut */
 };
@@ -194,8 +198,9 @@ struct http_server {
 void http__conn_open(http_loop *loop, const http_listener *listener, int fd, const char *peer);
 void http__conn_event(http_conn *c, uint32_t events);
 void http__conn_advance(http_conn *c);
-void http__conn_finished(http_conn *c); /* on the loop, when the handler is done */
-void http__conn_expire(http_conn *c);   /* its deadline has passed */
+void http__conn_finished(http_conn *c);   /* on the loop, when the handler is done */
+void http__conn_given_back(http_conn *c); /* on the loop, from a thread */
+void http__conn_expire(http_conn *c);     /* its deadline has passed */
 void http__conn_close(http_conn *c, bool reset);
 void http__conn_free(http_conn *c);
 /* Reads what the socket has into the buffer. -1 with EAGAIN, 0 at the peer's end, as read(2). */

@@ -23,7 +23,7 @@ status http__loop_init(http_loop *loop, http_server *server, error *err)
 {
     loop->server = server;
     loop->wake_source.kind = HTTP_SOURCE_WAKE;
-    loop->id_state = random_u64();
+    atomic_init(&loop->id_state, random_u64());
     mutex_init(&loop->lock);
     loop->wake = -1;
     loop->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
@@ -198,7 +198,7 @@ static void take_handed_back(http_loop *loop)
     mutex_unlock(&loop->lock);
     for (; list != NULL; list = next) {
         next = list->next_handed;
-        http__conn_finished(list);
+        http__conn_given_back(list);
         http__conn_advance(list);
     }
 }

@@ -524,6 +524,18 @@ static void test_pipelined_requests_are_answered_in_order(void **state)
                 last != STR_NPOS);
 }
 
+/* On the thread that answered the one before. */
+static void test_a_malformed_request_behind_another_is_refused_as_the_first_would_be(void **state)
+{
+    fixture *f = *state;
+    site *s = start(f);
+    str answer = raw_exchange(s, STR("POST /echo HTTP/1.1\r\n" HOST "Content-Length: 5\r\n\r\nfirst"
+                                     "GET /quick HTTP/1.1\r\n" HOST "Broken Header: 1\r\n\r\n"));
+
+    assert_int_equal(count_of(answer, "HTTP/1.1 200 OK"), 1);
+    assert_int_equal(count_of(answer, "HTTP/1.1 400 "), 1);
+}
+
 static void test_a_body_that_nobody_read_does_not_disturb_the_next_request(void **state)
 {
     fixture *f = *state;
@@ -777,6 +789,7 @@ TESTS(test_get_is_answered_with_length_date_and_id, test_handlers_see_target_par
       test_large_answers_from_loop_and_pool_arrive_whole, test_an_aborted_stream_has_no_end,
       test_an_aborted_stream_to_http_1_0_is_a_reset, test_a_stream_of_the_wrong_length_is_cut,
       test_a_handler_that_does_not_answer_is_a_500, test_pipelined_requests_are_answered_in_order,
+      test_a_malformed_request_behind_another_is_refused_as_the_first_would_be,
       test_a_body_that_nobody_read_does_not_disturb_the_next_request,
       test_an_early_answer_reaches_a_client_that_still_sends,
       test_continue_is_sent_when_the_body_is_wanted,
