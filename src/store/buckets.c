@@ -208,14 +208,17 @@ void store__free_buckets(storage *st)
 }
 
 /* After a commit. Whoever read the rows before it does not keep what it read: bucket_changes is another by then. */
-static void forget_buckets(void *context)
+void store__forget_buckets(storage *st)
 {
-    storage *st = context;
-
     mutex_lock(&st->bucket_lock);
     st->bucket_changes++;
     forget_all(st);
     mutex_unlock(&st->bucket_lock);
+}
+
+static void forget_buckets(void *context)
+{
+    store__forget_buckets(context);
 }
 
 typedef struct loading {

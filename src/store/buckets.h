@@ -7,6 +7,8 @@
 /* ---- buckets.c ---- */
 void store__init_buckets(storage *st);
 void store__free_buckets(storage *st);
+/* All of them, in memory: their rows changed. */
+void store__forget_buckets(storage *st);
 /* With its documents. */
 status store__read_bucket(state_txn *txn, str name, arena *a, bucket_info *ret_bucket,
                           bool *ret_found, error *err);

@@ -134,16 +134,29 @@ blob_id store__small_id(storage *st)
 
 /* --- staging --- */
 
+/* The id of the version that it will be, so that the blob's names have it. */
+static void propose_version(storage *st, store_staged *staged)
+{
+    const bucket_ref *bucket;
+
+    if (st->state != NULL && bucket_acquire(st, staged->bucket, &bucket, NULL) == STATUS_OK) {
+        if (bucket_ref_info(bucket)->versioning == VERSIONING_ENABLED) {
+            staged->version = store__new_version(staged->memory);
+        }
+        bucket_release(bucket);
+    }
+}
+
 static status check(storage *st, str location, store_staged *staged, error *err)
 {
     str bucket;
     str key;
 
-    (void)st;
     TRY(store__split_s3(location, true, &bucket, &key, err));
     if (staged != NULL) {
         staged->bucket = bucket;
         staged->key = key;
+        propose_version(st, staged);
     }
     return STATUS_OK;
 }

@@ -206,6 +206,7 @@ static status make_durable(object_writer *w, error *err)
         staged->seal = buf_str(pieces);
     }
     propose_version(w);
+    staged->created_us = clock_now_us(); /* recovery orders versions by it */
     info = describe(w, staged->memory);
     staged->details = store__format_details(&info, staged->memory);
     if (!str_is_null(held) && !starts_as_parquet(w)) {

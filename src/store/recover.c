@@ -1,11 +1,15 @@
 /* Rebuilding the rows from the blobs alone: every blob says its names (names.c) and the checksum
  * of its checksums, and these are computed again, so that corrupt bytes do not become good ones.
- * Of several blobs with one name the newest counts. Of a pack each part counts by itself; the file
+ * Of several blobs with one name and one version the newest counts; of several versions the newest is current. Buckets
+ * come from their settings files (bucket_files.c). What no file says is lost: delete markers (what they hid is there
+ * again), and tags, ACLs and locks that were changed after the object was written. Of a pack each part counts by itself; the file
  * says nothing of parts that were deleted while others stayed, so these are there again. */
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "buckets.h"
+#include "bytes.h"
 #include "rows.h"
 #include "tarn/base/clock.h"
 #include "tarn/base/fs.h"
@@ -29,6 +33,8 @@ typedef struct found_blob {
     const found_pack *pack; /* NULL: a blob of one object; else it was checked when it was found */
     str crcs;
     bool usable;
+    bool current;  /* the newest of its key */
+    int64_t place; /* else: among the older versions */
 } found_blob;
 
 typedef struct recovery {
@@ -184,6 +190,27 @@ static int compare_blobs(const void *a, const void *b)
     return order != 0 ? order : str_compare(str_c(left->id.text), str_c(right->id.text));
 }
 
+static bool same_key(const found_blob *a, const found_blob *b)
+{
+    return str_equal(a->names.bucket, b->names.bucket) && str_equal(a->names.key, b->names.key);
+}
+
+/* Whether another of the same version follows. Ids are given once: of these only the next is looked at. */
+static bool is_replaced(const recovery *r, size_t index)
+{
+    const found_blob *blob = &r->blobs.items[index];
+
+    for (size_t i = index + 1; i < r->blobs.count && same_key(blob, &r->blobs.items[i]); i++) {
+        if (str_equal(blob->names.version, r->blobs.items[i].names.version)) {
+            return true;
+        }
+        if (blob->names.version.size > 0) {
+            return false;
+        }
+    }
+    return false;
+}
+
 static void drop_older(recovery *r)
 {
     size_t kept = 0;
@@ -192,15 +219,30 @@ static void drop_older(recovery *r)
         qsort(r->blobs.items, r->blobs.count, sizeof(*r->blobs.items), compare_blobs);
     }
     for (size_t i = 0; i < r->blobs.count; i++) {
-        const found_blob *next = i + 1 < r->blobs.count ? &r->blobs.items[i + 1] : NULL;
-
-        if (next != NULL && str_equal(next->names.bucket, r->blobs.items[i].names.bucket) &&
-            str_equal(next->names.key, r->blobs.items[i].names.key)) {
-            continue;
+        if (!is_replaced(r, i)) {
+            r->blobs.items[kept++] = r->blobs.items[i];
         }
-        r->blobs.items[kept++] = r->blobs.items[i];
     }
     r->blobs.count = kept;
+}
+
+/* After the checks: of a key's usable versions the last is current. */
+static void place_versions(recovery *r)
+{
+    const found_blob *newer = NULL;
+    int64_t place = 0;
+
+    for (size_t i = r->blobs.count; i > 0; i--) {
+        found_blob *blob = &r->blobs.items[i - 1];
+
+        if (!blob->usable) {
+            continue;
+        }
+        blob->current = newer == NULL || !same_key(newer, blob);
+        place = blob->current ? 0 : place + 1;
+        blob->place = place - INT32_MAX; /* room on both sides */
+        newer = blob;
+    }
 }
 
 /* --- checking --- */
@@ -263,8 +305,10 @@ static status insert_row(state_txn *txn, const found_blob *b, error *err)
 {
     if (b->pack == NULL) {
         return STATE_EXEC(
-            txn, "INSERT INTO blobs (id, size_bytes, crcs, owners) VALUES (?1, ?2, ?3, 1)", NULL,
-            err, SV_TEXT(str_c(b->id.text)), SV_INT(b->names.size_bytes), SV_BLOB(b->crcs));
+            txn,
+            "INSERT INTO blobs (id, size_bytes, crcs, owners, seal) VALUES (?1, ?2, ?3, 1, ?4)",
+            NULL, err, SV_TEXT(str_c(b->id.text)), SV_INT(b->names.size_bytes), SV_BLOB(b->crcs),
+            str_is_empty(b->names.seal) ? SV_NULL : SV_BLOB(b->names.seal));
     }
     return STATE_EXEC(
         txn,
@@ -274,21 +318,50 @@ static status insert_row(state_txn *txn, const found_blob *b, error *err)
         SV_BLOB(b->pack->sizes));
 }
 
+/* In plain bytes. */
+static int64_t size_of(const found_blob *b)
+{
+    return str_is_empty(b->names.seal) ? b->names.size_bytes : store__unsealed_size(b->names.seal);
+}
+
+static state_value details_of(const found_blob *b)
+{
+    return str_is_empty(b->names.details) ? SV_NULL : SV_TEXT(b->names.details);
+}
+
+static status insert_current(state_txn *txn, const found_blob *b, error *err)
+{
+    return STATE_EXEC(txn,
+                      "INSERT INTO objects (bucket, key, " OBJECT_COLUMNS
+                      ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+                      NULL, err, SV_TEXT(b->names.bucket), SV_TEXT(b->names.key),
+                      SV_TEXT(b->names.version), SV_TEXT(str_c(b->id.text)),
+                      SV_INT(b->names.offset), SV_INT(size_of(b)), SV_TEXT(b->names.etag),
+                      SV_TEXT(b->names.content_type), SV_INT(b->names.created_us), details_of(b));
+}
+
+static status insert_older(state_txn *txn, const found_blob *b, error *err)
+{
+    return STATE_EXEC(txn,
+                      "INSERT INTO object_versions (bucket, key, place, is_marker, " OBJECT_COLUMNS
+                      ") VALUES (?1, ?2, ?11, 0, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+                      NULL, err, SV_TEXT(b->names.bucket), SV_TEXT(b->names.key),
+                      SV_TEXT(b->names.version), SV_TEXT(str_c(b->id.text)),
+                      SV_INT(b->names.offset), SV_INT(size_of(b)), SV_TEXT(b->names.etag),
+                      SV_TEXT(b->names.content_type), SV_INT(b->names.created_us), details_of(b),
+                      SV_INT(b->place));
+}
+
 static status insert_blob(state_txn *txn, const found_blob *b, error *err)
 {
     TRY(STATE_EXEC(
         txn, "INSERT INTO buckets (name, created_us) VALUES (?1, ?2) ON CONFLICT (name) DO NOTHING",
         NULL, err, SV_TEXT(b->names.bucket), SV_INT(clock_now_us())));
     TRY(insert_row(txn, b, err));
-    TRY(STATE_EXEC(
-        txn,
-        "INSERT INTO objects (bucket, key, version, blob, blob_offset, size_bytes, etag, "
-        "content_type, modified_us) VALUES (?1, ?2, '', ?3, ?4, ?5, ?6, ?7, ?8)",
-        NULL, err, SV_TEXT(b->names.bucket), SV_TEXT(b->names.key), SV_TEXT(str_c(b->id.text)),
-        SV_INT(b->names.offset), SV_INT(b->names.size_bytes), SV_TEXT(b->names.etag),
-        SV_TEXT(b->names.content_type), SV_INT(b->names.created_us)));
-    return store__change_usage(txn, b->names.bucket,
-                               &(usage_change){.objects = 1, .bytes = b->names.size_bytes}, err);
+    TRY(b->current ? insert_current(txn, b, err) : insert_older(txn, b, err));
+    return store__change_usage(
+        txn, b->names.bucket,
+        &(usage_change){.objects = b->current, .versions = !b->current, .bytes = size_of(b)}, err);
 }
 
 static status insert_chunk(void *context, state_txn *txn, error *err)
@@ -315,6 +388,42 @@ static status insert_blobs(recovery *r, error *err)
     return STATUS_OK;
 }
 
+typedef struct restoring {
+    const bucket_info *buckets;
+    size_t count;
+} restoring;
+
+/* One may be there: tarn's own is made by every start. */
+static status restore_chunk(void *context, state_txn *txn, error *err)
+{
+    const restoring *r = context;
+
+    for (size_t i = 0; i < r->count; i++) {
+        TRY(STATE_EXEC(txn, "DELETE FROM bucket_documents WHERE bucket = ?1", NULL, err,
+                       SV_TEXT(r->buckets[i].name)));
+        TRY(STATE_EXEC(txn, "DELETE FROM buckets WHERE name = ?1", NULL, err,
+                       SV_TEXT(r->buckets[i].name)));
+        TRY(store__insert_bucket(txn, &r->buckets[i], err));
+    }
+    return STATUS_OK;
+}
+
+static status restore_buckets(recovery *r, error *err)
+{
+    restoring chunk = {0};
+    bucket_info *buckets;
+    size_t count;
+
+    TRY(store__read_bucket_files(r->st, r->memory, &buckets, &count, err));
+    for (size_t from = 0; from < count; from += INSERT_CHUNK) {
+        chunk.buckets = buckets + from;
+        chunk.count = count - from < INSERT_CHUNK ? count - from : INSERT_CHUNK;
+        TRY(state_submit(r->st->state, restore_chunk, &chunk, err));
+    }
+    store__forget_buckets(r->st);
+    return STATUS_OK;
+}
+
 static status refuse_filled(storage *st, error *err)
 {
     store_usage usage;
@@ -333,11 +442,15 @@ status store_recover(storage *st, int64_t *ret_objects, error *err)
     status recovered = refuse_filled(st, err);
 
     if (recovered == STATUS_OK) {
+        recovered = restore_buckets(&r, err);
+    }
+    if (recovered == STATUS_OK) {
         recovered = find_blobs(&r, err);
     }
     if (recovered == STATUS_OK) {
         drop_older(&r);
         check_blobs(&r);
+        place_versions(&r);
         recovered = insert_blobs(&r, err);
     }
     if (recovered == STATUS_OK) {
