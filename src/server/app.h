@@ -11,7 +11,8 @@
 #include "tarn/state/state.h"
 #include "tarn/store/store.h"
 
-typedef struct upload_table upload_table; /* ingest/uploads.c */
+typedef struct upload_table upload_table;     /* ingest/uploads.c */
+typedef struct s3_facts_cache s3_facts_cache; /* s3/facts.c */
 
 typedef struct server {
     const settings *settings;
@@ -27,6 +28,7 @@ typedef struct server {
     http_server *http;
     http_router *router;
     upload_table *uploads;
+    s3_facts_cache *s3_facts;
     char http_address[128]; /* bound; empty where that door is closed */
     char s3_address[128];
     char instance[37]; /* of this start; known to those who may read run/server.json */

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 
 #include "answer.h"
+#include "s3/s3.h"
 #include "tarn/base/clock.h"
 #include "tarn/base/limits.h"
 
@@ -143,6 +144,7 @@ status metrics_get(call *c, error *err)
     TRY(store_read_usage(c->app->storage, &r.store, err));
     format_plain(&r, out);
     format_requests(out);
+    s3_format_metrics(out);
     TRY(buf_check(out, "answer", err));
     http_respond(c->x, 200, "text/plain; version=0.0.4; charset=utf-8", buf_str(out));
     return STATUS_OK;
@@ -157,5 +159,7 @@ void server_format_metrics(buf *out)
     buf_add_c(
         out,
         "| `tarn_http_requests_total` | counter | requests answered, by method, route and status class |\n"
-        "| `tarn_http_request_seconds_total` | counter | time spent on requests, by method and route |\n");
+        "| `tarn_http_request_seconds_total` | counter | time spent on requests, by method and route |\n"
+        "| `tarn_s3_requests_total` | counter | S3 requests answered, by operation and status class |\n"
+        "| `tarn_s3_request_seconds_total` | counter | time spent on S3 requests, by operation |\n");
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "s3/facts.h"
 #include "tarn/base/clock.h"
 #include "tarn/base/fs.h"
 #include "tarn/base/mem.h"
@@ -97,6 +98,7 @@ static status make_roots(const server *app, const setting_value *roots, error *e
 
 static status open_storage(server *app, error *err)
 {
+    uint8_t *master_key = arena_alloc(app->memory, ACCESS_MASTER_KEY_BYTES);
     const setting_value *roots = &app->settings->values[SETTING_WAREHOUSE_ROOTS];
     const storage_options options = {
         .data_path = app->settings->data_path.data,
@@ -105,7 +107,9 @@ static status open_storage(server *app, error *err)
         .local_root_count = roots->list_count,
         .scrub_bytes_per_second = setting_number(app->settings, SETTING_STORE_SCRUB_RATE),
         .unsafe = is_unsafe(app),
+        .master_key = master_key,
     };
+    TRY(access_master_key(below(app, "secrets"), master_key, err));
     TRY(make_roots(app, roots, err));
     return storage_open(&options, &app->storage, err);
 }
@@ -220,6 +224,7 @@ static status open_modules(server *app, bool recovering, error *err)
     TRY(open_workers(app, err));
     TRY(open_engine(app, err));
     app->uploads = uploads_create(app->storage);
+    app->s3_facts = s3_facts_cache_create();
     app->router = http_router_create(server__routes, server__route_count, sizeof(route));
     return STATUS_OK;
 }
@@ -247,6 +252,7 @@ void server__close(server *app)
 {
     http_server_free(app->http);
     http_router_free(app->router);
+    s3_facts_cache_free(app->s3_facts);
     uploads_free(app->uploads);
     ingest_close(app->ingest);
     engine_close(app->engine);

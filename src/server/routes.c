@@ -54,6 +54,9 @@ const route server__routes[] = {
     {{HTTP_GET,    "/api/v1/principals"},        ACTION_ACCESS_ADMIN,     principals_get,   false, "principals"},
     {{HTTP_POST,   "/api/v1/principals"},        ACTION_ACCESS_ADMIN,     principals_post,  false, "make a principal with a key: {\"name\", \"role\"}"},
     {{HTTP_DELETE, "/api/v1/principals/{name}"}, ACTION_ACCESS_ADMIN,     principal_delete, false, "remove a principal"},
+    {{HTTP_GET,    "/api/v1/principals/{name}/s3-keys"}, ACTION_ACCESS_ADMIN, s3_keys_get,    false, "its S3 key pairs, without the secrets"},
+    {{HTTP_POST,   "/api/v1/principals/{name}/s3-keys"}, ACTION_ACCESS_ADMIN, s3_keys_post,   false, "make an S3 key pair; the secret is told once"},
+    {{HTTP_DELETE, "/api/v1/s3-keys/{key}"},     ACTION_ACCESS_ADMIN,     s3_key_delete,    false, "drop an S3 key pair, and its sessions"},
 
     {{HTTP_GET,    "/query"},                    ACTION_QUERY_RUN,        small_query_get,  false, "run a reading statement: ?sql="},
     {{HTTP_POST,   "/query"},                    ACTION_QUERY_RUN,        small_query_post, false, "run SQL: {\"sql\"}; an array of objects"},

@@ -257,7 +257,7 @@ status form_read(call *c, form *ret_form, error *err)
     return STATUS_OK;
 }
 
-str form_value(const form *f, const char *name)
+str ingest_form_value(const form *f, const char *name)
 {
     for (size_t i = 0; i < f->field_count; i++) {
         if (str_equal(f->fields[i].name, str_c(name))) {

@@ -22,7 +22,7 @@ typedef struct form {
 } form;
 /* INVALID: no boundary, malformed parts, two files, a body that ends early. */
 status form_read(call *c, form *ret_form, error *err);
-str form_value(const form *f, const char *name); /* STR_NULL where absent */
+str ingest_form_value(const form *f, const char *name); /* STR_NULL where absent */
 
 /* A path in staging that is removed when the request ends. */
 status staged_path(call *c, char **ret_path, error *err);

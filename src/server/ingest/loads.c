@@ -242,12 +242,12 @@ static status form_options(const form *f, load_options *options, error *err)
     };
 
     for (size_t i = 0; i < COUNT_OF(texts); i++) {
-        str value = form_value(f, texts[i].field);
+        str value = ingest_form_value(f, texts[i].field);
         if (!str_is_null(value)) {
             *(str *)(void *)((char *)options + texts[i].offset) = value;
         }
     }
-    if (form_value(f, "pkey").size > 0) {
+    if (ingest_form_value(f, "pkey").size > 0) {
         return error_set(err, STATUS_UNSUPPORTED, "form field \"pkey\" is not supported yet");
     }
     return STATUS_OK;
