@@ -1,58 +1,7 @@
 /* Claims about writing and reading objects as S3 knows them: streams, digests, small and large, copies. */
-#include "world.h"
+#include "object_world.h"
 
 #include "tarn/base/thread.h"
-#include "tarn/codec/checksum.h"
-#include "tarn/store/object.h"
-
-#define BUCKET STR("warehouse")
-
-static object_info put_object(fixture *f, world *w, const object_write *what, str bytes,
-                              size_t step)
-{
-    object_info info = {.size_bytes = -1};
-    object_digests digests;
-    object_writer *writer;
-
-    EXPECT_OK(object_writer_begin(w->storage, what, &writer, &f->err));
-    for (size_t at = 0; at < bytes.size; at += step) {
-        str part = str_slice(bytes, at, at + step);
-
-        EXPECT_OK(object_writer_write(writer, part.data, part.size, &f->err));
-    }
-    EXPECT_OK(object_writer_end(writer, &digests, &f->err));
-    assert_int_equal(digests.size_bytes, bytes.size);
-    EXPECT_OK(object_writer_commit(writer, NULL, f->arena, &info, &f->err));
-    return info;
-}
-
-static str read_range(fixture *f, store_reader *reader, int64_t offset, size_t size)
-{
-    char *bytes = arena_alloc(f->arena, size + 1);
-    size_t got;
-
-    EXPECT_OK(store_reader_read(reader, bytes, size, offset, &got, &f->err));
-    return str_from(bytes, got);
-}
-
-static str get_object(fixture *f, world *w, str key, object_info *ret_info)
-{
-    store_reader *reader;
-    str bytes;
-
-    EXPECT_OK(object_open(w->storage, BUCKET, key, STR_NULL, f->arena, ret_info, &reader, &f->err));
-    bytes = read_range(f, reader, 0, (size_t)ret_info->size_bytes + 10);
-    store_reader_close(reader);
-    return bytes;
-}
-
-static str hex_md5(fixture *f, str bytes)
-{
-    uint8_t md5[DIGEST_SIZE_MAX];
-
-    digest(DIGEST_MD5, bytes, md5);
-    return str_to_hex(f->arena, md5, 16);
-}
 
 static const size_t sizes[] = {0,      1,      4096,   65535,  65536,  65537,   262143,
                                262144, 262145, 524288, 786432, 786433, 1048576, 3000001};
