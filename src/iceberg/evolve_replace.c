@@ -68,6 +68,27 @@ static int32_t renumbered(const ice_schema *made, const ice_schema *now, int32_t
     return ICE_NO_ID;
 }
 
+/* Only a table that is made like another has one. */
+static status put_order(ice_builder *b, const ice_metadata *made, const ice_schema *now, error *err)
+{
+    for (size_t i = 0; i < made->order_count; i++) {
+        const ice_sort_order *order = &made->orders[i];
+        ice_sort_field *fields = ARENA_ARRAY(b->memory, ice_sort_field, order->field_count + 1);
+
+        if (order->id != made->default_order_id || order->field_count == 0) {
+            continue;
+        }
+        for (size_t k = 0; k < order->field_count; k++) {
+            fields[k] = order->fields[k];
+            fields[k].source_id =
+                renumbered(ice_metadata_schema(made), now, order->fields[k].source_id, b->memory);
+        }
+        const ice_sort_order wanted = {.fields = fields, .field_count = order->field_count};
+        return ice_builder_set_order(b, &wanted, err);
+    }
+    return STATUS_OK;
+}
+
 static status put_definition(ice_builder *b, const ice_metadata *made, error *err)
 {
     const ice_schema *schema = ice_metadata_schema(made);
@@ -83,6 +104,12 @@ static status put_definition(ice_builder *b, const ice_metadata *made, error *er
 
     note_fields(&r, ice_metadata_schema(&b->now), ice_metadata_schema(&b->now)->root);
     next.root = renumber(&r, schema->root);
+    int32_t *identifiers = ARENA_ARRAY(b->memory, int32_t, schema->identifier_count + 1);
+    for (size_t i = 0; i < schema->identifier_count; i++) {
+        identifiers[i] = renumbered(schema, &next, schema->identifier_ids[i], b->memory);
+    }
+    next.identifier_ids = identifiers;
+    next.identifier_count = schema->identifier_count;
     TRY(ice_builder_set_spec(b, &none, err)); /* names of its fields may be those of new columns */
     TRY(ice_builder_set_order(b, &unsorted, err));
     TRY(ice_builder_set_schema(b, &next, err));
@@ -91,7 +118,8 @@ static status put_definition(ice_builder *b, const ice_metadata *made, error *er
         fields[i].source_id = renumbered(schema, &next, spec->fields[i].source_id, b->memory);
     }
     const ice_spec wanted = {.fields = fields, .field_count = spec->field_count};
-    return ice_builder_set_spec(b, &wanted, err);
+    TRY(ice_builder_set_spec(b, &wanted, err));
+    return put_order(b, made, &next, err);
 }
 
 /* No rows: nothing is current. What there was stays, and may be gone back to. */

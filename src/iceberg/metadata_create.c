@@ -43,6 +43,56 @@ static int choose_version(const ice_create *options)
     return version == 0 ? DEFAULT_FORMAT_VERSION : version;
 }
 
+/* The id of the field in `to` that stands where `id` stands in `from`, a type of the same fields; 0: none. */
+static int32_t same_place(const ice_type *from, const ice_type *to, int32_t id)
+{
+    for (size_t i = 0; i < from->field_count && i < to->field_count; i++) {
+        if (from->fields[i].id == id) {
+            return to->fields[i].id;
+        }
+        int32_t inner = same_place(from->fields[i].type, to->fields[i].type, id);
+        if (inner != 0) {
+            return inner;
+        }
+    }
+    return 0;
+}
+
+static void take_like(const ice_metadata *like, arena *a, ice_metadata *m, ice_schema *schema)
+{
+    const ice_schema *from = ice_metadata_schema(like);
+    const ice_sort_order *order = NULL;
+    int32_t *ids = ARENA_ARRAY(a, int32_t, from->identifier_count + 1);
+    size_t count = 0;
+
+    for (size_t i = 0; i < from->identifier_count; i++) {
+        int32_t id = same_place(from->root, schema->root, from->identifier_ids[i]);
+        ids[count] = id;
+        count += id != 0 ? 1 : 0;
+    }
+    schema->identifier_ids = ids;
+    schema->identifier_count = count;
+    for (size_t i = 0; i < like->order_count; i++) {
+        order = like->orders[i].id == like->default_order_id ? &like->orders[i] : order;
+    }
+    if (order == NULL || order->field_count == 0) {
+        return;
+    }
+    ice_sort_order *orders = ARENA_ARRAY(a, ice_sort_order, 2); /* 0: unsorted */
+    ice_sort_field *fields = ARENA_ARRAY(a, ice_sort_field, order->field_count);
+    for (size_t i = 0; i < order->field_count; i++) {
+        fields[i] = order->fields[i];
+        fields[i].source_id = same_place(from->root, schema->root, order->fields[i].source_id);
+        if (fields[i].source_id == 0) {
+            return; /* a column that is no more */
+        }
+    }
+    orders[1] = (ice_sort_order){.id = 1, .fields = fields, .field_count = order->field_count};
+    m->orders = orders;
+    m->order_count = 2;
+    m->default_order_id = 1;
+}
+
 static status fill(const ice_create *options, arena *a, ice_metadata *m, error *err)
 {
     ice_schema *schema = ARENA_NEW(a, ice_schema);
@@ -74,6 +124,9 @@ static status fill(const ice_create *options, arena *a, ice_metadata *m, error *
     m->last_partition_id = next_field_id - 1;
     m->orders = ARENA_NEW(a, ice_sort_order); /* 0: unsorted */
     m->order_count = 1;
+    if (options->like != NULL) {
+        take_like(options->like, a, m, schema);
+    }
     m->current_snapshot_id = ICE_NO_SNAPSHOT;
     return STATUS_OK;
 }

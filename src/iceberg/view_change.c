@@ -59,12 +59,36 @@ static int32_t add_schema(ice_view *v, const ice_schema *wanted, arena *a)
     return next;
 }
 
+static str summary_of(const ice_view_version *version, str key)
+{
+    for (size_t i = 0; i < version->summary_count; i++) {
+        if (str_equal(version->summary[i].key, key)) {
+            return version->summary[i].value;
+        }
+    }
+    return STR_NULL;
+}
+
+/* But for the engine's version. */
+static bool same_summary(const ice_view_version *x, const ice_view_version *y)
+{
+    for (size_t i = 0; i < x->summary_count; i++) {
+        str key = x->summary[i].key;
+
+        if (!str_starts_with(key, STR("engine-")) &&
+            !str_equal(summary_of(y, key), x->summary[i].value)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static bool same_version(const ice_view_version *x, const ice_view_version *y)
 {
-    bool same = x->schema_id == y->schema_id &&
-                x->default_namespace_count == y->default_namespace_count &&
-                x->representation_count == y->representation_count &&
-                str_is_null(x->default_catalog) && str_is_null(y->default_catalog);
+    bool same =
+        x->schema_id == y->schema_id && x->default_namespace_count == y->default_namespace_count &&
+        x->representation_count == y->representation_count && str_is_null(x->default_catalog) &&
+        str_is_null(y->default_catalog) && same_summary(x, y) && same_summary(y, x);
 
     for (size_t i = 0; same && i < x->default_namespace_count; i++) {
         same = str_equal(x->default_namespace[i], y->default_namespace[i]);
@@ -164,13 +188,20 @@ static status define(ice_view *v, const ice_view_definition *d, arena *a, error 
     ice_schema schema = {.id = 0};
     int32_t next_id = 1;
     ice_representation *sql = ARENA_NEW(a, ice_representation);
-    ice_property *summary = ARENA_ARRAY(a, ice_property, 2);
+    ice_property *summary = ARENA_ARRAY(a, ice_property, 2 + d->summary_count);
+    size_t summary_count = 0;
 
     schema.root = ice_type_assign_ids(d->root, &next_id, a);
     TRY(ice_schema_check(&schema, NEWEST_TYPES, err));
     *sql = (ice_representation){.type = STR("sql"), .sql = d->sql, .dialect = d->dialect};
-    summary[0] = (ice_property){.key = STR("engine-name"), .value = STR("tarn")};
-    summary[1] = (ice_property){.key = STR("engine-version"), .value = d->engine_version};
+    summary[summary_count++] = (ice_property){.key = STR("engine-name"), .value = STR("tarn")};
+    if (d->engine_version.size > 0) {
+        summary[summary_count++] =
+            (ice_property){.key = STR("engine-version"), .value = d->engine_version};
+    }
+    for (size_t i = 0; i < d->summary_count; i++) {
+        summary[summary_count++] = d->summary[i];
+    }
     v->properties = d->properties;
     v->property_count = d->property_count;
     ice_view_version version = {.schema_id = add_schema(v, &schema, a),
@@ -178,7 +209,7 @@ static status define(ice_view *v, const ice_view_definition *d, arena *a, error 
                                 .default_namespace = d->default_namespace,
                                 .default_namespace_count = d->default_namespace_count,
                                 .summary = summary,
-                                .summary_count = d->engine_version.size > 0 ? 2 : 1,
+                                .summary_count = summary_count,
                                 .representations = sql,
                                 .representation_count = 1};
     add_version(v, &version, a);

@@ -5,7 +5,7 @@ import os
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
-from tarn import Server, TarnError, contains, equal, main, test  # noqa: E402
+from tarn import Server, TarnError, check, contains, equal, main, test  # noqa: E402
 
 
 def refused(server, sql, *words):
@@ -79,18 +79,72 @@ def a_changed_table_is_told_by_column():
         lake(server)
         server.rows("CREATE VIEW v (key, part) AS SELECT id, n FROM t")
         server.rows("CREATE VIEW everything AS SELECT * FROM t")
+        server.rows("CREATE VIEW at_main AS SELECT * FROM t AT (VERSION => 'main')")
         server.rows("ALTER TABLE t ADD COLUMN more INTEGER")
         equal(server.rows("SELECT count(*) FROM v"), [[100]])
-        refused(server, "SELECT 1 FROM everything", "made with 3 columns", "yields 4 now", "CREATE OR REPLACE VIEW")
+        # a version is named: what it has is what is seen
+        refused(server, "SELECT 1 FROM at_main", "made with 3 columns", "yields 4 now", "CREATE OR REPLACE VIEW")
+        server.rows("ALTER TABLE t DROP COLUMN name")
+        refused(server, "SELECT 1 FROM everything", "made with 3 columns", "yields 2 now", "CREATE OR REPLACE VIEW")
         server.rows("ALTER TABLE t ALTER COLUMN n TYPE BIGINT")
         error = refused(server, "SELECT key FROM v", 'view "main.v": column "part" was INTEGER', "is BIGINT now")
         equal(error.position, 16)
         server.rows("ALTER TABLE t RENAME COLUMN n TO m")
-        refused(server, "SELECT key FROM v", 'view "main.v"', '"n"')
+        refused(server, "SELECT key FROM v", "is BIGINT now")
         server.rows("CREATE OR REPLACE VIEW v AS SELECT id AS key, m AS part FROM t")
         equal(server.rows("SELECT sum(part)::INTEGER FROM v"), [[200]])
         server.rows("DROP TABLE t")
         refused(server, "SELECT key FROM v", 'view "main.v": table "main.t" does not exist')
+
+
+@test
+def a_view_keeps_the_columns_it_was_made_with():
+    with Server() as server:
+        server.rows("CREATE TABLE t (id BIGINT, name VARCHAR, n INTEGER) PARTITIONED BY (n)")
+        server.rows("INSERT INTO t VALUES (1, 'a', 1), (2, 'b', 2), (2, 'b', 2)")
+        server.rows("CREATE VIEW everything AS SELECT * FROM t")
+        server.rows("CREATE VIEW apart AS SELECT DISTINCT * FROM t")
+        server.rows("CREATE VIEW joint AS SELECT * FROM t UNION SELECT 1, 'a', 1")
+        server.rows("CREATE VIEW shared AS SELECT * FROM t NATURAL JOIN (SELECT 7 AS more, 1 AS n)")
+        server.rows("CREATE VIEW above (a, b, c) AS SELECT * FROM everything")
+        server.rows("CREATE VIEW twice AS SELECT x.*, y.id AS other FROM t x JOIN t y USING (id)")
+        server.rows("ALTER TABLE t ADD COLUMN more INTEGER FIRST")
+        server.rows("INSERT INTO t VALUES (5, 3, 'c', 3)")
+        for _ in range(2):
+            equal(server.rows("SELECT * FROM everything ORDER BY ALL"), [[1, "a", 1], [2, "b", 2], [2, "b", 2], [3, "c", 3]])
+            equal(server.rows("SELECT * FROM apart ORDER BY ALL"), [[1, "a", 1], [2, "b", 2], [3, "c", 3]])
+            equal(server.rows("SELECT * FROM joint ORDER BY ALL"), [[1, "a", 1], [2, "b", 2], [3, "c", 3]])
+            equal(server.rows("SELECT id, more FROM shared"), [[1, 7]])
+            equal(server.rows("SELECT a, b FROM above WHERE c = 3"), [[3, "c"]])
+            equal(server.value("SELECT count(*) FROM twice"), 6)
+            # filters still reach files, by names that the table does not have any more
+            equal(server.query("SELECT name FROM everything WHERE n = 3")["stats"]["files_read"], 1)
+            server.rows("ALTER TABLE t RENAME COLUMN name TO title")
+            server.rows("ALTER TABLE t RENAME COLUMN n TO part")
+            equal(server.rows("SELECT title FROM t WHERE part = 3"), [["c"]])
+            server.rows("ALTER TABLE t RENAME COLUMN title TO name")
+            server.rows("ALTER TABLE t RENAME COLUMN part TO n")
+            server.restart()
+        server.rows("ALTER TABLE t RENAME COLUMN name TO title")
+        equal(server.rows("SELECT name FROM above JOIN everything ON a = id WHERE a = 3"), [["c"]])
+        # made anew, it sees what is there
+        server.rows("CREATE OR REPLACE VIEW everything AS SELECT * FROM t")
+        equal(server.rows("SELECT * FROM everything WHERE id = 3"), [[5, 3, "c", 3]])
+        refused(server, "SELECT * FROM above", "made with 3 columns", "yields 2 now")
+        # another table of the name is another table
+        server.rows("DROP TABLE t")
+        server.rows("CREATE TABLE t AS SELECT 1 AS only")
+        refused(server, "SELECT * FROM apart", "made with 3 columns", "yields 1 now")
+
+
+@test
+def the_whole_of_what_views_read_is_limited():
+    with Server() as server:
+        server.rows("CREATE VIEW v0 AS SELECT 1 AS x")
+        for i in range(1, 14):
+            server.rows(f"CREATE VIEW v{i} AS SELECT a.x FROM v{i - 1} a, v{i - 1} b")
+        refused(server, "SELECT x FROM v13", "read other views more than 10000 times in all")
+        equal(server.rows("SELECT x FROM v7"), [[1]])
 
 
 @test
@@ -149,6 +203,16 @@ def a_replaced_table_keeps_its_identity_and_history():
         equal(server.rows("SELECT count(*) FROM t.snapshots"), [[2]])
         server.rows("CREATE TABLE l LIKE t")
         equal(server.rows("DESCRIBE l"), server.rows("DESCRIBE t"))
+        server.rows("CREATE TABLE o (g BIGINT, id BIGINT NOT NULL, s STRUCT(a INTEGER, b INTEGER)) PARTITIONED BY (g)")
+        server.query("ALTER TABLE o WRITE ORDERED BY s.b DESC, id; ALTER TABLE o SET IDENTIFIER FIELDS id")
+        made = server.value("SHOW CREATE TABLE o")
+        contains(made, 'WRITE ORDERED BY "s"."b" DESC, "id"', 'SET IDENTIFIER FIELDS "id"')
+        server.query("CREATE TABLE p LIKE o; CREATE OR REPLACE TABLE l LIKE o")
+        equal(server.value("SHOW CREATE TABLE p"), made.replace('"o"', '"p"'))
+        equal(server.value("SHOW CREATE TABLE l"), made.replace('"o"', '"l"'))
+        server.query("INSERT OR REPLACE INTO l VALUES (1, 1, NULL); INSERT OR REPLACE INTO l VALUES (2, 1, NULL)")
+        equal(server.rows("SELECT g FROM l"), [[2]])
+        server.rows("DROP TABLE o, p")
         server.rows("CREATE VIEW v AS SELECT 1 AS x")
         refused(server, "CREATE OR REPLACE TABLE v AS SELECT 1 AS x", 'view "main.v" exists already')
         refused(server, "DROP TABLE t, nothing", "nothing")
@@ -176,6 +240,21 @@ def the_catalog_is_tables():
         equal(server.rows("SELECT count(*) FROM pg_index"), [[0]])
         equal(server.rows("SELECT current_schemas(true), current_schema(), current_database()"),
               [[["main", "pg_catalog"], "main", "tarn"]])
+        equal(server.rows("SELECT c.relname, pg_catalog.pg_get_viewdef(c.oid, true), obj_description(c.oid, 'pg_class'), "
+                          "pg_table_is_visible(c.oid) FROM pg_class c ORDER BY 1"),
+              [["t", None, "the table", True], ["v", "SELECT id FROM t", None, True]])
+        equal(server.rows("SELECT a.attname, col_description(a.attrelid, a.attnum), "
+                          "pg_catalog.format_type(a.atttypid, a.atttypmod) FROM pg_attribute a "
+                          "WHERE a.attrelid = (SELECT oid FROM pg_class WHERE relname = 't') ORDER BY a.attnum"),
+              [["id", "key", "bigint"], ["d", None, "numeric(10,2)"]])
+        equal(server.rows("SELECT has_table_privilege('t', 'INSERT'), has_table_privilege('root', 'main.v', 'SELECT'), "
+                          "has_table_privilege('nothing', 'SELECT'), has_schema_privilege('main', 'CREATE')"),
+              [[True, True, False, True]])
+        equal(server.query("CREATE SCHEMA e; USE e; SELECT pg_table_is_visible(oid) FROM pg_class ORDER BY 1")["rows"], [[False]] * 2)
+        refused(server, "SELECT system.main.pg_get_viewdef(1)", "")
+        refused(server, "SELECT pg_get_viewdef_(1)", "does not exist")
+        equal([row[0] for row in server.rows("SHOW FUNCTIONS LIKE 'date_tr%'")], ["date_trunc"])
+        check(len(server.rows("SHOW FUNCTIONS")) > 500, "all of them")
         listed = server.request("GET", "/api/v1/namespaces/main/tables").ok().json["tables"]
         equal([(one["name"], one["kind"]) for one in listed], [("t", "table"), ("v", "view")])
         refused(server, "SELECT * FROM duckdb_tables()", "not allowed")

@@ -214,6 +214,7 @@ static status (*const runners[])(run *r, const statement *st, bool last, arena *
     [STATEMENT_SHOW_CREATE_TABLE] = run_show,
     [STATEMENT_SHOW_VIEWS] = run_show,
     [STATEMENT_SHOW_CREATE_VIEW] = run_show,
+    [STATEMENT_SHOW_FUNCTIONS] = run_show,
     [STATEMENT_SHOW_PROPERTIES] = run_show,
     [STATEMENT_DESCRIBE_TABLE] = run_show,
     [STATEMENT_BEGIN] = run_transaction,

@@ -14,6 +14,7 @@
  * told by name. */
 #include "run/expand.h"
 
+#include "run/bound.h"
 #include "run/travel.h"
 #include "tarn/base/limits.h"
 #include "tarn/base/map.h"
@@ -175,6 +176,7 @@ static status analyse_stored(query *q, const ice_view *view, table_name name, qu
     TRY(run_worker(q->r, &w, err)); /* before the run is copied */
     inner.r = inner_run(q->r, sql, ice_view_current(view), q->a);
     TRY(scan_stored(inner.r, q->a, &inner.range, err));
+    inner.bound = bound_read(ice_view_current(view), q->a);
     inner.form = (query_form){.range = inner.range,
                               .changed_token = SIZE_MAX,
                               .changed = q->form.changed,
@@ -262,8 +264,9 @@ static void put_columns(buf *out, const query_view *view, const query_stored *st
     buf_add_char(out, '.');
     sql_quote_name(out, view->name);
     buf_add_c(out, " AS SELECT ");
-    for (size_t i = 0; i < root->field_count; i++) {
-        buf_add_c(out, i > 0 ? ", " : "");
+    for (size_t n = 0; bound_field(view->bound, root, n) != SIZE_MAX; n++) {
+        size_t i = bound_field(view->bound, root, n);
+        buf_add_c(out, n > 0 ? ", " : "");
         buf_printf(out, stored->casts[i] ? "CAST(c%zu AS " : "c%zu", i);
         if (stored->casts[i]) {
             engine_duckdb_type(root->fields[i].type, out);

@@ -277,7 +277,12 @@ static const char *const column_columns[] = {HEAD,
                                              "number_precision INTEGER",
                                              "number_scale INTEGER"};
 
-enum { NEEDS_SCHEMATA = 1, NEEDS_RELATIONS = 2, NEEDS_DETAILS = 4, NEEDS_COLUMNS = 8 };
+enum {
+    NEEDS_SCHEMATA = INFORMATION_SCHEMATA,
+    NEEDS_RELATIONS = INFORMATION_RELATIONS,
+    NEEDS_DETAILS = INFORMATION_DETAILS,
+    NEEDS_COLUMNS = INFORMATION_COLUMNS
+};
 
 static const struct {
     unsigned bit;
@@ -441,6 +446,22 @@ static status put_base(query *q, size_t base, error *err)
     return STATUS_OK;
 }
 
+status information_rows(query *q, unsigned needs, error *err)
+{
+    if (q->extra_sql == NULL) {
+        q->extra_sql = buf_in(q->a, LIMIT_RESULT_IN_MEMORY);
+    }
+    buf_add_c(q->extra_sql, "CREATE SCHEMA IF NOT EXISTS \"#catalog\";"
+                            "CREATE SCHEMA IF NOT EXISTS \"#information_schema\";"
+                            "CREATE SCHEMA IF NOT EXISTS \"#pg_catalog\";");
+    for (size_t base = 0; base < COUNT_OF(bases); base++) {
+        if ((needs & bases[base].bit) != 0) {
+            TRY(put_base(q, base, err));
+        }
+    }
+    return STATUS_OK;
+}
+
 static status refuse_unknown(str schema, str name, arena *a, error *err)
 {
     buf *all = buf_in(a, LIMIT_MIB);
@@ -467,17 +488,7 @@ status information_view(query *q, str schema, str name, str view, error *err)
     if (i == COUNT_OF(views)) {
         return refuse_unknown(schema, name, q->a, err);
     }
-    if (q->extra_sql == NULL) {
-        q->extra_sql = buf_in(q->a, LIMIT_RESULT_IN_MEMORY);
-    }
-    buf_add_c(q->extra_sql, "CREATE SCHEMA IF NOT EXISTS \"#catalog\";"
-                            "CREATE SCHEMA IF NOT EXISTS \"#information_schema\";"
-                            "CREATE SCHEMA IF NOT EXISTS \"#pg_catalog\";");
-    for (size_t base = 0; base < COUNT_OF(bases); base++) {
-        if ((views[i].needs & bases[base].bit) != 0) {
-            TRY(put_base(q, base, err));
-        }
-    }
+    TRY(information_rows(q, views[i].needs, err));
     buf_printf(q->extra_sql, "CREATE OR REPLACE VIEW %.*s AS %s;", STR_ARG(view), views[i].sql);
     return buf_check(q->extra_sql, "information_schema", err);
 }

@@ -2,6 +2,7 @@
 #include "run/query.h"
 
 #include "run/blame.h"
+#include "run/bound.h"
 #include "run/expand.h"
 #include "run/information.h"
 #include "run/metadata_tables.h"
@@ -128,6 +129,8 @@ static bool is_taken(str schema)
 typedef struct meaning {
     const table_name *name;
     size_t table, stored; /* as in query_view */
+    bool is_plain;
+    const bound_columns *bound;
 } meaning;
 
 /* True where the name is free, or stands for this already. */
@@ -138,7 +141,8 @@ static bool view_fits(const query *q, str schema, str name, const meaning *what,
         const query_view *view = &q->views.items[i];
         if (str_equal_nocase(view->schema, schema) && str_equal_nocase(view->name, name)) {
             *ret_exists = true;
-            return view->table == what->table && view->stored == what->stored;
+            return view->table == what->table && view->stored == what->stored &&
+                   view->is_plain == what->is_plain && view->bound == what->bound;
         }
     }
     return true;
@@ -151,7 +155,9 @@ static query_view choose_view(query *q, const str *parts, size_t count, const me
     query_view view = {.schema = STR("main"),
                        .name = parts[count - 1],
                        .table = what->table,
-                       .stored = what->stored};
+                       .stored = what->stored,
+                       .is_plain = what->is_plain,
+                       .bound = what->bound};
     bool exists;
     bool native = count == 1 || (count == 2 && !is_taken(parts[0])) ||
                   (count == 3 && str_equal_nocase(parts[0], STR("tarn")) && !is_taken(parts[1]));
@@ -247,10 +253,17 @@ static status name_view(query *q, const str *parts, size_t chain, size_t place, 
     return STATUS_OK;
 }
 
-static status add_view(query *q, const str *parts, size_t chain, size_t place, size_t table)
+/* `is_plain`: by its name alone. */
+static status add_view(query *q, const str *parts, size_t chain, size_t place, size_t table,
+                       bool is_plain)
 {
-    const table_name name = q->tables.items[table].name;
-    const meaning what = {.name = &name, .table = table};
+    const query_table *read = &q->tables.items[table];
+    const table_name name = read->name;
+    const meaning what = {.name = &name,
+                          .table = table,
+                          .is_plain = is_plain,
+                          .bound =
+                              is_plain ? bound_of_table(q->bound, name, read->metadata) : NULL};
 
     return name_view(q, parts, chain, place, &what);
 }
@@ -259,7 +272,7 @@ static status add_stored(query *q, const str *parts, size_t chain, size_t place,
                          error *err)
 {
     size_t position = q->r->tokens.items[place].from;
-    meaning what = {.name = &name};
+    meaning what = {.name = &name, .is_plain = true, .bound = bound_of_view(q->bound, name)};
 
     if (travel_clause_of(q, place + 2 * chain - 1) != NULL) {
         error_set(err, STATUS_UNSUPPORTED, "view \"%.*s.%.*s\" has no versions to go back to",
@@ -355,7 +368,7 @@ static status add_part_of_table(query *q, const str *parts, size_t chain, size_t
                          "\"%.*s\" and a version of the table exclude each other", STR_ARG(last));
     }
     TRY(travel_resolve_ref(q, name, metadata, last, &target, err));
-    return add_view(q, parts, chain, place, add_table(q, name, metadata, &target));
+    return add_view(q, parts, chain, place, add_table(q, name, metadata, &target), false);
 }
 
 /* One reference of the tree. `position` is its place in the script. */
@@ -413,7 +426,7 @@ static status add_reference(query *q, const tree_table *ref, size_t position, er
     TRY(result);
     TRY(query_load(q, name, &metadata, err));
     TRY(travel_resolve(q, clause, name, metadata, &target, err));
-    return add_view(q, parts, chain, place, add_table(q, name, metadata, &target));
+    return add_view(q, parts, chain, place, add_table(q, name, metadata, &target), clause == NULL);
 }
 
 /* FROM a.b.c.t: DuckDB's grammar takes three parts, so longer names become "a.b.c"."t" before it
@@ -527,6 +540,7 @@ status query_analyse_text(query *q, error *err)
             ? params_edit_values(&r->tokens, q->range, r->values, r->value_count, q->a, &q->edits,
                                  err)
             : params_edit(&r->tokens, q->range, r->request->params, q->a, &q->edits, err));
+    TRY(catalog_functions(q, err));
     TRY(travel_begin(q, err));
     TRY(shorten_long_names(q, err));
     TRY(serialize(q, &first, &found, err));

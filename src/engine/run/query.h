@@ -56,10 +56,16 @@ typedef struct query_form {
 #define QUERY_ROW_ID "\"#id\""
 #define QUERY_SEQUENCE "\"#sequence\""
 
+/* What a stored view sees of a table (bound.h). */
+typedef struct bound_columns bound_columns;
+typedef struct bound_list bound_list;
+
 typedef struct query_view {
     str schema, name;
-    size_t table;  /* index */
-    size_t stored; /* it is a stored view's, counted from 1; 0: a table's */
+    size_t table;               /* index */
+    size_t stored;              /* it is a stored view's, counted from 1; 0: a table's */
+    bool is_plain;              /* named without a version, branch or the like */
+    const bound_columns *bound; /* NULL: all columns */
 } query_view;
 
 /* A stored view (expand.h). */
@@ -104,6 +110,7 @@ typedef struct query {
     size_t stored_names;
     const query_frame *frame; /* whose SQL this is; NULL: the statement itself */
     str own_schema;           /* of all names in it; STR_NULL: names stay what they are */
+    const bound_list *bound;  /* the columns that this SQL was made with; NULL: those of now */
     buf *stored_sql;          /* all of it again, for another transaction */
     int blamed;               /* where in the script the view stands that failed */
     VEC(query_renamed) renamed;

@@ -156,6 +156,7 @@ static status define_like(run *r, const statement *st, arena *a, ice_create *ret
     }
     ret_create->properties = properties;
     ret_create->property_count = count;
+    ret_create->like = m;
     if (ret_create->format_version == 0) {
         ret_create->format_version = m->format_version;
     }

@@ -399,6 +399,9 @@ status run_show(run *r, const statement *st, bool last, arena *a, error *err)
     case STATEMENT_SHOW_CREATE_VIEW:
         TRY(show_create_view(r, st, a, sql, err));
         break;
+    case STATEMENT_SHOW_FUNCTIONS:
+        TRY(show_functions(r, st, a, sql, err));
+        break;
     case STATEMENT_SHOW_PROPERTIES:
         TRY(show_properties(r, st, a, sql, err));
         break;

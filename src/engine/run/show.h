@@ -10,6 +10,8 @@ status show_relation(const run *r, const statement *st, arena *a, table_name *re
                      bool *ret_is_view, error *err);
 status show_create_view(run *r, const statement *st, arena *a, buf *sql, error *err);
 status show_views(run *r, str space, arena *a, buf *sql, error *err);
+/* function_list.c: SHOW FUNCTIONS [LIKE 'pattern'] */
+status show_functions(run *r, const statement *st, arena *a, buf *sql, error *err);
 status show_properties(run *r, const statement *st, arena *a, buf *sql, error *err);
 
 #endif

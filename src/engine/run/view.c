@@ -1,6 +1,7 @@
 /* CREATE VIEW, ALTER VIEW, DROP VIEW, COMMENT ON of a view: the statements about views themselves. What a view is in a
  * query is in expand.c. */
 #include "run/view.h"
+#include "run/bound.h"
 #include "run/expand.h"
 #include "run/insert.h"
 #include "run/table.h"
@@ -90,9 +91,11 @@ static status analyse(run *r, const statement *st, table_name name, arena *a, ru
                : error_set(err, STATUS_UNSUPPORTED, "a view cannot read a table by its location");
 }
 
-static status make_view(run *r, const statement *st, table_name name, const ice_type *root,
+static status make_view(const query *q, const statement *st, table_name name, const ice_type *root,
                         arena *a, error *err)
 {
+    run *r = q->r;
+    const ice_property note = {.key = STR(BOUND_KEY), .value = bound_note(q)};
     ice_property *properties = ARENA_ARRAY(a, ice_property, st->property_count + 1);
     size_t count = 0, level_count;
     const str *levels = levels_of(r->space, a, &level_count);
@@ -107,18 +110,21 @@ static status make_view(run *r, const statement *st, table_name name, const ice_
     if (!str_is_null(st->comment)) {
         properties[count++] = (ice_property){.key = STR("comment"), .value = st->comment};
     }
-    const catalog_view_create options = {.name = name,
-                                         .location = STR_NULL,
-                                         .definition = {.root = root,
-                                                        .sql = str_slice(r->tokens.sql, from, to),
-                                                        .dialect = STR(ICE_VIEW_DIALECT),
-                                                        .default_namespace = levels,
-                                                        .default_namespace_count = level_count,
-                                                        .engine_version = STR(""),
-                                                        .properties = properties,
-                                                        .property_count = count},
-                                         .if_not_exists = st->if_exists,
-                                         .replace = st->replace};
+    const catalog_view_create options = {
+        .name = name,
+        .location = STR_NULL,
+        .definition = {.root = root,
+                       .sql = str_slice(r->tokens.sql, from, to),
+                       .dialect = STR(ICE_VIEW_DIALECT),
+                       .default_namespace = levels,
+                       .default_namespace_count = level_count,
+                       .engine_version = STR(""),
+                       .summary = &note,
+                       .summary_count = str_is_null(note.value) ? 0 : 1,
+                       .properties = properties,
+                       .property_count = count},
+        .if_not_exists = st->if_exists,
+        .replace = st->replace};
     return catalog_create_view(r->catalog, &options, &changed, err);
 }
 
@@ -177,7 +183,7 @@ status run_create_view(run *r, const statement *st, bool last, arena *a, error *
     }
     query_close(&q);
     TRY(run_at(result, r->tokens.items[st->body.from].from, err));
-    TRY(run_at(make_view(r, st, name, root, a, err), st->name.position, err));
+    TRY(run_at(make_view(&q, st, name, root, a, err), st->name.position, err));
     return run_changed(r, last, 0, ICE_NO_SNAPSHOT, err);
 }
 

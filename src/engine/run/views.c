@@ -2,6 +2,7 @@
  * tells the filters; then over the files that survive them. */
 #include <fcntl.h>
 
+#include "run/bound.h"
 #include "run/expand.h"
 #include "run/footers.h"
 #include "run/groups.h"
@@ -187,8 +188,11 @@ static status open_stubs(query *q, buf *sql, error *err)
     }
     for (size_t i = 0; i < q->views.count; i++) {
         if (q->views.items[i].stored == 0) {
+            const query_table *table = &q->tables.items[q->views.items[i].table];
             put_view(sql, &q->views.items[i]);
-            put_stub_scan(sql, &q->tables.items[q->views.items[i].table], q->a);
+            bound_put_before(q->views.items[i].bound, table->schema, sql);
+            put_stub_scan(sql, table, q->a);
+            bound_put_behind(q->views.items[i].bound, table->schema, sql);
             buf_add_char(sql, ';');
         }
     }
@@ -304,7 +308,9 @@ static status open_real(query *q, buf *sql, error *err)
         for (size_t view = 0; view < q->views.count; view++) {
             if (q->views.items[view].table == i && q->views.items[view].stored == 0) {
                 put_view(views, &q->views.items[view]);
+                bound_put_before(q->views.items[view].bound, table->schema, views);
                 buf_add_str(views, buf_str(scan));
+                bound_put_behind(q->views.items[view].bound, table->schema, views);
                 buf_add_char(views, ';');
             }
         }

@@ -67,7 +67,8 @@ status allow_function(str name, allow_use use, error *err)
     str lower = str_lower(a, name);
     status result = STATUS_OK;
 
-    if (!is_listed(lower, list, count)) {
+    if (!is_listed(lower, list, count) &&
+        (as_table || !is_listed(lower, allow_own, allow_own_count))) {
         const allow_refusal *refusal = find_refusal(lower);
         if (refusal != NULL) {
             result = error_set(err, STATUS_DENIED, "function \"%.*s\" is not allowed: it %s",

@@ -33,6 +33,10 @@ extern const size_t allow_refusal_count;
 
 typedef enum allow_use { ALLOW_IN_EXPRESSION, ALLOW_AS_TABLE } allow_use;
 
+/* Macros of tarn's own (run/catalog_functions.c): they end with "_", as no function of DuckDB's does. */
+extern const char *const allow_own[];
+extern const size_t allow_own_count;
+
 /* Names are case-insensitive. DENIED where the function exists and may not be called;
  * NO_FUNCTION, with the nearest name as hint, where there is none. */
 status allow_function(str name, allow_use use, error *err);

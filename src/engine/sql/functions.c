@@ -142,6 +142,11 @@ const char *const allow_expressions[] = {
 };
 const size_t allow_expression_count = COUNT_OF(allow_expressions);
 
+const char *const allow_own[] = {
+    "col_description_", "has_any_column_privilege_", "has_column_privilege_", "has_schema_privilege_", "has_table_privilege_", "obj_description_", "pg_encoding_to_char_", "pg_get_constraintdef_", "pg_get_expr_", "pg_get_indexdef_", "pg_get_userbyid_", "pg_get_viewdef_", "pg_table_is_visible_", "shobj_description_",
+};
+const size_t allow_own_count = COUNT_OF(allow_own);
+
 const char *const allow_tables[] = {
     "generate_series", "icu_calendar_names", "json_each", "json_tree", "pg_timezone_names", "range",
     "repeat", "repeat_row", "unnest",

@@ -449,6 +449,15 @@ static status parse_show(parser *p, statement *st)
         p->at++;
         return parse_show_list(p, STATEMENT_SHOW_VIEWS, st);
     }
+    if (parser_is(p, "functions") &&
+        (p->at + 1 == p->end || token_is(p->list, p->at + 1, "like"))) {
+        p->at++;
+        st->kind = STATEMENT_SHOW_FUNCTIONS;
+        if (parser_skip(p, "like")) {
+            TRY(parser_text_value(p, &st->property));
+        }
+        return expect_end(p);
+    }
     if (parser_is(p, "tblproperties") && p->at + 1 < p->end) {
         p->at++;
         return parse_show_properties(p, st);

@@ -22,6 +22,7 @@
     X(SHOW_CREATE_TABLE, "SHOW CREATE TABLE", false) \
     X(SHOW_VIEWS, "SHOW VIEWS", false)               \
     X(SHOW_CREATE_VIEW, "SHOW CREATE VIEW", false)   \
+    X(SHOW_FUNCTIONS, "SHOW FUNCTIONS", false)       \
     X(SHOW_PROPERTIES, "SHOW TBLPROPERTIES", false)  \
     X(DESCRIBE_TABLE, "DESCRIBE", false)             \
     X(BEGIN, "BEGIN", false)                         \

@@ -145,6 +145,8 @@ typedef struct ice_create {
     const ice_property *properties;
     size_t property_count;
     int format_version; /* 2; 0 means the default */
+    /* A table of the same columns, whose order and identifier fields the new one gets; NULL: none. */
+    const ice_metadata *like;
 } ice_create;
 status ice_metadata_create(const ice_create *options, ice_metadata **ret_metadata, error *err);
 

@@ -81,7 +81,9 @@ typedef struct ice_view_definition {
     str sql, dialect;
     const str *default_namespace; /* its levels */
     size_t default_namespace_count;
-    str engine_version; /* in the summary */
+    str engine_version;          /* in the summary */
+    const ice_property *summary; /* more of it, by which versions are told apart too */
+    size_t summary_count;
     const ice_property *properties;
     size_t property_count;
 } ice_view_definition;
