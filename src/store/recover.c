@@ -1,9 +1,9 @@
-/* Rebuilding the rows from the blobs alone: every blob says its names (names.c) and the checksum
- * of its checksums, and these are computed again, so that corrupt bytes do not become good ones.
- * Of several blobs with one name and one version the newest counts; of several versions the newest is current. Buckets
- * come from their settings files (bucket_files.c). What no file says is lost: delete markers (what they hid is there
- * again), and tags, ACLs and locks that were changed after the object was written. Of a pack each part counts by itself; the file
- * says nothing of parts that were deleted while others stayed, so these are there again. */
+/* Rebuilding the rows from the blobs alone: every blob says its names (names.c) and the checksum of its checksums, and
+ * these are computed again, so that corrupt bytes do not become good ones. Of several blobs with one name and one
+ * version the newest counts; of several versions the newest is current. Buckets come from their settings files
+ * (bucket_files.c). Of a pack each part counts by itself; the file says nothing of parts that were deleted while others
+ * stayed, so these are there again. What no file says is lost: delete markers (what they hid is there again), and tags,
+ * ACLs and locks that were changed after the object was written. */
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>

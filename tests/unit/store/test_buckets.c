@@ -1,6 +1,6 @@
 /* Claims about buckets: names, owners, documents, versioning, what is kept in memory, usage, and what a start and a
  * recovery find. */
-#include "object_world.h"
+#include "bucket_world.h"
 
 #include "tarn/base/thread.h"
 
