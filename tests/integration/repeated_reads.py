@@ -35,6 +35,23 @@ def files_that_come_are_seen_between_repeated_queries():
 
 
 @test
+def a_limit_below_a_join_takes_the_same_rows_every_time():
+    """DuckDB 1.5 pushes what a join learns of one side below a LIMIT of the other, once it has the files' footers."""
+    with Server() as server, server.client() as client:
+        client.query("CREATE TABLE t (id bigint, n integer)")
+        for first, end in ((7, 8), (8, 19), (19, 20), (20, 34), (34, 35), (35, 67), (67, 69)):  # a file each
+            client.query(f"INSERT INTO t SELECT i, CASE WHEN i IN (7, 19, 34, 67) THEN NULL ELSE i % 9 END FROM range({first}, {end}) r(i)")
+        client.query("CREATE VIEW latest AS SELECT id FROM t ORDER BY id DESC LIMIT 25")
+        for few, expected in (("(SELECT * FROM t ORDER BY id DESC LIMIT 25)", 1), ("(SELECT id FROM t ORDER BY id OFFSET 20)", 2),
+                              ("(SELECT DISTINCT ON (id // 100) id FROM t ORDER BY id // 100, id DESC)", 0), ("latest", 1)):
+            for turn in range(4):
+                equal(client.rows(f"SELECT count(*) FROM t a JOIN {few} AS b USING (id) WHERE a.n IS NULL"), [[expected]],
+                      f"{few}, {turn}")
+                equal(client.rows(f"WITH b AS (SELECT * FROM {few}) SELECT count(*) FROM t WHERE n IS NULL AND id IN (SELECT id FROM b)"),
+                      [[expected]], f"WITH {few}, {turn}")
+
+
+@test
 def a_table_made_again_under_the_same_name_is_another_one():
     with Server() as server, server.client() as client:
         for turn in range(4):

@@ -17,6 +17,9 @@
 #define PLANNER_OFF \
     "SET disabled_optimizers = 'common_aggregate,late_materialization,column_lifetime,top_n';"
 #define PLANNER_ON "RESET disabled_optimizers;"
+/* DuckDB 1.5 pushes what a join learns of its other side below a LIMIT, where it changes which rows there are (mended in
+ * its pull request 22963, after 1.5.6). */
+#define NO_JOIN_FILTERS "SET disabled_optimizers = 'join_filter_pushdown';"
 #define SERIALIZE_PLAN                                                                         \
     "SELECT json_serialize_plan(CAST($1 AS VARCHAR), skip_null := true, skip_empty := false, " \
     "skip_default := true, optimize := true)"
@@ -258,6 +261,38 @@ static status choose_files(query *q, query_table *table, error *err)
     return STATUS_OK;
 }
 
+/* Whether rows may be chosen below a join: a LIMIT, or DISTINCT ON, within brackets or in a stored view. */
+static bool chooses_rows_inside(const query *q)
+{
+    static const char *const words[] = {"limit", "fetch", "offset"};
+    const token_list *list = &q->r->tokens;
+    int depth = 0;
+
+    for (size_t i = q->range.from; i < q->range.to; i++) {
+        depth += token_is_symbol(list, i, '(') ? 1 : token_is_symbol(list, i, ')') ? -1 : 0;
+        for (size_t word = 0; word < COUNT_OF(words) && depth > 0; word++) {
+            if (token_is(list, i, words[word])) {
+                return true;
+            }
+        }
+        if (depth > 0 && token_is(list, i, "distinct") && token_is(list, i + 1, "on")) {
+            return true;
+        }
+    }
+    for (size_t i = 0; i < q->stored.count; i++) {
+        for (str rest = q->stored.items[i].text; rest.size > 4;
+             rest = str_slice(rest, 1, rest.size)) {
+            if (str_starts_with_nocase(rest, STR("limit")) ||
+                str_starts_with_nocase(rest, STR("fetch")) ||
+                str_starts_with_nocase(rest, STR("offset")) ||
+                str_starts_with_nocase(rest, STR("distinct"))) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
 /* Names that say where the views lie, and so may not find them elsewhere. */
 static bool names_catalog(const query *q)
 {
@@ -291,7 +326,9 @@ static status open_real(query *q, buf *sql, error *err)
     buf *views = buf_in(q->a, LIMIT_WORKER_MESSAGE);
     bool planning = q->is_open;
 
+    bool no_join_filters = chooses_rows_inside(q);
     buf_add_c(sql, planning ? PLANNER_ON : "BEGIN TRANSACTION;");
+    buf_add_c(sql, no_join_filters ? NO_JOIN_FILTERS : "");
     if (!planning) {
         put_schemas(sql, q);
     }
@@ -325,7 +362,7 @@ static status open_real(query *q, buf *sql, error *err)
     q->is_open = true;
     if (q->joins_text) {
         q->before = buf_str(sql);
-        q->may_keep = keeps_footers && !planning && has_views_alone(q);
+        q->may_keep = keeps_footers && !planning && !no_join_filters && has_views_alone(q);
         return STATUS_OK;
     }
     return worker_exec(q->r->w, buf_str(sql), &q->r->cancel, err);
