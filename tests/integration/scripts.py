@@ -220,7 +220,7 @@ class Script:
             values = ", ".join("(" + ", ".join(row) + ")" for row in rows or [["NULL"] * len(names)])
             sources.append(f"SELECT {items} FROM (VALUES {values}) AS v({', '.join(f'c{n}' for n in range(len(names)))})"
                            f" WHERE {'true' if rows else 'false'}")
-        if len(fixed) == len(table.spec) and fixed:
+        if fixed:  # each has a value: all partitions that have these go
             goes = " AND ".join(f"w.{name} IS NOT DISTINCT FROM CAST({value} AS {types[names.index(name)]})"
                                 for name, value in fixed.items())
         elif not table.spec:
@@ -407,10 +407,10 @@ def run_script(number, server, client, duck, tally):
         script.begin()
         script.run()
         return None
-    except (Failed, TarnError, DuckError) as error:
+    except Exception as error:  # what differs may fail in any way
         where = traceback.extract_tb(error.__traceback__)[-1]
         told = "\n    ".join(script.log)
-        return f"script {number} (line {where.lineno}): {error}\n  after\n    {told[-6000:]}"
+        return f"script {number} ({os.path.basename(where.filename)}:{where.lineno}): {error}\n  after\n    {told[-6000:]}"
     finally:
         script.end()
 
