@@ -152,11 +152,8 @@ status s3_bucket_put(s3_call *c, error *err)
         documents[count++] = (object_pair){.name = STR("ownership"), .value = ownership};
     }
     if (lock) {
-        documents[count++] = (object_pair){
-            .name = STR("object-lock"),
-            .value =
-                STR("<ObjectLockConfiguration xmlns=\"" S3_XMLNS
-                    "\"><ObjectLockEnabled>Enabled</ObjectLockEnabled></ObjectLockConfiguration>")};
+        documents[count++] =
+            (object_pair){.name = STR("object-lock"), .value = STR(S3_LOCK_NO_DEFAULT)};
     }
     info.documents = documents;
     info.document_count = count;

@@ -132,7 +132,6 @@ static status merge(s3_call *c, const s3_source *source, object_attributes *ret_
         ret_attributes->tags = from->tags;
         ret_attributes->tag_count = from->tag_count;
     }
-    s3_lock_default(c->facts, c->a, &ret_attributes->lock);
     *ret_replaced = replace_metadata;
     return STATUS_OK;
 }

@@ -4,9 +4,8 @@
 
 #include "s3/handlers.h"
 #include "tarn/base/clock.h"
+#include "tarn/codec/json.h"
 
-#define US_A_DAY (INT64_C(86400) * 1000000)
-#define DAYS_A_YEAR 365
 #define DAYS_MAX 36500
 #define YEARS_MAX 100
 
@@ -63,33 +62,47 @@ static status read_rule(const xml_element *rule, default_lock *ret_lock, error *
     return STATUS_OK;
 }
 
+/* The store applies it too: {"mode", "days" or "years"}. */
+static status parse_document(s3_call *c, str text, default_lock *ret_lock, error *err)
+{
+    const json *tree = NULL;
+
+    TRY(json_parse(text, c->a, &tree, err));
+    (void)parse_mode(json_str_or(json_get(tree, "mode"), STR("")), &ret_lock->mode);
+    ret_lock->days = json_int64_or(json_get(tree, "days"), 0);
+    ret_lock->years = json_int64_or(json_get(tree, "years"), 0);
+    return STATUS_OK;
+}
+
+static str format_document(s3_call *c, const default_lock *lock)
+{
+    return lock->mode == LOCK_NONE
+               ? STR(S3_LOCK_NO_DEFAULT)
+               : str_printf(c->a, "{\"mode\": \"%.*s\", \"%s\": %" PRId64 "}",
+                            STR_ARG(mode_text(lock->mode)), lock->days > 0 ? "days" : "years",
+                            lock->days > 0 ? lock->days : lock->years);
+}
+
 status s3_lock_config_get(s3_call *c, error *err)
 {
     str text = bucket_document(c->facts->info, "object-lock");
+    default_lock lock = {0};
 
     if (!c->facts->info->lock_enabled || str_is_null(text)) {
         return s3_fail(err, "ObjectLockConfigurationNotFoundError", "object lock is off");
     }
-    http_respond(c->x, 200, "application/xml", text);
-    return STATUS_OK;
-}
-
-static str format_config(s3_call *c, const default_lock *lock)
-{
+    TRY(parse_document(c, text, &lock, err));
     buf *out = s3_xml_begin(c, "ObjectLockConfiguration");
-
     xml_add_text(out, "ObjectLockEnabled", STR("Enabled"));
-    if (lock->mode != LOCK_NONE) {
+    if (lock.mode != LOCK_NONE) {
         xml_open(out, "Rule");
         xml_open(out, "DefaultRetention");
-        xml_add_text(out, "Mode", mode_text(lock->mode));
-        xml_add_int(out, lock->days > 0 ? "Days" : "Years",
-                    lock->days > 0 ? lock->days : lock->years);
+        xml_add_text(out, "Mode", mode_text(lock.mode));
+        xml_add_int(out, lock.days > 0 ? "Days" : "Years", lock.days > 0 ? lock.days : lock.years);
         xml_close(out, "DefaultRetention");
         xml_close(out, "Rule");
     }
-    xml_close(out, "ObjectLockConfiguration");
-    return buf_str(out);
+    return s3_xml_send(c, 200, "ObjectLockConfiguration", out, err);
 }
 
 status s3_lock_config_put(s3_call *c, error *err)
@@ -110,26 +123,10 @@ status s3_lock_config_put(s3_call *c, error *err)
                        "Versioning must be 'Enabled' on the bucket to apply a Object Lock "
                        "configuration");
     }
-    TRY(bucket_set_document(c->app->storage, c->bucket, "object-lock", format_config(c, &lock),
+    TRY(bucket_set_document(c->app->storage, c->bucket, "object-lock", format_document(c, &lock),
                             err));
     s3_empty(c, 200);
     return STATUS_OK;
-}
-
-void s3_lock_default(const s3_facts *facts, arena *a, object_lock *lock)
-{
-    const xml_element *root = NULL;
-    default_lock found = {0};
-    str text = bucket_document(facts->info, "object-lock");
-
-    if (lock->mode != LOCK_NONE || str_is_null(text) ||
-        xml_parse(text, a, &root, NULL) != STATUS_OK || xml_child(root, "Rule") == NULL ||
-        read_rule(xml_child(root, "Rule"), &found, NULL) != STATUS_OK) {
-        return;
-    }
-    int64_t days = found.days > 0 ? found.days : found.years * DAYS_A_YEAR;
-    lock->mode = found.mode;
-    lock->retain_until_us = clock_now_us() + days * US_A_DAY;
 }
 
 /* ---- of objects ---- */

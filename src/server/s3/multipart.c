@@ -61,7 +61,6 @@ status s3_upload_create(s3_call *c, error *err)
     str id;
 
     TRY(s3_attributes_read(c, c->facts, &upload.attributes, err));
-    s3_lock_default(c->facts, c->a, &upload.attributes.lock);
     TRY(read_checksum(c, &upload, err));
     TRY(upload_create(c->app->storage, &upload, c->a, &id, err));
     if (upload.attributes.encrypted) {

@@ -277,7 +277,6 @@ status s3_object_put(s3_call *c, error *err)
     TRY(check_length(c, err));
     TRY(s3_attributes_read(c, c->facts, &attributes, err));
     TRY(check_more_rights(c, &attributes, err));
-    s3_lock_default(c->facts, c->a, &attributes.lock);
     TRY(s3_conditions_write(c, &conditions, err));
     TRY(s3_claims_read(c, &claims, err));
     TRY(aws_body_open(c->x, &c->signature, c->who.secret, &body, err));

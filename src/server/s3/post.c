@@ -198,7 +198,6 @@ static status read_attributes(s3_call *c, const http_form *form, object_attribut
                                err));
         ret_attributes->acl = s3_acl_format(&acl, c->a);
     }
-    s3_lock_default(c->facts, c->a, &ret_attributes->lock);
     return read_tags(c, form, ret_attributes, err);
 }
 

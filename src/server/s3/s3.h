@@ -131,8 +131,8 @@ status s3_tags_parse(s3_call *c, str text, const object_pair **ret_tags, size_t 
                      error *err);
 status s3_tags_check(const object_pair *tags, size_t count, size_t max, error *err);
 status s3_lock_read(s3_call *c, const s3_facts *facts, object_lock *ret_lock, error *err);
-/* The bucket's default retention, for a new object without one of its own. */
-void s3_lock_default(const s3_facts *facts, arena *a, object_lock *lock);
+/* The document of a bucket with object lock and no default retention; the store applies what it says. */
+#define S3_LOCK_NO_DEFAULT "{}"
 /* SSE-C and SSE-KMS are refused; AES256 is `ret_encrypted`, as is the bucket's default. */
 status s3_encryption_read(s3_call *c, const s3_facts *facts, bool *ret_encrypted, error *err);
 str s3_quoted(arena *a, str etag);

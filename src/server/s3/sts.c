@@ -40,7 +40,8 @@ status s3_sts_read(s3_call *c, error *err)
     digest(DIGEST_SHA256, c->form, sum);
     str signed_text = hex_encode(c->a, str_from((const char *)sum, digest_size(DIGEST_SHA256)));
     if (s->kind == SIGNATURE_V4_QUERY && c->form.size == 0) {
-        return STATUS_OK; /* nothing but the query says what is wanted, and that is signed */
+        s->payload_text = signed_text; /* of nothing, as services other than S3 have it */
+        return STATUS_OK;
     }
     if (s->kind == SIGNATURE_V4_HEADER && str_is_null(s->payload_text)) {
         s->payload_text = signed_text;
