@@ -1,6 +1,7 @@
 /* An online copy of the database and of all blobs that it names. Nothing is removed while it
  * runs, so every blob that the copied database names is still there when its turn comes; blobs
- * that were added meanwhile are copied too, and do no harm. On one file system blobs are linked,
+ * that were added meanwhile are copied too, and do no harm. Uploads that are not completed are not part of it: a start
+ * forgets those whose files are not there (uploads.c). On one file system blobs are linked,
  * else their bytes are shared or copied. */
 #include <errno.h>
 #include <fcntl.h>
@@ -9,6 +10,7 @@
 #include <unistd.h>
 
 #include "buckets.h"
+#include "bytes.h"
 #include "tarn/base/fs.h"
 
 #define CHUNK 500
@@ -25,6 +27,7 @@ typedef struct copying {
     VEC(blob_id) ids;
     blob_id after;
     bool may_be_gone; /* these blobs have no rows any more */
+    int64_t small;    /* blobs in segments */
     int64_t copied;
 } copying;
 
@@ -145,6 +148,18 @@ static status copy_blob(copying *c, blob_id id, arena *a, error *err)
 
 /* --- all --- */
 
+static status count_small(void *context, state_txn *txn, error *err)
+{
+    copying *c = context;
+    state_rows *rows;
+    bool row;
+
+    TRY(state_query(txn, "SELECT count(*) FROM blobs WHERE file IS NOT NULL", NULL, 0, &rows, err));
+    TRY(state_next(rows, &row, err));
+    c->small = row ? state_int(rows, 0) : 0;
+    return STATUS_OK;
+}
+
 static status copy_listed(copying *c, const char *sql, error *err)
 {
     status copied = STATUS_OK;
@@ -172,9 +187,13 @@ static status copy_all(copying *c, const char *target, int64_t *ret_objects, err
     map_entry entry;
 
     TRY(fs_make_dirs_synced(c->target, 0700, err));
+    store__segment_rotate(c->st); /* a copy need not grow */
+    TRY(state_read(c->st->state, count_small, c, err));
     TRY(state_backup(c->st->state, fs_join(c->memory, target, "tarn.db"), err));
-    TRY(copy_listed(c, "SELECT id FROM blobs WHERE id > ?1 ORDER BY id LIMIT ?2", err));
-    *ret_objects = c->copied;
+    TRY(copy_listed(c, "SELECT id FROM blobs WHERE id > ?1 AND file IS NULL ORDER BY id LIMIT ?2",
+                    err));
+    *ret_objects = c->copied + c->small;
+    TRY(copy_listed(c, "SELECT id FROM segments WHERE id > ?1 ORDER BY id LIMIT ?2", err));
     c->may_be_gone = true; /* dropped before removals were held */
     TRY(copy_listed(c, "SELECT blob FROM blob_drops WHERE blob > ?1 ORDER BY blob LIMIT ?2", err));
     for (size_t at = 0; map_next(c->folders, &at, &entry);) {

@@ -165,6 +165,10 @@ void store__segment_freed(void *storage_context); /* after a commit that made sp
 /* The file of a blob goes after the commit. */
 status store__drop_file(storage *st, state_txn *txn, blob_id id, error *err);
 
+/* ---- uploads.c ---- */
+/* After a start: those whose files a backup did not have. */
+status store__forget_lost_uploads(storage *st, error *err);
+
 /* ---- compact.c ---- */
 /* Gives dead space of segments back: those that are sealed and more than half dead. */
 status store__compact(storage *st, error *err);

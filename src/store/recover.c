@@ -32,6 +32,11 @@ typedef struct found_blob {
     blob_names names;
     const found_pack *pack; /* NULL: a blob of one object; else it was checked when it was found */
     str crcs;
+    /* in a segment (segment.c): it was checked when it was found */
+    blob_id file;
+    int64_t file_size_bytes;
+    int64_t file_offset;
+    int64_t record_bytes;
     bool usable;
     bool current;  /* the newest of its key */
     int64_t place; /* else: among the older versions */
@@ -117,6 +122,58 @@ static status add_parts(recovery *r, const found_blob *blob, const blob_names *n
     return added;
 }
 
+static status add_record(recovery *r, const found_blob *file, const segment_record *record,
+                         int64_t file_size_bytes, error *err)
+{
+    found_blob blob = {.path = file->path,
+                       .file = file->id,
+                       .file_size_bytes = file_size_bytes,
+                       .file_offset =
+                           record->begin + record->record_bytes - (int64_t)record->bytes.size,
+                       .record_bytes = record->record_bytes};
+    block_hash h;
+    status hashed;
+
+    TRY(store__parse_names(str_copy(r->memory, record->names), r->memory, &blob.names, err));
+    if (!store__is_blob_id(blob.names.id)) {
+        return error_set(err, STATUS_CORRUPT, "a record of segment %s has no valid id",
+                         file->id.text);
+    }
+    blob.id = store__blob_id(blob.names.id);
+    block_hash_init(&h);
+    block_hash_add(&h, record->bytes.data, record->bytes.size);
+    hashed = block_hash_finish(&h, r->memory, &blob.crcs, err);
+    block_hash_release(&h);
+    TRY(hashed);
+    blob.usable = store__check_of_crcs(blob.crcs) == blob.names.check &&
+                  blob.names.size_bytes == (int64_t)record->bytes.size;
+    vec_push(r->memory, &r->blobs, blob);
+    return STATUS_OK;
+}
+
+static status add_records(recovery *r, const found_blob *file, error *err)
+{
+    arena *scratch = arena_create();
+    segment_record record;
+    int64_t at = 0;
+    str bytes;
+    status added = fs_read_file(file->path, (size_t)SEGMENT_BYTES * 2, scratch, &bytes, err);
+
+    if (added == STATUS_OK && !store__is_segment(bytes)) {
+        log_event(LOG_WARN, "blob without names left alone", LOG_C("blob", file->id.text));
+        bytes = STR("");
+    }
+    while (added == STATUS_OK && store__segment_next(bytes, &at, &record)) {
+        error own = ERROR_INIT;
+
+        if (add_record(r, file, &record, (int64_t)bytes.size, &own) != STATUS_OK) {
+            log_failure("record left alone", &own);
+        }
+    }
+    arena_free(scratch);
+    return added;
+}
+
 static status find_blob(recovery *r, const char *folder, str name, error *err)
 {
     found_blob blob = {.id = store__blob_id(name), .path = fs_join(r->memory, folder, name.data)};
@@ -125,8 +182,7 @@ static status find_blob(recovery *r, const char *folder, str name, error *err)
     bool packed;
 
     if (store__read_all_names(blob.path, r->memory, &names, &count, &packed, NULL) != STATUS_OK) {
-        log_event(LOG_WARN, "blob without names left alone", LOG_STR("blob", name));
-        return STATUS_OK;
+        return add_records(r, &blob, err);
     }
     if (packed) {
         return add_parts(r, &blob, names, count, err);
@@ -275,7 +331,7 @@ static void check_one(void *context, size_t index)
     arena *own = arena_create();
     error err = ERROR_INIT;
 
-    if (blob->pack != NULL) {
+    if (blob->pack != NULL || blob->file.text[0] != '\0') {
         arena_free(own);
         return;
     }
@@ -300,9 +356,28 @@ static void check_blobs(recovery *r)
 
 /* --- inserting --- */
 
+static status insert_record(state_txn *txn, const found_blob *b, error *err)
+{
+    TRY(STATE_EXEC(
+        txn,
+        "INSERT INTO segments (id, size_bytes, live_bytes, sealed) VALUES (?1, ?2, 0, 1) "
+        "ON CONFLICT (id) DO NOTHING",
+        NULL, err, SV_TEXT(str_c(b->file.text)), SV_INT(b->file_size_bytes)));
+    TRY(STATE_EXEC(txn,
+                   "INSERT INTO blobs (id, size_bytes, crcs, owners, seal, file, file_offset, "
+                   "file_bytes) VALUES (?1, ?2, ?3, 1, ?4, ?5, ?6, ?7)",
+                   NULL, err, SV_TEXT(str_c(b->id.text)), SV_INT(b->names.size_bytes),
+                   SV_BLOB(b->crcs), str_is_empty(b->names.seal) ? SV_NULL : SV_BLOB(b->names.seal),
+                   SV_TEXT(str_c(b->file.text)), SV_INT(b->file_offset), SV_INT(b->record_bytes)));
+    return store__segment_change_live(txn, str_c(b->file.text), b->record_bytes, err);
+}
+
 /* The row of a blob; of a pack for the first of its parts, and an owner more for each other. */
 static status insert_row(state_txn *txn, const found_blob *b, error *err)
 {
+    if (b->file.text[0] != '\0') {
+        return insert_record(txn, b, err);
+    }
     if (b->pack == NULL) {
         return STATE_EXEC(
             txn,

@@ -5,7 +5,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 
-#include "internal.h"
+#include "bytes.h"
 #include "tarn/base/clock.h"
 #include "tarn/base/fs.h"
 #include "tarn/base/log.h"
@@ -22,7 +22,9 @@ typedef struct scrubbing {
     blob_id at;    /* the last one looked at; empty before the first */
     int64_t size_bytes;
     str crcs;
-    str parts; /* its layout, where it is a pack */
+    str parts;           /* its layout, where it is a pack */
+    blob_id file;        /* the segment that holds it; empty: its own */
+    int64_t file_offset; /* there */
     bool found;
     int64_t rate_bytes; /* per second; 0: as fast as can be */
     int64_t began_us;   /* of the pass */
@@ -37,7 +39,9 @@ static status next_blob(void *context, state_txn *txn, error *err)
     state_rows *rows;
 
     TRY(STATE_QUERY(
-        txn, "SELECT id, size_bytes, crcs, parts FROM blobs WHERE id > ?1 ORDER BY id LIMIT 1",
+        txn,
+        "SELECT id, size_bytes, crcs, parts, file, file_offset FROM blobs WHERE id > ?1 ORDER BY id "
+        "LIMIT 1",
         &rows, err, SV_TEXT(str_c(s->at.text))));
     TRY(state_next(rows, &s->found, err));
     if (s->found) {
@@ -50,17 +54,23 @@ static status next_blob(void *context, state_txn *txn, error *err)
         s->size_bytes = state_int(rows, 1);
         s->crcs = state_text(rows, 2, s->memory);
         s->parts = state_text(rows, 3, s->memory);
+        s->file = (blob_id){.text = ""};
+        if (store__is_blob_id(state_text(rows, 4, NULL))) {
+            s->file = store__blob_id(state_text(rows, 4, NULL));
+        }
+        s->file_offset = state_int(rows, 5);
     }
     return STATUS_OK;
 }
 
+/* As it was read: a blob in a segment may lie in another by now. */
 static status is_row_there(void *context, state_txn *txn, error *err)
 {
     scrubbing *s = context;
     state_rows *rows;
 
-    TRY(STATE_QUERY(txn, "SELECT 1 FROM blobs WHERE id = ?1", &rows, err,
-                    SV_TEXT(str_c(s->at.text))));
+    TRY(STATE_QUERY(txn, "SELECT 1 FROM blobs WHERE id = ?1 AND coalesce(file, '') = ?2", &rows,
+                    err, SV_TEXT(str_c(s->at.text)), SV_TEXT(str_c(s->file.text))));
     return state_next(rows, &s->found, err);
 }
 
@@ -235,6 +245,38 @@ static status check_parts(scrubbing *s, const char *path, int fd, error *err)
     return STATUS_OK;
 }
 
+/* --- in a segment --- */
+
+static status check_small(scrubbing *s, int fd, error *err)
+{
+    int64_t began_ns = clock_mono_ns();
+    size_t size = (size_t)s->size_bytes;
+    size_t got = 0;
+
+    if (s->size_bytes < 0 || size > STORE_CHUNK_BYTES ||
+        s->crcs.size != store__blocks_of(s->size_bytes) * 4) {
+        return error_set(err, STATUS_CORRUPT, "blob %s has checksums for another size", s->at.text);
+    }
+    TRY(fs_pread(fd, s->chunk, size, s->file_offset, &got, err));
+    for (size_t at = 0; at < size; at += STORE_BLOCK_BYTES) {
+        size_t step = size - at < STORE_BLOCK_BYTES ? size - at : STORE_BLOCK_BYTES;
+        size_t block = at / STORE_BLOCK_BYTES;
+
+        if (got < size ||
+            checksum_crc32c(0, s->chunk + at, step) != store__crc_at(s->crcs, block)) {
+            return error_set(err, STATUS_CORRUPT,
+                             "blob %s is corrupt: block %zu does not match its checksum",
+                             s->at.text, block);
+        }
+    }
+    mutex_lock(&s->st->lock);
+    s->st->scrubbed_bytes += (int64_t)got;
+    mutex_unlock(&s->st->lock);
+    return keep_rate(s, began_ns, (int64_t)got)
+               ? STATUS_OK
+               : error_set(err, STATUS_CANCELLED, "the store closes");
+}
+
 /* Whether the open file gives bytes; O_DIRECT is refused at opening or at the first read. */
 static bool can_read(scrubbing *s, int fd)
 {
@@ -259,13 +301,16 @@ static status open_blob(scrubbing *s, const char *path, int *ret_fd, error *err)
 
 static status check_blob(scrubbing *s, error *err)
 {
-    char *path = store__blob_path(s->st, s->memory, s->at);
+    bool small = s->file.text[0] != '\0';
+    char *path = store__blob_path(s->st, s->memory, small ? s->file : s->at);
     status checked;
     int fd;
 
-    checked = open_blob(s, path, &fd, err);
+    checked = small ? fs_open(path, O_RDONLY, 0, &fd, err) : open_blob(s, path, &fd, err);
     if (checked == STATUS_OK) {
-        checked = s->parts.size > 0 ? check_parts(s, path, fd, err) : check_bytes(s, path, fd, err);
+        checked = small               ? check_small(s, fd, err)
+                  : s->parts.size > 0 ? check_parts(s, path, fd, err)
+                                      : check_bytes(s, path, fd, err);
         fs_close(fd);
     }
     if (checked == STATUS_NOT_FOUND) {

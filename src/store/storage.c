@@ -101,6 +101,7 @@ static status start(storage *st, error *err)
     TRY(empty_staging(st, err));
     TRY(store__start_epoch(st, err));
     TRY(store__segment_adopt_old(st, err));
+    TRY(store__forget_lost_uploads(st, err));
     TRY(thread_start(&st->compact_thread, "store-compact", store__compact_thread, st, err));
     TRY(thread_start(&st->care_thread, "store-care", store__care, st, err));
     if (st->options.scrub_bytes_per_second > 0) {

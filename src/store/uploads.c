@@ -9,6 +9,7 @@
 #include "tarn/base/clock.h"
 #include "tarn/base/fs.h"
 #include "tarn/base/limits.h"
+#include "tarn/base/log.h"
 #include "tarn/base/rng.h"
 #include "tarn/codec/json.h"
 #include "uploads.h"
@@ -448,4 +449,100 @@ status store__abort_uploads(storage *st, state_txn *txn, str bucket, error *err)
                       err));
     }
     return STATUS_OK;
+}
+
+/* --- at start --- */
+
+typedef struct checking {
+    storage *st;
+    arena *memory;
+    VEC(str) names;   /* bucket, key, id of each */
+    VEC(str) missing; /* as `names`, and the upload's file */
+} checking;
+
+static status read_names(void *context, state_txn *txn, error *err)
+{
+    checking *c = context;
+    state_rows *rows;
+    bool row;
+
+    TRY(state_query(txn,
+                    "SELECT bucket, key, id FROM uploads WHERE completed_us = 0 AND (blob IS NOT "
+                    "NULL OR EXISTS (SELECT 1 FROM upload_parts WHERE upload = uploads.id))",
+                    NULL, 0, &rows, err));
+    for (;;) {
+        TRY(state_next(rows, &row, err));
+        if (!row) {
+            return STATUS_OK;
+        }
+        for (int i = 0; i < 3; i++) {
+            vec_push(c->memory, &c->names, state_text(rows, i, c->memory));
+        }
+    }
+}
+
+static status find_missing(void *context, state_txn *txn, error *err)
+{
+    checking *c = context;
+
+    for (size_t i = 0; i < c->names.count; i += 3) {
+        arena *scratch = arena_create();
+        const str *name = &c->names.items[i];
+        state_rows *rows;
+        bool missing = false;
+        bool row = true;
+        status asked;
+
+        asked = STATE_QUERY(txn,
+                            "SELECT blob FROM uploads WHERE bucket = ?1 AND key = ?2 AND id = ?3 "
+                            "UNION ALL SELECT blob FROM upload_parts WHERE upload = ?3",
+                            &rows, err, SV_TEXT(name[0]), SV_TEXT(name[1]), SV_TEXT(name[2]));
+        while (asked == STATUS_OK && row) {
+            asked = state_next(rows, &row, err);
+            if (asked == STATUS_OK && row && store__is_blob_id(state_text(rows, 0, NULL))) {
+                blob_id id = store__blob_id(state_text(rows, 0, NULL));
+
+                missing = missing || !fs_exists(store__blob_path(c->st, scratch, id));
+            }
+        }
+        arena_free(scratch);
+        TRY(asked);
+        state_finish(rows);
+        for (size_t j = 0; j < 3 && missing; j++) {
+            vec_push(c->memory, &c->missing, name[j]);
+        }
+    }
+    return STATUS_OK;
+}
+
+static status forget_missing(void *context, state_txn *txn, error *err)
+{
+    checking *c = context;
+
+    for (size_t i = 0; i < c->missing.count; i += 3) {
+        const str *name = &c->missing.items[i];
+
+        TRY(abort_one(c->st, txn, name[0], name[1], name[2], STR(""), err));
+        log_event(LOG_WARN, "upload forgotten: its files are not there",
+                  LOG_STR("upload", name[2]));
+    }
+    return STATUS_OK;
+}
+
+static status forget_lost(checking *c, error *err)
+{
+    TRY(state_read(c->st->state, read_names, c, err));
+    if (c->names.count > 0) {
+        TRY(state_read(c->st->state, find_missing, c, err));
+    }
+    return c->missing.count > 0 ? state_submit(c->st->state, forget_missing, c, err) : STATUS_OK;
+}
+
+status store__forget_lost_uploads(storage *st, error *err)
+{
+    checking c = {.st = st, .memory = arena_create()};
+    status done = forget_lost(&c, err);
+
+    arena_free(c.memory);
+    return done;
 }

@@ -1,11 +1,11 @@
 /* uploads.h: what the files about uploads in parts share: rows (uploads.c), a part's bytes (upload_part.c), the object
  * in the end (upload_complete.c).
  *
- * The first part with a known size establishes the upload's part size S. The first upload of part n with exactly S bytes
- * is written where it will stay, at the (n - 1)th place of the upload's file; every other part (the short last one, a
- * repetition, one of another size) has a file of its own and is copied at completion. Both lie among the blobs, and a
- * row names them as soon as the part is durable: so an upload survives a restart with all parts that were acknowledged.
- * A place is free where no row has its part in place and nobody writes there.
+ * The first part with a known size establishes the upload's part size S. The first upload of part n with exactly S
+ * bytes is written where it will stay, at the (n - 1)th place of the upload's file; every other part (the short last
+ * one, a repetition, one of another size) has a file of its own and is copied at completion. Both lie among the blobs,
+ * and a row names them as soon as the part is durable: so an upload survives a restart with all parts that were
+ * acknowledged. A place is free where no row has its part in place and nobody writes there.
  *
  * What happens to one upload at a time is told by its live_upload: many may write parts, but who completes or aborts it
  * does so alone, and what he finds in the rows stays until he is done. */

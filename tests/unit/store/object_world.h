@@ -1,5 +1,5 @@
-/* object_world.h: writing and reading objects and parts in one line each, for the tests of the store. As world.h: what it
- * declares static is used by every file that includes it. */
+/* object_world.h: writing and reading objects and parts in one line each, for the tests of the store. As world.h: what
+ * it declares static is used by every file that includes it. */
 #ifndef TARN_TEST_UNIT_STORE_OBJECT_WORLD_H
 #define TARN_TEST_UNIT_STORE_OBJECT_WORLD_H
 

@@ -1,0 +1,259 @@
+/* Claims about small objects in shared files: what they share, what is given back, what is found and rebuilt. */
+#include "object_world.h"
+
+#include "bytes.h"
+#include "tarn/base/clock.h"
+
+#define SMALL 3000
+
+static str small_key(fixture *f, int number)
+{
+    return str_printf(f->arena, "small/%04d", number);
+}
+
+static str small_bytes(fixture *f, int number)
+{
+    return noise(f, SMALL + (size_t)number % 100, (uint32_t)number);
+}
+
+static void put_many(fixture *f, world *w, int from, int to)
+{
+    for (int i = from; i < to; i++) {
+        str bytes = small_bytes(f, i);
+        object_write what = {
+            .bucket = BUCKET, .key = small_key(f, i), .size_bytes = (int64_t)bytes.size};
+
+        (void)put_object(f, w, &what, bytes, 1000);
+    }
+}
+
+static void expect_many(fixture *f, world *w, int from, int to)
+{
+    for (int i = from; i < to; i++) {
+        object_info info;
+
+        assert_true(str_equal(get_object(f, w, small_key(f, i), &info), small_bytes(f, i)));
+    }
+}
+
+static void delete_many(fixture *f, world *w, int from, int to)
+{
+    for (int i = from; i < to; i++) {
+        EXPECT_OK(delete_one(
+            w, str_printf(f->arena, "s3://warehouse/%.*s", STR_ARG(small_key(f, i))), &f->err));
+    }
+}
+
+typedef struct space {
+    int64_t segments, live_bytes, record_bytes;
+} space;
+
+static status read_space(void *context, state_txn *txn, error *err)
+{
+    space *s = context;
+    state_rows *rows;
+    bool row;
+
+    TRY(state_query(txn,
+                    "SELECT (SELECT count(*) FROM segments), "
+                    "(SELECT coalesce(sum(live_bytes), 0) FROM segments), "
+                    "(SELECT coalesce(sum(file_bytes), 0) FROM blobs)",
+                    NULL, 0, &rows, err));
+    TRY(state_next(rows, &row, err));
+    s->segments = state_int(rows, 0);
+    s->live_bytes = state_int(rows, 1);
+    s->record_bytes = state_int(rows, 2);
+    return STATUS_OK;
+}
+
+static space ask_space(fixture *f, world *w)
+{
+    space s = {0};
+
+    EXPECT_OK(state_read(w->state, read_space, &s, &f->err));
+    return s;
+}
+
+static void test_what_lives_in_segments_is_counted_with_the_rows(void **context)
+{
+    fixture *f = *context;
+    world w = world_open(f);
+    space full;
+    space half;
+
+    put_many(f, &w, 0, 40);
+    full = ask_space(f, &w);
+    assert_int_equal(full.segments, 1);
+    assert_true(full.live_bytes > (int64_t)40 * SMALL);
+    assert_int_equal(full.live_bytes, full.record_bytes);
+    delete_many(f, &w, 0, 20);
+    half = ask_space(f, &w);
+    assert_int_equal(half.live_bytes, half.record_bytes);
+    assert_true(half.live_bytes < full.live_bytes);
+    delete_many(f, &w, 20, 40);
+    assert_int_equal(ask_space(f, &w).live_bytes, 0);
+    world_close(&w);
+}
+
+static void test_a_segment_that_is_mostly_dead_is_compacted_under_open_readers(void **context)
+{
+    fixture *f = *context;
+    world w = world_open(f);
+    store_reader *reader;
+    object_info info;
+    const char *before = NULL;
+    space s;
+
+    put_many(f, &w, 0, 40);
+    assert_int_equal(blob_count(f, &before), 1);
+    EXPECT_OK(object_open(w.storage, BUCKET, small_key(f, 35), STR_NULL, f->arena, &info, &reader,
+                          &f->err));
+    store__segment_rotate(w.storage);
+    delete_many(f, &w, 0, 30);
+    EXPECT_OK(store__compact(w.storage, &f->err)); /* or the thread did it */
+    expect_many(f, &w, 30, 40);
+    assert_true(str_equal(read_range(f, reader, 0, 5000), small_bytes(f, 35)));
+    store_reader_close(reader);
+    s = ask_space(f, &w);
+    assert_int_equal(s.live_bytes, s.record_bytes);
+    world_close(&w);
+    assert_false(fs_exists(before));
+    w = world_open(f);
+    expect_many(f, &w, 30, 40);
+    s = ask_space(f, &w);
+    world_close(&w);
+    assert_in_range(blob_count(f, NULL), 1, s.segments); /* one may be compacted meanwhile */
+    assert_int_equal(file_count(f, "data/lost"), 0);
+}
+
+static void test_a_segment_without_living_objects_goes(void **context)
+{
+    fixture *f = *context;
+    world w = world_open(f);
+
+    put_many(f, &w, 0, 5);
+    store__segment_rotate(w.storage);
+    delete_many(f, &w, 0, 5);
+    /* The thread may have moved what lived in between to another one. */
+    for (int i = 0; i < 1000 && ask_space(f, &w).segments > 0; i++) {
+        store__segment_rotate(w.storage);
+        EXPECT_OK(store__compact(w.storage, &f->err));
+        clock_sleep_ms(ask_space(f, &w).segments > 0 ? 10 : 0);
+    }
+    assert_int_equal(ask_space(f, &w).segments, 0);
+    world_close(&w);
+    assert_int_equal(blob_count(f, NULL), 0);
+}
+
+static void test_every_start_writes_a_segment_of_its_own(void **context)
+{
+    fixture *f = *context;
+    world w = world_open(f);
+
+    put_many(f, &w, 0, 5);
+    world_close(&w);
+    w = world_open(f);
+    put_many(f, &w, 5, 10);
+    expect_many(f, &w, 0, 10);
+    assert_int_equal(ask_space(f, &w).segments, 2);
+    world_close(&w);
+    assert_int_equal(blob_count(f, NULL), 2);
+}
+
+static void test_rows_of_small_objects_are_rebuilt_from_segments_alone(void **context)
+{
+    fixture *f = *context;
+    world w = world_open(f);
+    int64_t objects = 0;
+    space s;
+
+    put_many(f, &w, 0, 30);
+    put_many(f, &w, 5, 10); /* again: the newest counts */
+    world_close(&w);
+    EXPECT_OK(fs_remove(test_path(f, "data/tarn.db"), &f->err));
+    EXPECT_OK(fs_remove(test_path(f, "data/tarn.db-wal"), &f->err));
+    EXPECT_OK(fs_remove(test_path(f, "data/tarn.db-shm"), &f->err));
+    w = world_open(f);
+    EXPECT_OK(store_recover(w.storage, &objects, &f->err));
+    assert_int_equal(objects, 30);
+    expect_many(f, &w, 0, 30);
+    s = ask_space(f, &w);
+    assert_int_equal(s.live_bytes, s.record_bytes);
+    world_close(&w);
+}
+
+static void test_damage_in_a_segment_is_one_objects_loss(void **context)
+{
+    fixture *f = *context;
+    world w = world_open(f);
+    const char *path = NULL;
+    store_reader *reader;
+    int64_t corrupt = 0;
+    int64_t objects = 0;
+    object_info info;
+    char bytes[10];
+    size_t got;
+
+    put_many(f, &w, 0, 10);
+    assert_int_equal(blob_count(f, &path), 1);
+    world_close(&w);
+    flip_bit(f, path, 16 + 24 + 1500); /* in the first record's names or bytes */
+    w = world_open(f);
+    EXPECT_OK(store_scrub(w.storage, &corrupt, &f->err));
+    assert_int_equal(corrupt, 1);
+    EXPECT_OK(object_open(w.storage, BUCKET, small_key(f, 0), STR_NULL, f->arena, &info, &reader,
+                          &f->err));
+    EXPECT_STATUS(CORRUPT, store_reader_read(reader, bytes, 10, 0, &got, &f->err));
+    store_reader_close(reader);
+    expect_many(f, &w, 1, 10);
+    world_close(&w);
+    EXPECT_OK(fs_remove(test_path(f, "data/tarn.db"), &f->err));
+    EXPECT_OK(fs_remove(test_path(f, "data/tarn.db-wal"), &f->err));
+    EXPECT_OK(fs_remove(test_path(f, "data/tarn.db-shm"), &f->err));
+    w = world_open(f);
+    EXPECT_OK(store_recover(w.storage, &objects, &f->err));
+    assert_int_equal(objects, 9);
+    expect_many(f, &w, 1, 10);
+    world_close(&w);
+}
+
+static void test_a_backup_has_the_segments(void **context)
+{
+    fixture *f = *context;
+    world w = world_open(f);
+    const char *copy = test_path(f, "copy");
+    int64_t objects = 0;
+
+    put_many(f, &w, 0, 12);
+    EXPECT_OK(fs_make_dirs(copy, 0700, &f->err));
+    EXPECT_OK(store_backup(w.storage, copy, &objects, &f->err));
+    assert_int_equal(objects, 12);
+    delete_many(f, &w, 0, 12);
+    world_close(&w);
+    EXPECT_OK(
+        world_try_open(copy, test_path(f, "copy/tarn.db"), (storage_options){0}, &w, &f->err));
+    expect_many(f, &w, 0, 12);
+    world_close(&w);
+}
+
+static void test_a_link_of_a_small_object_is_a_verified_copy(void **context)
+{
+    fixture *f = *context;
+    world w = world_open(f);
+    char *path;
+    str bytes;
+
+    put_many(f, &w, 0, 3);
+    EXPECT_OK(store_link(w.storage, STR("s3://warehouse/small/0001"), test_path(f, "data"), NULL,
+                         f->arena, &path, &f->err));
+    EXPECT_OK(fs_read_file(path, 100000, f->arena, &bytes, &f->err));
+    assert_true(str_equal(bytes, small_bytes(f, 1)));
+    world_close(&w);
+}
+
+TESTS(test_what_lives_in_segments_is_counted_with_the_rows,
+      test_a_segment_that_is_mostly_dead_is_compacted_under_open_readers,
+      test_a_segment_without_living_objects_goes, test_every_start_writes_a_segment_of_its_own,
+      test_rows_of_small_objects_are_rebuilt_from_segments_alone,
+      test_damage_in_a_segment_is_one_objects_loss, test_a_backup_has_the_segments,
+      test_a_link_of_a_small_object_is_a_verified_copy)
