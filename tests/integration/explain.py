@@ -79,9 +79,51 @@ def analyze_runs_and_measures():
     rows = explained("EXPLAIN (ANALYZE, FORMAT JSON) SELECT sum(i) FROM t WHERE b = 1")
     contains(json.dumps(json.loads(rows["analyzed_plan"])), "operator_timing")
     equal(json.loads(rows["files"])[0]["rows"], 100)
-    error = fails("not_supported", shared().query, "EXPLAIN ANALYZE DELETE FROM t")
-    equal(error.position, 16)
-    equal(shared().value("SELECT count(*) FROM t"), 400)
+
+
+@test
+def analyze_of_a_change_runs_it_and_tells_what_it_did():
+    table()
+    rows = explained("EXPLAIN ANALYZE UPDATE t SET i = i + 1000 WHERE b = 1 AND i < 125 RETURNING i")
+    equal(rows["executed"], "UPDATE: 25 rows")
+    contains(rows["files"], "4 files considered, 3 skipped", "1 read: 100 rows")
+    contains(rows["change"], "1 file removed, 1 written: 100 rows")
+    contains(rows["time"], " ms")
+    equal(shared().value("SELECT count(*) FROM t WHERE i >= 1000"), 25)
+    steps = [row[1].split(":")[0] for row in shared().rows("EXPLAIN ANALYZE DELETE FROM t WHERE i >= 1000") if row[0] == "step"]
+    equal(steps, ["files chosen", "rows found", "files written", "committed"])
+    equal(shared().value("SELECT count(*) FROM t"), 375)
+    rows = explained("EXPLAIN ANALYZE DELETE FROM t WHERE b = 1")
+    equal((rows["executed"], rows["change"].split(":")[0]), ("DELETE: 75 rows", "1 file removed, 0 written"))
+    rows = explained("EXPLAIN (ANALYZE, FORMAT JSON) MERGE INTO t USING (SELECT 2 AS b, 7 AS n) s ON t.b = s.b "
+                     "WHEN MATCHED AND i % 2 = 0 THEN DELETE WHEN MATCHED THEN UPDATE SET i = n")
+    told = json.loads(rows["executed"])
+    equal((told["statement"], told["rows"], told["files_removed"], told["attempts"]), ("MERGE", 100, 1, 1))
+    check(all(step["microseconds"] >= 0 for step in told["steps"]), "each step has a time")
+    equal(json.loads(rows["files"])[0]["table"], "main.t")
+    rows = explained("EXPLAIN ANALYZE INSERT INTO t VALUES (1, 2), (3, 4)")
+    equal(rows["executed"], "INSERT: 2 rows")
+    contains(rows["change"], "0 files removed", "2 rows")
+    equal(explained("EXPLAIN ANALYZE CREATE TABLE made AS SELECT 1 AS x")["executed"], "CREATE TABLE AS: 1 row")
+    equal(shared().rows("SELECT * FROM made"), [[1]])
+    equal(explained("EXPLAIN ANALYZE TRUNCATE made")["executed"], "TRUNCATE: 1 row")
+    shared().query("DROP TABLE made")
+
+
+@test
+def analyze_of_a_change_is_a_change():
+    table()
+    server = shared()
+    key = server.make_principal("looker", "reader")
+    with server.client(key) as reader:
+        fails("denied", reader.query, "EXPLAIN ANALYZE DELETE FROM t")
+    fails("transaction_read_only", server.query, "BEGIN READ ONLY; EXPLAIN ANALYZE DELETE FROM t")
+    fails("transaction_read_only", server.query, "PREPARE p AS EXPLAIN ANALYZE DELETE FROM t; BEGIN READ ONLY; EXECUTE p")
+    before = server.value("SELECT count(*) FROM t")
+    equal(server.query("BEGIN; EXPLAIN ANALYZE DELETE FROM t; SELECT count(*) FROM t")["rows"], [[0]])
+    equal(server.value("SELECT count(*) FROM t"), before)
+    fails("unknown_column", server.query, "EXPLAIN ANALYZE UPDATE t SET nope = 1")
+    equal(server.value("SELECT count(*) FROM t"), before)
 
 
 @test

@@ -1,9 +1,9 @@
 /* bound.h: which columns the tables and views had that a stored view reads, when it was made.
  *
  * A view's SQL is stored as it was written; what its stars and natural joins meant is noted beside it, in the summary
- * of the view's version under BOUND_KEY, and holds until the view is made anew: a column that is added later is not seen
- * through the view, and one that was renamed keeps the name that the view knows. Tables are told by uuid and columns by
- * field id, those of views by their names. Other engines read the SQL, and pass over the note. */
+ * of the view's version under BOUND_KEY, and holds until the view is made anew: a column that is added later is not
+ * seen through the view, and one that was renamed keeps the name that the view knows. Tables are told by uuid and
+ * columns by field id, those of views by their names. Other engines read the SQL, and pass over the note. */
 #ifndef TARN_ENGINE_RUN_BOUND_H
 #define TARN_ENGINE_RUN_BOUND_H
 

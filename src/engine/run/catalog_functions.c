@@ -1,8 +1,8 @@
 /* PostgreSQL's functions that ask the catalog: what clients put around pg_class and pg_attribute.
  *
  * DuckDB has functions of these names, which speak of its own catalog: views over a worker's files. None of them is
- * ever called: in the text a call becomes that of a macro, whose name ends with "_", over the rows that information.c makes;
- * names without one are refused by the allow-list as they stand. */
+ * ever called: in the text a call becomes that of a macro, whose name ends with "_", over the rows that information.c
+ * makes; names without one are refused by the allow-list as they stand. */
 #include "run/information.h"
 
 #include "tarn/base/limits.h"

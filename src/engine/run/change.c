@@ -4,6 +4,7 @@
 
 #include "run/blame.h"
 #include "run/groups.h"
+#include "run/report.h"
 #include "run/table.h"
 #include "tarn/base/limits.h"
 
@@ -504,15 +505,19 @@ status change_by_rows(row_change *c, error *err)
     const json *counts;
 
     TRY(query_open(&c->q, true, err));
+    report_step(c->r, "files chosen");
     TRY(c->once && c->key_count == 0 ? judge_bound(c, err) : STATUS_OK);
     TRY(note_rows(c, &counts, err));
     query_count(&c->q);
+    report_query(c->r, &c->q);
+    report_step(c->r, "rows found");
     TRY(take_counts(c, counts, err));
     if (c->whole) {
         return STATUS_OK;
     }
     if (c->row_count > 0 && (c->has_rows || c->partial.count > 0)) {
         TRY(rewrite_files(c, err));
+        report_step(c->r, "files written");
     }
     TRY(change_returns(c) ? answer_rows(c, err) : STATUS_OK);
     c->change.kind = ICE_OVERWRITE_FILES;
@@ -531,7 +536,10 @@ status change_commit(row_change *c, bool last, error *err)
     ice_commit_result commit = {.snapshot_id = ICE_NO_SNAPSHOT};
 
     if (c->row_count > 0) {
+        report_files(c->r, c->whole ? c->whole_count : c->removed.count, c->written.files,
+                     c->written.count);
         TRY(catalog_overwrite(c->r->catalog, c->target.name, &c->change, &commit, err));
+        report_step(c->r, "committed");
     }
     return change_returns(c) ? returning_send(c->r, last, c->row_count, commit.snapshot_id, err)
                              : run_changed(c->r, last, c->row_count, commit.snapshot_id, err);
@@ -539,6 +547,7 @@ status change_commit(row_change *c, bool last, error *err)
 
 static status run_once(row_change *c, change_work *work, bool last, error *err)
 {
+    report_begin(c->r);
     TRY(change_load(c, err));
     status result = work(c, last, err);
     change_close(c);

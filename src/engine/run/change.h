@@ -36,7 +36,8 @@ typedef struct row_change {
     query_table *table; /* in q */
     returning *list;    /* of RETURNING; NULL: none */
     ice_overwrite change;
-    bool whole; /* every file that may match goes as a whole */
+    bool whole;         /* every file that may match goes as a whole */
+    size_t whole_count; /* how many of those there are */
     VEC(ice_file) removed;
     VEC(uint32_t) touched; /* files of the scan that lose rows */
     VEC(uint32_t) partial; /* those of them that keep some */

@@ -69,6 +69,7 @@ static status by_metadata(row_change *c, bool *ret_done, error *err)
     c->change.kind = ICE_OVERWRITE_FILTER;
     c->r->result.stats.files_total += scan.total_files;
     c->whole = true;
+    c->whole_count = scan.file_count;
     *ret_done = scan.delete_count == 0; /* else it must be counted how many rows are left */
     c->row_count = *ret_done ? c->row_count : 0;
     return STATUS_OK;

@@ -2,6 +2,7 @@
  * answer is the last one's. */
 #include "run/blame.h"
 #include "run/params.h"
+#include "run/report.h"
 #include "run/run.h"
 #include "tarn/base/clock.h"
 #include "tarn/base/limits.h"
@@ -192,6 +193,9 @@ status run_constant_rows(run *r, str sql, bool last, error *err)
 
 status run_changed(run *r, bool last, int64_t changed_rows, int64_t snapshot_id, error *err)
 {
+    if (r->report != NULL) {
+        r->report->changed_rows = changed_rows;
+    }
     if (!last) {
         return STATUS_OK;
     }
@@ -279,7 +283,7 @@ static status run_statement(run *r, const statement *st, bool last, error *err)
  * prepared before. */
 static statement_kind what_runs(const run *r, const statement *st)
 {
-    statement_kind kind = st->kind;
+    statement_kind kind = statement_effect(st);
     if (kind == STATEMENT_PREPARE) {
         return st->inner;
     }

@@ -1,8 +1,11 @@
 /* EXPLAIN: DuckDB's plan as it is, and behind it what tarn decided about files.
  *
  * Of a statement that changes rows it shows how those rows are looked for, as a SELECT of them, and which files may
- * hold some; nothing is changed. */
+ * hold some; nothing is changed. EXPLAIN ANALYZE runs the change, and tells what it did. */
+#include "run/explain.h"
+
 #include "run/query.h"
+#include "run/report.h"
 
 #include "tarn/base/clock.h"
 #include "tarn/base/limits.h"
@@ -57,9 +60,7 @@ static void describe_deletes(buf *out, const ice_scan *scan)
     buf_add_char(out, ')');
 }
 
-/* "main.trips: 12 files considered, 9 skipped (6 by partition, 3 by bounds), 3 read: 41000 rows,
- * 1.2 MiB" */
-static void describe_table(buf *out, const query_table *table)
+void explain_put_table(const query_table *table, buf *out)
 {
     const ice_scan *scan = &table->scan;
     int64_t read = (int64_t)scan->file_count;
@@ -84,8 +85,7 @@ static void describe_table(buf *out, const query_table *table)
     describe_deletes(out, scan);
 }
 
-/* The same as an object. */
-static void put_table_json(json_writer *w, const query_table *table, arena *a)
+void explain_put_table_json(const query_table *table, arena *a, json_writer *w)
 {
     const ice_scan *scan = &table->scan;
     int64_t read = (int64_t)scan->file_count;
@@ -185,13 +185,13 @@ static status put_files(query *q, bool as_json, buf *sql, bool *first, error *er
         str known = describe_statistics(table, q->a);
         buf *line = buf_in(q->a, LIMIT_MIB);
         if (as_json) {
-            put_table_json(&w, table, q->a);
+            explain_put_table_json(table, q->a, &w);
             continue;
         }
         if (known.size > 0) {
             put_row(sql, first, "distinct values", known);
         }
-        describe_table(line, table);
+        explain_put_table(table, line);
         put_row(sql, first, "files", buf_str(line));
     }
     json_end_array(&w);
@@ -313,11 +313,122 @@ static status check_changed(run *r, const statement *inner, arena *a, error *err
     return run_check_access(r, ACTION_TABLE_WRITE, name.space, name.table, err);
 }
 
+/* ---- EXPLAIN ANALYZE of a change: it runs ---- */
+
+static status execute(run *r, const statement *inner, arena *a, error *err)
+{
+    switch ((int)inner->kind) {
+    case STATEMENT_INSERT:
+        return run_insert(r, inner, false, a, err);
+    case STATEMENT_CREATE_TABLE_AS:
+        return run_create_table_as(r, inner, false, a, err);
+    case STATEMENT_UPDATE:
+        return run_update(r, inner, false, a, err);
+    case STATEMENT_MERGE:
+        return run_merge(r, inner, false, a, err);
+    default:
+        return run_delete(r, inner, false, a, err);
+    }
+}
+
+static str milliseconds(int64_t us, arena *a)
+{
+    return str_printf(a, "%lld.%03lld ms", (long long)(us / 1000), (long long)(us % 1000));
+}
+
+static void put_report(const run_report *p, const statement *inner, int64_t rows, int64_t us,
+                       buf *sql)
+{
+    bool first = true;
+    buf *line = buf_in(p->a, LIMIT_MIB);
+
+    buf_add_c(sql, "SELECT * FROM (VALUES ");
+    put_row(sql, &first, "executed",
+            str_printf(p->a, "%s: %lld row%s", statement_kind_name(inner->kind), (long long)rows,
+                       rows == 1 ? "" : "s"));
+    for (size_t i = 0; i < p->tables.count; i++) {
+        put_row(sql, &first, "files", p->tables.items[i]);
+    }
+    buf_printf(line, "%lld file%s removed, %lld written: %lld row%s, ", (long long)p->removed_files,
+               p->removed_files == 1 ? "" : "s", (long long)p->written_files,
+               (long long)p->written_rows, p->written_rows == 1 ? "" : "s");
+    put_bytes(line, p->written_bytes);
+    put_row(sql, &first, "change", buf_str(line));
+    if (p->attempts > 1) {
+        put_row(sql, &first, "attempts", str_printf(p->a, "%lld", (long long)p->attempts));
+    }
+    for (size_t i = 0; i < p->step_count; i++) {
+        put_row(sql, &first, "step",
+                str_printf(p->a, "%s: %.*s", p->steps[i].name,
+                           STR_ARG(milliseconds(p->steps[i].us, p->a))));
+    }
+    put_row(sql, &first, "time", milliseconds(us, p->a));
+    buf_add_c(sql, ") AS t(explain_key, explain_value)");
+}
+
+static void put_report_json(const run_report *p, const statement *inner, int64_t rows, int64_t us,
+                            buf *sql)
+{
+    buf *document = buf_in(p->a, LIMIT_MIB), *files = buf_in(p->a, LIMIT_MIB);
+    bool first = true;
+    json_writer w;
+
+    json_writer_init(&w, document);
+    json_begin_object(&w);
+    json_member_c(&w, "statement", statement_kind_name(inner->kind));
+    json_member_int(&w, "rows", rows);
+    json_member_int(&w, "files_removed", p->removed_files);
+    json_member_int(&w, "files_written", p->written_files);
+    json_member_int(&w, "rows_written", p->written_rows);
+    json_member_int(&w, "bytes_written", p->written_bytes);
+    json_member_int(&w, "attempts", p->attempts);
+    json_key(&w, "steps");
+    json_begin_array(&w);
+    for (size_t i = 0; i < p->step_count; i++) {
+        json_begin_object(&w);
+        json_member_c(&w, "name", p->steps[i].name);
+        json_member_int(&w, "microseconds", p->steps[i].us);
+        json_end_object(&w);
+    }
+    json_end_array(&w);
+    json_member_int(&w, "microseconds", us);
+    json_end_object(&w);
+    for (size_t i = 0; i < p->tables_json.count; i++) {
+        buf_printf(files, "%s%.*s", i > 0 ? "," : "", STR_ARG(p->tables_json.items[i]));
+    }
+    buf_add_c(sql, "SELECT * FROM (VALUES ");
+    put_row(sql, &first, "executed", buf_str(document));
+    put_row(sql, &first, "files", str_printf(p->a, "[%.*s]", STR_ARG(buf_str(files))));
+    buf_add_c(sql, ") AS t(explain_key, explain_value)");
+}
+
+static status analyze_change(run *r, const statement *st, bool last, arena *a, error *err)
+{
+    run_report report = {.a = a};
+    buf *sql = buf_in(a, LIMIT_RESULT_IN_MEMORY);
+    int64_t started_ns = clock_mono_ns();
+
+    r->report = &report;
+    report_begin(r);
+    report.attempts = 0; /* the change counts its own */
+    status result = execute(r, st->explained, a, err);
+    r->report = NULL;
+    TRY(result);
+    report.attempts = report.attempts > 0 ? report.attempts : 1;
+    (st->as_json ? put_report_json : put_report)(&report, st->explained, report.changed_rows,
+                                                 (clock_mono_ns() - started_ns) / 1000, sql);
+    TRY(buf_check(sql, "the report", err));
+    return run_constant_rows(r, buf_str(sql), last, err);
+}
+
 status run_explain(run *r, const statement *st, bool last, arena *a, error *err)
 {
     query q;
     buf *sql = buf_in(a, LIMIT_RESULT_IN_MEMORY);
     TRY(check_changed(r, st->explained, a, err));
+    if (st->analyze && st->explained != NULL) {
+        return analyze_change(r, st, last, a, err);
+    }
     TRY(analyse(r, st, a, &q, err));
     status result = query_open(&q, true, err);
     if (result == STATUS_OK) {

@@ -2,6 +2,7 @@
  * files; the files and the table (or its new snapshot) become visible in one transaction. */
 #include "run/insert.h"
 #include "run/blame.h"
+#include "run/report.h"
 #include "run/returning.h"
 #include "run/table.h"
 #include "run/write.h"
@@ -148,11 +149,14 @@ static status fill_new_table(run *r, const statement *st, row_source *source, cr
     bool is_new;
     TRY(write_source(r, source, table->columns, table->column_count, table->column_count,
                      table->metadata, &table->options.name, false, a, &written, err));
+    report_step(r, "rows read and written");
+    report_files(r, 0, written.files, written.count);
     ice_append append = append_of(&written, table->metadata);
     append.table_uuid = STR_NULL; /* the table gets its own */
     table->options.append = written.count > 0 ? &append : NULL;
     TRY(table_place_error(st, catalog_create_table(r->catalog, &table->options, &is_new, err),
                           err));
+    report_step(r, "committed");
     int64_t snapshot_id = ICE_NO_SNAPSHOT;
     if (is_new &&
         catalog_load_table(r->catalog, table->options.name, a, &now, &info, NULL) == STATUS_OK) {
@@ -209,6 +213,8 @@ status run_create_table_as(run *r, const statement *st, bool last, arena *a, err
     }
     if (result == STATUS_OK) {
         query_count(&source.q);
+        report_query(r, &source.q);
+        report_step(r, "files chosen");
         result = fill_new_table(r, st, &source, &table, last, a, err);
     }
     ice_metadata_unref(table.metadata);
@@ -650,15 +656,20 @@ static status insert_rows(run *r, const statement *st, insert_target *t, row_sou
         TRY(returning_analyse(r, st, t, a, &list, err));
     }
     TRY(prepare_source(r, st, t, a, source, err));
+    report_step(r, "files chosen");
     TRY(write_source(r, source, t->columns, t->root->field_count, t->source_count, t->metadata,
                      &t->name, returns, a, &written, err));
     query_count(&source->q);
+    report_query(r, &source->q);
+    report_step(r, "rows read and written");
+    report_files(r, 0, written.files, written.count);
     if (returns) {
         str rows;
         TRY(returning_noted_rows(t->root, a, &rows, err));
         TRY(returning_answer(&list, rows, err));
     }
     TRY(insert_commit(r, st, t, &written, replaced, &commit, err));
+    report_step(r, "committed");
     return returns ? returning_send(r, last, written.row_count, commit.snapshot_id, err)
                    : run_changed(r, last, written.row_count, commit.snapshot_id, err);
 }

@@ -1,5 +1,6 @@
 /* The list of RETURNING, evaluated over temporary tables of the statement's rows before its commit, sent after it. */
 #include "run/returning.h"
+#include "run/report.h"
 
 #include "tarn/base/limits.h"
 
@@ -115,6 +116,10 @@ status returning_send(run *r, bool last, int64_t changed_rows, int64_t snapshot_
     worker_query_options options = {.sql = STR("SELECT * FROM " ANSWER),
                                     .format = r->request->format,
                                     .rows_max = run_rows_max(r)};
+
+    if (r->report != NULL) {
+        r->report->changed_rows = changed_rows;
+    }
 
     if (!last) {
         return STATUS_OK;

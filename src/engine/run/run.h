@@ -31,6 +31,8 @@ struct engine {
     atomic_llong committed, rolled_back, conflicted; /* transactions */
 };
 
+struct run_report;
+
 typedef struct run {
     engine *e;
     catalog *
@@ -54,6 +56,7 @@ typedef struct run {
     bool is_executing;          /* parameters have `values`, not those of the request */
     const param_value *values;
     size_t value_count;
+    struct run_report *report; /* of the change that runs (report.h); NULL: nobody asks */
 } run;
 
 /* The worker, acquired at the first call. */

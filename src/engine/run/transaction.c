@@ -38,6 +38,7 @@ static status refuse(const statement *st, error *err)
 status transaction_check(run *r, const statement *st, error *err)
 {
     const sql_session *s = r->session;
+    statement_kind kind = statement_effect(st);
 
     r->catalog = s->txn != NULL ? catalog_in(s->txn) : r->e->options.catalog;
     if (s->failed && !is_end(st->kind)) {
@@ -49,14 +50,14 @@ status transaction_check(run *r, const statement *st, error *err)
     if (s->txn == NULL) {
         return STATUS_OK;
     }
-    catalog_txn_operation(s->txn, statement_kind_name(st->kind));
-    if (s->read_only && statement_changes(st->kind)) {
+    catalog_txn_operation(s->txn, statement_kind_name(kind));
+    if (s->read_only && statement_changes(kind)) {
         error_set(err, STATUS_TXN_READ_ONLY,
                   "%s changes something, and the transaction is read only",
-                  statement_kind_name(st->kind));
+                  statement_kind_name(kind));
         return run_at(STATUS_TXN_READ_ONLY, st->position, err);
     }
-    if (statement_changes(st->kind) && ((size_t)st->kind >= COUNT_OF(takes) || !takes[st->kind])) {
+    if (statement_changes(kind) && ((size_t)kind >= COUNT_OF(takes) || !takes[kind])) {
         return refuse(st, err);
     }
     return STATUS_OK;

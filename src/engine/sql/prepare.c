@@ -56,7 +56,7 @@ status parser_prepare(parser *p, statement *st)
                             error_set(p->err, STATUS_UNSUPPORTED, "PREPARE of %s is not supported",
                                       statement_kind_name(inner.kind)));
     }
-    st->inner = inner.kind;
+    st->inner = statement_effect(&inner);
     return STATUS_OK;
 }
 

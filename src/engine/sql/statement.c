@@ -24,6 +24,13 @@ bool statement_changes(statement_kind kind)
     return kinds[kind].changes;
 }
 
+statement_kind statement_effect(const statement *st)
+{
+    return st->kind == STATEMENT_EXPLAIN && st->analyze && st->explained != NULL
+               ? st->explained->kind
+               : st->kind;
+}
+
 /* ---- steps ---- */
 
 bool parser_is(const parser *p, const char *word)
@@ -663,11 +670,10 @@ static status parse_explain(parser *p, statement *st)
     statement *inner = ARENA_NEW(p->a, statement);
     TRY(statement_parse(p->list, (token_range){.from = p->at, .to = p->end}, p->a, inner, p->err));
     bool changes = is_explained(inner);
-    if (inner->kind != STATEMENT_READ && (!changes || st->analyze)) {
-        error_set(p->err, STATUS_UNSUPPORTED, "EXPLAIN %sof %s is not supported",
-                  changes ? "ANALYZE " : "", statement_kind_name(inner->kind));
-        error_hint(p->err, changes ? "EXPLAIN shows what it would do, without running it."
-                                   : "Explain the SELECT in it.");
+    if (inner->kind != STATEMENT_READ && !changes) {
+        error_set(p->err, STATUS_UNSUPPORTED, "EXPLAIN of %s is not supported",
+                  statement_kind_name(inner->kind));
+        error_hint(p->err, "Explain the SELECT in it.");
         return parser_place(p, parser_position(p), STATUS_UNSUPPORTED);
     }
     st->kind = STATEMENT_EXPLAIN;

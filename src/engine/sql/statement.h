@@ -236,6 +236,9 @@ typedef struct statement {
     token_range body;
 } statement;
 
+/* The statement's kind; of EXPLAIN ANALYZE that of the change which it runs. */
+statement_kind statement_effect(const statement *st);
+
 /* SYNTAX with position; UNSUPPORTED or DENIED for what tarn does not run, naming it, with a
  * hint. */
 status statement_parse(const token_list *list, token_range range, arena *a,
