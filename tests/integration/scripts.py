@@ -441,7 +441,7 @@ def random_scripts_do_what_duckdb_does():
     server.close()
     print(f"{SCRIPTS} scripts: {tally}")
     check(not wrong, f"{len(wrong)} of {SCRIPTS} scripts differ: {[text.split(' (')[0] for text in wrong]}")
-    check(tally["changes"] > SCRIPTS and tally["queries"] > SCRIPTS, "too little was tried")
+    check(SCRIPTS < 20 or tally["changes"] > SCRIPTS and tally["queries"] > SCRIPTS, "too little was tried")
     check(tally["mine"] <= 2 + tally["changes"] / 20, "too many failed here alone")
 
 

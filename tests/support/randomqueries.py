@@ -150,12 +150,12 @@ class Queries:
     def correlated(self):
         random = self.random
         (one, first), (two, second) = self.relation(), self.relation()
-        inside = f"SELECT {{}} FROM {two} AS b WHERE b.id {random.choice(('=', '<', '>='))} a.id AND {predicate(second, random, 'b.')}"
-        where = random.choice((f"EXISTS ({inside.format('1')})", f"NOT EXISTS ({inside.format('1')})",
+        match = f"FROM {two} AS b WHERE b.id {random.choice(('=', '<', '>='))} a.id AND {predicate(second, random, 'b.')}"
+        where = random.choice((f"EXISTS (SELECT 1 {match})", f"NOT EXISTS (SELECT 1 {match})",
                                f"a.id IN (SELECT b.id + 1 FROM {two} AS b{self.where(second, 'b')})",
                                f"a.id > ALL (SELECT b.id - 20 FROM {two} AS b WHERE b.id % 3 = a.id % 3)",
-                               f"({inside.format('count(*)')}) > 2"))
-        scalar = f"({inside.format('max(b.id)')})"
+                               f"(SELECT count(*) {match}) > 2"))
+        scalar = f"(SELECT max(b.id) {match})"
         return f"SELECT a.id, {scalar} AS most, {self.expression(first, 'a')} AS e FROM {one} AS a WHERE {where}"
 
     def lateral(self):

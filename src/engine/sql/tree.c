@@ -164,27 +164,31 @@ static status walk_table(walk *w, const json *node, const scope *names)
     return at != NULL ? walk_value(w, json_get(at, "expr"), names) : STATUS_OK;
 }
 
+static status walk_with(walk *w, const json *node, const scope **names);
+
 static status walk_cte(walk *w, str name, const json *query, const scope *names)
 {
     const json *node = json_get(query, "node");
     if (!str_equal(text_of(node, "type"), STR("RECURSIVE_CTE_NODE"))) {
         return walk_value(w, query, names);
     }
+    TRY(walk_with(w, node, &names)); /* its own, which both sides see */
     scope self = {.name = name, .outer = names};
     TRY(walk_value(w, json_get(node, "left"), names));
     TRY(walk_value(w, json_get(node, "right"), &self));
     str key;
     const json *member;
     for (size_t at = 0; json_next_member(node, &at, &key, &member);) {
-        if (!str_equal(key, STR("left")) && !str_equal(key, STR("right"))) {
+        if (!str_equal(key, STR("left")) && !str_equal(key, STR("right")) &&
+            !str_equal(key, STR("cte_map"))) {
             TRY(walk_value(w, member, names));
         }
     }
     return STATUS_OK;
 }
 
-/* A query node: its WITH first, each entry adding its name, then the rest of it. */
-static status walk_query(walk *w, const json *node, const scope *names)
+/* The WITH of a query node; each entry adds its name to `*names`. */
+static status walk_with(walk *w, const json *node, const scope **names)
 {
     const json *entries = json_get(json_get(node, "cte_map"), "map");
     size_t count = json_count(entries);
@@ -192,11 +196,18 @@ static status walk_query(walk *w, const json *node, const scope *names)
     for (size_t i = 0; i < count; i++) {
         const json *entry = json_at(entries, i), *info = json_get(entry, "value");
         str name = text_of(entry, "key");
-        TRY(walk_cte(w, name, json_get(info, "query"), names));
-        TRY(walk_members(w, info, names, "query"));
-        added[i] = (scope){.name = name, .outer = names};
-        names = &added[i];
+        TRY(walk_cte(w, name, json_get(info, "query"), *names));
+        TRY(walk_members(w, info, *names, "query"));
+        added[i] = (scope){.name = name, .outer = *names};
+        *names = &added[i];
     }
+    return STATUS_OK;
+}
+
+/* A query node: its WITH first, then the rest of it. */
+static status walk_query(walk *w, const json *node, const scope *names)
+{
+    TRY(walk_with(w, node, &names));
     return walk_members(w, node, names, "cte_map");
 }
 

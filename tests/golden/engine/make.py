@@ -78,6 +78,7 @@ TREES = {
     "shadow": "with t as (select * from t) select * from t",
     "inner": "select * from (with a as (select 1) select * from a) q, a",
     "recursive": "with recursive r as (select 1 as n from r union all select n + 1 from r, s where n < 5) select * from r",
+    "recursive_with": "with recursive r as (with h as (select * from t) select * from h union all select n + 1 from r, h where n < 5) select * from r, h",
     "case": "with Orders as (select 1) select * from ORDERS, other",
     "later": "with a as (select * from b), b as (select 1) select * from a, b",
     "subquery": "select (select max(x) from u), exists (select 1 from v) from t where a in (select b from w)",

@@ -32,13 +32,21 @@ static void test_tables_are_those_that_no_cte_hides(void **given)
     static const struct {
         const char *name, *tables;
     } cases[] = {
-        {"plain", "t@22"},          {"scope", "t@25 u@73"},
-        {"shadow", "t@25"},         {"inner", "a@56"},
-        {"recursive", "r@40 s@73"}, {"case", "other@48"},
-        {"later", "b@25"},          {"subquery", "u@27 v@53 t@61 w@89"},
-        {"lateral", "t@5 u@31"},    {"names", "w.n.t@20 n.u@27 we\"ird.na me@32"},
-        {"pivot", "t@5"},           {"describe", "s.t@9"},
-        {"summarize", "t@10"},      {"sample", "t@14"},
+        {"plain", "t@22"},
+        {"scope", "t@25 u@73"},
+        {"shadow", "t@25"},
+        {"inner", "a@56"},
+        {"recursive", "r@40 s@73"},
+        {"case", "other@48"},
+        {"recursive_with", "t@46 h@128"},
+        {"later", "b@25"},
+        {"subquery", "u@27 v@53 t@61 w@89"},
+        {"lateral", "t@5 u@31"},
+        {"names", "w.n.t@20 n.u@27 we\"ird.na me@32"},
+        {"pivot", "t@5"},
+        {"describe", "s.t@9"},
+        {"summarize", "t@10"},
+        {"sample", "t@14"},
         {"histogram", "t@25"},
     };
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
