@@ -105,6 +105,14 @@ void cli_session_note_failure(cli *c, str statement, const error *err)
     }
 }
 
+bool cli_session_forget(cli *c)
+{
+    bool had = c->session[0] != '\0' && (c->in_transaction || c->transaction_failed);
+
+    forget(c);
+    return had;
+}
+
 const char *cli_session_mark(const cli *c)
 {
     return c->transaction_failed ? "!" : c->in_transaction ? "*" : "";

@@ -15,6 +15,8 @@ void cli_session_note(cli *c, const http_answer *answer);
 void cli_session_note_failure(cli *c, str statement, const error *err);
 /* What the prompt shows: "*" in a transaction, "!" in a failed one, else "". */
 const char *cli_session_mark(const cli *c);
+/* Of a server that went away. True where a transaction was in it. */
+bool cli_session_forget(cli *c);
 /* Rolls back what is open, and says so. */
 void cli_session_end(cli *c);
 

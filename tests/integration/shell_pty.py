@@ -16,7 +16,7 @@ import termios
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
-from tarn import BIN, TIME_FACTOR, check, contains, equal, main, run_tarn, test  # noqa: E402
+from tarn import BIN, TIME_FACTOR, Server, check, contains, equal, main, run_tarn, test  # noqa: E402
 
 GOLDEN = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../golden/shell/session.txt")
 WRITE = "--write" in sys.argv
@@ -86,7 +86,7 @@ use other;
 
 
 class Shell:
-    def __init__(self, **env):
+    def __init__(self, data=DATA, **env):
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
             os.chdir(WORK)
@@ -95,7 +95,7 @@ class Shell:
                     del os.environ[name]
             os.environ.update({"TERM": "xterm", "LC_ALL": "C.UTF-8", "PAGER": "cat", "XDG_STATE_HOME": WORK + "/state"})
             os.environ.update(env)
-            os.execv(BIN, [BIN, "--data", DATA, "sql"])
+            os.execv(BIN, [BIN, "--data", data, "sql"])
         fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
         self.screen = ""
         self.until(PROMPT)
@@ -197,6 +197,26 @@ def ctrl_c_ends_a_query_and_watch_and_keeps_the_shell():
     shell.type("\x03")
     contains(shell.type("select 40 + 2 as still_here;\n"), "42")
     equal(shell.end(), 0)
+
+
+@test
+def a_server_that_was_started_again_is_found():
+    with Server() as server:
+        shell = Shell(data=server.data)
+        contains(shell.type("select 40 + 2 as answer;\n"), "42")
+        server.restart()
+        answer = shell.type("select 40 + 2 as answer;\n")
+        contains(answer, "it is open again: say it once more")
+        check("hint" not in answer, answer)
+        shell.type("begin;\n")
+        server.kill()
+        server.start()
+        contains(shell.type("select 1;\n"), "the transaction is gone")
+        contains(shell.type("select 40 + 2 as answer;\n"), "42")
+        server.restart()
+        contains(shell.type("\\dn\n"), "it is open again")
+        contains(shell.type("\\dn\n"), "main")
+        equal(shell.end(), 0)
 
 
 @test

@@ -49,6 +49,36 @@ status shell_ask(shell *s, str sql, const json **ret_rows, error *err)
     return STATUS_OK;
 }
 
+/* A server that went away: the next statement finds it, or a new one. */
+static void reconnect(shell *s, const error *lost, const source_text *place)
+{
+    cli *c = s->c;
+    error err = ERROR_INIT;
+    const json *answer = NULL;
+    /* Nothing was sent where nobody answered, so there is nothing to tell but that. */
+    bool unsent = str_starts_with(str_c(lost->message), STR("nobody answers"));
+    bool had_transaction = cli_session_forget(c);
+
+    interrupt_forget();
+    connection_close(c);
+    bool found = connection_open(c, &err) == STATUS_OK &&
+                 api_json(c, HTTP_GET, "/api/v1/status", STR(""), &answer, &err) == STATUS_OK;
+    if (!found || !unsent) {
+        message_sql_error(c, lost, place);
+    }
+    message_note(c, "the connection was lost; %s%s",
+                 found ? "it is open again" : "the next statement tries again",
+                 had_transaction ? ", and the transaction is gone: begin it anew"
+                 : found         ? ": say it once more"
+                                 : "");
+}
+
+/* No server has said so. */
+static bool is_lost(const error *err)
+{
+    return err->kind == STATUS_UNAVAILABLE && err->sqlstate[0] == '\0';
+}
+
 bool shell_fail(shell *s, const error *err)
 {
     const source_text place = {.text = STR(""), .name = s->script, .first_line = s->script_line};
@@ -56,6 +86,8 @@ bool shell_fail(shell *s, const error *err)
     fflush(stdout);
     if (err->kind == STATUS_CANCELLED && interrupt_signal != 0) {
         message_note(s->c, "cancelled");
+    } else if (is_lost(err)) {
+        reconnect(s, err, str_is_null(s->script) ? NULL : &place);
     } else {
         message_sql_error(s->c, err, str_is_null(s->script) ? NULL : &place);
     }
@@ -73,25 +105,6 @@ bool shell_refuse(shell *s, const char *format, ...)
     va_end(args);
     error_set(&err, STATUS_USAGE, "%s", text);
     return shell_fail(s, &err);
-}
-
-/* ---- outcomes ---- */
-
-/* A server that went away: the next statement finds it, or a new one. */
-static void reconnect(shell *s)
-{
-    cli *c = s->c;
-    error err = ERROR_INIT;
-    const json *answer = NULL;
-
-    interrupt_forget();
-    connection_close(c);
-    if (connection_open(c, &err) == STATUS_OK &&
-        api_json(c, HTTP_GET, "/api/v1/status", STR(""), &answer, &err) == STATUS_OK) {
-        message_note(c, "the connection was lost; it is open again: say it once more");
-    } else {
-        message_note(c, "the connection was lost; the next statement tries again");
-    }
 }
 
 /* ---- statements ---- */
@@ -159,16 +172,15 @@ static status run_diverted(shell *s, const query_job *job, query_outcome *outcom
     return result;
 }
 
-static void tell_failure(shell *s, status result, const error *err, const source_text *source)
+static void tell_failure(shell *s, const error *err, const source_text *source)
 {
     fflush(stdout);
     if (interrupt_signal != 0) {
         message_note(s->c, "cancelled");
-        return;
-    }
-    message_sql_error(s->c, err, source);
-    if (result == STATUS_UNAVAILABLE && err->sqlstate[0] == '\0') { /* no server has said so */
-        reconnect(s);
+    } else if (is_lost(err)) {
+        reconnect(s, err, source);
+    } else {
+        message_sql_error(s->c, err, source);
     }
 }
 
@@ -196,7 +208,7 @@ bool shell_run_statement(shell *s, str statement, int line)
             shell_tell_outcome(s, text, had_failed, &outcome);
         }
     } else {
-        tell_failure(s, result, &err, &job.source);
+        tell_failure(s, &err, &job.source);
     }
     bool terminated = interrupt_signal == SIGTERM;
     interrupt_forget();
