@@ -13,6 +13,7 @@
 
 typedef struct upload_table upload_table;     /* ingest/uploads.c */
 typedef struct s3_facts_cache s3_facts_cache; /* s3/facts.c */
+typedef struct lifecycle_runner lifecycle_runner; /* s3/lifecycle_run.c */
 
 typedef struct server {
     const settings *settings;
@@ -29,6 +30,7 @@ typedef struct server {
     http_router *router;
     upload_table *uploads;
     s3_facts_cache *s3_facts;
+    lifecycle_runner *lifecycle;
     char http_address[128]; /* bound; empty where that door is closed */
     char s3_address[128];
     char instance[37]; /* of this start; known to those who may read run/server.json */

@@ -4,7 +4,7 @@
 #include <inttypes.h>
 
 #include "answer.h"
-#include "s3/s3.h"
+#include "s3/lifecycle.h"
 #include "tarn/base/clock.h"
 #include "tarn/base/limits.h"
 
@@ -145,6 +145,7 @@ status metrics_get(call *c, error *err)
     format_plain(&r, out);
     format_requests(out);
     s3_format_metrics(out);
+    lifecycle_format_metrics(out);
     TRY(buf_check(out, "answer", err));
     http_respond(c->x, 200, "text/plain; version=0.0.4; charset=utf-8", buf_str(out));
     return STATUS_OK;

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "s3/facts.h"
+#include "s3/lifecycle.h"
 #include "tarn/base/clock.h"
 #include "tarn/base/fs.h"
 #include "tarn/base/mem.h"
@@ -226,7 +227,10 @@ static status open_modules(server *app, bool recovering, error *err)
     app->uploads = uploads_create(app->storage);
     app->s3_facts = s3_facts_cache_create();
     app->router = http_router_create(server__routes, server__route_count, sizeof(route));
-    return STATUS_OK;
+    return recovering ? STATUS_OK
+                      : lifecycle_start(app->storage,
+                                        setting_number(app->settings, SETTING_S3_LIFECYCLE_DAY),
+                                        &app->lifecycle, err);
 }
 
 status server__open(const settings *config, bool recovering, server **ret_app, error *err)
@@ -252,6 +256,7 @@ void server__close(server *app)
 {
     http_server_free(app->http);
     http_router_free(app->router);
+    lifecycle_stop(app->lifecycle);
     s3_facts_cache_free(app->s3_facts);
     uploads_free(app->uploads);
     ingest_close(app->ingest);

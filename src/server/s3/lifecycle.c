@@ -4,8 +4,6 @@
 #include "s3/handlers.h"
 #include "tarn/net/uri.h"
 
-#define US_A_DAY (INT64_C(86400) * 1000000)
-
 status s3_lifecycle_get(s3_call *c, error *err)
 {
     str text = bucket_document(c->facts->info, "lifecycle");
@@ -50,6 +48,7 @@ void s3_expiration_header(s3_call *c, const s3_facts *facts, const object_info *
     size_t count = 0;
     const lifecycle_rule *first = NULL;
     int64_t first_us = 0;
+    int64_t day_us = setting_number(c->app->settings, SETTING_S3_LIFECYCLE_DAY) * 1000;
     char date[S3_DATE_SIZE];
 
     if (str_is_null(text) || xml_parse(text, c->a, &root, NULL) != STATUS_OK ||
@@ -57,7 +56,7 @@ void s3_expiration_header(s3_call *c, const s3_facts *facts, const object_info *
         return;
     }
     for (size_t i = 0; i < count; i++) {
-        int64_t at_us = lifecycle_expires_at(&rules[i], info, US_A_DAY);
+        int64_t at_us = lifecycle_expires_at(&rules[i], info, day_us);
         if (at_us > 0 && lifecycle_fits(&rules[i], info) && (first == NULL || at_us < first_us)) {
             first = &rules[i];
             first_us = at_us;

@@ -32,6 +32,8 @@
       "host names under which a bucket may stand in front: bucket.localhost; else it stands in the path") \
     X(S3_REGION, "s3.region", TEXT, "us-east-1", NULL, \
       "region that new buckets are said to lie in; signatures of any region are taken") \
+    X(S3_LIFECYCLE_DAY, "s3.lifecycle_day", DURATION, "1d", NULL, \
+      "how long a day of lifecycle rules is; shorter for tests of them") \
     X(AUTH_MODE, "auth.mode", CHOICE, "keys", "keys|none", \
       "keys: every request needs a key; none: everybody is root, on loopback only") \
     X(DURABILITY, "durability", CHOICE, "full", "full|unsafe", \
