@@ -59,6 +59,9 @@
     X(PutMetricsConfiguration,        S3_OF_BUCKET,   0,            0) \
     X(GetIntelligentTieringConfiguration, S3_OF_BUCKET, 0,          0) \
     X(PutIntelligentTieringConfiguration, S3_OF_BUCKET, 0,          0) \
+    X(GetBucketMetadataTableConfiguration, S3_OF_BUCKET, 0,         0) \
+    X(CreateBucketMetadataTableConfiguration, S3_OF_BUCKET, 0,      0) \
+    X(CreateSession,                  S3_OF_BUCKET,   0,            0) \
     X(PutObject,                      S3_OF_CONTENTS, S3_WRITE,     0) \
     X(DeleteObject,                   S3_OF_CONTENTS, S3_WRITE,     0) \
     X(DeleteObjectVersion,            S3_OF_CONTENTS, 0,            0) \

@@ -18,8 +18,13 @@
     X(namespace_create)  \
     X(namespace_drop)    \
     X(user_ls)           \
+    X(user_show)         \
     X(user_create)       \
     X(user_drop)         \
+    X(key_create)        \
+    X(key_ls)            \
+    X(key_drop)          \
+    X(key_revoke)        \
     X(query_ls)          \
     X(query_cancel)      \
     X(status)            \

@@ -12,10 +12,15 @@ status config_get(call *c, error *err);
 status openapi_get(call *c, error *err);
 status principals_get(call *c, error *err);
 status principals_post(call *c, error *err);
+status principal_get(call *c, error *err);
 status principal_delete(call *c, error *err);
+status keys_post(call *c, error *err);
+status keys_get(call *c, error *err);
+status key_delete(call *c, error *err);
 status s3_keys_post(call *c, error *err);
 status s3_keys_get(call *c, error *err);
 status s3_key_delete(call *c, error *err);
+status s3_sessions_delete(call *c, error *err);
 status backup_post(call *c, error *err);
 status scrub_post(call *c, error *err);
 

@@ -14,7 +14,7 @@ READER_MAY = {"none", "status.read", "metrics.read", "namespace.list", "namespac
 READER_MAY_NOT = {"namespace.create", "namespace.drop", "table.create", "table.write", "table.alter", "table.drop",
                   "location.read", "query.any", "access.admin", "server.admin"}
 SEGMENTS = {"ns": "main", "table": "matrix_none", "name": "matrix_none", "id": "5d9b4e1e-0000-4000-8000-000000000000",
-            "number": "0"}
+            "number": "0", "key": "0123456789abcdef"}
 BODIES = {
     "/api/v1/query": {"sql": "SELECT 1"}, "/query": {"sql": "SELECT 1"},
     "/api/v1/namespaces": {"name": "matrix_made"},
@@ -24,6 +24,8 @@ BODIES = {
     "/api/v1/backup": {"target": "not absolute"}, "/ingest/{name}": [{"a": 1}],
     "/api/v1/tables/{name}/rows": [{"a": 1}], "/api/v1/loads/{id}/commit": {"table": "t"},
 }
+# A user has an S3 account and no right to the catalog.
+USER_MAY = {"none", "status.read"}
 QUERIES = {("get", "/query"): "?sql=SELECT+1", ("post", "/api/v1/convert"): "?from=csv&to=parquet"}
 
 
@@ -92,6 +94,18 @@ def a_reader_may_what_readers_may():
             contains(answer.error["message"], "matrix_reader", where)
         else:
             check(answer.status not in (401, 403) and answer.status < 500, where)
+
+
+@test
+def a_user_may_nothing_of_the_catalog():
+    key = shared().make_principal("matrix_user", "user")
+    for method, path, action in operations():
+        answer = call(method, path, key)
+        where = f"{method} {path} ({action}): {answer.status} {answer.body[:200]!r}"
+        if action in USER_MAY:
+            check(answer.status not in (401, 403) and answer.status < 500, where)
+        else:
+            equal((answer.status, answer.error["code"]), (403, "denied"), where)
 
 
 @test

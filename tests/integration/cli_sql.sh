@@ -84,7 +84,7 @@ run table drop c; expect_code 2; expect_err_has "--yes"
 run table drop c --dry-run; expect_code 0; expect_err_has "would drop"
 run table drop c --yes; expect_code 0
 run table show c; expect_code 3
-run user create reader1 -o json; expect_code 0
+run user create reader1 --role reader -o json; expect_code 0
 key=$(printf %s "$out" | sed 's/.*"key":"\([^"]*\)".*/\1/')
 TARN_KEY=$key run sql -c "select count(*) as n from trips" -o csv; expect_out $'n\n5000\n'
 TARN_KEY=$key run table drop trips --yes; expect_code 4

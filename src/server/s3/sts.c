@@ -1,8 +1,8 @@
 /* The Security Token Service, as far as a store needs it: AssumeRole, GetSessionToken, GetCallerIdentity.
  *
  * There are no roles here: a role's ARN names the session, which has its caller's rights, narrowed by the policy that
- * comes with the request. What would narrow a session and is not known here (managed policies, tags, MFA) is refused, so
- * that no session may more than its maker meant.
+ * comes with the request. What would narrow a session and is not known here (managed policies, tags, MFA) is refused,
+ * so that no session may more than its maker meant.
  *
  * Source: AWS Security Token Service API Reference, version 2011-06-15. */
 #include "s3/sts.h"

@@ -99,6 +99,22 @@ status access_create_principal(access_control *ac, str name, role gets, arena *a
                                error *err);
 status access_drop_principal(access_control *ac, str name,
                              error *err); /* NOT_FOUND; root cannot go */
+
+/* Further bearer keys of a principal. */
+typedef struct bearer_key {
+    str id;  /* the first 16 hex digits of its SHA-256: tells keys apart, opens nothing */
+    str key; /* only when made */
+    int64_t created_us;
+    int64_t expires_us; /* 0: never */
+} bearer_key;
+/* NOT_FOUND; INVALID where it would end before it is made. */
+status access_create_key(access_control *ac, str name, int64_t expires_us, arena *a,
+                         bearer_key *ret_key, error *err);
+/* Out at once. NOT_FOUND; DENIED for the last key of root that does not expire. */
+status access_drop_key(access_control *ac, str id, error *err);
+status access_list_keys(access_control *ac, str name, arena *a, bearer_key **ret_keys,
+                        size_t *ret_count, error *err);
+
 typedef struct principal_info {
     principal who;
     int64_t created_us;

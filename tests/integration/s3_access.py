@@ -1,0 +1,448 @@
+#!/usr/bin/env python3
+"""Who may what over S3: every row of the door's route table as nobody, as another user, in sessions that may not, and as
+the owner; sources of copies, versions, sessions and their ends, keys and users."""
+import json
+import os
+import re
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
+from s3client import S3  # noqa: E402
+from tarn import Server, check, contains, equal, main, shared, test  # noqa: E402
+
+BUCKET, KEY = "matrix-alice", "in/k"
+NOBODY = object()
+
+
+def root():
+    with open(os.path.join(shared().data, "secrets/root.s3"), encoding="utf-8") as file:
+        access_key, secret = file.read().split()
+    return S3(shared().s3, access_key, secret)
+
+
+def make_user(name, server=None):
+    server = server or shared()
+    server.make_principal(name, "user")
+    pair = server.request("POST", f"/api/v1/principals/{name}/s3-keys", {}).ok().json
+    return S3(server.s3, pair["access_key"], pair["secret"])
+
+
+def user(name, made={}):
+    if name not in made:
+        made[name] = make_user(name)
+    return made[name]
+
+
+def nobody():
+    return S3(shared().s3)
+
+
+def policy(actions, resources, effect="Allow", principal="*", **more):
+    statement = {"Effect": effect, "Action": actions, "Resource": resources, **more}
+    if principal is not NOBODY:
+        statement["Principal"] = principal
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+
+
+def session_policy(actions, resources):
+    return policy(actions, resources, principal=NOBODY)
+
+
+def arn(path):
+    return "arn:aws:s3:::" + path
+
+
+def allows(answer, where=""):
+    check(answer.status < 300, f"{where}: {answer.status} {answer.body[:300]!r}")
+
+
+def denies(answer, where="", code="AccessDenied"):
+    equal(answer.status, 403, f"{where}: {answer.body[:300]!r}")
+    if answer.body:
+        equal(answer.code, code, where)
+
+
+# ---- the matrix ----
+
+def rows():
+    """(method, level, parameter, name, action, flags) of the route table's own text."""
+    path = os.path.join(os.environ.get("TARN_SOURCE", "."), "src/server/s3/routes.c")
+    with open(path, encoding="utf-8") as file:
+        text = file.read()
+    row = re.compile(r'\{HTTP_(\w+),\s+S3_(\w+), (?:"([^"]*)"|NULL), "(\w+)", (?:"([^"]*)"|NULL), (?:"[^"]*"|NULL), \w+, '
+                     r'(?:"\w+"|NULL), (\w+),')
+    found = [match.groups() for match in row.finditer(text)]
+    equal(len(found), len(re.findall(r"\{HTTP_\w+,\s+S3_", text)), "rows that this test reads")
+    return found
+
+
+# Asked by themselves below: forms, batches, preflight, STS, and what makes or lists buckets.
+APART = {"ListBuckets", "SecurityTokenService", "SecurityTokenServiceQuery", "PreflightBucket", "PreflightObject",
+         "DeleteObjects", "PostObject", "CreateBucket", "PostOnObject"}
+
+
+def ask(client, row, upload):
+    method, level, parameter, name = row[:4]
+    params, headers, body = {}, {}, b""
+    for word in (parameter or "").split("&"):
+        if word.startswith("header:"):
+            headers[word[len("header:"):]] = f"/{BUCKET}/{KEY}"
+        elif word:
+            params[word] = upload if word == "uploadId" else "2" if word == "list-type" else ""
+    if "uploadId" in params and method == "PUT":
+        params["partNumber"] = "1"
+    path = "/" + BUCKET + ("/" + KEY if level == "OBJECT" else "")
+    return client.request(method, path, params, body, headers)
+
+
+def prepare():
+    alice = user("alice")
+    alice.request("PUT", "/" + BUCKET).ok()
+    alice.request("PUT", f"/{BUCKET}/{KEY}", None, b"bytes").ok()
+
+
+def begin_upload():
+    return user("alice").request("POST", f"/{BUCKET}/{KEY}", {"uploads": ""}).ok().text("UploadId")
+
+
+@test
+def every_row_is_for_those_who_may():
+    alice, bob = user("alice"), user("bob")
+    prepare()
+    upload = begin_upload()
+    strangers = {
+        "nobody": nobody(),
+        "another user": bob,
+        "another user's session": bob.session(Policy=session_policy("s3:*", "*")),
+        "a session without the right": alice.session(Policy=session_policy("s3:ListAllMyBuckets", "*")),
+        "a session for another bucket": alice.session(Policy=session_policy("s3:*", [arn("other"), arn("other/*")])),
+        "a session for another prefix": alice.session(Policy=session_policy("s3:*", arn(BUCKET + "/out/*"))),
+    }
+    seen = 0
+    for row in rows():
+        if row[3] in APART:
+            continue
+        seen += 1
+        for who, client in strangers.items():
+            denies(ask(client, row, upload), f"{row[3]} as {who}")
+    check(seen >= 80, f"{seen} rows")
+    equal(alice.request("GET", f"/{BUCKET}/{KEY}").body, b"bytes")
+
+
+@test
+def every_row_answers_its_owner():
+    alice = user("alice")
+    for row in rows():
+        if row[3] in APART or row[3] == "DeleteBucket":
+            continue
+        prepare()
+        for who, client in (("alice", alice), ("root", root()), ("alice's session", alice.session())):
+            answer = ask(client, row, begin_upload() if "uploadId" in (row[2] or "") else "")
+            check(answer.status not in (401, 403, 500, 503), f"{row[3]} as {who}: {answer.status} {answer.body[:300]!r}")
+
+
+@test
+def a_batch_of_deletions_asks_for_each_key():
+    prepare()
+    body = (f"<Delete><Object><Key>{KEY}</Key></Object><Object><Key>out/k</Key></Object></Delete>").encode()
+    headers = {"Content-MD5": __import__("base64").b64encode(__import__("hashlib").md5(body).digest()).decode()}
+    for client in (user("bob"), nobody()):
+        answer = client.request("POST", "/" + BUCKET, {"delete": ""}, body, headers)
+        if answer.status == 200:
+            equal([error.text for error in answer.xml.iter("Code")], ["AccessDenied", "AccessDenied"])
+        else:
+            denies(answer)
+    half = user("alice").session(Policy=session_policy("s3:DeleteObject", arn(BUCKET + "/out/*")))
+    answer = half.request("POST", "/" + BUCKET, {"delete": ""}, body, headers).ok()
+    equal([(error.findtext("Key"), error.findtext("Code")) for error in answer.xml.iter("Error")], [(KEY, "AccessDenied")])
+    allows(user("alice").request("GET", f"/{BUCKET}/{KEY}"))
+
+
+@test
+def buckets_are_made_by_users_and_listed_by_their_owners():
+    server = shared()
+    bob = user("bob")
+    bob.request("PUT", "/bobs-own").ok()
+    prepare()
+    listed = [element.text for element in bob.request("GET", "/").ok().xml.iter("Name")]
+    check("bobs-own" in listed and BUCKET not in listed, listed)
+    denies(nobody().request("GET", "/"))
+    denies(nobody().request("PUT", "/anybodys"))
+    equal(bob.request("PUT", "/" + BUCKET).code, "BucketAlreadyExists")
+    server.make_principal("rita", "reader")
+    pair = server.request("POST", "/api/v1/principals/rita/s3-keys", {}).ok().json
+    denies(S3(server.s3, pair["access_key"], pair["secret"]).request("PUT", "/ritas"))
+
+
+# ---- rights that are given ----
+
+@test
+def sources_of_copies_are_asked_for_by_themselves():
+    alice, bob = user("alice"), user("bob")
+    prepare()
+    bob.request("PUT", "/bobs-copies").ok()
+    source = {"x-amz-copy-source": f"/{BUCKET}/{KEY}"}
+    upload = bob.request("POST", "/bobs-copies/big", {"uploads": ""}).ok().text("UploadId")
+    part = {"uploadId": upload, "partNumber": "1"}
+    denies(bob.request("PUT", "/bobs-copies/k", None, b"", source))
+    denies(bob.request("PUT", "/bobs-copies/big", part, b"", source))
+    encoded = {"x-amz-copy-source": f"{BUCKET}/i%6E/k"}
+    alice.request("PUT", "/" + BUCKET, {"policy": ""}, policy("s3:GetObject", arn(f"{BUCKET}/other/*")).encode()).ok()
+    denies(bob.request("PUT", "/bobs-copies/k", None, b"", encoded))
+    alice.request("PUT", "/" + BUCKET, {"policy": ""}, policy("s3:GetObject", arn(f"{BUCKET}/in/*")).encode()).ok()
+    allows(bob.request("PUT", "/bobs-copies/k", None, b"", encoded))
+    allows(bob.request("PUT", "/bobs-copies/big", part, b"", source))
+    equal(bob.request("GET", "/bobs-copies/k").body, b"bytes")
+    # what may be read is no right to write there
+    denies(bob.request("PUT", f"/{BUCKET}/in/new", None, b"", source))
+    alice.request("DELETE", "/" + BUCKET, {"policy": ""}).ok()
+
+
+@test
+def a_condition_on_a_copys_source_sees_what_is_copied():
+    alice, bob = user("alice"), user("bob")
+    alice.request("PUT", "/copy-target").ok()
+    bob.request("PUT", "/bobs-source").ok()
+    for key in ("public/a", "private/a"):
+        bob.request("PUT", "/bobs-source/" + key, None, b"x").ok()
+    alice.request("PUT", "/copy-target", {"policy": ""}, json.dumps({"Version": "2012-10-17", "Statement": [
+        {"Effect": "Allow", "Principal": "*", "Action": "s3:PutObject", "Resource": arn("copy-target/*")},
+        {"Effect": "Deny", "Principal": "*", "Action": "s3:PutObject", "Resource": arn("copy-target/*"),
+         "Condition": {"StringLike": {"s3:x-amz-copy-source": "bobs-source/private/*"}}}]}).encode()).ok()
+    allows(bob.request("PUT", "/copy-target/k", None, b"", {"x-amz-copy-source": "bobs-source/public/a"}))
+    for source in ("bobs-source/private/a", "/bobs-source/private/a", "bobs-source/pr%69vate/a", "/bobs-source%2Fprivate%2Fa"):
+        denies(bob.request("PUT", "/copy-target/k", None, b"", {"x-amz-copy-source": source}), source)
+
+
+@test
+def reading_a_version_is_a_right_of_its_own():
+    alice, bob = user("alice"), user("bob")
+    alice.request("PUT", "/versions-alice").ok()
+    alice.request("PUT", "/versions-alice", {"versioning": ""},
+                  b"<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>").ok()
+    first = alice.request("PUT", "/versions-alice/k", None, b"one").ok().headers["x-amz-version-id"]
+    alice.request("PUT", "/versions-alice/k", None, b"two").ok()
+    alice.request("PUT", "/versions-alice", {"policy": ""}, policy("s3:GetObject", arn("versions-alice/*")).encode()).ok()
+    equal(bob.request("GET", "/versions-alice/k").body, b"two")
+    denies(bob.request("GET", "/versions-alice/k", {"versionId": first}))
+    denies(bob.request("HEAD", "/versions-alice/k", {"versionId": first}))
+    denies(bob.request("PUT", "/bobs-own/v", None, b"", {"x-amz-copy-source": f"versions-alice/k?versionId={first}"}))
+    alice.request("PUT", "/versions-alice", {"policy": ""},
+                  policy("s3:GetObjectVersion", arn("versions-alice/*")).encode()).ok()
+    equal(bob.request("GET", "/versions-alice/k", {"versionId": first}).body, b"one")
+    denies(bob.request("GET", "/versions-alice/k"))
+
+
+@test
+def what_is_not_there_is_told_to_who_may_list_it():
+    alice, bob = user("alice"), user("bob")
+    prepare()
+    denies(bob.request("GET", f"/{BUCKET}/missing"))
+    alice.request("PUT", "/" + BUCKET, {"policy": ""}, policy("s3:GetObject", arn(f"{BUCKET}/*")).encode()).ok()
+    denies(bob.request("GET", f"/{BUCKET}/missing"))
+    alice.request("PUT", "/" + BUCKET, {"policy": ""}, policy(
+        "s3:ListBucket", arn(BUCKET), Condition={"StringLike": {"s3:prefix": "in/*"}}).encode()).ok()
+    equal(bob.request("HEAD", f"/{BUCKET}/in/missing").status, 404)
+    equal(bob.request("HEAD", f"/{BUCKET}/out/missing").status, 403)
+    allows(bob.request("GET", "/" + BUCKET, {"prefix": "in/x"}))
+    denies(bob.request("GET", "/" + BUCKET, {"prefix": "out/x"}))
+    denies(bob.request("GET", "/" + BUCKET))
+    alice.request("DELETE", "/" + BUCKET, {"policy": ""}).ok()
+
+
+@test
+def a_denial_binds_everybody_but_can_be_taken_away():
+    alice = user("alice")
+    prepare()
+    alice.request("PUT", "/" + BUCKET, {"policy": ""},
+                  policy("s3:*", [arn(BUCKET), arn(BUCKET + "/*")], "Deny").encode()).ok()
+    for client in (alice, root()):
+        denies(client.request("GET", f"/{BUCKET}/{KEY}"))
+        denies(client.request("GET", "/" + BUCKET))
+    allows(root().request("GET", "/" + BUCKET, {"policy": ""}))
+    allows(alice.request("DELETE", "/" + BUCKET, {"policy": ""}))
+    allows(alice.request("GET", f"/{BUCKET}/{KEY}"))
+
+
+@test
+def acls_and_their_block():
+    alice, bob = user("alice"), user("bob")
+    alice.request("PUT", "/acl-alice", None, b"", {"x-amz-acl": "public-read"}).ok()
+    alice.request("PUT", "/acl-alice/k", None, b"x", {"x-amz-acl": "public-read"}).ok()
+    alice.request("PUT", "/acl-alice/p", None, b"x").ok()
+    allows(nobody().request("GET", "/acl-alice"))
+    allows(nobody().request("GET", "/acl-alice/k"))
+    denies(nobody().request("GET", "/acl-alice/p"))
+    denies(nobody().request("PUT", "/acl-alice/n", None, b"x"))
+    alice.request("PUT", "/acl-alice/p", {"acl": ""}, b"", {"x-amz-grant-read": f'id="{bob.access_key}"'}).ok()
+    allows(bob.request("GET", "/acl-alice/p"))
+    denies(nobody().request("GET", "/acl-alice/p"))
+    equal(alice.request("PUT", "/acl-alice/p", {"acl": ""}, b"", {"x-amz-grant-read": 'id="nobody"'}).code,
+          "InvalidArgument")
+    alice.request("PUT", "/acl-alice", {"publicAccessBlock": ""}, b"<PublicAccessBlockConfiguration><IgnorePublicAcls>true"
+                  b"</IgnorePublicAcls><BlockPublicAcls>true</BlockPublicAcls></PublicAccessBlockConfiguration>").ok()
+    denies(nobody().request("GET", "/acl-alice"))
+    denies(nobody().request("GET", "/acl-alice/k"))
+    allows(bob.request("GET", "/acl-alice/p"))
+    denies(alice.request("PUT", "/acl-alice", {"acl": ""}, b"", {"x-amz-acl": "public-read"}))
+    denies(alice.request("PUT", "/acl-alice/n", None, b"x", {"x-amz-acl": "public-read-write"}))
+    allows(alice.request("PUT", "/acl-alice/n", None, b"x", {"x-amz-acl": "private"}))
+
+
+@test
+def what_another_wrote_is_his_unless_the_bucket_owns_all():
+    alice, bob = user("alice"), user("bob")
+    alice.request("PUT", "/shared-alice", None, b"", {"x-amz-acl": "public-read-write"}).ok()
+    bob.request("PUT", "/shared-alice/bobs", None, b"x").ok()
+    allows(bob.request("GET", "/shared-alice/bobs"))
+    denies(alice.request("GET", "/shared-alice/bobs"))
+    allows(root().request("GET", "/shared-alice/bobs"))
+    upload = bob.request("POST", "/shared-alice/up", {"uploads": ""}).ok().text("UploadId")
+    denies(nobody().request("DELETE", "/shared-alice/up", {"uploadId": upload}))
+    allows(bob.request("GET", "/shared-alice/up", {"uploadId": upload}))
+    allows(bob.request("DELETE", "/shared-alice/up", {"uploadId": upload}))
+    allows(alice.request("DELETE", "/shared-alice/bobs"))
+
+
+# ---- sessions ----
+
+@test
+def a_session_may_what_its_policy_lets_it_and_no_more():
+    alice = user("alice")
+    prepare()
+    reading = alice.session(Policy=session_policy("s3:GetObject", arn(f"{BUCKET}/in/*")))
+    equal(reading.request("GET", f"/{BUCKET}/{KEY}").body, b"bytes")
+    denies(reading.request("PUT", f"/{BUCKET}/{KEY}", None, b"x"))
+    denies(reading.request("GET", f"/{BUCKET}/out/k"))
+    denies(reading.request("GET", "/" + BUCKET))
+    whole = alice.session(Action="GetSessionToken")
+    allows(whole.request("GET", "/" + BUCKET))
+    denies(user("bob").session(Policy=session_policy("s3:*", "*")).request("GET", f"/{BUCKET}/{KEY}"))
+    equal(reading.sts(Action="GetSessionToken").code, "AccessDenied")
+    for wrong in (S3(alice.address, reading.access_key, reading.secret, whole.token),
+                  S3(alice.address, reading.access_key, reading.secret, "AAAA"),
+                  S3(alice.address, reading.access_key, reading.secret),
+                  S3(alice.address, alice.access_key, alice.secret, whole.token)):
+        equal(wrong.request("GET", f"/{BUCKET}/{KEY}").code, "InvalidToken")
+    stolen = S3(alice.address, reading.access_key, alice.secret, reading.token)
+    equal(stolen.request("GET", f"/{BUCKET}/{KEY}").code, "SignatureDoesNotMatch")
+
+
+@test
+def sessions_are_ended():
+    server = shared()
+    carol = make_user("carol")
+    carol.request("PUT", "/carols").ok()
+    one = carol.session()
+    allows(one.request("GET", "/carols"))
+    server.restart()
+    carol.address = one.address = server.s3
+    allows(one.request("GET", "/carols"))
+    code, _, err = server.run("key", "revoke-sessions", "carol")
+    equal(code, 0, err)
+    equal(one.request("GET", "/carols").code, "ExpiredToken")
+    allows(carol.request("GET", "/carols"))
+    user.__defaults__[0].clear()  # their addresses are the stopped server's
+
+
+@test
+def sts_says_who_one_is_and_what_is_wrong():
+    alice = make_user("sts_alice")
+    answer = alice.sts(Action="GetCallerIdentity").ok()
+    equal((answer.text("UserId"), answer.text("Account"), answer.text("Arn")),
+          (alice.access_key, alice.access_key, f"arn:aws:iam::{alice.access_key}:root"))
+    answer = alice.session().sts(Action="GetCallerIdentity").ok()
+    equal(answer.text("Arn"), f"arn:aws:sts::{alice.access_key}:assumed-role/test/test")
+    role = {"Action": "AssumeRole", "RoleArn": "arn:aws:iam::1:role/r", "RoleSessionName": "rs"}
+    for code, form in (
+            ("InvalidAction", {"Action": "Fly"}), ("ValidationError", {**role, "RoleArn": "r"}),
+            ("ValidationError", {**role, "RoleSessionName": ""}), ("ValidationError", {**role, "RoleSessionName": "a/b"}),
+            ("ValidationError", {**role, "DurationSeconds": "899"}), ("ValidationError", {**role, "DurationSeconds": "43201"}),
+            ("ValidationError", {**role, "PolicyArns.member.1.arn": "arn:aws:iam::aws:policy/ReadOnly"}),
+            ("MalformedPolicyDocument", {**role, "Policy": "{}"}), ("PackedPolicyTooLarge", {**role, "Policy": " " * 2049})):
+        answer = alice.sts(**form)
+        equal((answer.status, answer.code), (400, code), str(form)[:100])
+        equal(answer.xml.tag, "ErrorResponse")
+    equal(nobody().sts(Action="GetCallerIdentity").code, "MissingAuthenticationToken")
+    equal(S3(alice.address, alice.access_key, "wrong").sts(Action="GetCallerIdentity").code, "SignatureDoesNotMatch")
+    equal(S3(alice.address, "TARNAAAAAAAAAAAAAAAA", "x").sts(Action="GetCallerIdentity").code, "InvalidClientTokenId")
+    # a signature is for one service
+    equal(alice.request("GET", "/", None, b"", None, "sts").code, "AuthorizationHeaderMalformed")
+
+
+# ---- users and keys ----
+
+@test
+def keys_are_shown_once_and_dropped_at_once():
+    server = shared()
+    code, out, err = server.run("user", "create", "dora", "-o", "json")
+    equal((code, json.loads(out)["role"]), (0, "user"), err)
+    code, out, err = server.run("key", "create", "dora", "--s3", "--expires", "30d", "-o", "tsv")
+    equal(code, 0, err)
+    header, line = out.splitlines()
+    equal(header.split("\t"), ["access_key", "secret"])
+    dora = S3(server.s3, *line.split("\t"))
+    allows(dora.request("GET", "/"))
+    code, out, err = server.run("key", "ls", "dora", "--s3", "-o", "json")
+    contains(out, dora.access_key)
+    check(dora.secret not in out + err and dora.secret not in server.log_text(), "a secret is told once")
+    code, out, err = server.run("user", "show", "dora", "-o", "json")
+    equal(json.loads(out)["s3_account"], dora.access_key)
+    code, _, err = server.run("key", "drop", dora.access_key, "--yes")
+    equal(code, 0, err)
+    equal(dora.request("GET", "/").code, "InvalidAccessKeyId")
+    code, _, err = server.run("key", "create", "dora", "--s3", "--expires", "soon")
+    equal(code, 2, err)
+    code, _, err = server.run("key", "create", "missing", "--s3")
+    equal(code, 3, err)
+
+
+@test
+def bearer_keys_come_and_go():
+    server = shared()
+    server.make_principal("emil", "reader")
+    made = server.request("POST", "/api/v1/principals/emil/keys", {"expires_in_s": 3600}).ok().json
+    equal(server.request("GET", "/api/v1/status", key=made["key"]).status, 200)
+    listed = server.request("GET", "/api/v1/principals/emil/keys").ok()
+    check(made["id"] in listed.text and made["key"] not in listed.text, listed.text)
+    equal(server.request("DELETE", f"/api/v1/keys/{made['id']}").status, 204)
+    equal(server.request("GET", "/api/v1/status", key=made["key"]).status, 401)
+    name = "root"
+    own = server.request("GET", f"/api/v1/principals/{name}/keys").ok().json["keys"]
+    equal(server.request("DELETE", f"/api/v1/keys/{own[0]['id']}").status, 403)
+
+
+@test
+def a_user_who_owns_buckets_stays():
+    server = shared()
+    fred = make_user("fred")
+    fred.request("PUT", "/freds").ok()
+    answer = server.request("DELETE", "/api/v1/principals/fred")
+    equal((answer.status, answer.error["code"]), (409, "not_empty"))
+    contains(answer.error["message"], "freds")
+    allows(fred.request("DELETE", "/freds"))
+    equal(server.request("DELETE", "/api/v1/principals/fred").status, 204)
+    equal(fred.request("GET", "/").code, "InvalidAccessKeyId")
+
+
+@test
+def a_users_key_opens_no_tables():
+    server = shared()
+    key = server.make_principal("gina", "user")
+    for method, path, body in (("POST", "/api/v1/query", {"sql": "SELECT 1"}), ("GET", "/api/v1/namespaces", None),
+                               ("GET", "/api/v1/principals", None)):
+        equal(server.request(method, path, body, key=key).status, 403, path)
+
+
+@test
+def open_mode_makes_every_request_roots():
+    with Server(settings={"auth.mode": "none"}) as server:
+        with open(os.path.join(server.data, "secrets/root.s3"), encoding="utf-8") as file:
+            owner = file.read().split()[0]
+        S3(server.s3).request("PUT", "/open").ok()
+        S3(server.s3, "any", "thing").request("PUT", "/open/k", None, b"x").ok()
+        listed = S3(server.s3).request("GET", "/").ok()
+        equal(listed.text("Owner/ID"), owner)
+
+
+main()
