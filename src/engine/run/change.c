@@ -280,6 +280,7 @@ static query_table only_files(const row_change *c, const uint32_t *numbers, size
     table.scan.file_count = count;
     table.scan.applied = table.scan.applied != NULL ? applied : NULL;
     table.numbers = numbers;
+    table.estimate = 0; /* the filter is not asked again */
     return table;
 }
 

@@ -191,6 +191,12 @@ static status put_files(query *q, bool as_json, buf *sql, bool *first, error *er
         if (known.size > 0) {
             put_row(sql, first, "distinct values", known);
         }
+        if (table->estimate > 0) {
+            put_row(sql, first, "estimate",
+                    str_printf(q->a, "%.*s.%.*s: about %lld of %lld rows, by distinct values",
+                               STR_ARG(table->name.space), STR_ARG(table->name.table),
+                               (long long)table->estimate, (long long)table->scan.kept_rows));
+        }
         explain_put_table(table, line);
         put_row(sql, first, "files", buf_str(line));
     }

@@ -223,19 +223,35 @@ static status put_column(buf *out, const query *q, const file_group *group, cons
 /* DuckDB expects a fifth of the rows to pass a filter that it knows nothing about. */
 #define FILTER_SHARE 5
 
-static void put_files(buf *out, const query *q, const file_group *group, bool is_filtered)
+/* What DuckDB is to expect of the group's files before it takes filters into account; 0: what it finds itself. */
+static int64_t expected_rows(const file_group *group, const query_table *table, bool is_filtered)
 {
+    if (table->estimate > 0 && table->scan.kept_rows > 0) {
+        double share = (double)group->rows / (double)table->scan.kept_rows;
+        double rows = (double)table->estimate * share * FILTER_SHARE;
+
+        return rows < 1 ? 1 : (int64_t)rows;
+    }
+    if (is_filtered && group->rows < INT64_MAX / FILTER_SHARE) {
+        return group->rows * FILTER_SHARE;
+    }
+    /* One file tells its own number of rows; of a list DuckDB would guess from the first. */
+    return group->paths.count > 1 ? group->rows : 0;
+}
+
+static void put_files(buf *out, const query *q, const file_group *group, const query_table *table,
+                      bool is_filtered)
+{
+    int64_t expected = expected_rows(group, table, is_filtered);
+
     buf_add_c(out, " FROM read_parquet([");
     for (size_t i = 0; i < group->paths.count; i++) {
         buf_add_c(out, i > 0 ? "," : "");
         groups_put_path(out, str_c(group->paths.items[i]), q->a);
     }
     buf_add_c(out, "], hive_partitioning = false, union_by_name = false");
-    if (is_filtered && group->rows < INT64_MAX / FILTER_SHARE) {
-        buf_printf(out, ", explicit_cardinality = %lld", (long long)group->rows * FILTER_SHARE);
-    } else if (group->paths.count > 1) {
-        /* One file tells its own number of rows; of a list DuckDB would guess from the first. */
-        buf_printf(out, ", explicit_cardinality = %lld", (long long)group->rows);
+    if (expected > 0) {
+        buf_printf(out, ", explicit_cardinality = %lld", (long long)expected);
     }
     buf_add_char(out, ')');
     shape_put_alias(group->mapped, out);
@@ -309,7 +325,7 @@ static status put_group(buf *out, const query *q, const file_group *group, const
         sql_quote_name(out, schema->root->fields[i].name);
     }
     put_places(out, table, group);
-    put_files(out, q, group, is_filtered);
+    put_files(out, q, group, table, is_filtered);
     return STATUS_OK;
 }
 
@@ -346,7 +362,7 @@ static status put_joined_group(buf *out, const query *q, const file_group *group
     }
     deletes_put_numbers(number, out);
     put_places(out, table, group);
-    put_files(out, q, group, (group->deletes & DELETES_ROWS) != 0);
+    put_files(out, q, group, table, (group->deletes & DELETES_ROWS) != 0);
     if ((group->deletes & DELETES_ROWS) != 0) {
         deletes_put_alive(number, group->paths.count, out);
     }
@@ -355,8 +371,8 @@ static status put_joined_group(buf *out, const query *q, const file_group *group
 }
 
 /* SELECT file, row FROM (SELECT keys, file and row FROM files) AS d SEMI JOIN … */
-static status put_match(buf *out, const query *q, const file_group *group, size_t set,
-                        table_deletes *d, int64_t number, error *err)
+static status put_match(buf *out, const query *q, const file_group *group, const query_table *table,
+                        size_t set, table_deletes *d, int64_t number, error *err)
 {
     buf_add_c(out, "SELECT d.\"#f\", d.\"#r\" FROM (SELECT ");
     for (size_t i = 0; i < deletes_key_count(d); i++) {
@@ -367,7 +383,9 @@ static status put_match(buf *out, const query *q, const file_group *group, size_
     }
     deletes_put_numbers(number, out);
     buf_add_c(out, ", file_index AS \"#f\", file_row_number AS \"#r\"");
-    put_files(out, q, group, false);
+    query_table whole = *table; /* which rows are wanted is not asked here */
+    whole.estimate = 0;
+    put_files(out, q, group, &whole, false);
     buf_add_c(out, ") AS d");
     TRY(deletes_put_match(d, set, group->indexes.items, group->indexes.count, out, err));
     return buf_check(out, "the list of data files", err);
@@ -395,8 +413,8 @@ static status make_match_key(const query *q, const file_group *group, size_t ind
 }
 
 /* The worker finds out which rows equality deletes take from the group's files. */
-static status add_matches(const query *q, const file_group *group, table_deletes *d, int64_t number,
-                          error *err)
+static status add_matches(const query *q, const file_group *group, const query_table *table,
+                          table_deletes *d, int64_t number, error *err)
 {
     size_t count = group->indexes.count;
     str *keys = ARENA_ARRAY(q->a, str, count);
@@ -407,7 +425,7 @@ static status add_matches(const query *q, const file_group *group, table_deletes
     for (size_t set = 0; set < deletes_set_count(d); set++) {
         if (deletes_set_applies(d, set, group->indexes.items, count)) {
             buf *sql = buf_in(q->a, LIMIT_WORKER_MESSAGE);
-            TRY(put_match(sql, q, group, set, d, number, err));
+            TRY(put_match(sql, q, group, table, set, d, number, err));
             deletes_add_match(d, number, count, buf_str(sql));
         }
     }
@@ -434,7 +452,7 @@ status groups_put_scan(buf *out, query *q, query_table *table, error *err)
                 TRY(put_joined_group(out, q, group, table, deletes, number, err));
                 continue;
             }
-            TRY(add_matches(q, group, deletes, number, err));
+            TRY(add_matches(q, group, table, deletes, number, err));
         }
         TRY(put_group(out, q, group, table, err));
         if (group->deletes != DELETES_NONE) {

@@ -30,6 +30,7 @@ typedef struct query_table {
     bool stub_has_columns;        /* of its own (stub.h) */
     const ice_expr *filter;       /* NULL: everything */
     ice_scan scan;
+    int64_t estimate; /* rows that pass the filter (estimate.h); 0: not asked, -1: nobody knows */
     /* The view tells of each row, in columns of the names below, the number of its file and its place in it. */
     bool with_places;
     bool

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 
 #include "run/bound.h"
+#include "run/estimate.h"
 #include "run/expand.h"
 #include "run/footers.h"
 #include "run/groups.h"
@@ -336,6 +337,9 @@ static status open_real(query *q, buf *sql, error *err)
         query_table *table = &q->tables.items[i];
         buf *scan = buf_in(q->a, LIMIT_WORKER_MESSAGE);
         TRY(choose_files(q, table, err));
+        if (q->tables.count > 1) { /* one table has no order */
+            table->estimate = estimate_rows(table, q->a);
+        }
         if (table->scan.file_count > 0) {
             TRY(groups_put_scan(scan, q, table, err));
         } else {
