@@ -16,7 +16,7 @@ typedef struct query_run_state {
     const query_job *job;
     output *out; /* NULL: bytes are passed on */
     bool has_columns;
-    bool is_plan; /* of EXPLAIN: drawn by the server, shown as it is */
+    bool is_text; /* of EXPLAIN, SHOW CREATE: drawn by the server, shown as it is */
     bool got_bytes;
     char last; /* byte that was passed on */
     progress progress;
@@ -82,19 +82,21 @@ static status on_begin(void *context, const json *head, error *err)
     }
     rows_come(s);
     s->has_columns = count > 0;
-    s->is_plan =
-        count == 2 && str_equal(columns[0].name, STR("explain_key")) && s->c->format != OUTPUT_MD;
+    bool is_plan = count == 2 && str_equal(columns[0].name, STR("explain_key"));
+    bool is_sql = count == 1 && str_equal(columns[0].name, STR("sql")) &&
+                  str_equal_nocase(cli_first_word(s->job->source.text), STR("show"));
+    s->is_text = (is_plan || is_sql) && s->c->format != OUTPUT_MD;
     if (count == 0) {
         return STATUS_OK;
     }
     if (s->c->tables_printed++ > 0 && !s->c->in_shell) {
         TRY(out_str(s->c, STR("\n"), err)); /* tables of a script stand apart */
     }
-    return s->is_plan ? STATUS_OK : output_begin(s->out, columns, count, err);
+    return s->is_text ? STATUS_OK : output_begin(s->out, columns, count, err);
 }
 
-/* A plan is a picture of many lines. */
-static status show_plan(query_run_state *s, str cell, error *err)
+/* A plan is a picture of many lines, a statement is copied from here. */
+static status show_text(query_run_state *s, str cell, error *err)
 {
     buf *text = buf_in(s->c->memory, LIMIT_RESULT_IN_MEMORY);
     buf *line = buf_in(s->c->memory, LIMIT_RESULT_IN_MEMORY);
@@ -115,8 +117,8 @@ static status on_row(void *context, const str *cells, size_t count, error *err)
     query_run_state *s = context;
 
     s->progress.rows++;
-    if (s->is_plan && count == 2) {
-        return show_plan(s, cells[1], err);
+    if (s->is_text && count > 0) {
+        return show_text(s, cells[count - 1], err);
     }
     return output_row(s->out, cells, count, err);
 }
@@ -172,7 +174,7 @@ static status send(query_run_state *s, const http_call *call, http_answer *ret_a
 
 static void read_outcome(const query_run_state *s, const json *document, query_outcome *outcome)
 {
-    outcome->has_columns = s->has_columns && !s->is_plan;
+    outcome->has_columns = s->has_columns && !s->is_text;
     outcome->rows = output_rows(s->out);
     outcome->changed_rows = json_int64_or(json_get(document, "changed_rows"), -1);
     outcome->hidden_columns = output_hidden_columns(s->out);
@@ -192,7 +194,7 @@ static status run_for_people(query_run_state *s, http_call *call, query_outcome 
     call->write_context = stream;
     TRY(send(s, call, &answer, err));
     TRY(rows_stream_end(stream, &document, err));
-    if (s->has_columns && !s->is_plan) {
+    if (s->has_columns && !s->is_text) {
         TRY(output_end(s->out, err));
     }
     read_outcome(s, document, outcome);

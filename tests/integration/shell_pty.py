@@ -64,6 +64,10 @@ select count(*) as n from fruit \gx
 \timming
 \h truncate
 \dt fruit
+create view cheap as
+select id, name from fruit where price < 3;
+\d cheap
+show create view cheap;
 \dv
 \! echo told by a program; exit 3
 \copy nothing from 'fruit.jsonl'

@@ -1,6 +1,7 @@
 /* What there is: tables, views, namespaces, functions, a table's columns, the connection. */
 #include <stdio.h>
 
+#include "cell.h"
 #include "connect.h"
 #include "output.h"
 #include "shell/internal.h"
@@ -315,6 +316,28 @@ static status print_columns(shell *s, str name, error *err)
     return output_end(o, err);
 }
 
+/* What a view is: the statement that makes it. */
+static status print_view(shell *s, str name, error *err)
+{
+    arena *a = s->c->memory;
+    const json *rows = NULL;
+    error ignored = ERROR_INIT;
+
+    str ask = str_printf(a, "SHOW CREATE VIEW %.*s", STR_ARG(name));
+    if (shell_ask(s, ask, &rows, &ignored) != STATUS_OK) {
+        return STATUS_OK;
+    }
+    str text = json_str_or(json_at(json_at(rows, 0), 0), STR(""));
+    buf *shown = buf_in(a, LIMIT_MIB);
+    buf_add_char(shown, '\n');
+    for (str rest = text; !str_is_null(rest) && text.size > 0;) {
+        text_add_visible(shown, str_cut(rest, '\n', &rest));
+        buf_add_char(shown, '\n');
+    }
+    TRY(buf_check(shown, "the view", err));
+    return out_str(s->c, buf_str(shown), err);
+}
+
 static status describe(shell *s, str name, error *err)
 {
     const json *table = NULL;
@@ -327,7 +350,7 @@ static status describe(shell *s, str name, error *err)
     const char *path = api_path(s->c->memory, "/api/v1/namespaces/%/tables/%", parts, 2);
     error ignored = ERROR_INIT; /* a view has columns and no files */
     if (api_json(s->c, HTTP_GET, path, STR(""), &table, &ignored) != STATUS_OK) {
-        return STATUS_OK;
+        return print_view(s, name, err);
     }
     return print_facts(s, table, err);
 }
