@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "tarn/access/access.h"
+#include "tarn/access/s3.h"
 #include "tarn/base/buf.h"
 #include "tarn/base/fault.h"
 #include "tarn/base/limits.h"
@@ -78,12 +79,55 @@ static void actions_page(buf *out)
 {
     buf_add_c(
         out,
-        "# Actions\n\nWhat one may do, and whether the role `reader` may. `root` may everything.\n\n"
-        "| action | lets one | reader |\n|---|---|---|\n");
-#define X(id, name, meaning, reader, ...) \
-    buf_add_c(out, "| `" name "` | " meaning " | " #reader " |\n");
+        "# Actions\n\nWhat one may do, and whether the roles `reader` and `user` may. `root` may everything.\n\n"
+        "| action | lets one | reader | user |\n|---|---|---|---|\n");
+#define X(id, name, meaning, reader, user) \
+    buf_add_c(out, "| `" name "` | " meaning " | " #reader " | " #user " |\n");
     ACTION_TABLE(X)
 #undef X
+}
+
+static void put_permission(buf *out, unsigned bits)
+{
+    static const struct {
+        unsigned bits;
+        const char *name;
+    } names[] = {{S3_READ, "READ"},
+                 {S3_WRITE, "WRITE"},
+                 {S3_READ_ACP, "READ_ACP"},
+                 {S3_WRITE_ACP, "WRITE_ACP"}};
+
+    for (size_t i = 0; i < COUNT_OF(names); i++) {
+        if (bits == names[i].bits) {
+            buf_add_c(out, names[i].name);
+        }
+    }
+}
+
+static void s3_actions_page(buf *out)
+{
+    static const char *const owners[] = {
+        [S3_OF_SERVICE] = "any account",
+        [S3_OF_BUCKET] = "the bucket's owner",
+        [S3_OF_CONTENTS] = "the bucket's owner",
+        [S3_OF_UPLOAD] = "the bucket's owner, who began the upload",
+        [S3_OF_OBJECT] = "the object's owner",
+    };
+    size_t count = 0;
+    const s3_action_info *infos = access_s3_actions(&count);
+
+    buf_add_c(
+        out,
+        "# Actions of S3\n\nWhat policies may name, who may without one, and which permission of an ACL grants "
+        "it ([access](../access.md)).\n\n"
+        "| action | of | granted on the bucket | granted on the object |\n|---|---|---|---|\n");
+    for (size_t i = 0; i < count; i++) {
+        buf_printf(out, "| `%s` | %s | ", infos[i].name, owners[infos[i].scope]);
+        put_permission(out, infos[i].bucket_permission);
+        buf_add_c(out, " | ");
+        put_permission(out, infos[i].object_permission);
+        buf_add_c(out, " |\n");
+    }
 }
 
 /* "a|b" would end a cell of the table. */
@@ -143,9 +187,9 @@ static const struct {
     const char *name;
     void (*format)(buf *out);
 } pages[] = {
-    {"settings", settings_page}, {"routes", routes_page},   {"metrics", metrics_page},
-    {"errors", errors_page},     {"actions", actions_page}, {"properties", properties_page},
-    {"faults", faults_page},
+    {"settings", settings_page},     {"routes", routes_page},   {"metrics", metrics_page},
+    {"errors", errors_page},         {"actions", actions_page}, {"s3_actions", s3_actions_page},
+    {"properties", properties_page}, {"faults", faults_page},
 };
 
 static int print_page(void (*format)(buf *out))
