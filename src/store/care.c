@@ -378,7 +378,7 @@ static removal *wait_for_removals(storage *st, bool unsettled, bool *ret_closing
     removal *list;
 
     mutex_lock(&st->lock);
-    while ((st->removals == NULL || st->holds > 0) && !st->closing) {
+    while ((st->removals == NULL || st->holds > 0) && !st->care_ends) {
         if (!unsettled) {
             cond_wait(&st->care_work, &st->lock);
         } else if (!cond_wait_until(&st->care_work, &st->lock, deadline_ns)) {
@@ -387,7 +387,7 @@ static removal *wait_for_removals(storage *st, bool unsettled, bool *ret_closing
     }
     list = st->holds > 0 ? NULL : st->removals;
     st->removals = st->holds > 0 ? st->removals : NULL;
-    *ret_closing = st->closing && list == NULL;
+    *ret_closing = st->care_ends && list == NULL;
     mutex_unlock(&st->lock);
     return list;
 }

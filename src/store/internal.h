@@ -174,6 +174,7 @@ struct storage {
     removal *removals;
     int holds; /* backups that run: nothing is removed */
     bool closing;
+    bool care_ends; /* nobody is left who would give up a file */
     int64_t lost_blobs;
 
     /* reader.c, scrub.c */

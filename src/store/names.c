@@ -11,7 +11,7 @@
 
 #define ATTRIBUTE "user.tarn"
 #define ATTRIBUTE_SIZE_MAX 3500 /* ext4 keeps all attributes of a file in one block of 4096 bytes */
-#define NAMES_SIZE_MAX LIMIT_MIB
+#define NAMES_SIZE_MAX (8 * LIMIT_MIB) /* ten thousand parts, and their keys */
 
 static const json_field fields[] = {
     {"bucket", JSON_STR, JSON_REQUIRED, offsetof(blob_names, bucket)},

@@ -139,6 +139,10 @@ void storage_close(storage *st)
     thread_join(&st->scrub_thread);
     thread_join(&st->compact_thread);
     store__segment_rotate(st);
+    mutex_lock(&st->lock);
+    st->care_ends = true;
+    cond_broadcast(&st->care_work);
+    mutex_unlock(&st->lock);
     if (st->care_thread.started) {
         thread_join(&st->care_thread);
         store__end_epoch(st);
