@@ -101,7 +101,10 @@ typedef struct bucket_info {
     bucket_versioning versioning;
     bool lock_enabled;
     /* The documents of its sub-resources by name ("policy", "cors", "lifecycle", "encryption", "tagging",
-     * "object-lock", "public-access-block", "ownership", "acl"), as their setters gave them. */
+     * "object-lock", "public-access-block", "ownership", "acl"), as their setters gave them. The store reads one of
+     * them: "object-lock", {"mode":"GOVERNANCE"|"COMPLIANCE","days":N} or "years": the retention of objects that come
+     * without one; {} for none. To set it is to switch object lock on (CONFLICT "InvalidBucketState" without
+     * versions). */
     const object_pair *documents;
     size_t document_count;
 } bucket_info;
@@ -117,7 +120,7 @@ typedef struct bucket_ref bucket_ref;
 status bucket_acquire(storage *st, str name, const bucket_ref **ret_bucket, error *err);
 const bucket_info *bucket_ref_info(const bucket_ref *bucket);
 void bucket_release(const bucket_ref *bucket); /* NULL is fine */
-/* By owner (STR_NULL: all), in byte order after `after`, names beginning with `prefix`. */
+/* By owner (STR_NULL: all; empty: tarn's own, which are root's), in byte order after `after`, names beginning with `prefix`. */
 status bucket_list(storage *st, str owner, str prefix, str after, size_t max, arena *a,
                    bucket_info **ret_list, size_t *ret_count, error *err);
 /* NOT_EMPTY "BucketNotEmpty" while it has objects, versions, markers; uploads under way are aborted. The
@@ -129,7 +132,8 @@ status bucket_set_document(storage *st, str bucket, const char *name, str text, 
 /* CONFLICT "InvalidBucketState" where a lock forbids suspending. */
 status bucket_set_versioning(storage *st, str bucket, bucket_versioning versioning, error *err);
 typedef struct bucket_usage {
-    int64_t objects, versions, bytes; /* exact; bytes of all versions */
+    /* exact: keys that have a current object; older versions and delete markers beside these; bytes of all */
+    int64_t objects, versions, bytes;
 } bucket_usage;
 status bucket_read_usage(storage *st, str bucket, bucket_usage *ret_usage, error *err);
 
