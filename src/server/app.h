@@ -11,8 +11,8 @@
 #include "tarn/state/state.h"
 #include "tarn/store/store.h"
 
-typedef struct upload_table upload_table;     /* ingest/uploads.c */
-typedef struct s3_facts_cache s3_facts_cache; /* s3/facts.c */
+typedef struct upload_table upload_table;         /* ingest/uploads.c */
+typedef struct s3_facts_cache s3_facts_cache;     /* s3/facts.c */
 typedef struct lifecycle_runner lifecycle_runner; /* s3/lifecycle_run.c */
 
 typedef struct server {

@@ -120,7 +120,8 @@ typedef struct bucket_ref bucket_ref;
 status bucket_acquire(storage *st, str name, const bucket_ref **ret_bucket, error *err);
 const bucket_info *bucket_ref_info(const bucket_ref *bucket);
 void bucket_release(const bucket_ref *bucket); /* NULL is fine */
-/* By owner (STR_NULL: all; empty: tarn's own, which are root's), in byte order after `after`, names beginning with `prefix`. */
+/* By owner (STR_NULL: all; empty: tarn's own, which are root's), in byte order after `after`, names beginning with
+ * `prefix`. */
 status bucket_list(storage *st, str owner, str prefix, str after, size_t max, arena *a,
                    bucket_info **ret_list, size_t *ret_count, error *err);
 /* NOT_EMPTY "BucketNotEmpty" while it has objects, versions, markers; uploads under way are aborted. The
