@@ -104,6 +104,29 @@ expect_true "twelve files" test "$(ls months | wc -l)" = 12 -a -e months/yellow_
 run generate trips --rows many; expect_code 2
 run generate trips --rows 10 --start 2024-13-01; expect_code 2
 
+# ---- scripts with commands of the shell ----
+cat >"$work/script.sql" <<'END'
+CREATE TABLE listed (id INT,
+    name VARCHAR);
+INSERT INTO listed VALUES (1, '
+\x'), (2, 'b');
+CREATE VIEW seen AS SELECT id FROM listed;
+\dv
+\pset format csv
+SELECT count(*) AS n FROM seen;
+\echo done
+SELECT nope FROM listed;
+SELECT 'not reached' AS x;
+END
+run sql -f "$work/script.sql"; expect_code 1; expect_out_has "seen"; expect_out_has $'n\n2\ndone'
+expect_err_has "script.sql:10: column \"nope\" does not exist"
+expect_true "a script ends at its first error" bash -c "! grep -q reached '$work/out'"
+printf 'SELECT 1 AS one;\n\\q\nSELECT 2 AS two;\n' >"$work/quits.sql"
+run sql -f "$work/quits.sql"; expect_code 0; expect_out $'one\n1\n'
+printf '\\nothing\n' >"$work/wrong.sql"
+run sql -f "$work/wrong.sql"; expect_code 2; expect_err_has "wrong.sql:1:"
+run sql -c "DROP VIEW seen; DROP TABLE listed"; expect_code 0
+
 # ---- a backup, put back ----
 run backup "$work/backup"; expect_code 0
 run restore "$work/backup" --data "$work/restored"; expect_code 0

@@ -194,10 +194,12 @@ static status run_file(cli *c, query_job *shared, str path, error *err)
 
     if (str_equal(path, STR("-"))) {
         TRY(read_stdin(c, &script, err));
-        return run_script(c, shared, script, STR("stdin"), err);
+        path = STR("stdin");
+    } else {
+        TRY(fs_read_file(str_to_c(c->lifetime, path), LIMIT_SQL_TEXT, c->lifetime, &script, err));
     }
-    TRY(fs_read_file(str_to_c(c->lifetime, path), LIMIT_SQL_TEXT, c->lifetime, &script, err));
-    return run_script(c, shared, script, path, err);
+    return shell_has_commands(script) ? shell_run_file(c, shared, path, script, err)
+                                      : run_script(c, shared, script, path, err);
 }
 
 /* -c and -f in the order in which they were given. */

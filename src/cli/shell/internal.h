@@ -41,6 +41,7 @@ typedef struct shell {
     bool no_pager;
     bool no_footer;
     bool ended;       /* \q */
+    status failure;   /* of the last statement or command that failed */
     bool block_once;  /* \gx: this result as blocks */
     str script;       /* file that lines come from; STR_NULL: a person types */
     int script_line;  /* of the line at hand */
@@ -101,6 +102,8 @@ bool shell_connection_info(shell *s, str operand);
 /* ---- copy.c, scripts.c, watch.c, settings.c, statements.c: commands ---- */
 bool shell_copy(shell *s, str operand);
 bool shell_include(shell *s, str operand);
+/* The lines of a script, of which messages say that they are those of `path`. */
+bool shell_include_text(shell *s, str path, str text);
 bool shell_output(shell *s, str operand);
 bool shell_edit(shell *s, str operand);
 bool shell_watch(shell *s, str operand);

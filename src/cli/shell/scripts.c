@@ -44,18 +44,25 @@ bool shell_include(shell *s, str operand)
     } else if (fs_read_file(str_to_c(a, path), LIMIT_SQL_TEXT, a, &text, &err) != STATUS_OK) {
         fine = shell_fail(s, &err);
     } else {
-        str outer = s->script;
-        int outer_line = s->script_line;
-        s->script = path;
-        s->script_line = 0;
-        s->script_depth++;
-        fine = run_lines(s, text);
-        buf_clear(&s->statement);
-        s->script_depth--;
-        s->script = outer;
-        s->script_line = outer_line;
+        fine = shell_include_text(s, path, text);
     }
     arena_free(a);
+    return fine;
+}
+
+bool shell_include_text(shell *s, str path, str text)
+{
+    str outer = s->script;
+    int outer_line = s->script_line;
+
+    s->script = path;
+    s->script_line = 0;
+    s->script_depth++;
+    bool fine = run_lines(s, text);
+    buf_clear(&s->statement);
+    s->script_depth--;
+    s->script = outer;
+    s->script_line = outer_line;
     return fine;
 }
 

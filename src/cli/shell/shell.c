@@ -83,6 +83,7 @@ bool shell_fail(shell *s, const error *err)
 {
     const source_text place = {.text = STR(""), .name = s->script, .first_line = s->script_line};
 
+    s->failure = err->kind;
     fflush(stdout);
     if (err->kind == STATUS_CANCELLED && interrupt_signal != 0) {
         message_note(s->c, "cancelled");
@@ -180,6 +181,7 @@ static void tell_failure(shell *s, const error *err, const source_text *source)
     } else if (is_lost(err)) {
         reconnect(s, err, source);
     } else {
+        s->failure = err->kind;
         message_sql_error(s->c, err, source);
     }
 }
@@ -434,11 +436,43 @@ static void loop(shell *s)
 static void release(shell *s)
 {
     shell_close_target(s);
-    shell_line_free(s->reader);
+    if (s->reader != NULL) { /* a person typed */
+        shell_line_free(s->reader);
+    }
     shell_names_free(s->names);
     shell_release_settings(s);
     buf_release(&s->statement);
     buf_release(&s->last);
+}
+
+bool shell_has_commands(str script)
+{
+    for (str rest = script; !str_is_null(rest);) {
+        str line = str_trim(str_cut(rest, '\n', &rest));
+
+        if (str_starts_with(line, STR("\\"))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+status shell_run_file(cli *c, const query_job *shared, str path, str script, error *err)
+{
+    shell s = {.c = c,
+               .shared = *shared,
+               .no_pager = true,
+               .failure = STATUS_INVALID,
+               .script = STR_NULL,
+               .target = {.name = STR_NULL}};
+
+    TRY(connection_open(c, err));
+    buf_init(&s.statement, LIMIT_SQL_TEXT);
+    buf_init(&s.last, LIMIT_SQL_TEXT);
+    s.names = shell_names_create(&s);
+    bool fine = shell_include_text(&s, path, script);
+    release(&s);
+    return fine ? STATUS_OK : error_set(err, s.failure, "%s", ""); /* told */
 }
 
 status shell_run(cli *c, const query_job *shared, error *err)
