@@ -205,8 +205,12 @@ static void refuse(http_conn *c, http_refusal refusal)
     http__conn_finished(c);
 }
 
-static http_refusal check_host(const http_conn *c)
+/* What the door minds and the parser cannot know. */
+static http_refusal check_service(const http_conn *c)
 {
+    if (c->exchange.head.expects_more && !c->service->any_expectation) {
+        return HTTP_REFUSE_EXPECTATION;
+    }
     return c->service->check_host
                ? http__check_host(&c->exchange.head, c->service->hosts, c->service->host_count)
                : HTTP_REFUSE_NONE;
@@ -309,7 +313,7 @@ static bool next_exchange(http_conn *c)
         return false;
     }
     http__count(&c->loop->counters.requests_total, 1);
-    refusal = check_host(c);
+    refusal = check_service(c);
     if (refusal != HTTP_REFUSE_NONE) {
         http__answer_refusal(&c->exchange, refusal);
         return false;
@@ -338,7 +342,7 @@ static void dispatch(http_conn *c)
 {
     http_exchange *x = &c->exchange;
     const http_service *service = c->service;
-    http_refusal refusal = check_host(c);
+    http_refusal refusal = check_service(c);
 
     http__count(&c->loop->counters.requests_total, 1);
     c->state = CONN_HANDLING;

@@ -338,7 +338,8 @@ static http_refusal take_expect(framing *f, str value)
         return HTTP_REFUSE_NONE;
     }
     if (!str_equal_nocase(value, STR("100-continue"))) {
-        return HTTP_REFUSE_EXPECTATION;
+        f->head->expects_more = true;
+        return HTTP_REFUSE_NONE;
     }
     f->head->expects_continue = true;
     return HTTP_REFUSE_NONE;

@@ -69,6 +69,7 @@ typedef struct http_head {
     bool chunked;
     bool keep_alive;
     bool expects_continue;
+    bool expects_more; /* something that is not known */
 } http_head;
 #define HTTP_NO_LENGTH INT64_C(-1)
 

@@ -106,8 +106,10 @@ static status open_http(server *app, error *err)
 /* Any Host: the signature covers it, or the bucket's policy lets everybody in. */
 static status open_s3(server *app, error *err)
 {
-    const http_service service = {
-        .handle = server__handle_s3, .is_inline = server__s3_is_inline, .context = app};
+    const http_service service = {.handle = server__handle_s3,
+                                  .is_inline = server__s3_is_inline,
+                                  .context = app,
+                                  .any_expectation = true};
 
     return open_door(app, SETTING_S3_LISTEN, &service, app->s3_address, err);
 }
@@ -117,10 +119,30 @@ static char *run_file(const server *app, const char *name)
     return arena_printf(app->memory, "%.*s/run/%s", STR_ARG(app->settings->data_path), name);
 }
 
+/* A private server's one door is both: S3 requests are those that carry a signature of S3's. */
+static bool is_s3_request(const http_exchange *x)
+{
+    return str_starts_with(http_request_header(x, "authorization"), STR("AWS4-HMAC-SHA256 "));
+}
+
+static void handle_private(void *context, http_exchange *x)
+{
+    if (is_s3_request(x)) {
+        server__handle_s3(context, x);
+    } else {
+        server__handle(context, x);
+    }
+}
+
+static bool private_is_inline(void *context, http_exchange *x)
+{
+    return is_s3_request(x) ? server__s3_is_inline(context, x) : server__is_inline(context, x);
+}
+
 static status open_private(server *app, const char *socket_path, error *err)
 {
     const http_service service = {
-        .handle = server__handle, .is_inline = server__is_inline, .context = app};
+        .handle = handle_private, .is_inline = private_is_inline, .context = app};
     char address[128];
 
     /* Leftovers of servers that were killed: the data lock proves that nobody serves on them. */

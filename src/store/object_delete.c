@@ -77,6 +77,9 @@ static status delete_one(deletion *d, state_txn *txn, const bucket_rules *rules,
 
     TRY(store__find_version(txn, rules->name, request->key, request->version, scratch, &found,
                             &there, err));
+    if (!there && !str_is_null(request->conditions.if_match)) {
+        return STATUS_OK; /* what is to go is not there: no marker for it */
+    }
     if (there) { /* what is not there is as the caller wants it */
         TRY(store__check_conditions(&request->conditions, rules->name, request->key,
                                     &found.row.info, err));

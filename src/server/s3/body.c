@@ -86,10 +86,6 @@ static status read_values(s3_call *c, s3_claims *claims, error *err)
         if (str_is_null(value)) {
             continue;
         }
-        if (!s3_checksum_is_valid((object_checksum_kind)i, value)) {
-            return s3_fail(err, "InvalidRequest", "Value for %s header is invalid.",
-                           kinds[i].header);
-        }
         claims->kind = (object_checksum_kind)i;
         claims->value = value;
         found++;
@@ -255,7 +251,8 @@ status s3_read_xml(s3_call *c, const char *root, const xml_element **ret_root, e
 
     TRY(s3_read_body(c, S3_XML_BYTES_MAX, &text, err));
     if (text.size == 0) {
-        return s3_fail(err, "MissingRequestBodyError", "the body is empty");
+        return s3_fail(err, c->body_is_list ? "MalformedXML" : "MissingRequestBodyError",
+                       "the body is empty");
     }
     if (xml_parse(text, c->a, &found, &wrong) != STATUS_OK) {
         return s3_fail(err, "MalformedXML",

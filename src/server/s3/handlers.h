@@ -16,7 +16,7 @@ status s3_request_payment_get(s3_call *c, error *err);
 
 /* list.c */
 status s3_list_objects(s3_call *c, error *err); /* both versions */
-status s3_list_versions(s3_call *c, error *err);
+status s3_versions_list(s3_call *c, error *err);
 
 /* objects.c */
 status s3_object_get(s3_call *c, error *err); /* and HEAD */

@@ -30,7 +30,7 @@ static str without_chunked(arena *a, str value)
         if (word.size == 0 || str_equal_nocase(word, STR("aws-chunked"))) {
             continue;
         }
-        buf_add_c(out, out->size > 0 ? "," : "");
+        buf_add_c(out, out->size > 0 ? ", " : "");
         buf_add_str(out, word);
     }
     return out->size > 0 ? buf_str(out) : STR_NULL;
@@ -95,8 +95,7 @@ static size_t characters(str text)
 status s3_tags_check(const object_pair *tags, size_t count, size_t max, error *err)
 {
     if (count > max) {
-        return s3_fail(err, max == TAGS_MAX ? "BadRequest" : "InvalidTag",
-                       "Object tags cannot be greater than %zu", max);
+        return s3_fail(err, "InvalidTag", "Object tags cannot be greater than %zu", max);
     }
     for (size_t i = 0; i < count; i++) {
         if (tags[i].name.size == 0 || characters(tags[i].name) > TAG_NAME_MAX) {

@@ -45,10 +45,28 @@ static void add_key(s3_call *c, buf *out, const query *q, const char *element, s
     xml_add_text(out, element, key);
 }
 
+static bool fits_xml(str text)
+{
+    for (size_t i = 0; i < text.size; i++) {
+        unsigned char ch = (unsigned char)text.data[i];
+        if (ch < ' ' && ch != '\t' && ch != '\n') {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Clients decode the prefix of the second form alone: in the first it is encoded only where XML cannot hold it. */
 static void add_head(s3_call *c, buf *out, const query *q)
 {
+    bool is_first = !s3_has_param(c, "list-type") && !s3_has_param(c, "versions");
+
     xml_add_text(out, "Name", c->bucket);
-    add_key(c, out, q, "Prefix", q->prefix);
+    if (is_first && fits_xml(q->prefix)) {
+        xml_add_text(out, "Prefix", q->prefix);
+    } else {
+        add_key(c, out, q, "Prefix", q->prefix);
+    }
     if (q->delimiter.size > 0) {
         add_key(c, out, q, "Delimiter", q->delimiter);
     }
@@ -144,10 +162,10 @@ static status read_token(s3_call *c, str *ret_after, error *err)
     str after = s3_param(c, "start-after");
 
     *ret_after = after.size > 0 ? after : STR_NULL;
-    if (str_is_null(token)) {
+    if (token.size == 0) {
         return STATUS_OK;
     }
-    if (token.size == 0 || base64_decode(c->a, token, ret_after, NULL) != STATUS_OK) {
+    if (base64_decode(c->a, token, ret_after, NULL) != STATUS_OK) {
         return s3_fail(err, "InvalidArgument", "The continuation token provided is incorrect");
     }
     return STATUS_OK;
@@ -223,7 +241,7 @@ static void add_version(s3_call *c, buf *out, const query *q, const object_info 
     xml_close(out, element);
 }
 
-status s3_list_versions(s3_call *c, error *err)
+status s3_versions_list(s3_call *c, error *err)
 {
     query q;
     object_page page = {0};

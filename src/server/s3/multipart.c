@@ -330,10 +330,15 @@ static status read_parts(s3_call *c, object_part **ret_parts, size_t *ret_count,
     object_part *parts = ARENA_ARRAY(c->a, object_part, count);
     for (const xml_element *e = xml_child(root, "Part"); e != NULL; e = xml_next(e)) {
         TRY(read_part(e, &parts[at], err));
-        at++;
+        if (at > 0 &&
+            parts[at].number == parts[at - 1].number) { /* sent again: the last one counts */
+            parts[at - 1] = parts[at];
+        } else {
+            at++;
+        }
     }
     *ret_parts = parts;
-    *ret_count = count;
+    *ret_count = at;
     return STATUS_OK;
 }
 
@@ -378,7 +383,9 @@ status s3_upload_complete(s3_call *c, error *err)
     TRY(upload_complete(c->app->storage, c->bucket, c->key, s3_param(c, "uploadId"), parts, count,
                         whole.kind != CHECKSUM_NONE ? &whole : NULL, &conditions, c->a, &info,
                         err));
-    s3_write_version(c, c->facts, &info);
+    if (info.version.size > 0) { /* the null version is not told here */
+        s3_write_version(c, c->facts, &info);
+    }
     s3_write_encryption(c, &info);
     s3_expiration_header(c, c->facts, &info);
     buf *out = s3_xml_begin(c, "CompleteMultipartUploadResult");

@@ -22,7 +22,7 @@ static const s3_route routes[] = {
     {HTTP_PUT,     S3_BUCKET, "versioning", "PutBucketVersioning", "s3:PutBucketVersioning", NULL, s3_versioning_put, NULL, 0, "Enabled or Suspended; MFA delete is refused"},
     {HTTP_GET,     S3_BUCKET, "versioning", "GetBucketVersioning", "s3:GetBucketVersioning", NULL, s3_versioning_get, NULL, 0, "its versioning"},
     {HTTP_GET,     S3_BUCKET, "location", "GetBucketLocation", "s3:GetBucketLocation", NULL, s3_location_get, NULL, 0, "its region"},
-    {HTTP_GET,     S3_BUCKET, "versions", "ListObjectVersions", "s3:ListBucketVersions", NULL, s3_list_versions, NULL, 0, "all versions and delete markers"},
+    {HTTP_GET,     S3_BUCKET, "versions", "ListObjectVersions", "s3:ListBucketVersions", NULL, s3_versions_list, NULL, 0, "all versions and delete markers"},
     {HTTP_GET,     S3_BUCKET, "uploads", "ListMultipartUploads", "s3:ListBucketMultipartUploads", NULL, s3_upload_list, NULL, 0, "uploads under way"},
     {HTTP_POST,    S3_BUCKET, "delete", "DeleteObjects", "s3:DeleteObject", NULL, s3_objects_delete, NULL, ITSELF, "up to 1000 keys; each is asked for by itself"},
     {HTTP_GET,     S3_BUCKET, "tagging", "GetBucketTagging", "s3:GetBucketTagging", NULL, s3_bucket_tags_get, NULL, 0, "tags of the bucket"},

@@ -1,4 +1,6 @@
 /* Tags of buckets and of objects. */
+#include <stdlib.h>
+
 #include "s3/handlers.h"
 
 #define OBJECT_TAGS_MAX 10
@@ -31,13 +33,28 @@ static status read_tags(s3_call *c, size_t max, object_pair **ret_tags, size_t *
     return STATUS_OK;
 }
 
-static void add_tags(buf *out, const object_pair *tags, size_t count)
+static int by_name(const void *a, const void *b)
 {
+    const object_pair *const *left = a;
+    const object_pair *const *right = b;
+    return str_compare((*left)->name, (*right)->name);
+}
+
+static void add_tags(s3_call *c, buf *out, const object_pair *tags, size_t count)
+{
+    const object_pair **sorted = ARENA_ARRAY(c->a, const object_pair *, count);
+
+    for (size_t i = 0; i < count; i++) {
+        sorted[i] = &tags[i];
+    }
+    if (count > 1) {
+        qsort(sorted, count, sizeof(*sorted), by_name);
+    }
     xml_open(out, "TagSet");
     for (size_t i = 0; i < count; i++) {
         xml_open(out, "Tag");
-        xml_add_text(out, "Key", tags[i].name);
-        xml_add_text(out, "Value", tags[i].value);
+        xml_add_text(out, "Key", sorted[i]->name);
+        xml_add_text(out, "Value", sorted[i]->value);
         xml_close(out, "Tag");
     }
     xml_close(out, "TagSet");
@@ -63,7 +80,7 @@ status s3_bucket_tags_put(s3_call *c, error *err)
 
     TRY(read_tags(c, BUCKET_TAGS_MAX, &tags, &count, err));
     buf *out = s3_xml_begin(c, "Tagging");
-    add_tags(out, tags, count);
+    add_tags(c, out, tags, count);
     xml_close(out, "Tagging");
     TRY(buf_check(out, "tags", err));
     TRY(bucket_set_document(c->app->storage, c->bucket, "tagging", buf_str(out), err));
@@ -93,7 +110,7 @@ status s3_object_tags_get(s3_call *c, error *err)
     TRY(the_object(c, err));
     s3_write_version(c, c->facts, &c->object);
     buf *out = s3_xml_begin(c, "Tagging");
-    add_tags(out, c->object.attributes.tags, c->object.attributes.tag_count);
+    add_tags(c, out, c->object.attributes.tags, c->object.attributes.tag_count);
     return s3_xml_send(c, 200, "Tagging", out, err);
 }
 

@@ -106,7 +106,6 @@ static const struct {
     {STR_INIT(LINE HOST "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n"),
      HTTP_REFUSE_CODING_TWICE},
     {STR_INIT("GET / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n"), HTTP_REFUSE_CODING_VERSION},
-    {STR_INIT(LINE HOST "Expect: a-miracle\r\n\r\n"), HTTP_REFUSE_EXPECTATION},
     /* hosts */
     {STR_INIT(LINE "\r\n"), HTTP_REFUSE_HOST},
     {STR_INIT(LINE HOST HOST "\r\n"), HTTP_REFUSE_HOST},
@@ -157,6 +156,18 @@ static void test_head_says_what_was_sent(void **state)
     assert_int_equal(head.header_count, 4);
     EXPECT_STR(head.headers[0].name, "hOST");
     EXPECT_STR(head.headers[2].value, "foo , CLOSE");
+}
+
+static void test_an_expectation_that_is_not_known_is_told(void **state)
+{
+    http_head head;
+
+    (void)state;
+    assert_int_equal(
+        judge(STR("GET / HTTP/1.1\r\nHost: x\r\nExpect: a-miracle\r\n\r\n"), false, &head),
+        HTTP_REFUSE_NONE);
+    assert_true(head.expects_more);
+    assert_false(head.expects_continue);
 }
 
 static void test_absolute_target_goes_before_host(void **state)
@@ -416,8 +427,8 @@ static void test_long_size_lines_and_trailers_are_refused(void **state)
 }
 
 TESTS(test_transcripts_get_their_verdict_at_once_and_byte_by_byte, test_head_says_what_was_sent,
-      test_absolute_target_goes_before_host, test_version_decides_on_keep_alive,
-      test_limits_of_size_and_count_are_kept, test_loopback_names_are_told_from_lookalikes,
-      test_ranges_are_cut_to_what_is_there, test_dates_are_written_as_the_rfc_shows_them,
-      test_chunks_are_decoded_in_pieces_of_any_size, test_trailers_are_kept_as_sent,
-      test_long_size_lines_and_trailers_are_refused)
+      test_an_expectation_that_is_not_known_is_told, test_absolute_target_goes_before_host,
+      test_version_decides_on_keep_alive, test_limits_of_size_and_count_are_kept,
+      test_loopback_names_are_told_from_lookalikes, test_ranges_are_cut_to_what_is_there,
+      test_dates_are_written_as_the_rfc_shows_them, test_chunks_are_decoded_in_pieces_of_any_size,
+      test_trailers_are_kept_as_sent, test_long_size_lines_and_trailers_are_refused)

@@ -653,6 +653,7 @@ static void test_foreign_hosts_and_origins_are_refused(void **state)
         {"Host: 127.0.0.1\r\nOrigin: http://localhost:3000\r\n", "HTTP/1.1 200 "},
         {"Host: [::1]:1\r\nOrigin: http://[::1]\r\n", "HTTP/1.1 200 "},
         {"Host: TARN.example\r\nOrigin: https://tarn.example\r\n", "HTTP/1.1 200 "},
+        {"Host: localhost\r\nExpect: a-miracle\r\n", "HTTP/1.1 417 "},
         {"Host: evil.example\r\n", "HTTP/1.1 421 "},
         {"Host: localhost.evil.example\r\n", "HTTP/1.1 421 "},
         {"Host:\r\n", "HTTP/1.1 421 "},

@@ -155,6 +155,8 @@ typedef struct http_service {
     void *context;
     /* Refuse Host and Origin that are neither loopback names nor in `hosts` (421, 403). */
     bool check_host;
+    /* An Expect that is not known is passed over, as S3 does, instead of answered 417. */
+    bool any_expectation;
     /* More names that the door answers to, without port; must outlive the server. */
     const str *hosts;
     size_t host_count;
