@@ -17,6 +17,16 @@
     X(namespace_show)    \
     X(namespace_create)  \
     X(namespace_drop)    \
+    X(s3_ls)             \
+    X(s3_cp)             \
+    X(s3_mv)             \
+    X(s3_rm)             \
+    X(s3_mb)             \
+    X(s3_rb)             \
+    X(s3_stat)           \
+    X(s3_presign)        \
+    X(s3_du)             \
+    X(s3_sync)           \
     X(user_ls)           \
     X(user_show)         \
     X(user_create)       \
