@@ -106,6 +106,7 @@ static status open_storage(server *app, error *err)
         .state = app->state,
         .local_roots = roots->list,
         .local_root_count = roots->list_count,
+        .hot_bytes = setting_number(app->settings, SETTING_STORE_HOT),
         .scrub_bytes_per_second = setting_number(app->settings, SETTING_STORE_SCRUB_RATE),
         .unsafe = is_unsafe(app),
         .master_key = master_key,

@@ -1,4 +1,5 @@
 /* What can be asked and changed of a version that is there: its row, tags, ACL, retention, legal hold. */
+#include "hot.h"
 #include "rows.h"
 #include "tarn/base/clock.h"
 
@@ -33,6 +34,7 @@ status object_find(storage *st, str bucket, str key, str version, arena *a, obje
 /* --- changing --- */
 
 typedef struct object_changing {
+    storage *st;
     str bucket, key, version;
     const object_pair *tags;
     size_t tag_count;
@@ -53,6 +55,7 @@ static status apply_change(void *context, state_txn *txn, error *err)
     state_value details;
     str text;
 
+    store__hot_changes(c->st, txn, c->bucket, c->key);
     TRY(store__read_rules(txn, c->bucket, &rules, err));
     TRY(store__require_version(txn, c->bucket, c->key, c->version, scratch, &found, err));
     TRY(c->change(c, &rules, &found.row.info, err));
@@ -81,7 +84,8 @@ static status change_tags(const object_changing *c, const bucket_rules *rules, o
 status object_set_tags(storage *st, str bucket, str key, str version, const object_pair *tags,
                        size_t count, error *err)
 {
-    object_changing c = {.bucket = bucket,
+    object_changing c = {.st = st,
+                         .bucket = bucket,
                          .key = key,
                          .version = version,
                          .tags = tags,
@@ -102,8 +106,12 @@ static status change_acl(const object_changing *c, const bucket_rules *rules, ob
 
 status object_set_acl(storage *st, str bucket, str key, str version, str acl, error *err)
 {
-    object_changing c = {
-        .bucket = bucket, .key = key, .version = version, .acl = acl, .change = change_acl};
+    object_changing c = {.st = st,
+                         .bucket = bucket,
+                         .key = key,
+                         .version = version,
+                         .acl = acl,
+                         .change = change_acl};
 
     return state_submit(st->state, apply_change, &c, err);
 }
@@ -154,7 +162,8 @@ static status change_retention(const object_changing *c, const bucket_rules *rul
 status object_set_retention(storage *st, str bucket, str key, str version, object_lock_mode mode,
                             int64_t retain_until_us, bool bypass_governance, error *err)
 {
-    object_changing c = {.bucket = bucket,
+    object_changing c = {.st = st,
+                         .bucket = bucket,
                          .key = key,
                          .version = version,
                          .lock = {.mode = mode, .retain_until_us = retain_until_us},
@@ -174,7 +183,8 @@ static status change_hold(const object_changing *c, const bucket_rules *rules, o
 
 status object_set_legal_hold(storage *st, str bucket, str key, str version, bool on, error *err)
 {
-    object_changing c = {.bucket = bucket,
+    object_changing c = {.st = st,
+                         .bucket = bucket,
                          .key = key,
                          .version = version,
                          .lock = {.legal_hold = on},

@@ -5,6 +5,7 @@
 
 #include "buckets.h"
 #include "bytes.h"
+#include "hot.h"
 #include "tarn/base/fs.h"
 #include "tarn/base/rng.h"
 
@@ -88,6 +89,7 @@ static void init(storage *st, const storage_options *options)
     cond_init(&st->care_work);
     cond_init(&st->scrub_work);
     st->hashers = pool_create("hash", HASHERS_MAX);
+    st->hot = store__hot_create(options->hot_bytes);
 }
 
 static status start(storage *st, error *err)
@@ -148,6 +150,7 @@ void storage_close(storage *st)
         store__end_epoch(st);
     }
     pool_free(st->hashers);
+    store__hot_free(st->hot);
     map_free(st->uploads);
     map_free(st->segments);
     cond_release(&st->upload_changed);

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 
 #include "bytes.h"
+#include "hot.h"
 #include "rows.h"
 #include "tarn/base/clock.h"
 #include "tarn/base/rng.h"
@@ -456,6 +457,7 @@ static status take_away(storage *st, state_txn *txn, str bucket, const version_r
 status store__remove_version(storage *st, state_txn *txn, str bucket, const version_row *version,
                              usage_change *change, error *err)
 {
+    store__hot_changes(st, txn, bucket, version->row.info.key);
     TRY(take_away(st, txn, bucket, version, change, err));
     return version->row.info.is_latest
                ? promote_newest(txn, bucket, version->row.info.key, change, err)
@@ -544,6 +546,7 @@ status store__put_row(storage *st, state_txn *txn, const bucket_rules *rules, co
     version_row current = {0};
     bool found;
 
+    store__hot_changes(st, txn, rules->name, row->info.key);
     TRY(find_current(txn, rules->name, row->info.key, scratch, &current, &found, err));
     if (conditions != NULL) {
         TRY(store__check_conditions(conditions, rules->name, row->info.key,
@@ -574,6 +577,7 @@ status store__put_marker(storage *st, state_txn *txn, const bucket_rules *rules,
     int64_t place;
     bool found;
 
+    store__hot_changes(st, txn, rules->name, key);
     TRY(find_current(txn, rules->name, key, scratch, &current, &found, err));
     TRY(make_way(st, txn, rules, key, found ? &current : NULL, change, err));
     TRY(next_place(txn, rules->name, key, &place, err));
@@ -597,6 +601,7 @@ status store__delete_key(storage *st, state_txn *txn, const bucket_rules *rules,
     str version;
     bool found;
 
+    store__hot_changes(st, txn, rules->name, key);
     TRY(find_current(txn, rules->name, key, scratch, &current, &found, err));
     if (!found) {
         return STATUS_OK;

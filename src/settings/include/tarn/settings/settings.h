@@ -72,6 +72,8 @@
       "a session that is idle for so long is rolled back and gone") \
     X(QUERY_ROWS_MAX, "query.rows_max", INT, "0", NULL, \
       "rows of one answer; 0: no limit") \
+    X(STORE_HOT, "store.hot", SIZE, "64MiB", NULL, \
+      "small objects that S3 clients read, kept in memory; 0: none") \
     X(STORE_SCRUB_RATE, "store.scrub_rate", SIZE, "20MiB", NULL, \
       "bytes a second that the scrubber verifies; 0 turns it off") \
     X(STORE_ORPHAN_AGE, "store.orphan_age", DURATION, "24h", NULL, \

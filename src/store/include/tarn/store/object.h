@@ -192,6 +192,19 @@ status object_open(storage *st, str bucket, str key, str version, arena *a, obje
 status object_part_range(const object_info *info, int number, int64_t *ret_offset,
                          int64_t *ret_size, error *err);
 
+/* ---- reading from memory ---- */
+
+/* A small object (current version) whole in memory; immutable, shared, counted. */
+#define HOT_OBJECT_BYTES_MAX ((size_t)64 * 1024)
+typedef struct object_hot object_hot;
+/* NULL where it is not there. Never waits. Never older than what object_find gives. */
+const object_hot *object_peek(storage *st, str bucket, str key);
+/* Reads it whole, and keeps it where there is room. As object_open; TOO_LARGE where it is not small. */
+status object_load(storage *st, str bucket, str key, const object_hot **ret_object, error *err);
+const object_info *object_hot_info(const object_hot *object);
+str object_hot_bytes(const object_hot *object);
+void object_hot_release(const object_hot *object); /* NULL is fine */
+
 /* ---- listing ---- */
 
 typedef struct object_listing {
