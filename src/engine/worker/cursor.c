@@ -13,17 +13,31 @@
 #include "worker/stream.h"
 #include "worker/types.h"
 
-static status prepare(cursor *c, str sql, const json *params, error *err)
+static void drop_statement(cursor *c)
 {
-    if (c->statement != NULL) {
+    if (c->statement != NULL && !c->is_kept) {
         duck.destroy_prepare(&c->statement);
     }
+    c->statement = NULL;
+    c->is_kept = false;
+}
+
+static status prepare(cursor *c, str sql, const json *params, error *err)
+{
+    drop_statement(c);
     TRY(session_check(c->session, err));
+    c->statement = params == NULL ? kept_find_statement(c->session, sql) : NULL;
+    if (c->statement != NULL) {
+        c->is_kept = true;
+        return STATUS_OK;
+    }
     if (duck.prepare(c->session->connection, sql.data, &c->statement) != DUCK_SUCCESS) {
         return session_fail(c->session, sql, duck.prepare_error(c->statement), &c->is_fatal, err);
     }
     TRY(session_check(c->session, err));
-    return cursor_bind(c->statement, params, err);
+    TRY(cursor_bind(c->statement, params, err));
+    c->is_kept = params == NULL && kept_add_statement(c->session, sql, c->statement);
+    return STATUS_OK;
 }
 
 /* --- columns --- */
@@ -265,7 +279,5 @@ void cursor_close(cursor *c)
     if (c->pending != NULL) {
         duck.destroy_pending(&c->pending);
     }
-    if (c->statement != NULL) {
-        duck.destroy_prepare(&c->statement);
-    }
+    drop_statement(c);
 }

@@ -9,6 +9,7 @@ typedef struct cursor {
     session *session;
     str sql;
     duck_prepared *statement;
+    bool is_kept; /* … it stays prepared (kept.h), and is not destroyed */
     duck_pending *pending;
     duck_result result;
     size_t count; /* columns */

@@ -42,11 +42,23 @@ static bool run_quietly(duck_connection *connection, const char *sql)
     return done;
 }
 
+static void forget_statement(kept_statement *one)
+{
+    if (one->text != NULL) {
+        duck.destroy_prepare(&one->prepared);
+        mem_free(one->text);
+        *one = (kept_statement){.text = NULL};
+    }
+}
+
 /* Outside of any transaction of the session's. */
 static void give_up(session *s, kept_set *set)
 {
     arena *a = arena_create();
 
+    for (size_t i = 0; i < KEPT_STATEMENTS_MAX; i++) {
+        forget_statement(&set->statements[i]);
+    }
     if (set->connection != NULL) {
         duck.disconnect(&set->connection);
     }
@@ -118,6 +130,7 @@ bool kept_begin(session *s, str text)
         return false;
     }
     set->used_at = ++k->uses;
+    k->current = set;
     k->outside = session_use(s, set->connection);
     return true;
 }
@@ -125,4 +138,43 @@ bool kept_begin(session *s, str text)
 void kept_end(session *s)
 {
     (void)session_use(s, s->kept.outside);
+    s->kept.current = NULL;
+}
+
+duck_prepared *kept_find_statement(session *s, str sql)
+{
+    kept_set *set = s->kept.current;
+
+    for (size_t i = 0; set != NULL && i < KEPT_STATEMENTS_MAX; i++) {
+        kept_statement *one = &set->statements[i];
+
+        if (one->text != NULL && str_equal(str_from(one->text, one->size), sql)) {
+            one->used_at = ++s->kept.uses;
+            return one->prepared;
+        }
+    }
+    return NULL;
+}
+
+bool kept_add_statement(session *s, str sql, duck_prepared *statement)
+{
+    kept_set *set = s->kept.current;
+    kept_statement *place;
+
+    if (set == NULL || sql.size > KEPT_STATEMENT_TEXT_MAX) {
+        return false;
+    }
+    place = &set->statements[0];
+    for (size_t i = 1; i < KEPT_STATEMENTS_MAX; i++) {
+        if (set->statements[i].used_at < place->used_at) { /* 0 where it is free */
+            place = &set->statements[i];
+        }
+    }
+    forget_statement(place);
+    *place = (kept_statement){.text = mem_alloc(sql.size + 1),
+                              .size = sql.size,
+                              .prepared = statement,
+                              .used_at = ++s->kept.uses};
+    memcpy(place->text, sql.data, sql.size);
+    return true;
 }

@@ -137,6 +137,27 @@ static void test_chance_and_clock_are_asked_anew_each_time(void **context)
     worker_release(w);
 }
 
+static void test_only_so_many_statements_stay_prepared(void **context)
+{
+    fixture *f = *context;
+    worker_pool *workers = one_worker_pool(f);
+    worker *w = acquire(f, workers, "alice");
+    const char *one = "BEGIN;CREATE OR REPLACE VIEW t AS SELECT 1 AS a;";
+
+    for (int i = 0; i < 60; i++) {
+        int n = i < 30 ? i : i % 5;
+
+        EXPECT_STR(
+            read_last(
+                f, workers, &w, one,
+                arena_printf(f->arena, "SELECT a + %d AS b, DATE '2026-01-%02d' FROM t", n, n + 1),
+                true),
+            arena_printf(f->arena, "[%d,\"2026-01-%02d\"]", n + 1, n + 1));
+    }
+    EXPECT_STR(views_kept(f, w), "1");
+    worker_release(w);
+}
+
 static void test_a_query_that_leaves_nothing_leaves_no_transaction(void **context)
 {
     fixture *f = *context;
@@ -238,7 +259,7 @@ static void test_an_interrupt_ends_a_query_among_kept_views_and_no_other(void **
 
 TESTS(test_views_stay_from_the_second_time_of_their_text_on, test_views_of_another_text_are_others,
       test_only_so_many_views_are_kept, test_views_that_may_not_be_kept_are_not,
-      test_chance_and_clock_are_asked_anew_each_time,
+      test_chance_and_clock_are_asked_anew_each_time, test_only_so_many_statements_stay_prepared,
       test_a_query_that_leaves_nothing_leaves_no_transaction,
       test_files_of_a_query_that_leaves_nothing_are_removed,
       test_a_failure_among_kept_views_is_the_statements_own,
