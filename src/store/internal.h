@@ -1,8 +1,8 @@
 /* internal.h: what the files of store share.
  *
  * A store is one table of functions, store_ops; storage.c sends each location to the store of
- * its scheme. What is the same for every store (hashing, rounds of syncs, verified reading,
- * multipart) is written once above the table. */
+ * its scheme. What is the same for every store (hashing, rounds of syncs, verified reading)
+ * is written once above the table. */
 #ifndef TARN_STORE_INTERNAL_H
 #define TARN_STORE_INTERNAL_H
 
@@ -122,8 +122,7 @@ extern const store_ops store__local;
 
 /* ---- the open stores ---- */
 
-typedef struct blob_info blob_info;     /* reader.c */
-typedef struct hot_objects hot_objects; /* hot.c */
+typedef struct blob_info blob_info; /* reader.c */
 
 /* A file that may go: a blob's, or a local one. */
 typedef struct removal {
@@ -186,8 +185,7 @@ struct storage {
     cond scrub_work;
     int64_t scrubbed_bytes;
 
-    pool *hashers;    /* thread-safe by itself */
-    hot_objects *hot; /* likewise */
+    pool *hashers; /* thread-safe by itself */
 
     /* segment.c */
     mutex segment_lock;

@@ -1,5 +1,4 @@
-/* Staging whole objects, from memory and from files. Streams are in writer.c, parts in
- * multipart.c. */
+/* Staging whole objects, from memory and from files. Streams are in writer.c. */
 #include <fcntl.h>
 
 #include "internal.h"

@@ -225,6 +225,35 @@ static void test_a_failed_condition_leaves_the_upload_whole(void **context)
     world_close(&w);
 }
 
+static void test_fewer_parts_than_uploaded_cut_the_object(void **context)
+{
+    fixture *f = *context;
+    world w = world_open(f);
+    upload_info upload = begin_upload(f, &w, &plain);
+    object_part part = put_part(f, &w, &upload, 1, part_bytes(f, 1, 1000)); /* no whole block */
+    object_info info;
+
+    (void)put_part(f, &w, &upload, 2, part_bytes(f, 2, 1000));
+    info = complete(f, &w, &upload, &part, 1);
+    assert_true(str_equal(get_object(f, &w, KEY, &info), part_bytes(f, 1, 1000)));
+    world_close(&w);
+    assert_int_equal(blob_count(f, NULL), 1);
+}
+
+static void test_part_numbers_reach_from_one_to_ten_thousand(void **context)
+{
+    fixture *f = *context;
+    world w = world_open_with(f, (storage_options){.unsafe = true});
+    upload_info upload = begin_upload(f, &w, &plain);
+    object_part part;
+
+    EXPECT_STATUS(INVALID,
+                  write_part(w.storage, &upload, 0, STR("x"), 1, f->arena, &part, &f->err));
+    part = put_part(f, &w, &upload, 10000, STR("last"));
+    (void)complete(f, &w, &upload, &part, 1);
+    world_close(&w);
+}
+
 static void test_completing_again_answers_the_same_whatever_the_conditions(void **context)
 {
     fixture *f = *context;
@@ -413,6 +442,8 @@ TESTS(test_parts_in_any_order_are_one_object_with_the_etag_of_s3,
       test_left_out_and_unequal_parts_are_put_together,
       test_bad_lists_are_refused_with_s3s_codes_and_the_upload_stays,
       test_a_failed_condition_leaves_the_upload_whole,
+      test_fewer_parts_than_uploaded_cut_the_object,
+      test_part_numbers_reach_from_one_to_ten_thousand,
       test_completing_again_answers_the_same_whatever_the_conditions,
       test_checksums_are_composite_or_of_the_whole_as_asked, test_an_aborted_upload_leaves_nothing,
       test_uploads_are_listed_in_order_with_prefixes_and_pages,

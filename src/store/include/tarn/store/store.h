@@ -51,7 +51,6 @@ typedef struct storage_options {
     const str *local_roots; /* canonical folders that file: locations may lie in */
     size_t local_root_count;
     int64_t scrub_bytes_per_second; /* 0: the scrubber does not run */
-    int64_t hot_bytes; /* memory for small objects that are read often (object_peek); 0: none */
     bool unsafe;                    /* durability = unsafe */
     /* 32 bytes, copied: what encrypted objects' keys are kept under. NULL: there are no such objects. */
     const uint8_t *master_key;
@@ -103,16 +102,6 @@ status store_writer_write(store_writer *w, const void *bytes, size_t size_bytes,
 /* frees the writer */
 status store_writer_finish(store_writer *w, store_staged **ret_staged, error *err);
 void store_writer_abort(store_writer *w);
-/* Multipart: parts may be written in any order and by several threads; completed from a list of
- * part numbers. A part's first upload at the established part size lands in place in one file
- * (architecture.md §4). */
-typedef struct store_multipart store_multipart;
-status store_multipart_begin(storage *st, str location, str content_type,
-                             store_multipart **ret_upload, error *err);
-status store_multipart_part(store_multipart *upload, int number, str bytes, error *err);
-status store_multipart_complete(store_multipart *upload, const int *numbers, size_t count,
-                                store_staged **ret_staged, error *err); /* frees the upload */
-void store_multipart_abort(store_multipart *upload);
 
 str store_staged_location(const store_staged *staged);
 int64_t store_staged_size(const store_staged *staged);
