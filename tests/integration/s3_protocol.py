@@ -1,0 +1,234 @@
+#!/usr/bin/env python3
+"""What the S3 door makes of requests that no SDK sends: odd and bad keys, wrong digests, bodies that end early, clocks that
+are off, doubled headers, hostile XML; that a refused write leaves nothing; what each served sub-resource does; and
+that SQL and S3 see the same objects."""
+# timeout: 300
+import base64
+import hashlib
+import os
+import socket
+import sys
+import time
+import types
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
+import s3client  # noqa: E402
+from s3client import S3  # noqa: E402
+from tarn import check, equal, main, read_blobs, shared, test  # noqa: E402
+
+NAMESPACE = 'xmlns="http://s3.amazonaws.com/doc/2006-03-01/"'
+
+
+def root():
+    server = shared()
+    with open(os.path.join(server.data, "secrets/root.s3"), encoding="utf-8") as file:
+        access_key, secret = file.read().split()
+    return S3(server.s3, access_key, secret)
+
+
+def bucket(name, **headers):
+    s3 = root()
+    s3.request("PUT", "/" + name, headers={key.replace("_", "-"): value for key, value in headers.items()}).ok()
+    return s3
+
+
+def keys(s3, name):
+    return [element.text for element in s3.request("GET", "/" + name).ok().xml.iter("Key")]
+
+
+def raw(head, body=b"", end=False):
+    """The answer to bytes as they are."""
+    host, _, port = shared().s3.rpartition(":")
+    with socket.create_connection((host, int(port)), timeout=60) as link:
+        link.sendall(head + body)
+        if end:
+            link.shutdown(socket.SHUT_WR)
+        answer = b""
+        while True:
+            try:
+                got = link.recv(65536)
+            except ConnectionResetError:
+                break
+            if not got:
+                break
+            answer += got
+    return answer
+
+
+@test
+def keys_are_plain_bytes():
+    s3 = bucket("plain-bytes")
+    odd = ["..", "../up", "a/../b", "./c", "a//b", "a/", "a", "a/b", "dir/./x", "per%cent", "plus+", "ü", "tab\there"]
+    for key in odd:
+        s3.request("PUT", "/plain-bytes/" + key, body=key.encode()).ok()
+    for key in odd:
+        equal(s3.request("GET", "/plain-bytes/" + key).ok().body, key.encode(), key)
+    equal(keys(s3, "plain-bytes"), sorted(odd, key=str.encode))
+
+
+@test
+def keys_that_are_too_long_or_no_text_are_refused():
+    s3 = bucket("no-text")
+    s3.request("PUT", "/no-text/" + "k" * 1024).ok()
+    equal(s3.request("PUT", "/no-text/" + "k" * 1025).code, "KeyTooLongError")
+    for path in (b"/no-text/a%00b", b"/no-text/%ff%fe", b"/no-text/%c0%af"):
+        answer = raw(b"GET " + path + b" HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        equal(answer.split(b" ")[1], b"400", str(path))
+    equal(keys(s3, "no-text"), ["k" * 1024])
+
+
+@test
+def wrong_digests_leave_nothing():
+    s3 = bucket("digests")
+    wrong = {"Content-MD5": base64.b64encode(hashlib.md5(b"other").digest()).decode()}
+    equal(s3.request("PUT", "/digests/k", body=b"bytes", headers=wrong).code, "BadDigest")
+    equal(s3.request("PUT", "/digests/k", body=b"bytes", headers={"Content-MD5": "nonsense"}).code, "InvalidDigest")
+    equal(s3.request("PUT", "/digests/k", body=b"bytes", headers={"x-amz-checksum-crc32": "AAAAAA=="}).code, "BadDigest")
+    both = {"x-amz-checksum-crc32": "AAAAAA==", "x-amz-checksum-sha1": "AAAA"}
+    equal(s3.request("PUT", "/digests/k", body=b"bytes", headers=both).code, "InvalidRequest")
+    equal(keys(s3, "digests"), [])
+    right = {"Content-MD5": base64.b64encode(hashlib.md5(b"bytes").digest()).decode()}
+    s3.request("PUT", "/digests/k", body=b"bytes", headers=right).ok()
+    equal(keys(s3, "digests"), ["k"])
+
+
+@test
+def a_body_that_ends_early_leaves_nothing():
+    s3 = bucket("early")
+    headers = s3.signed("PUT", "/early/k", "", {"content-length": "1000"}, b"x" * 1000, "s3")
+    head = "PUT /early/k HTTP/1.1\r\n" + "".join(f"{name}: {value}\r\n" for name, value in headers.items()) + "\r\n"
+    raw(head.encode(), b"x" * 500, end=True)
+    equal(keys(s3, "early"), [])
+
+
+@test
+def clocks_that_are_off_and_doubled_signatures_are_refused():
+    s3 = bucket("clocks")
+    real = s3client.time
+    for minutes, code in ((-16, "RequestTimeTooSkewed"), (16, "RequestTimeTooSkewed"), (-10, ""), (10, "")):
+        s3client.time = types.SimpleNamespace(strftime=time.strftime, gmtime=lambda m=minutes: time.gmtime(time.time() + 60 * m))
+        try:
+            equal(s3.request("GET", "/clocks").code, code, f"{minutes} minutes")
+        finally:
+            s3client.time = real
+    headers = s3.signed("GET", "/clocks", "", {}, b"", "s3")
+    lines = [f"{name}: {value}" for name, value in headers.items()] + ["Authorization: " + headers["authorization"]]
+    answer = raw(("GET /clocks HTTP/1.1\r\n" + "\r\n".join(lines) + "\r\nConnection: close\r\n\r\n").encode())
+    check(answer.split(b" ")[1].startswith(b"4"), answer[:100])
+    query = "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=a"
+    equal(s3.request("GET", "/clocks", {"X-Amz-Signature": "0", "X-Amz-Algorithm": "AWS4-HMAC-SHA256"}).status // 100, 4, query)
+
+
+@test
+def a_wrong_secret_gets_nothing():
+    s3 = bucket("secret")
+    wrong = S3(s3.address, s3.access_key, "wrong" + s3.secret[5:])
+    equal(wrong.request("PUT", "/secret/k", body=b"1").code, "SignatureDoesNotMatch")
+    equal(S3(s3.address, "TARNNOBODYNOBODYNOBO", "x").request("GET", "/secret").code, "InvalidAccessKeyId")
+    equal(S3(s3.address).request("PUT", "/secret/k", body=b"1").code, "AccessDenied")
+    equal(keys(s3, "secret"), [])
+
+
+@test
+def hostile_documents_are_refused():
+    s3 = bucket("hostile")
+    bomb = b'<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;">]><Tagging><TagSet>&b;</TagSet></Tagging>'
+    deep = b"<a>" * 2000 + b"</a>" * 2000
+    for body in (bomb, deep, b"<Tagging>", b"", b"<Other/>", b'<!DOCTYPE x SYSTEM "file:///etc/passwd"><Tagging/>'):
+        answer = s3.request("PUT", "/hostile", {"tagging": ""}, body)
+        check(answer.status == 400 and b"root:" not in answer.body, f"{answer.status} {answer.body[:200]}")
+    equal(s3.request("GET", "/hostile", {"tagging": ""}).code, "NoSuchTagSet")
+    huge = b"<Tagging>" + b" " * (9 << 20) + b"</Tagging>"
+    equal(s3.request("PUT", "/hostile", {"tagging": ""}, huge).status, 400)
+
+
+@test
+def what_is_not_served_has_a_code():
+    s3 = bucket("unserved")
+    s3.request("PUT", "/unserved/k", body=b"1").ok()
+    for name in ("analytics", "inventory", "metrics", "logging", "replication", "website", "accelerate", "notification",
+                 "intelligent-tiering", "policy", "cors", "lifecycle", "encryption", "tagging", "object-lock",
+                 "publicAccessBlock", "ownershipControls"):
+        answer = s3.request("GET", "/unserved", {name: ""})
+        check(answer.status in (404, 501) and answer.code, f"{name}: {answer.status} {answer.code}")
+    for name in ("analytics", "replication", "website", "logging", "notification", "accelerate"):
+        equal(s3.request("PUT", "/unserved", {name: ""}, b"<x/>").code, "NotImplemented", name)
+    equal(s3.request("GET", "/unserved/k", {"torrent": ""}).code, "NotImplemented")
+    equal(s3.request("POST", "/unserved/k", {"select": "", "select-type": "2"}, b"<x/>").code, "NotImplemented")
+    equal(s3.request("PUT", "/unserved", {"location": ""}).code, "MethodNotAllowed")
+
+
+@test
+def heads_have_no_body_and_errors_have_an_id():
+    s3 = bucket("heads")
+    answer = s3.request("HEAD", "/heads/none")
+    equal((answer.status, answer.body), (404, b""))
+    answer = s3.request("GET", "/heads/none")
+    equal((answer.status, answer.code), (404, "NoSuchKey"))
+    equal(answer.text("RequestId"), answer.headers["x-amz-request-id"])
+
+
+@test
+def a_bucket_may_stand_in_the_host():
+    s3 = bucket("in-the-host")
+    s3.request("PUT", "/in-the-host/a/b", body=b"1").ok()
+    port = s3.address.rpartition(":")[2]
+    headers = S3("in-the-host.localhost:" + port, s3.access_key, s3.secret).signed("GET", "/a/b", "", {}, b"", "s3")
+    answer = raw(("GET /a/b HTTP/1.1\r\n" + "".join(f"{n}: {v}\r\n" for n, v in headers.items()) +
+                  "Connection: close\r\n\r\n").encode())
+    check(answer.startswith(b"HTTP/1.1 200") and answer.endswith(b"\r\n\r\n1"), answer[:300])
+
+
+@test
+def expected_owners_are_obeyed():
+    s3 = bucket("owners")
+    equal(s3.request("PUT", "/owners/k", body=b"1", headers={"x-amz-expected-bucket-owner": "000000000000"}).code,
+          "AccessDenied")
+    equal(keys(s3, "owners"), [])
+    s3.request("PUT", "/owners/k", body=b"1", headers={"x-amz-expected-bucket-owner": s3.access_key}).ok()
+
+
+@test
+def default_encryption_hides_the_bytes_on_disk():
+    s3 = bucket("hidden")
+    rule = (f"<ServerSideEncryptionConfiguration {NAMESPACE}><Rule><ApplyServerSideEncryptionByDefault><SSEAlgorithm>AES256"
+            "</SSEAlgorithm></ApplyServerSideEncryptionByDefault></Rule></ServerSideEncryptionConfiguration>").encode()
+    mark = b"a mark that is nowhere else " * 8000
+    s3.request("PUT", "/hidden/clear", body=b"CLEAR" + mark).ok()
+    s3.request("PUT", "/hidden", {"encryption": ""}, rule).ok()
+    s3.request("PUT", "/hidden/sealed", body=b"SEALED" + mark).ok()
+    answer = s3.request("GET", "/hidden/sealed", headers={"Range": "bytes=6-15"}).ok()
+    equal((answer.body, answer.headers["x-amz-server-side-encryption"]), (mark[:10], "AES256"))
+    blobs = [data for _, data, _ in read_blobs(shared())]
+    check(any(b"CLEAR" + mark[:100] in data for data in blobs), "the clear one is on disk")
+    check(not any(b"SEALED" + mark[:100] in data for data in blobs), "the encrypted one lies in the clear")
+    equal(s3.request("PUT", "/hidden/kms", body=b"1", headers={"x-amz-server-side-encryption": "aws:kms"}).code,
+          "NotImplemented")
+
+
+@test
+def default_retention_locks_new_versions():
+    s3 = bucket("locked", x_amz_bucket_object_lock_enabled="true")
+    rule = (f"<ObjectLockConfiguration {NAMESPACE}><ObjectLockEnabled>Enabled</ObjectLockEnabled><Rule><DefaultRetention>"
+            "<Mode>GOVERNANCE</Mode><Days>1</Days></DefaultRetention></Rule></ObjectLockConfiguration>").encode()
+    digest = {"Content-MD5": base64.b64encode(hashlib.md5(rule).digest()).decode()}
+    s3.request("PUT", "/locked", {"object-lock": ""}, rule, digest).ok()
+    version = s3.request("PUT", "/locked/k", body=b"1").ok().headers["x-amz-version-id"]
+    equal(s3.request("DELETE", "/locked/k", {"versionId": version}).code, "AccessDenied")
+    equal(s3.request("HEAD", "/locked/k").headers["x-amz-object-lock-mode"], "GOVERNANCE")
+    s3.request("DELETE", "/locked/k", {"versionId": version},
+               headers={"x-amz-bypass-governance-retention": "true"}).ok()
+
+
+@test
+def sql_and_s3_see_the_same_objects():
+    server, s3 = shared(), root()
+    server.query("CREATE TABLE seen AS SELECT 42 AS answer")
+    found = [key for key in keys(s3, "warehouse") if key.endswith(".parquet")]
+    check(found, "no data file is listed")
+    body = s3.request("GET", "/warehouse/" + found[0]).ok().body
+    equal((body[:4], body[-4:]), (b"PAR1", b"PAR1"))
+    equal(s3.request("DELETE", "/warehouse").code, "AccessDenied")
+
+
+main()
