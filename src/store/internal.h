@@ -122,7 +122,8 @@ extern const store_ops store__local;
 
 /* ---- the open stores ---- */
 
-typedef struct blob_info blob_info; /* reader.c */
+typedef struct blob_info blob_info;     /* reader.c */
+typedef struct hot_objects hot_objects; /* hot.c */
 
 /* A file that may go: a blob's, or a local one. */
 typedef struct removal {
@@ -185,7 +186,8 @@ struct storage {
     cond scrub_work;
     int64_t scrubbed_bytes;
 
-    pool *hashers; /* thread-safe by itself */
+    pool *hashers;    /* thread-safe by itself */
+    hot_objects *hot; /* likewise */
 
     /* segment.c */
     mutex segment_lock;

@@ -51,7 +51,8 @@ typedef struct storage_options {
     const str *local_roots; /* canonical folders that file: locations may lie in */
     size_t local_root_count;
     int64_t scrub_bytes_per_second; /* 0: the scrubber does not run */
-    bool unsafe;                    /* durability = unsafe */
+    int64_t hot_bytes; /* memory for small objects that are read often (object_peek); 0: none */
+    bool unsafe;       /* durability = unsafe */
     /* 32 bytes, copied: what encrypted objects' keys are kept under. NULL: there are no such objects. */
     const uint8_t *master_key;
 } storage_options;
