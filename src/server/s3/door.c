@@ -23,7 +23,7 @@ static status authenticate(s3_call *c, error *err)
     if (s3_is_sts(c)) {
         TRY(s3_sts_read(c, err)); /* what was signed is the form's digest */
     }
-    if (s->kind == SIGNATURE_NONE) {
+    if (s->kind == SIGNATURE_NONE || http_request_method(c->x) == HTTP_OPTIONS) {
         access_unsigned(c->app->access, c->a, &c->who);
         return STATUS_OK;
     }
@@ -52,7 +52,14 @@ static status check_expected_owner(const s3_call *c, error *err)
 
 static void look_for_object(s3_call *c)
 {
+    const object_hot *hot =
+        str_is_null(c->version) ? object_peek(c->app->storage, c->bucket, c->key) : NULL;
+
     error_clear(&c->object_error);
+    if (hot != NULL) {
+        s3_use_hot(c, hot);
+        return;
+    }
     c->object_status = object_find(c->app->storage, c->bucket, c->key, c->version, c->a, &c->object,
                                    &c->object_error);
     c->object_known = true;
@@ -165,7 +172,8 @@ static void answer_error(s3_call *c, const error *err)
 static void log_request(const s3_call *c, const error *err, int64_t elapsed_us)
 {
     int code = http_answer_status(c->x);
-    log_level level = code >= 500 ? LOG_ERROR : LOG_INFO;
+    bool reads = http_request_method(c->x) == HTTP_GET || http_request_method(c->x) == HTTP_HEAD;
+    log_level level = code >= 500 ? LOG_ERROR : reads && code < 400 ? LOG_DEBUG : LOG_INFO;
 
     if (!log_enabled(level)) {
         return;
@@ -203,10 +211,36 @@ void server__handle_s3(void *context, http_exchange *x)
     log_set_request_id(NULL);
 }
 
-/* A small object that is in memory is answered by the loop itself. */
+/* Whether the query holds nothing but a signature. */
+static bool is_plain_query(const http_exchange *x)
+{
+    size_t count = 0;
+    const uri_pair *pairs = http_request_params(x, &count);
+
+    for (size_t i = 0; i < count; i++) {
+        str name = pairs[i].name;
+
+        if (!str_starts_with(name, STR("X-Amz-")) && !str_equal(name, STR("x-id")) &&
+            !str_equal(name, STR("AWSAccessKeyId")) && !str_equal(name, STR("Signature")) &&
+            !str_equal(name, STR("Expires"))) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* A small object that is in memory is answered by the loop itself: nothing of it waits. */
 bool server__s3_is_inline(void *context, http_exchange *x)
 {
-    (void)context;
-    (void)x;
-    return false;
+    s3_call c = {.app = context, .x = x, .a = http_exchange_arena(x), .version = STR_NULL};
+    http_method method = http_request_method(x);
+    const object_hot *hot = NULL;
+    error ignored = ERROR_INIT;
+
+    if ((method == HTTP_GET || method == HTTP_HEAD) && is_plain_query(x) &&
+        s3_address_read(&c, &ignored) == STATUS_OK && c.level == S3_OBJECT) {
+        hot = object_peek(c.app->storage, c.bucket, c.key);
+    }
+    object_hot_release(hot);
+    return hot != NULL;
 }

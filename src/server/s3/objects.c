@@ -11,6 +11,7 @@
 typedef struct piece {
     int64_t offset, size;
     bool is_part;
+    const object_part *part; /* of a completed upload, where it was asked for by number */
 } piece;
 
 static status invalid_range(s3_call *c, const object_info *info, error *err)
@@ -36,7 +37,12 @@ static status find_part(s3_call *c, const object_info *info, piece *ret_piece, e
     }
     status result = object_part_range(info, (int)number, &ret_piece->offset, &ret_piece->size, err);
     if (result == STATUS_RANGE) {
-        return s3_fail(err, "InvalidPartNumber", "the object has no part %" PRId64, number);
+        return s3_fail(err, "InvalidPart", "the object has no part %" PRId64, number);
+    }
+    for (size_t i = 0; i < info->part_count; i++) {
+        if (info->parts[i].number == number) {
+            ret_piece->part = &info->parts[i];
+        }
     }
     ret_piece->is_part = true;
     return result;
@@ -79,6 +85,25 @@ static status find_piece(s3_call *c, const object_info *info, piece *ret_piece, 
     return STATUS_OK;
 }
 
+static void release_hot(void *hot)
+{
+    object_hot_release(hot);
+}
+
+void s3_use_hot(s3_call *c, const object_hot *hot)
+{
+    union { /* released is what was shared */
+        const object_hot *shared;
+        void *own;
+    } it = {.shared = hot};
+
+    arena_defer(c->a, release_hot, it.own);
+    c->hot = hot;
+    c->object = *object_hot_info(hot);
+    c->object_status = STATUS_OK;
+    c->object_known = true;
+}
+
 static status stream(s3_call *c, store_reader *reader, int status_code, const char *type,
                      const piece *p, error *err)
 {
@@ -118,6 +143,13 @@ static status send_piece(s3_call *c, const object_info *info, store_reader *read
         TRY(http_stream_begin(c->x, status_code, type, p->size, err));
         return http_stream_end(c->x, err);
     }
+    if (c->hot != NULL) {
+        str bytes = object_hot_bytes(c->hot);
+
+        http_respond(c->x, status_code, type,
+                     str_slice(bytes, (size_t)p->offset, (size_t)(p->offset + p->size)));
+        return STATUS_OK;
+    }
     if (store_reader_verified(reader) && store_reader_fd(reader) >= 0 && p->size > 0 &&
         !info->attributes.encrypted) {
         int fd = fcntl(store_reader_fd(reader), F_DUPFD_CLOEXEC, 0);
@@ -147,13 +179,29 @@ static status tell_marker(s3_call *c, const object_info *info, status result, co
     return result;
 }
 
-static status refuse_customer_key(s3_call *c, error *err)
+static status refuse_encryption_headers(s3_call *c, error *err)
 {
     if (!str_is_null(s3_header(c, "x-amz-server-side-encryption-customer-algorithm")) ||
         !str_is_null(s3_header(c, "x-amz-server-side-encryption-customer-key"))) {
         return s3_fail(err, "NotImplemented", "SSE-C is not served: tarn keeps the keys (SSE-S3)");
     }
+    if (!str_is_null(s3_header(c, "x-amz-server-side-encryption"))) {
+        return s3_fail(err, "InvalidArgument",
+                       "x-amz-server-side-encryption header is not supported for this operation.");
+    }
     return STATUS_OK;
+}
+
+/* Of the whole, or of the part that was asked for. */
+static void write_checksum(s3_call *c, const object_info *info, const piece *p)
+{
+    if (!p->is_part || p->size == info->size_bytes) {
+        s3_write_checksum(c, &info->checksum);
+    } else if (p->part != NULL) {
+        object_checksum checksum = p->part->checksum;
+        checksum.composite = info->checksum.composite;
+        s3_write_checksum(c, &checksum);
+    }
 }
 
 static status answer_object(s3_call *c, const object_info *info, store_reader *reader, error *err)
@@ -168,35 +216,81 @@ static status answer_object(s3_call *c, const object_info *info, store_reader *r
         return STATUS_OK;
     }
     TRY(find_piece(c, info, &p, err));
-    bool is_whole = !p.is_part || p.size == info->size_bytes;
-    if (str_equal_nocase(s3_header(c, "x-amz-checksum-mode"), STR("ENABLED")) && is_whole) {
-        s3_write_checksum(c, &info->checksum);
+    if (str_equal_nocase(s3_header(c, "x-amz-checksum-mode"), STR("ENABLED"))) {
+        write_checksum(c, info, &p);
     }
     return send_piece(c, info, reader, &p, err);
 }
 
-status s3_object_get(s3_call *c, error *err)
+/* The right was asked for what was found before; what is opened now may be another. */
+static status check_found(s3_call *c, const object_info *found, error *err)
 {
-    object_info info = {0};
-    store_reader *reader = NULL;
-    bool is_head = http_request_method(c->x) == HTTP_HEAD;
+    return s3_allow(c, str_is_null(c->version) ? c->route->action : c->route->version_action,
+                    c->facts, c->key, found, err);
+}
 
-    TRY(refuse_customer_key(c, err));
-    if (c->object_known && (c->object_status != STATUS_OK || is_head)) {
-        if (c->object_status != STATUS_OK) {
-            *err = c->object_error;
-            return tell_marker(c, &c->object, c->object_status, err);
+static bool is_small(const s3_call *c)
+{
+    return str_is_null(c->version) && c->object_known &&
+           c->object.size_bytes <= (int64_t)HOT_OBJECT_BYTES_MAX;
+}
+
+/* Whole in memory; `*ret_done` false where it is another and large by now. */
+static status answer_small(s3_call *c, bool *ret_done, error *err)
+{
+    const object_hot *hot = c->hot;
+
+    *ret_done = true;
+    if (hot == NULL) {
+        status loaded = object_load(c->app->storage, c->bucket, c->key, &hot, err);
+        if (loaded == STATUS_TOO_LARGE) {
+            error_clear(err);
+            *ret_done = false;
+            return STATUS_OK;
         }
-        return answer_object(c, &c->object, NULL, err);
+        TRY(loaded);
+        status allowed = check_found(c, object_hot_info(hot), err);
+        s3_use_hot(c, hot);
+        TRY(allowed);
     }
+    return answer_object(c, &c->object, NULL, err);
+}
+
+static status answer_opened(s3_call *c, error *err)
+{
+    store_reader *reader = NULL;
+    object_info info = {0};
     status result =
         object_open(c->app->storage, c->bucket, c->key, c->version, c->a, &info, &reader, err);
+
     if (result != STATUS_OK) {
         return tell_marker(c, &info, result, err);
     }
-    result = answer_object(c, &info, reader, err);
+    result = check_found(c, &info, err);
+    if (result == STATUS_OK) {
+        result = answer_object(c, &info, reader, err);
+    }
     store_reader_close(reader);
     return result;
+}
+
+status s3_object_get(s3_call *c, error *err)
+{
+    bool is_head = http_request_method(c->x) == HTTP_HEAD;
+    bool done = false;
+
+    TRY(refuse_encryption_headers(c, err));
+    if (c->object_known && c->object_status != STATUS_OK) {
+        *err = c->object_error;
+        return tell_marker(c, &c->object, c->object_status, err);
+    }
+    if (c->object_known && is_head) {
+        return answer_object(c, &c->object, NULL, err);
+    }
+    if (is_small(c)) {
+        TRY(answer_small(c, &done, err));
+    }
+    return done ? STATUS_OK : answer_opened(c, err);
 }
 
 /* ---- writing ---- */
@@ -293,7 +387,9 @@ status s3_object_put(s3_call *c, error *err)
     TRY(s3_store_body(c, &what, &claims, body, &writer, &digests, err));
     TRY(object_writer_commit(writer, &conditions, c->a, &info, err));
     http_set_header(c->x, "ETag", s3_quoted(c->a, info.etag));
-    s3_write_version(c, c->facts, &info);
+    if (info.version.size > 0) { /* the null version is not told here */
+        s3_write_version(c, c->facts, &info);
+    }
     s3_write_checksum(c, &info.checksum);
     s3_write_encryption(c, &info);
     s3_expiration_header(c, c->facts, &info);

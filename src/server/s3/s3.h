@@ -48,6 +48,8 @@ typedef struct s3_call {
     error object_error;
     object_info object;
     bool object_known; /* it was looked for */
+    const object_hot
+        *hot; /* `object` with its bytes, where they are in memory; until the request's end */
     /* Values for policies' conditions beyond the request's own. */
     const object_pair *request_tags;
     size_t request_tag_count;
@@ -170,6 +172,7 @@ void s3_cors_headers(s3_call *c, const s3_facts *facts);
 /* ---- lifecycle.c ---- */
 void s3_expiration_header(s3_call *c, const s3_facts *facts, const object_info *info);
 /* ---- objects.c ---- */
+void s3_use_hot(s3_call *c, const object_hot *hot); /* takes it over */
 status s3_store_body(s3_call *c, const object_write *what, const s3_claims *claims, aws_body *body,
                      object_writer **ret_writer, object_digests *ret_digests, error *err);
 /* ---- multipart.c ---- */
