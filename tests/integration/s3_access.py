@@ -289,6 +289,36 @@ def acls_and_their_block():
     allows(alice.request("PUT", "/acl-alice/n", None, b"x", {"x-amz-acl": "private"}))
 
 
+def post_form(client, bucket, **fields):
+    """A form without a signature: anonymous."""
+    mark = "form-mark"
+    parts = [f'--{mark}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n' for name, value in fields.items()]
+    parts.append(f'--{mark}\r\nContent-Disposition: form-data; name="file"; filename="f"\r\n\r\nbytes\r\n--{mark}--\r\n')
+    return client.request("POST", "/" + bucket, None, "".join(parts).encode(),
+                          {"Content-Type": f"multipart/form-data; boundary={mark}"})
+
+
+@test
+def forms_are_bound_by_policies_and_blocks_as_other_writes_are():
+    alice = user("alice")
+    alice.request("PUT", "/forms-alice").ok()
+    denies(post_form(nobody(), "forms-alice", key="k"))
+    alice.request("PUT", "/forms-alice", {"policy": ""}, json.dumps({"Version": "2012-10-17", "Statement": [
+        {"Effect": "Allow", "Principal": "*", "Action": "s3:PutObject", "Resource": arn("forms-alice/up/*")},
+        {"Effect": "Deny", "Principal": "*", "Action": "s3:PutObject", "Resource": arn("forms-alice/*"),
+         "Condition": {"StringLike": {"s3:x-amz-acl": "public*"}}}]}).encode()).ok()
+    allows(post_form(nobody(), "forms-alice", key="up/k"))
+    denies(post_form(nobody(), "forms-alice", key="down/k"))
+    denies(post_form(nobody(), "forms-alice", key="up/p", acl="public-read"))
+    allows(post_form(nobody(), "forms-alice", key="up/p", acl="private"))
+    alice.request("PUT", "/forms-alice", {"policy": ""},
+                  policy("s3:PutObject", arn("forms-alice/up/*")).encode()).ok()
+    allows(post_form(nobody(), "forms-alice", key="up/p", acl="public-read"))
+    alice.request("PUT", "/forms-alice", {"publicAccessBlock": ""}, b"<PublicAccessBlockConfiguration><BlockPublicAcls>true"
+                  b"</BlockPublicAcls></PublicAccessBlockConfiguration>").ok()
+    denies(post_form(nobody(), "forms-alice", key="up/q", acl="public-read"))
+
+
 @test
 def what_another_wrote_is_his_unless_the_bucket_owns_all():
     alice, bob = user("alice"), user("bob")

@@ -1,4 +1,6 @@
 /* ACLs over the wire: canned ones and grants in headers, documents in XML. What they allow is access's. */
+#include "s3/acl.h"
+
 #include "s3/handlers.h"
 #include "tarn/base/vec.h"
 
@@ -110,11 +112,8 @@ static status read_headers(s3_call *c, str owner, str bucket_owner, bool *ret_gi
                : s3_acl_from_canned(canned, owner, bucket_owner, c->a, ret_acl, err);
 }
 
-/* What the bucket lets nobody say. */
-static status check_allowed(const s3_call *c, const s3_acl *acl, error *err)
+status s3_acl_check(const s3_call *c, str canned, const s3_acl *acl, error *err)
 {
-    str canned = s3_header(c, "x-amz-acl");
-
     if (c->facts == NULL) {
         return STATUS_OK;
     }
@@ -135,7 +134,7 @@ status s3_acl_of_request(s3_call *c, str owner, str bucket_owner, str *ret_acl, 
     *ret_acl = STR_NULL;
     TRY(read_headers(c, owner, bucket_owner, &given, &acl, err));
     if (given) {
-        TRY(check_allowed(c, &acl, err));
+        TRY(s3_acl_check(c, s3_header(c, "x-amz-acl"), &acl, err));
         *ret_acl = s3_acl_format(&acl, c->a);
     }
     return STATUS_OK;
@@ -209,7 +208,7 @@ static status read_acl(s3_call *c, str owner, str *ret_text, error *err)
     if (!given) {
         TRY(read_document(c, owner, &acl, err));
     }
-    TRY(check_allowed(c, &acl, err));
+    TRY(s3_acl_check(c, s3_header(c, "x-amz-acl"), &acl, err));
     if (c->facts->rights.acls_off) {
         return s3_fail(err, "AccessControlListNotSupported", "ACLs are off in the bucket");
     }

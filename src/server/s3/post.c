@@ -4,6 +4,7 @@
  * Source: Amazon S3 API Reference, "Browser-based uploads using POST" (signature version 4), and the older form. */
 #include <inttypes.h>
 
+#include "s3/acl.h"
 #include "s3/handlers.h"
 #include "s3/post.h"
 #include "tarn/base/clock.h"
@@ -196,6 +197,7 @@ static status read_attributes(s3_call *c, const http_form *form, object_attribut
     if (!str_is_null(acl_name)) {
         TRY(s3_acl_from_canned(acl_name, ret_attributes->owner, c->facts->info->owner, c->a, &acl,
                                err));
+        TRY(s3_acl_check(c, acl_name, &acl, err));
         ret_attributes->acl = s3_acl_format(&acl, c->a);
     }
     return read_tags(c, form, ret_attributes, err);
@@ -335,6 +337,52 @@ static status answer(s3_call *c, const http_form *form, const object_info *info,
     return s3_xml_send(c, 201, "PostResponse", out, err);
 }
 
+/* ---- whether it may ---- */
+
+typedef struct form_question {
+    s3_call *c;
+    const http_form *form;
+    str value[1];
+} form_question;
+
+/* What headers say of other requests stands in the form's fields: policies' conditions mean these, and no header. */
+static bool condition_values(void *context, str key, const str **ret_values, size_t *ret_count)
+{
+    form_question *q = context;
+    str name = STR_NULL;
+
+    if (str_equal(key, STR("s3:x-amz-acl"))) {
+        name = STR("acl");
+    } else if (str_starts_with(key, STR("s3:x-amz-"))) {
+        name = str_slice(key, sizeof("s3:") - 1, key.size);
+    } else if (str_starts_with(key, STR("s3:object-lock-"))) {
+        name = str_concat(q->c->a, STR("x-amz-"), str_slice(key, sizeof("s3:") - 1, key.size));
+    }
+    if (str_is_null(name)) {
+        return s3_condition_values(q->c, key, ret_values, ret_count);
+    }
+    q->value[0] = field(q->form, str_to_c(q->c->a, name));
+    *ret_values = q->value;
+    *ret_count = 1;
+    return !str_is_null(q->value[0]);
+}
+
+static status authorise(s3_call *c, const http_form *form, error *err)
+{
+    form_question values = {.c = c, .form = form};
+    const s3_question question = {
+        .who = &c->who,
+        .action = "s3:PutObject",
+        .bucket = c->bucket,
+        .key = c->key,
+        .facts = &c->facts->rights,
+        .values = condition_values,
+        .context = &values,
+    };
+
+    return access_check_s3(c->app->access, &question, err);
+}
+
 status s3_form_post(s3_call *c, error *err)
 {
     http_form *form = NULL;
@@ -357,7 +405,7 @@ status s3_form_post(s3_call *c, error *err)
         TRY(post_policy_check(policy_text, form, c->bucket, c->key, c->a, &limits, err));
     }
     TRY(read_attributes(c, form, &attributes, err));
-    TRY(s3_allow(c, "s3:PutObject", c->facts, c->key, NULL, err));
+    TRY(authorise(c, form, err));
     TRY(store_file(c, form, &limits, &attributes, &info, err));
     return answer(c, form, &info, err);
 }
