@@ -36,5 +36,7 @@ typedef struct route_info {
 const route_info *server_routes(size_t *ret_count);
 /* The metrics as a Markdown table. */
 void server_format_metrics(buf *out);
+/* Every operation of the S3 API and its state, as a Markdown page. */
+void server_format_s3(buf *out);
 
 #endif

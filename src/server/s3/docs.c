@@ -1,0 +1,55 @@
+/* docs/s3.md: what of S3 is served, from the route table. */
+#include "s3/s3.h"
+#include "tarn/server/server.h"
+
+static const char introduction[] =
+    "# S3\n\n"
+    "tarn speaks S3 at `s3.listen` (127.0.0.1:9000). The bucket stands in the path, or in front of a name of "
+    "`s3.domain`; every region is accepted. A write is answered when it is on disk. `secrets/root.s3` holds root's "
+    "access key and secret; `tarn user create NAME --role user` and `tarn key create NAME --s3` make others.\n\n"
+    "* **Signatures**: version 4 in header and query, version 2 in the query and in forms, sessions of STS. Bodies: "
+    "digest, unsigned, aws-chunked with and without signatures and trailers. Without a signature one is anonymous and "
+    "may what bucket policies and ACLs let everybody do.\n"
+    "* **Checksums**: CRC32, CRC32C, CRC64NVME, SHA1, SHA256, in headers and trailers, of whole objects and of parts; "
+    "Content-MD5. MD5, SHA512 and XXHash as checksums are refused.\n"
+    "* **Encryption**: SSE-S3 (`AES256`), by header or as the bucket's default. SSE-C and SSE-KMS are refused.\n"
+    "* **Conditions**: all four on GET and HEAD; `If-Match` and `If-None-Match` on writes, copies, deletes and "
+    "completed uploads.\n"
+    "* **Storage classes**: `STANDARD` alone; no transitions, no archive.\n"
+    "* Where AWS and the habits of clients differ, clients win: a new bucket takes ACLs; its owner may make it again; "
+    "a PUT that makes a null version does not tell its id.\n\n"
+    "An operation that is not served answers with the code below, never with an empty success. A "
+    "sub-resource by a method that it does not have is `MethodNotAllowed`.\n";
+
+static void add_rows(buf *out, s3_level level, const char *title)
+{
+    size_t count = 0;
+    const s3_route *rows = s3_routes(&count);
+
+    buf_printf(out, "\n## %s\n\n| operation | request | right | state | |\n|---|---|---|---|---|\n",
+               title);
+    for (size_t i = 0; i < count; i++) {
+        const s3_route *r = &rows[i];
+        if (r->level != level) {
+            continue;
+        }
+        buf_printf(out, "| %s | %s%s%s%s | %s | ", r->name, http_method_name(r->method),
+                   r->parameter != NULL ? " `" : "", r->parameter != NULL ? r->parameter : "",
+                   r->parameter != NULL ? "`" : "", r->action != NULL ? r->action : "");
+        if (r->handle != NULL) {
+            buf_add_c(out, "served");
+        } else {
+            buf_printf(out, "refused: `%s`", r->code);
+        }
+        buf_printf(out, " | %s |\n", r->summary);
+    }
+}
+
+void server_format_s3(buf *out)
+{
+    buf_add_c(out, introduction);
+    add_rows(out, S3_SERVICE, "The service");
+    add_rows(out, S3_BUCKET, "Buckets");
+    add_rows(out, S3_OBJECT, "Objects");
+    buf_add_c(out, "\nMade from the table in `src/server/s3/routes.c`: `make docs`.\n");
+}
