@@ -332,6 +332,18 @@ def what_another_wrote_is_his_unless_the_bucket_owns_all():
     allows(bob.request("GET", "/shared-alice/up", {"uploadId": upload}))
     allows(bob.request("DELETE", "/shared-alice/up", {"uploadId": upload}))
     allows(alice.request("DELETE", "/shared-alice/bobs"))
+    controls = "<OwnershipControls><Rule><ObjectOwnership>{}</ObjectOwnership></Rule></OwnershipControls>"
+    alice.request("PUT", "/shared-alice", {"ownershipControls": ""}, controls.format("BucketOwnerPreferred").encode()).ok()
+    bob.request("PUT", "/shared-alice/kept", None, b"x").ok()
+    bob.request("PUT", "/shared-alice/given", None, b"x", {"x-amz-acl": "bucket-owner-full-control"}).ok()
+    equal(alice.request("GET", "/shared-alice/given", {"acl": ""}).ok().text("Owner/ID"), alice.access_key)
+    denies(alice.request("GET", "/shared-alice/kept"))
+    denies(bob.request("GET", "/shared-alice/given"))
+    alice.request("PUT", "/shared-alice", {"acl": ""}, b"", {"x-amz-acl": "private"}).ok()
+    alice.request("PUT", "/shared-alice", {"ownershipControls": ""}, controls.format("BucketOwnerEnforced").encode()).ok()
+    allows(alice.request("GET", "/shared-alice/kept"))
+    denies(bob.request("GET", "/shared-alice/kept"))
+    equal(alice.request("PUT", "/shared-alice/n", None, b"x", {"x-amz-acl": "private"}).code, "AccessControlListNotSupported")
 
 
 # ---- sessions ----

@@ -153,6 +153,14 @@ static status check_storage_class(str class, error *err)
     return STATUS_OK;
 }
 
+/* With BucketOwnerPreferred, who gives the bucket's owner full control gives the object itself. */
+static bool is_given_away(s3_call *c, const s3_facts *facts)
+{
+    return str_find(bucket_document(facts->info, "ownership"), STR("BucketOwnerPreferred")) !=
+               STR_NPOS &&
+           str_equal(s3_header(c, "x-amz-acl"), STR("bucket-owner-full-control"));
+}
+
 status s3_attributes_read(s3_call *c, const s3_facts *facts, object_attributes *ret_attributes,
                           error *err)
 {
@@ -173,7 +181,7 @@ status s3_attributes_read(s3_call *c, const s3_facts *facts, object_attributes *
     TRY(check_storage_class(s3_header(c, "x-amz-storage-class"), err));
     TRY(s3_lock_read(c, facts, &out.lock, err));
     TRY(s3_encryption_read(c, facts, &out.encrypted, err));
-    if (facts->rights.acls_off) {
+    if (facts->rights.acls_off || is_given_away(c, facts)) {
         out.owner = facts->info->owner;
     }
     TRY(s3_acl_of_request(c, out.owner, facts->info->owner, &acl, err));
