@@ -196,7 +196,8 @@ static bool find_table(shell *s, str name, str *ret_space, str *ret_table)
     return false;
 }
 
-/* NAME may be a namespace, a table, a pattern of tables, or a table of a namespace: sales, trips, trip%, sales.trip%. */
+/* NAME may be a namespace, a table, a pattern of tables, or tables of a namespace: sales, trips, trip%,
+ * sales.trip%. */
 bool shell_list_tables(shell *s, str operand)
 {
     listing l = begin(s);

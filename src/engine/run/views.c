@@ -18,8 +18,8 @@
 #define PLANNER_OFF \
     "SET disabled_optimizers = 'common_aggregate,late_materialization,column_lifetime,top_n';"
 #define PLANNER_ON "RESET disabled_optimizers;"
-/* DuckDB 1.5 pushes what a join learns of its other side below a LIMIT, where it changes which rows there are (mended in
- * its pull request 22963, after 1.5.6). */
+/* DuckDB 1.5 pushes what a join learns of its other side below a LIMIT, where it changes which rows there
+ * are (mended in its pull request 22963, after 1.5.6). */
 #define NO_JOIN_FILTERS "SET disabled_optimizers = 'join_filter_pushdown';"
 #define SERIALIZE_PLAN                                                                         \
     "SELECT json_serialize_plan(CAST($1 AS VARCHAR), skip_null := true, skip_empty := false, " \
