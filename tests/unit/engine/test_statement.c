@@ -302,7 +302,26 @@ static void test_refusals_name_the_statement_and_the_cure(void **given)
     EXPECT_STATUS(UNSUPPORTED, parse(f, "create table t (a int primary key)", &st));
     EXPECT_MESSAGE(f, "PRIMARY KEY is not supported in CREATE TABLE");
     EXPECT_STATUS(DENIED, parse(f, "set threads = 1", &st));
-    EXPECT_STATUS(UNSUPPORTED, parse(f, "explain analyze insert into t select 1", &st));
+    EXPECT_STATUS(UNSUPPORTED, parse(f, "explain analyze drop table t", &st));
+    EXPECT_STATUS(UNSUPPORTED, parse(f, "rollback work to savepoint s", &st));
+    assert_int_equal(f->err.position, 14);
+    EXPECT_STATUS(UNSUPPORTED, parse(f, "drop table t cascade", &st));
+    assert_int_equal(f->err.position, 13);
+}
+
+static void test_explain_analyze_of_a_change_is_that_change(void **given)
+{
+    fixture *f = *given;
+    statement st;
+    EXPECT_OK(parse(f, "explain analyze insert into t select 1", &st));
+    assert_int_equal(statement_effect(&st), STATEMENT_INSERT);
+    assert_true(statement_changes(statement_effect(&st)));
+    EXPECT_OK(parse(f, "prepare p as explain (analyze, format json) delete from t", &st));
+    assert_int_equal(st.inner, STATEMENT_DELETE);
+    EXPECT_OK(parse(f, "explain insert into t select 1", &st));
+    assert_int_equal(statement_effect(&st), STATEMENT_EXPLAIN);
+    EXPECT_OK(parse(f, "explain analyze select 1", &st));
+    assert_int_equal(statement_effect(&st), STATEMENT_EXPLAIN);
 }
 
 static void test_syntax_errors_point_at_the_word(void **given)
@@ -461,4 +480,4 @@ TESTS(test_delete_is_a_table_and_a_condition, test_update_is_assignments_sources
       test_insert_tells_columns_from_a_source_in_brackets, test_a_type_is_words_and_numbers_only,
       test_alter_table_is_a_list_of_changes, test_details_of_alter_table_arrive,
       test_alter_table_refuses_at_the_word, test_refusals_name_the_statement_and_the_cure,
-      test_syntax_errors_point_at_the_word)
+      test_explain_analyze_of_a_change_is_that_change, test_syntax_errors_point_at_the_word)
