@@ -8,7 +8,7 @@ history is checked for what the isolation level promises, by its dependencies al
 
 Every value is written once, so reads tell whose they are: none of a transaction that did not commit, none that its
 writer replaced, the same when read again, one's own when written before. TARN_LONG=1 makes it 60 times as long."""
-# timeout: 240
+# timeout: 600
 # labels: slow
 import os
 import random

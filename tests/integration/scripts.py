@@ -2,7 +2,7 @@
 """Random scripts over random schemas, nested types among them, on tarn and on DuckDB's own tables: what they change,
 return, count, read, see of versions, views and open transactions, and take back is the same. Script n of a run is
 script n of every run: TARN_TEST_SEED=n begins with it. TARN_LONG=1 runs 5 000, and tells of all that differ."""
-# timeout: 240
+# timeout: 600
 # labels: slow
 import copy
 import os
@@ -18,7 +18,7 @@ from randomchanges import Changes  # noqa: E402
 from randomqueries import Queries, as_texts  # noqa: E402
 from tarn import LONG, SANITIZED, Failed, Server, TarnError, check, equal, main, test  # noqa: E402
 
-SCRIPTS = int(os.environ.get("TARN_TEST_SCRIPTS") or (5000 if LONG else 6 if SANITIZED else 40))
+SCRIPTS = int(os.environ.get("TARN_TEST_SCRIPTS") or (5000 if LONG else 6 if SANITIZED else 25))
 ABLE = randomtables.COLUMNS + randomtables.DEEP
 # What the order in which an engine evaluates decides: whether a value that does not fit is ever looked at.
 OF_VALUES = ("bad_data", "out_of_range", "invalid")
