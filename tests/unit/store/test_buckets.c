@@ -358,6 +358,57 @@ static void test_a_backup_has_the_settings_of_buckets(void **context)
     world_close(&w);
 }
 
+/* --- a database of the version before --- */
+
+static status fill_old(void *context, state_txn *txn, error *err)
+{
+    (void)context;
+    TRY(state_exec(txn, "INSERT INTO buckets (name, created_us) VALUES ('warehouse', 7), ('b', 8)",
+                   NULL, 0, NULL, err));
+    return state_exec(
+        txn,
+        "INSERT INTO objects (bucket, key, version, blob, blob_offset, size_bytes, etag, "
+        "content_type, modified_us) VALUES ('warehouse', 'k', '', 'x', 0, 5, 'e', 't', 7), "
+        "('warehouse', 'l', '', 'y', 3, 6, 'f', 't', 9)",
+        NULL, 0, NULL, err);
+}
+
+static status read_migrated(void *context, state_txn *txn, error *err)
+{
+    buf *out = context;
+    state_rows *rows;
+    bool row = true;
+
+    TRY(state_query(txn,
+                    "SELECT b.name || b.owner || b.created_us || b.versioning || b.lock_enabled || "
+                    "coalesce('-' || t.objects || t.versions || t.bytes, '') FROM buckets b "
+                    "LEFT JOIN bucket_totals t ON t.bucket = b.name ORDER BY b.name",
+                    NULL, 0, &rows, err));
+    while (row) {
+        TRY(state_next(rows, &row, err));
+        buf_add_str(out, row ? state_text(rows, 0, NULL) : STR(""));
+        buf_add_c(out, row ? " " : "");
+    }
+    return STATUS_OK;
+}
+
+static void test_a_database_of_the_version_before_keeps_objects_and_gets_their_totals(
+    void **context)
+{
+    fixture *f = *context;
+    const state_options options = {.path = test_path(f, "old.db")};
+    buf *out = buf_in(f->arena, 1 << 20);
+    state *old;
+
+    EXPECT_OK(state_open(&options, store_migrations, 2, &old, &f->err));
+    EXPECT_OK(state_submit(old, fill_old, NULL, &f->err));
+    state_close(old);
+    EXPECT_OK(state_open(&options, store_migrations, store_migration_count, &old, &f->err));
+    EXPECT_OK(state_read(old, read_migrated, out, &f->err));
+    state_close(old);
+    EXPECT_STR(buf_str(out), "b800 warehouse700-2011 ");
+}
+
 TESTS(test_a_bucket_has_what_it_was_made_with, test_a_bucket_is_made_once,
       test_names_are_those_of_s3, test_what_is_held_stays_and_what_is_asked_anew_is_new,
       test_nobody_is_told_what_was_before_an_acknowledged_change,
@@ -365,4 +416,5 @@ TESTS(test_a_bucket_has_what_it_was_made_with, test_a_bucket_is_made_once,
       test_a_bucket_goes_when_nothing_is_left_in_it, test_usage_counts_objects_versions_and_bytes,
       test_versioning_is_suspended_but_not_switched_off,
       test_object_lock_needs_versions_and_keeps_them,
-      test_recovery_brings_buckets_and_versions_back, test_a_backup_has_the_settings_of_buckets)
+      test_recovery_brings_buckets_and_versions_back, test_a_backup_has_the_settings_of_buckets,
+      test_a_database_of_the_version_before_keeps_objects_and_gets_their_totals)
