@@ -59,6 +59,19 @@ bool s3_checksum_is_valid(object_checksum_kind kind, str base64)
     return decoded_size(base64) == kinds[kind].size;
 }
 
+/* Whether it could be base64 at all; what could and is of another size is another digest. */
+static bool looks_like_base64(str text)
+{
+    for (size_t i = 0; i < text.size; i++) {
+        char ch = text.data[i];
+        if (!((ch >= 'A' && ch <= 'Z') || (ch >= 'a' && ch <= 'z') || (ch >= '0' && ch <= '9') ||
+              ch == '+' || ch == '/' || ch == '=')) {
+            return false;
+        }
+    }
+    return text.size > 0;
+}
+
 /* ---- what is claimed ---- */
 
 static status read_md5(s3_call *c, s3_claims *claims, error *err)
@@ -85,6 +98,10 @@ static status read_values(s3_call *c, s3_claims *claims, error *err)
         str value = s3_header(c, kinds[i].header);
         if (str_is_null(value)) {
             continue;
+        }
+        if (!c->body_is_list && !looks_like_base64(value)) {
+            return s3_fail(err, "InvalidRequest", "Value for %s header is invalid.",
+                           kinds[i].header);
         }
         claims->kind = (object_checksum_kind)i;
         claims->value = value;

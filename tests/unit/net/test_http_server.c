@@ -661,7 +661,6 @@ static void test_foreign_hosts_and_origins_are_refused(void **state)
         {"Host: localhost\r\nOrigin: null\r\n", "HTTP/1.1 403 "},
         {"Host: localhost\r\nOrigin: http://localhost@evil.example\r\n", "HTTP/1.1 403 "},
     };
-
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         str request =
             str_printf(f->arena, "GET /inline/quick HTTP/1.1\r\n%sConnection: close\r\n\r\n",
