@@ -69,7 +69,7 @@ static bool parse_time(str text, int *ret_seconds)
 /* Words of the three forms: "06 Nov 1994 08:49:37", "06-Nov-94 08:49:37", "Nov 6 08:49:37 1994". */
 static bool parse_words(const str words[5], size_t count, int64_t *ret_us)
 {
-    int day, month, seconds;
+    int day, month = 0, seconds;
     int64_t year = 0;
     bool is_asctime = count == 4 && find_month(words[0], &month);
     str day_text = words[is_asctime ? 1 : 0];
