@@ -2,8 +2,8 @@
  *
  * One thread and CLIENTS connections, each kept: a connection that has its answer sends the next of REQUESTS, whose
  * target is the next line of the file TARGETS (from the first again after the last), with the bytes of the file BODY.
- * Prints the seconds of all together and the bytes of the answers' bodies. The same program asks both sides, so that its
- * own time falls on both. */
+ * Prints the seconds of all together and the bytes of the answers' bodies. The same program asks both sides, so that
+ * its own time falls on both. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
