@@ -45,6 +45,7 @@ typedef struct aws_framing {
     size_t trailer_count;
 
     bool is_signed;
+    bool unchecked; /* signatures are read, not looked at */
     str timestamp, scope;
     uint8_t key[SIGNATURE_KEY_BYTES];
     char previous[SIGNATURE_HEX_SIZE]; /* signature */

@@ -44,7 +44,7 @@ const route server__routes[] = {
     {{HTTP_GET,    TABLE "/preview"},            ACTION_TABLE_READ,       preview_get,      false, "the first rows; ?limit="},
 
     {{HTTP_POST,   "/api/v1/loads"},             ACTION_TABLE_WRITE,      loads_post,       false, "begin a load of files"},
-    {{HTTP_PUT,    "/api/v1/loads/{id}/files/{number}"}, ACTION_TABLE_WRITE, load_file_put,   false, "send one file of a load; ?name="},
+    {{HTTP_PUT,    "/api/v1/loads/{id}/files/{number}"}, ACTION_TABLE_WRITE, load_file_put,   false, "send one file of a load; ?name=, or name an object: ?source=s3://…"},
     {{HTTP_POST,   "/api/v1/loads/{id}/commit"}, ACTION_TABLE_WRITE,      load_commit,      false, "load the files into a table, as one commit"},
     {{HTTP_DELETE, "/api/v1/loads/{id}"},        ACTION_TABLE_WRITE,      load_delete,      false, "forget a load"},
     {{HTTP_POST,   "/api/v1/tables/{name}/rows"}, ACTION_TABLE_WRITE,     rows_post,        false, "rows or a file into a table"},

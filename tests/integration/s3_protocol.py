@@ -5,6 +5,7 @@ that SQL and S3 see the same objects."""
 # timeout: 300
 import base64
 import hashlib
+import http.client
 import os
 import socket
 import sys
@@ -14,7 +15,7 @@ import types
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
 import s3client  # noqa: E402
 from s3client import S3  # noqa: E402
-from tarn import check, equal, main, read_blobs, shared, test  # noqa: E402
+from tarn import Server, check, equal, main, read_blobs, shared, test  # noqa: E402
 
 NAMESPACE = 'xmlns="http://s3.amazonaws.com/doc/2006-03-01/"'
 
@@ -229,6 +230,66 @@ def sql_and_s3_see_the_same_objects():
     body = s3.request("GET", "/warehouse/" + found[0]).ok().body
     equal((body[:4], body[-4:]), (b"PAR1", b"PAR1"))
     equal(s3.request("DELETE", "/warehouse").code, "AccessDenied")
+
+
+@test
+def what_was_written_over_s3_can_be_loaded():
+    server, s3 = shared(), bucket("to-load")
+    server.query("CREATE TABLE source AS SELECT range AS id, 'name ' || range AS name FROM range(1000)")
+    file = next(key for key in keys(s3, "warehouse") if "/source" in key and key.endswith(".parquet"))
+    s3.request("PUT", "/to-load/some dir/rows.parquet", body=s3.request("GET", "/warehouse/" + file).ok().body).ok()
+    s3.request("PUT", "/to-load/rows.csv", body=b"id,name\n7,seven\n8,eight\n").ok()
+    s3.request("PUT", "/to-load/sealed.csv", headers={"x-amz-server-side-encryption": "AES256"},
+               body=b"id,name\n9,nine\n").ok()
+    for name in ("some dir/rows.parquet", "rows.csv", "sealed.csv"):
+        code, _, err = server.run("load", "loaded", "s3://to-load/" + name)
+        equal(code, 0, err)
+    equal(server.rows("SELECT count(*), sum(id) FROM loaded"), [[1003, 499524]])
+    code, _, err = server.run("load", "loaded", "s3://to-load/absent.csv")
+    equal(code, 3, err)
+    check("s3://to-load/absent.csv" in err, err)
+    equal(server.value("SELECT count(*) FROM loaded"), 1003)
+
+
+@test
+def objects_of_others_are_not_loaded():
+    server = shared()
+    bucket("private-rows").request("PUT", "/private-rows/a.csv", body=b"id\n1\n").ok()
+    key = server.request("POST", "/api/v1/principals", {"name": "loader", "role": "user"}).ok().json["key"]
+    with server.client() as client:
+        client.key = key
+        begun = client.request("POST", "/api/v1/loads", {})
+        check(begun.status == 403, begun.text)
+
+
+@test
+def without_authentication_signed_chunks_are_taken_as_they_are():
+    with Server(settings={"auth.mode": "none"}) as server:
+        s3 = S3(server.s3, "anybody", "whatever")
+        s3.request("PUT", "/open").ok()
+        chunk = "5;chunk-signature=" + "0" * 64 + "\r\nhello\r\n0;chunk-signature=" + "0" * 64 + "\r\n\r\n"
+        headers = {"x-amz-content-sha256": "STREAMING-AWS4-HMAC-SHA256-PAYLOAD", "x-amz-decoded-content-length": "5",
+                   "x-amz-date": time.strftime("%Y%m%dT%H%M%SZ", time.gmtime()),
+                   "Authorization": "AWS4-HMAC-SHA256 Credential=anybody/" + time.strftime("%Y%m%d", time.gmtime()) +
+                                    "/us-east-1/s3/aws4_request, SignedHeaders=host;x-amz-content-sha256;x-amz-date;"
+                                    "x-amz-decoded-content-length, Signature=" + "0" * 64}
+        connection = http.client.HTTPConnection(*server.s3.split(":"))
+        connection.request("PUT", "/open/key", chunk, headers)
+        answer = connection.getresponse()
+        equal(answer.status, 200, str(answer.read()[:300]))
+        connection.close()
+        equal(s3.request("GET", "/open/key").ok().body, b"hello")
+
+
+@test
+def tags_and_locks_of_a_new_object_are_rights_of_their_own():
+    s3 = bucket("rights-apart", x_amz_bucket_object_lock_enabled="true")
+    narrow = s3.session(Policy='{"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "s3:PutObject", "Resource": "*"}}')
+    narrow.request("PUT", "/rights-apart/a", body=b"1").ok()
+    for headers in ({"x-amz-tagging": "a=b"}, {"x-amz-object-lock-legal-hold": "ON"},
+                    {"x-amz-object-lock-mode": "GOVERNANCE", "x-amz-object-lock-retain-until-date": "2099-01-01T00:00:00Z"}):
+        equal(narrow.request("PUT", "/rights-apart/a", headers=headers, body=b"2").code, "AccessDenied", str(headers))
+        equal(narrow.request("POST", "/rights-apart/a", {"uploads": ""}, headers=headers).code, "AccessDenied", str(headers))
 
 
 main()

@@ -21,7 +21,10 @@ static const argument arguments[] = {
     {.name = "TABLE",
      .help = "name, or namespace.name; made if it does not exist",
      .kind = ARGUMENT_TABLE},
-    {.name = "SOURCE", .help = "file to load; - is stdin", .kind = ARGUMENT_FILE, .repeats = true},
+    {.name = "SOURCE",
+     .help = "file to load; - is stdin, s3://bucket/key an object of the server",
+     .kind = ARGUMENT_FILE,
+     .repeats = true},
 };
 
 static const option options[] = {
@@ -74,10 +77,21 @@ typedef struct load {
 
 /* ---- sources ---- */
 
+/* An object of the server's own store: its name is sent instead of its bytes. */
+static bool is_object(str name)
+{
+    return str_starts_with(name, STR("s3://"));
+}
+
 static status open_source(cli *c, str name, source *ret_source, error *err)
 {
     struct stat about;
     int fd = STDIN_FILENO;
+
+    if (is_object(name)) {
+        *ret_source = (source){.name = name, .fd = -1};
+        return STATUS_OK;
+    }
 
     if (!str_equal(name, STR("-"))) {
         TRY(fs_open(str_to_c(c->memory, name), O_RDONLY, 0, &fd, err));
@@ -153,6 +167,13 @@ static status send_file(load *l, size_t index, error *err)
 
     buf_printf(target, "/api/v1/loads/%.*s/files/%zu?name=", STR_ARG(l->id), index);
     uri_encode(target, s.source->name, "");
+    if (is_object(s.source->name)) {
+        buf_add_c(target, "&source=");
+        uri_encode(target, s.source->name, "");
+        TRY(buf_check(target, "name of the object", err));
+        const http_call named = {.method = HTTP_PUT, .target = target->data};
+        return api_send(c, &named, &answer, err);
+    }
     TRY(buf_check(target, "file name", err));
     const http_call call = {
         .method = HTTP_PUT,

@@ -1,12 +1,16 @@
 /* Loads of files, rows in a body, and the small ingest API: what a client sent, handed to ingest. */
+#include <fcntl.h>
 #include <stdio.h>
 
 #include "answer.h"
 #include "handlers.h"
 #include "ingest/body.h"
 #include "metrics.h"
+#include "tarn/base/fs.h"
 #include "tarn/base/limits.h"
 #include "uploads.h"
+
+#define OBJECT_STEP_BYTES ((size_t)1024 * 1024)
 
 /* ---- the result ---- */
 
@@ -135,8 +139,37 @@ status loads_post(call *c, error *err)
     return answer_send(c, 201, &w, err);
 }
 
+/* An object of the store instead of a body. */
+static status object_to_file(call *c, str location, const char *path, int64_t *ret_size, error *err)
+{
+    const resource what = {.warehouse = catalog_warehouse(c->app->catalog)};
+    char *bytes = arena_alloc(c->a, OBJECT_STEP_BYTES);
+    store_reader *reader = NULL;
+    int fd = -1;
+
+    TRY(access_check(c->app->access, &c->who, ACTION_LOCATION_READ, &what, err));
+    TRY(store_open_reader(c->app->storage, location, &reader, err));
+    int64_t size = store_reader_size(reader);
+    status copied = fs_open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600, &fd, err);
+
+    for (int64_t at = 0; at < size && copied == STATUS_OK;) {
+        size_t got = 0;
+
+        copied = store_reader_read(reader, bytes, OBJECT_STEP_BYTES, at, &got, err);
+        if (copied == STATUS_OK) {
+            copied = fs_write_all(fd, bytes, got, err);
+        }
+        at += (int64_t)got;
+    }
+    fs_close(fd);
+    store_reader_close(reader);
+    *ret_size = size;
+    return copied;
+}
+
 status load_file_put(call *c, error *err)
 {
+    str source = http_request_param(c->x, "source");
     str id = http_request_segment(c->x, "id");
     str name = http_request_param(c->x, "name");
     int64_t number = 0;
@@ -145,7 +178,11 @@ status load_file_put(call *c, error *err)
 
     TRY(str_to_int64(http_request_segment(c->x, "number"), &number, err));
     TRY(uploads_file(c->app->uploads, &c->who, id, number, c->a, &path, err));
-    status arrived = body_to_file(c, path, &size, err);
+    status arrived = str_is_null(source) ? body_to_file(c, path, &size, err)
+                                         : object_to_file(c, source, path, &size, err);
+    if (str_is_null(name)) {
+        name = source;
+    }
     if (str_is_null(name)) {
         name = str_printf(c->a, "file %lld", (long long)number);
     }

@@ -58,6 +58,7 @@ status s3_address_read(s3_call *c, error *err)
         TRY(decode(c, bucket, &c->bucket, err));
     } else {
         c->bucket = bucket;
+        c->host_bucket = bucket;
         key = path;
     }
     TRY(decode(c, key, &c->key, err));

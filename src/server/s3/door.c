@@ -35,7 +35,9 @@ static status authenticate(s3_call *c, error *err)
                        "the signature is for service \"%.*s\", not for %s", STR_ARG(s->service),
                        service);
     }
-    return c->who.unchecked ? STATUS_OK : signature_check(c->x, s, c->who.secret, err);
+    s->unchecked = c->who.unchecked;
+    s->host_bucket = c->host_bucket;
+    return s->unchecked ? STATUS_OK : signature_check(c->x, s, c->who.secret, err);
 }
 
 /* ---- whether it may ---- */

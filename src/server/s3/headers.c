@@ -161,6 +161,22 @@ static bool is_given_away(s3_call *c, const s3_facts *facts)
            str_equal(s3_header(c, "x-amz-acl"), STR("bucket-owner-full-control"));
 }
 
+/* What an object may be given with its bytes, each a right of its own. */
+static status check_rights(s3_call *c, const s3_facts *facts, const object_attributes *attributes,
+                           error *err)
+{
+    if (attributes->tag_count > 0) {
+        TRY(s3_allow(c, "s3:PutObjectTagging", facts, c->key, NULL, err));
+    }
+    if (!str_is_null(s3_header(c, "x-amz-object-lock-mode"))) {
+        TRY(s3_allow(c, "s3:PutObjectRetention", facts, c->key, NULL, err));
+    }
+    if (attributes->lock.legal_hold) {
+        TRY(s3_allow(c, "s3:PutObjectLegalHold", facts, c->key, NULL, err));
+    }
+    return STATUS_OK;
+}
+
 status s3_attributes_read(s3_call *c, const s3_facts *facts, object_attributes *ret_attributes,
                           error *err)
 {
@@ -181,6 +197,7 @@ status s3_attributes_read(s3_call *c, const s3_facts *facts, object_attributes *
     TRY(check_storage_class(s3_header(c, "x-amz-storage-class"), err));
     TRY(s3_lock_read(c, facts, &out.lock, err));
     TRY(s3_encryption_read(c, facts, &out.encrypted, err));
+    TRY(check_rights(c, facts, &out, err));
     if (facts->rights.acls_off || is_given_away(c, facts)) {
         out.owner = facts->info->owner;
     }

@@ -346,18 +346,6 @@ status s3_store_body(s3_call *c, const object_write *what, const s3_claims *clai
     return STATUS_OK;
 }
 
-static status check_more_rights(s3_call *c, const object_attributes *attributes, error *err)
-{
-    if (attributes->lock.mode != LOCK_NONE &&
-        !str_is_null(s3_header(c, "x-amz-object-lock-mode"))) {
-        TRY(s3_allow(c, "s3:PutObjectRetention", c->facts, c->key, NULL, err));
-    }
-    if (attributes->lock.legal_hold) {
-        TRY(s3_allow(c, "s3:PutObjectLegalHold", c->facts, c->key, NULL, err));
-    }
-    return STATUS_OK;
-}
-
 status s3_object_put(s3_call *c, error *err)
 {
     object_attributes attributes;
@@ -370,7 +358,6 @@ status s3_object_put(s3_call *c, error *err)
 
     TRY(check_length(c, err));
     TRY(s3_attributes_read(c, c->facts, &attributes, err));
-    TRY(check_more_rights(c, &attributes, err));
     TRY(s3_conditions_write(c, &conditions, err));
     TRY(s3_claims_read(c, &claims, err));
     TRY(aws_body_open(c->x, &c->signature, c->who.secret, &body, err));

@@ -40,6 +40,7 @@ typedef struct s3_call {
     s3_level level;
     str bucket, key; /* decoded bytes; empty where not named */
     str version;     /* ?versionId; STR_NULL where not named */
+    str host_bucket; /* the bucket, where Host named it */
     request_signature signature;
     s3_identity who;
     const s3_facts *facts; /* of `bucket`; NULL where none is named, or it is yet to be made */

@@ -36,6 +36,7 @@ typedef struct request_signature {
     int64_t signed_at_us;
     int64_t expires_us; /* query forms: when it ends; 0 else */
     payload_mode payload;
+    bool unchecked; /* the door looks at no signature (auth.mode = none): nor are those of chunks */
     /* x-amz-content-sha256 as sent. STR_NULL where a service other than s3 leaves it out: the caller then reads the
      * body, if there is one, and puts the hex SHA-256 here before signature_check. */
     str payload_text;
