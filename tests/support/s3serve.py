@@ -13,7 +13,8 @@ def main():
     with Server() as server:
         with open(os.path.join(server.data, "secrets/root.s3"), encoding="utf-8") as file:
             keys = file.read().split()
-        sys.exit(subprocess.run([*sys.argv[1:], "http://" + server.s3, *keys], check=False).returncode)
+        code = subprocess.run([*sys.argv[1:], "http://" + server.s3, *keys], check=False).returncode
+    sys.exit(code)
 
 
 main()
