@@ -377,4 +377,32 @@ def appends_in_between_are_told_apart_by_isolation():
                 equal(rows("SELECT s, count(*) FROM c GROUP BY ALL ORDER BY ALL"), [["appended", appended], ["old", 2]])
 
 
+@test
+def columns_whose_names_a_change_needs_are_refused_and_no_other_row_goes():
+    server = shared()
+    server.query('CREATE TABLE own_names ("#file" INTEGER, id INTEGER); INSERT INTO own_names VALUES (0, 10), (0, 11); '
+                 "INSERT INTO own_names VALUES (0, 21)")
+    for sql in ('DELETE FROM own_names WHERE "#file" = 0 AND id % 100 = 21', "UPDATE own_names SET id = 1",
+                "MERGE INTO own_names t USING (SELECT 10 AS id) s ON t.id = s.id WHEN MATCHED THEN DELETE"):
+        error = fails("not_supported", server.query, sql)
+        contains(error.message, 'column "#file"')
+    equal(server.value("SELECT count(*) FROM own_names"), 3)
+    server.query('ALTER TABLE own_names RENAME COLUMN "#file" TO part; DELETE FROM own_names WHERE id = 21')
+    equal(server.value("SELECT count(*) FROM own_names"), 2)
+
+
+@test
+def a_column_n_does_not_hide_which_key_came_twice():
+    server = shared()
+    server.query("CREATE TABLE keyed (id INTEGER, n INTEGER); INSERT INTO keyed VALUES (1, 1)")
+    for sql in ("INSERT INTO keyed VALUES (1, 5), (1, 6) ON CONFLICT (id) DO UPDATE SET n = excluded.n",
+                "UPDATE keyed SET n = s.n FROM (VALUES (1, 5), (1, 6)) s(id, n) WHERE keyed.id = s.id"):
+        error = fails("bad_data", server.query, sql)
+        contains(error.message, "2 source rows are for one row")
+    server.query("CREATE TABLE named_excluded (id INTEGER, excluded INTEGER)")
+    fails("not_supported", server.query,
+          "INSERT INTO named_excluded VALUES (1, 1) ON CONFLICT (id) DO UPDATE SET excluded = 2")
+    server.query("INSERT INTO named_excluded VALUES (1, 1) ON CONFLICT (id) DO NOTHING")
+
+
 main()

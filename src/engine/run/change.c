@@ -62,6 +62,36 @@ static status own_text(row_change *c, str schema, edited *ret_text, error *err)
                       items[c->st->tokens.to - 1].to, &edits, c->a, ret_text, err);
 }
 
+status change_refuse_column(const row_change *c, str name, const char *why, error *err)
+{
+    const ice_type *root = c->target.root;
+
+    for (size_t i = 0; i < root->field_count; i++) {
+        if (str_equal_nocase(root->fields[i].name, name)) {
+            error_set(err, STATUS_UNSUPPORTED, "table \"%.*s.%.*s\" has a column \"%.*s\": %s",
+                      STR_ARG(c->target.name.space), STR_ARG(c->target.name.table), STR_ARG(name),
+                      why);
+            error_hint(err, "Give it another name with ALTER TABLE … RENAME COLUMN.");
+            return run_at(STATUS_UNSUPPORTED, c->st->name.position, err);
+        }
+    }
+    return STATUS_OK;
+}
+
+/* Columns that a change gives to the table's rows for itself. */
+static status refuse_own_names(const row_change *c, error *err)
+{
+    static const str names[] = {STR_INIT("#file"), STR_INIT("#row"),    STR_INIT("#id"),
+                                STR_INIT("#new"),  STR_INIT("#action"), STR_INIT("#sequence"),
+                                STR_INIT("#own"),  STR_INIT("#count"),  STR_INIT("#n")};
+
+    for (size_t i = 0; i < COUNT_OF(names); i++) {
+        TRY(change_refuse_column(c, names[i],
+                                 "its rows cannot be changed, as the change needs that name", err));
+    }
+    return STATUS_OK;
+}
+
 status change_analyse(row_change *c, const edit_list *edits, error *err)
 {
     query_form form = {.range = c->st->tokens,
@@ -75,6 +105,7 @@ status change_analyse(row_change *c, const edit_list *edits, error *err)
     const ice_metadata *m = c->target.metadata;
     edited own;
 
+    TRY(refuse_own_names(c, err));
     TRY(query_analyse_form(c->r, &form, c->a, &c->q, err));
     if (c->q.changed == 0) {
         error_set(err, STATUS_INVALID, "a WITH has the name of the table that is changed");
@@ -190,8 +221,8 @@ static status refuse_twice(const row_change *c, bool inserted, error *err)
                        " IS NULL GROUP BY ALL HAVING count(*) > 1 ORDER BY 1 LIMIT 1");
     } else {
         buf_printf(sql,
-                   "), n FROM " QUERY_CHANGED ".%.*s JOIN (SELECT " QUERY_FILE ", " QUERY_ROW
-                   ", count(*) AS n FROM " HITS " WHERE " QUERY_FILE
+                   "), \"#count\" FROM " QUERY_CHANGED ".%.*s JOIN (SELECT " QUERY_FILE
+                   ", " QUERY_ROW ", count(*) AS \"#count\" FROM " HITS " WHERE " QUERY_FILE
                    " IS NOT NULL GROUP BY ALL HAVING count(*) > 1 ORDER BY ALL LIMIT 1) "
                    "USING (" QUERY_FILE ", " QUERY_ROW ")",
                    STR_ARG(c->view));
@@ -203,6 +234,7 @@ static status refuse_twice(const row_change *c, bool inserted, error *err)
     error_set(err, STATUS_BAD_DATA, "%lld source rows are for one row of table \"%.*s.%.*s\"%s%.*s",
               (long long)json_int64_or(json_at(row, 1), 2), STR_ARG(c->target.name.space),
               STR_ARG(c->target.name.table), key.size > 0 ? ":" : "", STR_ARG(key));
+    error_set_sqlstate(err, "21000");
     error_hint(
         err,
         "Which of them is meant cannot be told: leave one for each row, with GROUP BY or QUALIFY.");

@@ -52,6 +52,8 @@ status change_run(const row_change *begin, change_work *work, bool last, error *
 /* r, st, a, operation are given. */
 status change_load(row_change *c, error *err);
 status change_analyse(row_change *c, const edit_list *edits, error *err);
+/* UNSUPPORTED where the table has a column of that name, in any case. */
+status change_refuse_column(const row_change *c, str name, const char *why, error *err);
 status change_by_rows(row_change *c, error *err);
 status change_commit(row_change *c, bool last, error *err);
 void change_close(row_change *c);

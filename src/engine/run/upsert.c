@@ -216,6 +216,10 @@ static status upsert_rows(row_change *c, bool last, error *err)
     TRY(run_judge_edited(c->r, c->st, &members, c->a, err));
     TRY(find_keys(c, err));
     TRY(map_source(c, &edits, err));
+    if (c->st->branches[0].action == BRANCH_UPDATE && !c->st->branches[0].all) {
+        TRY(change_refuse_column(c, STR("excluded"), "DO UPDATE cannot tell it from EXCLUDED",
+                                 err));
+    }
     TRY(make_form(c, err));
     TRY(change_analyse(c, &edits, err));
     TRY(change_by_rows(c, err));
