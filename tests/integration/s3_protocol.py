@@ -159,6 +159,63 @@ def what_is_not_served_has_a_code():
     equal(s3.request("PUT", "/unserved", {"location": ""}).code, "MethodNotAllowed")
 
 
+SUB_RESOURCES = ("annotation", "annotations", "abac", "metadataConfiguration", "metadataTable", "metadataInventoryTable",
+                 "metadataJournalTable", "metadataAnnotationTable", "session", "policy", "policyStatus", "cors",
+                 "versioning", "versions", "acl", "lifecycle", "website", "retention", "legal-hold", "attributes",
+                 "encryption", "restore", "select", "torrent", "uploads", "renameObject", "uploadId", "location")
+
+
+@test
+def a_sub_resource_never_means_the_object_or_bucket_itself():
+    s3 = bucket("misplaced")
+    s3.request("PUT", "/misplaced/k", body=b"kept").ok()
+    bucket("misplaced-empty")
+    for name in SUB_RESOURCES:
+        for method in ("PUT", "DELETE", "POST"):
+            for path in ("/misplaced/k", "/misplaced", "/misplaced-empty"):
+                s3.request(method, path, {name: ""}, b"<x/>" if method != "DELETE" else b"")
+        equal(s3.request("GET", "/misplaced/k").body, b"kept", name)
+        equal(s3.request("HEAD", "/misplaced-empty").status, 200, name)
+    for method, path in (("PUT", "/misplaced/k"), ("DELETE", "/misplaced/k"), ("DELETE", "/misplaced-empty"),
+                         ("PUT", "/misplaced-new")):
+        for params in ({"unheard-of": ""}, {"unheard-of": "1"}, {"partNumber": "1"}, {"list-type": "2"}):
+            equal(s3.request(method, path, params).code, "NotImplemented", f"{method} {path} {params}")
+    equal(s3.request("GET", "/misplaced", {"abac": ""}).code, "NotImplemented")
+    equal(s3.request("GET", "/misplaced", {"abac": "", "list-type": "2"}).status, 501)
+    equal(s3.request("GET", "/misplaced", {"retention": "", "list-type": "2"}).code, "InvalidArgument")
+    equal(s3.request("GET", "/misplaced", {"annotation": ""}).code, "MethodNotAllowed")
+    equal(s3.request("GET", "/misplaced/k", {"policy": ""}).code, "MethodNotAllowed")
+    s3.request("GET", "/misplaced", {"unheard-of": "1"}).ok()
+    s3.request("GET", "/misplaced/k", {"unheard-of": "1"}).ok()
+    s3.request("PUT", "/misplaced/k", {"x-id": "PutObject"}, b"again").ok()
+    s3.request("DELETE", "/misplaced/k", {"x-id": "DeleteObject", "versionId": "null"}).ok()
+
+
+def framed(s3, path, trailer, tail):
+    """The answer to a PUT of 5 bytes in a frame, whose body ends in `tail`."""
+    body = b"5\r\nhello\r\n0\r\n" + tail
+    headers = {"content-encoding": "aws-chunked", "x-amz-decoded-content-length": "5"}
+    if trailer:
+        headers["x-amz-trailer"] = trailer
+    real, s3client.hashed = s3client.hashed, lambda data: "STREAMING-UNSIGNED-PAYLOAD-TRAILER" if data == body else real(data)
+    try:
+        return s3.request("PUT", path, None, body, headers)
+    finally:
+        s3client.hashed = real
+
+
+@test
+def trailers_that_lie_are_refused():
+    s3 = bucket("trailers")
+    right = b"x-amz-checksum-crc32:NhCmhg==\r\n\r\n"
+    framed(s3, "/trailers/right", "x-amz-checksum-crc32", right).ok()
+    for trailer, tail in (("x-amz-checksum-crc32", b"\r\n"), ("", right), ("x-amz-checksum-crc32", b"junk\r\n\r\n"),
+                          ("x-amz-checksum-crc32", right + b"PUT / HTTP/1.1\r\n\r\n")):
+        answer = framed(s3, "/trailers/k", trailer, tail)
+        equal((answer.status, answer.code), (400, "MalformedTrailerError"), f"{trailer} {tail}")
+    equal(keys(s3, "trailers"), ["right"])
+
+
 @test
 def heads_have_no_body_and_errors_have_an_id():
     s3 = bucket("heads")
@@ -230,6 +287,17 @@ def sql_and_s3_see_the_same_objects():
     body = s3.request("GET", "/warehouse/" + found[0]).ok().body
     equal((body[:4], body[-4:]), (b"PAR1", b"PAR1"))
     equal(s3.request("DELETE", "/warehouse").code, "AccessDenied")
+    for parameter, body in (
+            ("lifecycle", b"<LifecycleConfiguration><Rule><ID>a</ID><Status>Enabled</Status><Filter/><Expiration>"
+                          b"<Days>1</Days></Expiration></Rule></LifecycleConfiguration>"),
+            ("object-lock", b"<ObjectLockConfiguration><ObjectLockEnabled>Enabled</ObjectLockEnabled>"
+                            b"</ObjectLockConfiguration>"),
+            ("encryption", b"<ServerSideEncryptionConfiguration><Rule><ApplyServerSideEncryptionByDefault><SSEAlgorithm>"
+                           b"AES256</SSEAlgorithm></ApplyServerSideEncryptionByDefault></Rule>"
+                           b"</ServerSideEncryptionConfiguration>")):
+        refused = s3.request("PUT", "/warehouse", {parameter: ""}, body=body)
+        equal(refused.code, "AccessDenied", parameter)
+        check(b"tables lie in bucket" in refused.body, refused.body)
 
 
 @test

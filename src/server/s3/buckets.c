@@ -59,6 +59,29 @@ status s3_buckets_list(s3_call *c, error *err)
     return s3_xml_send(c, 200, "ListAllMyBucketsResult", out, err);
 }
 
+/* Tables lie in the warehouse's own bucket. */
+static bool is_warehouse(const s3_call *c)
+{
+    str location = setting_text(c->app->settings, SETTING_WAREHOUSE_LOCATION);
+
+    if (!str_starts_with(location, STR("s3://"))) {
+        return false;
+    }
+    str rest = STR_NULL;
+    return str_equal(str_cut(str_slice(location, 5, location.size), '/', &rest), c->bucket);
+}
+
+status s3_check_not_warehouse(const s3_call *c, const char *what, error *err)
+{
+    if (is_warehouse(c)) {
+        (void)s3_fail(err, "AccessDenied", "the warehouse's bucket takes no %s", what);
+        error_hint(err, "The warehouse's tables lie in bucket \"%.*s\": it takes no %s.",
+                   STR_ARG(c->bucket), what);
+        return err->kind;
+    }
+    return STATUS_OK;
+}
+
 /* ---- making ---- */
 
 /* Empty: the server's own region. */
@@ -138,6 +161,9 @@ status s3_bucket_put(s3_call *c, error *err)
     };
 
     TRY(s3_check_bucket_name(c->bucket, err));
+    if (lock) {
+        TRY(s3_check_not_warehouse(c, "object lock", err));
+    }
     TRY(s3_acl_of_request(c, c->who.canonical_id, c->who.canonical_id, &acl, err));
     TRY(read_ownership(c, &ownership, err));
     TRY(read_location(c, &info.region, err));
@@ -176,18 +202,6 @@ status s3_bucket_head(s3_call *c, error *err)
     http_set_header(c->x, "x-amz-access-point-alias", STR("false"));
     http_respond(c->x, 200, "application/xml", STR(""));
     return STATUS_OK;
-}
-
-/* Tables lie in the warehouse's own bucket. */
-static bool is_warehouse(const s3_call *c)
-{
-    str location = setting_text(c->app->settings, SETTING_WAREHOUSE_LOCATION);
-
-    if (!str_starts_with(location, STR("s3://"))) {
-        return false;
-    }
-    str rest = STR_NULL;
-    return str_equal(str_cut(str_slice(location, 5, location.size), '/', &rest), c->bucket);
 }
 
 status s3_bucket_delete(s3_call *c, error *err)

@@ -53,6 +53,7 @@ status s3_encryption_put(s3_call *c, error *err)
 {
     const xml_element *root = NULL;
 
+    TRY(s3_check_not_warehouse(c, "default encryption", err));
     TRY(s3_read_xml(c, "ServerSideEncryptionConfiguration", &root, err));
     const xml_element *by_default =
         xml_child(xml_child(root, "Rule"), "ApplyServerSideEncryptionByDefault");

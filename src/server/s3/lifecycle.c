@@ -21,6 +21,7 @@ status s3_lifecycle_put(s3_call *c, error *err)
     lifecycle_rule *rules = NULL;
     size_t count = 0;
 
+    TRY(s3_check_not_warehouse(c, "lifecycle rules", err));
     TRY(s3_read_xml(c, "LifecycleConfiguration", &root, err));
     TRY(lifecycle_parse(root, c->a, &rules, &count, err));
     buf *out = s3_xml_begin(c, "LifecycleConfiguration");

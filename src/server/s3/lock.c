@@ -110,6 +110,7 @@ status s3_lock_config_put(s3_call *c, error *err)
     const xml_element *root = NULL;
     default_lock lock = {0};
 
+    TRY(s3_check_not_warehouse(c, "object lock", err));
     TRY(s3_read_xml(c, "ObjectLockConfiguration", &root, err));
     if (!str_equal(str_trim(xml_child_text(root, "ObjectLockEnabled")), STR("Enabled"))) {
         return s3_fail(err, "MalformedXML", "ObjectLockEnabled is Enabled");

@@ -167,6 +167,9 @@ status s3_param_count(const s3_call *c, const char *name, int64_t max, int64_t *
                       error *err);
 str s3_header(const s3_call *c, const char *name);
 
+/* ---- buckets.c ---- */
+/* AccessDenied for the warehouse's bucket: rules of `what` would delete, lock or hide files of live tables. */
+status s3_check_not_warehouse(const s3_call *c, const char *what, error *err);
 /* ---- cors.c ---- */
 /* Headers of an answer to a request with Origin. */
 void s3_cors_headers(s3_call *c, const s3_facts *facts);
