@@ -78,7 +78,7 @@ def rows():
 
 # Asked by themselves below: forms, batches, preflight, STS, and what makes or lists buckets.
 APART = {"ListBuckets", "SecurityTokenService", "SecurityTokenServiceQuery", "PreflightBucket", "PreflightObject",
-         "DeleteObjects", "PostObject", "CreateBucket", "PostOnObject"}
+         "DeleteObjects", "PostObject", "CreateBucket", "PostOnObject", "ListDirectoryBuckets", "WriteGetObjectResponse"}
 
 
 def ask(client, row, upload):
@@ -287,6 +287,41 @@ def acls_and_their_block():
     denies(alice.request("PUT", "/acl-alice", {"acl": ""}, b"", {"x-amz-acl": "public-read"}))
     denies(alice.request("PUT", "/acl-alice/n", None, b"x", {"x-amz-acl": "public-read-write"}))
     allows(alice.request("PUT", "/acl-alice/n", None, b"x", {"x-amz-acl": "private"}))
+
+
+@test
+def to_give_others_a_right_with_what_is_written_is_a_right_of_its_own():
+    alice, bob = user("alice"), user("bob")
+    alice.request("PUT", "/gifts-alice").ok()
+    public, granted = {"x-amz-acl": "public-read"}, {"x-amz-grant-read": f'id="{bob.access_key}"'}
+    writing = ["s3:PutObject", "s3:GetObject", "s3:CreateBucket"]
+    narrow = alice.session(Policy=session_policy(writing, "*"))
+    wide = alice.session(Policy=session_policy(writing + ["s3:PutObjectAcl", "s3:PutBucketAcl"], "*"))
+
+    def tries(client, gift):
+        yield client.request("PUT", "/gifts-alice/k", None, b"x", gift)
+        yield client.request("PUT", "/gifts-alice/c", None, b"", {**gift, "x-amz-copy-source": "gifts-alice/plain"})
+        yield client.request("POST", "/gifts-alice/u", {"uploads": ""}, b"", gift)
+
+    allows(alice.request("PUT", "/gifts-alice/plain", None, b"x"))
+    for gift in (public, granted):
+        for number, answer in enumerate(tries(narrow, gift)):
+            denies(answer, f"{gift} {number}")
+        for client in (wide, alice, alice.session()):
+            for number, answer in enumerate(tries(client, gift)):
+                allows(answer, f"{gift} {number}")
+        denies(narrow.request("PUT", "/gifts-made", None, b"", gift))
+    allows(narrow.request("PUT", "/gifts-alice/k", None, b"x", {"x-amz-acl": "private"}))
+    allows(wide.request("PUT", "/gifts-made", None, b"", public))
+    allows(narrow.request("PUT", "/gifts-made-plainly", None, b"", {"x-amz-acl": "private"}))
+    alice.request("PUT", "/gifts-alice", {"policy": ""}, policy("s3:PutObject", arn("gifts-alice/*")).encode()).ok()
+    denies(bob.request("PUT", "/gifts-alice/b", None, b"x", public))
+    denies(nobody().request("PUT", "/gifts-alice/b", None, b"x", public))
+    allows(bob.request("PUT", "/gifts-alice/b", None, b"x", {"x-amz-acl": "bucket-owner-full-control"}))
+    allows(bob.request("PUT", "/gifts-alice/b", None, b"x", {"x-amz-grant-full-control": f"id={alice.access_key}"}))
+    alice.request("PUT", "/gifts-alice", {"policy": ""},
+                  policy(["s3:PutObject", "s3:PutObjectAcl"], arn("gifts-alice/*")).encode()).ok()
+    allows(bob.request("PUT", "/gifts-alice/b", None, b"x", public))
 
 
 def post_form(client, bucket, **fields):

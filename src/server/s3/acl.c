@@ -126,6 +126,36 @@ status s3_acl_check(const s3_call *c, str canned, const s3_acl *acl, error *err)
     return STATUS_OK;
 }
 
+/* Whether it gives anybody a right but the two who own the thing and its bucket. */
+static bool gives_to_others(const s3_acl *acl, str owner, str bucket_owner)
+{
+    for (size_t i = 0; i < acl->count; i++) {
+        const s3_grant *g = &acl->grants[i];
+
+        if (g->kind != GRANTEE_USER ||
+            (!str_equal(g->canonical_id, owner) && !str_equal(g->canonical_id, bucket_owner))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* To write is not to say who else may: that is a right of its own. Without policies there is nobody to ask it of: the
+ * caller owns the bucket, or writes by an ACL that lets him say it of what is his. */
+static status check_right(s3_call *c, str bucket_owner, error *err)
+{
+    bucket_info made = {.name = c->bucket, .owner = bucket_owner};
+    s3_facts to_be = {.info = &made, .rights = {.owner = bucket_owner}};
+
+    if (c->who.session_policy == NULL && (c->facts == NULL || c->facts->rights.policy == NULL)) {
+        return STATUS_OK;
+    }
+    if (c->facts == NULL) {
+        return s3_allow(c, "s3:PutBucketAcl", &to_be, STR(""), NULL, err);
+    }
+    return s3_allow(c, "s3:PutObjectAcl", c->facts, c->key, NULL, err);
+}
+
 status s3_acl_of_request(s3_call *c, str owner, str bucket_owner, str *ret_acl, error *err)
 {
     s3_acl acl = {0};
@@ -134,6 +164,9 @@ status s3_acl_of_request(s3_call *c, str owner, str bucket_owner, str *ret_acl, 
     *ret_acl = STR_NULL;
     TRY(read_headers(c, owner, bucket_owner, &given, &acl, err));
     if (given) {
+        if (gives_to_others(&acl, owner, bucket_owner)) {
+            TRY(check_right(c, bucket_owner, err));
+        }
         TRY(s3_acl_check(c, s3_header(c, "x-amz-acl"), &acl, err));
         *ret_acl = s3_acl_format(&acl, c->a);
     }
