@@ -324,6 +324,61 @@ def to_give_others_a_right_with_what_is_written_is_a_right_of_its_own():
     allows(bob.request("PUT", "/gifts-alice/b", None, b"x", public))
 
 
+@test
+def a_copy_takes_tags_along_where_they_may_be_read_and_written():
+    alice = user("alice")
+    alice.request("PUT", "/tagged-alice").ok()
+    alice.request("PUT", "/tagged-alice/from", None, b"x", {"x-amz-tagging": "a=1"}).ok()
+    alice.request("PUT", "/tagged-alice/plain", None, b"x").ok()
+    copying = ["s3:GetObject", "s3:PutObject"]
+    source = {"x-amz-copy-source": "tagged-alice/from"}
+    for more, fine in (([], False), (["s3:GetObjectTagging"], False), (["s3:PutObjectTagging"], False),
+                       (["s3:GetObjectTagging", "s3:PutObjectTagging"], True)):
+        session = alice.session(Policy=session_policy(copying + more, "*"))
+        (allows if fine else denies)(session.request("PUT", "/tagged-alice/to", None, b"", source), str(more))
+    narrow = alice.session(Policy=session_policy(copying, "*"))
+    allows(narrow.request("PUT", "/tagged-alice/to", None, b"", {"x-amz-copy-source": "tagged-alice/plain"}))
+    allows(narrow.request("PUT", "/tagged-alice/to", None, b"", {**source, "x-amz-tagging-directive": "REPLACE"}))
+    denies(narrow.request("PUT", "/tagged-alice/to", None, b"",
+                          {**source, "x-amz-tagging-directive": "REPLACE", "x-amz-tagging": "b=2"}))
+    reserved = alice.request("PUT", "/tagged-alice/aws", None, b"x", {"x-amz-tagging": "aws:a=1"})
+    equal((reserved.status, reserved.code), (400, "InvalidTag"))
+
+
+@test
+def attributes_are_a_right_beside_the_bytes():
+    alice = user("alice")
+    prepare()
+    wanted = {"x-amz-object-attributes": "ETag"}
+    for actions, fine in (("s3:GetObject", False), ("s3:GetObjectAttributes", False),
+                          (["s3:GetObject", "s3:GetObjectAttributes"], True)):
+        session = alice.session(Policy=session_policy(actions, "*"))
+        answer = session.request("GET", f"/{BUCKET}/{KEY}", {"attributes": ""}, b"", wanted)
+        (allows if fine else denies)(answer, str(actions))
+    session = alice.session(Policy=session_policy(["s3:GetObjectVersion", "s3:GetObjectAttributes"], "*"))
+    denies(session.request("GET", f"/{BUCKET}/{KEY}", {"attributes": "", "versionId": "null"}, b"", wanted))
+
+
+@test
+def an_unsigned_reader_does_not_choose_the_answers_headers():
+    alice = user("alice")
+    alice.request("PUT", "/overrides-alice").ok()
+    alice.request("PUT", "/overrides-alice/k", None, b"x", {"x-amz-acl": "public-read"}).ok()
+    params = {"response-content-type": "text/html"}
+    allows(nobody().request("GET", "/overrides-alice/k"))
+    equal(alice.request("GET", "/overrides-alice/k", params).ok().headers["content-type"], "text/html")
+    answer = nobody().request("GET", "/overrides-alice/k", params)
+    equal((answer.status, answer.code), (400, "InvalidRequest"))
+    equal(nobody().request("HEAD", "/overrides-alice/k", {"response-expires": "x"}).status, 400)
+
+
+@test
+def names_that_are_kept_make_no_buckets():
+    for name in ("xn--a", "sthree-a", "amzn-s3-demo-a", "a-s3alias", "a--ol-s3", "abc.mrap", "a--x-s3"):
+        answer = user("alice").request("PUT", "/" + name)
+        equal((answer.status, answer.code), (400, "InvalidBucketName"), name)
+
+
 def post_form(client, bucket, **fields):
     """A form without a signature: anonymous."""
     mark = "form-mark"

@@ -92,10 +92,30 @@ static bool looks_like_address(str name)
     return dots == 3;
 }
 
+/* Names that AWS keeps for itself, so that what is written for both finds none here either. */
+static bool is_reserved(str name)
+{
+    static const char *const prefixes[] = {"xn--", "sthree-", "amzn-s3-demo-"};
+    static const char *const suffixes[] = {"-s3alias", "--ol-s3", ".mrap", "--x-s3"};
+
+    for (size_t i = 0; i < COUNT_OF(prefixes); i++) {
+        if (str_starts_with(name, str_c(prefixes[i]))) {
+            return true;
+        }
+    }
+    for (size_t i = 0; i < COUNT_OF(suffixes); i++) {
+        if (str_ends_with(name, str_c(suffixes[i]))) {
+            return true;
+        }
+    }
+    return false;
+}
+
 status s3_check_bucket_name(str name, error *err)
 {
-    bool fine = name.size >= 3 && name.size <= 63 && is_letter_or_digit(name.data[0]) &&
-                is_letter_or_digit(name.data[name.size - 1]) && !looks_like_address(name);
+    bool fine = name.size >= 3 && name.size <= 63 && !is_reserved(name) &&
+                is_letter_or_digit(name.data[0]) && is_letter_or_digit(name.data[name.size - 1]) &&
+                !looks_like_address(name);
 
     for (size_t i = 0; fine && i < name.size; i++) {
         char ch = name.data[i];

@@ -112,6 +112,10 @@ status s3_object_attributes_get(s3_call *c, error *err)
         }
         return c->object_status;
     }
+    /* The route asked whether it may be read; this is a right beside that. */
+    TRY(s3_allow(
+        c, str_is_null(c->version) ? "s3:GetObjectAttributes" : "s3:GetObjectVersionAttributes",
+        c->facts, c->key, info, err));
     s3_format_date(info->modified_us, date);
     http_set_header(c->x, "Last-Modified", str_c(date));
     s3_write_version(c, c->facts, info);

@@ -113,6 +113,27 @@ static status directive(s3_call *c, const char *header, bool *ret_replace, error
     return STATUS_OK;
 }
 
+/* Tags come along where they may be read there and written here. */
+static status allow_tags(s3_call *c, const s3_source *source, error *err)
+{
+    bool versioned = !str_is_null(source->version);
+    s3_call asking = *c;
+
+    if (source->info.attributes.tag_count == 0) {
+        return STATUS_OK;
+    }
+    asking.facts = source->facts;
+    asking.key = source->key;
+    asking.object = source->info;
+    asking.object_status = STATUS_OK;
+    asking.object_known = true;
+    TRY(s3_allow(&asking, versioned ? "s3:GetObjectVersionTagging" : "s3:GetObjectTagging",
+                 source->facts, source->key, &source->info, err));
+    c->request_tags = source->info.attributes.tags;
+    c->request_tag_count = source->info.attributes.tag_count;
+    return s3_allow(c, "s3:PutObjectTagging", c->facts, c->key, NULL, err);
+}
+
 /* What the copy is to have: the request's own, or the source's where it does not say. */
 static status merge(s3_call *c, const s3_source *source, object_attributes *ret_attributes,
                     bool *ret_replaced, error *err)
@@ -129,6 +150,7 @@ static status merge(s3_call *c, const s3_source *source, object_attributes *ret_
         ret_attributes->header_count = from->header_count;
     }
     if (!replace_tags) {
+        TRY(allow_tags(c, source, err));
         ret_attributes->tags = from->tags;
         ret_attributes->tag_count = from->tag_count;
     }

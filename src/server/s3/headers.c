@@ -98,7 +98,8 @@ status s3_tags_check(const object_pair *tags, size_t count, size_t max, error *e
         return s3_fail(err, "InvalidTag", "Object tags cannot be greater than %zu", max);
     }
     for (size_t i = 0; i < count; i++) {
-        if (tags[i].name.size == 0 || characters(tags[i].name) > TAG_NAME_MAX) {
+        if (tags[i].name.size == 0 || characters(tags[i].name) > TAG_NAME_MAX ||
+            str_starts_with_nocase(tags[i].name, STR("aws:"))) {
             return s3_fail(err, "InvalidTag", "The TagKey you have provided is invalid");
         }
         if (characters(tags[i].value) > TAG_VALUE_MAX) {

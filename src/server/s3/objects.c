@@ -274,11 +274,28 @@ static status answer_opened(s3_call *c, error *err)
     return result;
 }
 
+/* How a browser shall take an answer is said by who signs the link. */
+static status refuse_unsigned_overrides(s3_call *c, error *err)
+{
+    size_t count = 0;
+    const uri_pair *pairs = http_request_params(c->x, &count);
+
+    for (size_t i = 0; i < count && c->who.canonical_id.size == 0; i++) {
+        if (str_starts_with(pairs[i].name, STR("response-"))) {
+            return s3_fail(err, "InvalidRequest",
+                           "Request specific response headers cannot be used for anonymous GET "
+                           "requests.");
+        }
+    }
+    return STATUS_OK;
+}
+
 status s3_object_get(s3_call *c, error *err)
 {
     bool is_head = http_request_method(c->x) == HTTP_HEAD;
     bool done = false;
 
+    TRY(refuse_unsigned_overrides(c, err));
     TRY(refuse_encryption_headers(c, err));
     if (c->object_known && c->object_status != STATUS_OK) {
         *err = c->object_error;
