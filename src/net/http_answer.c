@@ -206,6 +206,7 @@ static status send_parts(http_exchange *x, struct iovec *parts, int count, bool 
         ssize_t sent = c->io.ops->write(&c->io, parts, count, more);
         if (sent >= 0) {
             http__count(&c->loop->counters.bytes_out, sent);
+            x->answer_sent += sent;
             parts_skip(&parts, &count, (size_t)sent);
             continue;
         }
@@ -216,7 +217,9 @@ static status send_parts(http_exchange *x, struct iovec *parts, int count, bool 
             tail_add(&c->tail, parts, count);
             return STATUS_OK;
         }
-        status waited = http__conn_wait(c, POLLOUT, err);
+        const http_wait wait = {
+            .events = POLLOUT, .pace = &x->answer_pace, .moved = x->answer_sent};
+        status waited = http__conn_wait(c, &wait, err);
         if (waited != STATUS_OK) {
             x->failed = true;
             return waited;

@@ -20,6 +20,19 @@ void http_body_set_max(http_exchange *x, int64_t max_bytes)
     x->body_max = max_bytes;
 }
 
+void http_body_set_deadline(http_exchange *x, int64_t in_ms)
+{
+    x->body_until_ms = in_ms > 0 ? clock_mono_ms() + in_ms : 0;
+}
+
+/* For the next byte; 0: as long as the server has it. */
+static int64_t patience_ms(const http_exchange *x)
+{
+    int64_t left_ms = x->body_until_ms - clock_mono_ms();
+
+    return x->body_until_ms == 0 ? 0 : left_ms > 1 ? left_ms : 1;
+}
+
 void http__body_begin(http_exchange *x)
 {
     x->body_left = x->head.chunked ? 0 : http_body_size(x);
@@ -185,65 +198,13 @@ static status send_continue(http_exchange *x, error *err)
         if (sent > 0) {
             at += (size_t)sent;
         } else if (errno == EAGAIN) {
-            TRY(http__conn_wait(c, POLLOUT, err));
+            TRY(http__conn_wait(c, &(http_wait){.events = POLLOUT}, err));
         } else {
             x->body_failed = true;
             return error_set(err, STATUS_CANCELLED, "the client went away");
         }
     }
     return STATUS_OK;
-}
-
-/* The client's own slowness counts, not the handler's: only the time that was waited. */
-static bool is_too_slow(http_exchange *x)
-{
-    const http_config *config = &x->conn->loop->server->config;
-    int64_t least = config->body_rate_least * x->body_waited_ms / 1000;
-    bool slow = x->body_taken - x->body_noted < least;
-
-    if (config->body_rate_least <= 0 || x->body_waited_ms < config->body_window_ms) {
-        return false;
-    }
-    if (!slow) {
-        x->body_waited_ms = 0;
-        x->body_noted = x->body_taken;
-    }
-    return slow && atomic_load(&x->conn->loop->server->requests_waiting) > 0;
-}
-
-static status wait_for_body(http_exchange *x, error *err)
-{
-    http_conn *c = x->conn;
-    struct pollfd wanted = {.fd = c->io.fd, .events = POLLIN};
-    const http_config *config = &c->loop->server->config;
-    int64_t slice_ms = config->body_window_ms < 1000 ? config->body_window_ms : 1000;
-    int64_t began_ms = clock_mono_ms();
-    int64_t until_ms = began_ms + config->progress_timeout_ms;
-
-    if (config->body_rate_least <= 0) {
-        return http__conn_wait(c, POLLIN, err);
-    }
-    for (int64_t now_ms = began_ms; !atomic_load(&c->broken);) {
-        int64_t left_ms = until_ms - now_ms;
-        int ready = poll(&wanted, 1, (int)(left_ms < slice_ms ? left_ms : slice_ms));
-        int64_t before_ms = now_ms;
-
-        now_ms = clock_mono_ms();
-        x->body_waited_ms += now_ms - before_ms;
-        if (is_too_slow(x)) {
-            return error_set(err, STATUS_TIMEOUT,
-                             "the request's body came slower than %lld bytes a second while other "
-                             "requests waited",
-                             (long long)config->body_rate_least);
-        }
-        if (ready > 0) {
-            return STATUS_OK;
-        }
-        if (now_ms >= until_ms) {
-            return error_set(err, STATUS_TIMEOUT, "the client did not send its request in time");
-        }
-    }
-    return error_set(err, STATUS_CANCELLED, "the client went away");
 }
 
 status http_body_read(http_exchange *x, void *ret_bytes, size_t size_bytes, size_t *ret_size,
@@ -270,7 +231,11 @@ status http_body_read(http_exchange *x, void *ret_bytes, size_t size_bytes, size
         if (x->is_inline) {
             return error_set(err, STATUS_INTERNAL, "a handler on the loop cannot wait for a body");
         }
-        status waited = wait_for_body(x, err);
+        const http_wait wait = {.events = POLLIN,
+                                .timeout_ms = patience_ms(x),
+                                .pace = &x->body_pace,
+                                .moved = x->body_taken};
+        status waited = http__conn_wait(x->conn, &wait, err);
         if (waited != STATUS_OK) {
             x->body_failed = true;
             return waited;

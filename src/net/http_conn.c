@@ -131,20 +131,61 @@ ssize_t http__conn_fill(http_conn *c, size_t room)
     return got;
 }
 
-status http__conn_wait(http_conn *c, short events, error *err)
+/* Whether it has to give way: looked at once a window, and only where others wait for a thread. */
+static bool is_too_slow(const http_server *server, const http_wait *wait)
 {
-    struct pollfd wanted = {.fd = c->io.fd, .events = events};
-    int64_t deadline_ms = clock_mono_ms() + c->loop->server->config.progress_timeout_ms;
+    const http_config *config = &server->config;
+    http_pace *pace = wait->pace;
+
+    if (config->body_rate_least <= 0 || pace == NULL || pace->waited_ms < config->body_window_ms) {
+        return false;
+    }
+    bool slow = wait->moved - pace->noted < config->body_rate_least * pace->waited_ms / 1000;
+    if (!slow) {
+        pace->waited_ms = 0;
+        pace->noted = wait->moved;
+    }
+    return slow && atomic_load(&server->requests_waiting) > 0;
+}
+
+static status too_slow(const http_server *server, const http_wait *wait, error *err)
+{
+    return error_set(err, STATUS_TIMEOUT,
+                     "the client %s slower than %lld bytes a second while other requests waited",
+                     wait->events == POLLIN ? "sent the request's body" : "read the answer",
+                     (long long)server->config.body_rate_least);
+}
+
+status http__conn_wait(http_conn *c, const http_wait *wait, error *err)
+{
+    const http_server *server = c->loop->server;
+    struct pollfd wanted = {.fd = c->io.fd, .events = wait->events};
+    bool is_paced = wait->pace != NULL && server->config.body_rate_least > 0;
+    int64_t slice_ms = !is_paced                              ? 60000
+                       : server->config.body_window_ms < 1000 ? server->config.body_window_ms
+                                                              : 1000;
+    int64_t now_ms = clock_mono_ms();
+    int64_t until_ms =
+        now_ms + (wait->timeout_ms > 0 ? wait->timeout_ms : server->config.progress_timeout_ms);
 
     while (!atomic_load(&c->broken)) {
-        int64_t left_ms = deadline_ms - clock_mono_ms();
-        if (left_ms <= 0) {
-            return error_set(err, STATUS_TIMEOUT, "the client did not %s in time",
-                             events == POLLIN ? "send its request" : "read the answer");
+        int64_t left_ms = until_ms - now_ms;
+        int ready = poll(&wanted, 1, (int)(left_ms < slice_ms ? left_ms : slice_ms));
+        int64_t before_ms = now_ms;
+
+        now_ms = clock_mono_ms();
+        if (wait->pace != NULL) {
+            wait->pace->waited_ms += now_ms - before_ms;
         }
-        int ready = poll(&wanted, 1, left_ms > 60000 ? 60000 : (int)left_ms);
+        if (is_too_slow(server, wait)) {
+            return too_slow(server, wait, err);
+        }
         if (ready > 0) {
             return STATUS_OK;
+        }
+        if (now_ms >= until_ms) {
+            return error_set(err, STATUS_TIMEOUT, "the client did not %s in time",
+                             wait->events == POLLIN ? "send its request" : "read the answer");
         }
     }
     return error_set(err, STATUS_CANCELLED, "the client went away");

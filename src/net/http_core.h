@@ -37,6 +37,12 @@ enum {
     HTTP_STAY_MS = 2,                        /* a handler's thread waits for the next request */
 };
 
+/* How fast a client sends or takes: only the time that the handler waited for it counts. */
+typedef struct http_pace {
+    int64_t waited_ms; /* since `noted` was taken */
+    int64_t noted;     /* bytes moved then */
+} http_pace;
+
 /* ---- one request and its answer ---- */
 struct http_exchange {
     http_conn *conn;
@@ -55,9 +61,9 @@ struct http_exchange {
     /* body */
     int64_t body_left; /* with a Content-Length */
     int64_t body_taken;
-    int64_t body_waited_ms; /* for the client, since body_noted was taken */
-    int64_t body_noted;
-    int64_t body_max; /* -1: none */
+    http_pace body_pace;
+    int64_t body_until_ms; /* of the monotonic clock; 0: no deadline of its own */
+    int64_t body_max;      /* -1: none */
     http_chunked chunked;
     bool continue_due; /* the client waits for 100 Continue */
     bool body_failed;
@@ -74,6 +80,9 @@ struct http_exchange {
     bool reset;             /* … with a reset, because an end would look clean */
     int64_t declared_bytes; /* of a stream; -1 unknown */
     int64_t answer_bytes;
+    http_pace answer_pace;
+    int64_t
+        answer_sent; /* bytes that the socket took while the handler ran, head and framing among them */
 };
 
 /* ---- one connection ---- */
@@ -205,8 +214,16 @@ void http__conn_close(http_conn *c, bool reset);
 void http__conn_free(http_conn *c);
 /* Reads what the socket has into the buffer. -1 with EAGAIN, 0 at the peer's end, as read(2). */
 ssize_t http__conn_fill(http_conn *c, size_t room);
-/* Waits in a pool thread until the socket is ready. TIMEOUT, CANCELLED. */
-status http__conn_wait(http_conn *c, short events, error *err);
+/* What a pool thread waits for. */
+typedef struct http_wait {
+    short events;
+    int64_t timeout_ms; /* without progress; 0: the server's */
+    http_pace *pace;    /* NULL: no least rate is asked for */
+    int64_t moved;      /* bytes, for `pace` */
+} http_wait;
+/* Waits in a pool thread until the socket is ready. TIMEOUT, also for a client that is slower than http_config's
+ * body_rate_least while others wait; CANCELLED. */
+status http__conn_wait(http_conn *c, const http_wait *wait, error *err);
 
 /* http_loop.c */
 status http__loop_init(http_loop *loop, http_server *server, error *err);

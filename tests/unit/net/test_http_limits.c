@@ -155,6 +155,15 @@ static void pour(void *context, http_exchange *x)
     ended_as = (int)(kind == STATUS_OK ? http_stream_end(x, &err) : kind);
 }
 
+static void pour_or_not(void *context, http_exchange *x)
+{
+    if (str_is_null(http_request_param(x, "pour"))) {
+        http_respond(x, 200, "text/plain", STR("quick"));
+    } else {
+        pour(context, x);
+    }
+}
+
 static int64_t read_to_the_end(int fd)
 {
     static char bytes[MIB];
@@ -406,6 +415,31 @@ static void test_a_body_that_does_not_move_times_out(void **state)
     (void)close(fd);
 }
 
+static void swallow_soon(void *context, http_exchange *x)
+{
+    http_body_set_deadline(x, 100);
+    swallow(context, x);
+}
+
+static void test_a_body_may_have_a_deadline_however_it_trickles(void **state)
+{
+    fixture *f = *state;
+    http_config config = {.progress_timeout_ms = (int64_t)60 * 60 * 1000};
+    site *s = site_start(f, &config, swallow_soon);
+    int fd = raw_connect(s);
+    raw_end end;
+
+    reset_findings();
+    raw_send(fd, STR("POST / HTTP/1.1\r\n" HOST "Content-Length: 1000000\r\n\r\nabc"));
+    while (ended_as < 0) {
+        (void)send(fd, "x", 1, MSG_NOSIGNAL);
+        clock_sleep_ms(5);
+    }
+    assert_int_equal(ended_as, STATUS_TIMEOUT);
+    expect_start(raw_read(f, fd, &end), "HTTP/1.1 400 ");
+    (void)close(fd);
+}
+
 /* One handler thread, and a body of a byte now and then. */
 static void test_a_slow_body_gives_way_to_requests_that_wait(void **state)
 {
@@ -427,6 +461,33 @@ static void test_a_slow_body_gives_way_to_requests_that_wait(void **state)
     raw_send(other, STR("GET / HTTP/1.1\r\n" HOST "Connection: close\r\n\r\n"));
     expect_start(raw_read(f, slow, &end), "HTTP/1.1 400 "); /* the handler's word for TIMEOUT */
     expect_start(raw_read(f, other, &end), "HTTP/1.1 200 ");
+    (void)close(slow);
+    (void)close(other);
+}
+
+/* One handler thread, and an answer of which little is read. */
+static void test_an_answer_read_slowly_gives_way_to_requests_that_wait(void **state)
+{
+    fixture *f = *state;
+    http_config config = {.handler_threads = 1, .body_rate_least = 64 * MIB, .body_window_ms = 100};
+    site *s = site_start(f, &config, pour_or_not);
+    int slow = raw_connect(s);
+    int other = raw_connect(s);
+    raw_end end;
+    char some[64];
+
+    reset_findings();
+    raw_send(slow, STR("GET /?pour HTTP/1.1\r\n" HOST "\r\n"));
+    WAIT_FOR(running);
+    for (int i = 0; i < 60; i++) { /* far beyond the window, but nobody waits */
+        assert_int_equal(recv(slow, some, sizeof some, 0), sizeof some);
+        clock_sleep_ms(5);
+    }
+    assert_int_equal(ended_as, -1);
+    raw_send(other, STR("GET / HTTP/1.1\r\n" HOST "Connection: close\r\n\r\n"));
+    expect_start(raw_read(f, other, &end), "HTTP/1.1 200 ");
+    assert_int_equal(ended_as, STATUS_TIMEOUT);
+    assert_true(read_to_the_end(slow) < 104857600);
     (void)close(slow);
     (void)close(other);
 }
@@ -653,6 +714,8 @@ TESTS(test_an_upload_of_100_mb_takes_no_memory, test_a_chunked_upload_of_100_mb_
       test_connections_that_say_nothing_are_closed,
       test_a_closed_connection_that_a_child_still_holds_is_forgotten,
       test_a_body_that_does_not_move_times_out, test_a_slow_body_gives_way_to_requests_that_wait,
+      test_a_body_may_have_a_deadline_however_it_trickles,
+      test_an_answer_read_slowly_gives_way_to_requests_that_wait,
       test_an_answer_that_nobody_reads_times_out, test_a_file_that_nobody_reads_is_cut,
       test_connections_beyond_the_maximum_get_503,
       test_clients_are_refused_when_descriptors_run_out, test_many_clients_at_once_are_all_answered,

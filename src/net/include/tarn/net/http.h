@@ -81,6 +81,9 @@ http_range http_request_range(const http_exchange *x, int64_t total_bytes, int64
 int64_t http_body_size(const http_exchange *x); /* -1 where chunked, 0 where there is none */
 /* What http_body_read may hand out in all; without it there is no maximum. */
 void http_body_set_max(http_exchange *x, int64_t max_bytes);
+/* From now on the body is waited for no longer than `in_ms` in all (TIMEOUT), however it trickles; 0 lifts that, and
+ * progress_timeout_ms holds for each wait again. */
+void http_body_set_deadline(http_exchange *x, int64_t in_ms);
 /* Up to `size_bytes`; 0 bytes is the end. Sends "100 Continue" at the first call where it was asked for.
  * CANCELLED: the client went away; TIMEOUT; INVALID: broken chunk; TOO_LARGE: beyond http_body_set_max. */
 status http_body_read(http_exchange *x, void *ret_bytes, size_t size_bytes, size_t *ret_size,
@@ -107,7 +110,8 @@ status http_stream_begin(http_exchange *x, int status_code, const char *content_
                          int64_t size_bytes, error *err);
 /* Declared before http_stream_begin: sends "Trailer: name". */
 void http_declare_trailer(http_exchange *x, const char *name);
-/* Blocks while the client reads slowly. CANCELLED where it is gone, TIMEOUT where it does not read at all. */
+/* Blocks while the client reads slowly. CANCELLED where it is gone, TIMEOUT where it does not read at all, or slower
+ * than body_rate_least. */
 status http_stream_write(http_exchange *x, const void *bytes, size_t size_bytes, error *err);
 void http_set_trailer(http_exchange *x, const char *name, str value); /* before http_stream_end */
 status http_stream_end(http_exchange *x, error *err);
@@ -134,8 +138,8 @@ typedef struct http_config {
     int64_t idle_timeout_ms;
     int64_t progress_timeout_ms; /* a body or an answer that does not move */
     int64_t drain_timeout_ms;    /* at http_server_stop */
-    /* A body that comes slower gives way (TIMEOUT) where another request waits for a handler's thread; 0: never. Looked
-     * at whenever the handler has waited for the client for body_window_ms. */
+    /* A body that comes slower, or an answer that is read slower, gives way (TIMEOUT) where another request waits for a
+     * handler's thread; 0: never. Looked at whenever the handler has waited for the client for body_window_ms. */
     int64_t body_rate_least; /* bytes a second */
     int64_t body_window_ms;
 } http_config;

@@ -25,7 +25,8 @@
     X(HTTP_BODY_MAX, "http.body_max", SIZE, "64GiB", NULL, \
       "largest body of an upload") \
     X(HTTP_BODY_RATE, "http.body_rate", SIZE, "4KiB", NULL, \
-      "an upload that comes slower, in bytes a second, ends with 408 where other requests wait; 0: never") \
+      "an upload that comes slower, in bytes a second, ends with 408 where other requests wait, an answer that is read " \
+      "slower is cut; 0: never") \
     X(S3_LISTEN, "s3.listen", ADDRESS, "127.0.0.1:9000", NULL, \
       "address of the S3 door; none turns it off") \
     X(S3_DOMAIN, "s3.domain", LIST, "localhost", NULL, \
