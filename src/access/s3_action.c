@@ -61,6 +61,12 @@
     X(PutIntelligentTieringConfiguration, S3_OF_BUCKET, 0,          0) \
     X(GetBucketMetadataTableConfiguration, S3_OF_BUCKET, 0,         0) \
     X(CreateBucketMetadataTableConfiguration, S3_OF_BUCKET, 0,      0) \
+    X(DeleteBucketMetadataTableConfiguration, S3_OF_BUCKET, 0, 0) \
+    X(UpdateBucketMetadataInventoryTableConfiguration, S3_OF_BUCKET, 0, 0) \
+    X(UpdateBucketMetadataJournalTableConfiguration, S3_OF_BUCKET, 0, 0) \
+    X(UpdateBucketMetadataAnnotationTableConfiguration, S3_OF_BUCKET, 0, 0) \
+    X(GetBucketABAC,                  S3_OF_BUCKET,   0,            0) \
+    X(PutBucketABAC,                  S3_OF_BUCKET,   0,            0) \
     X(CreateSession,                  S3_OF_BUCKET,   0,            0) \
     X(PutObject,                      S3_OF_CONTENTS, S3_WRITE,     0) \
     X(DeleteObject,                   S3_OF_CONTENTS, S3_WRITE,     0) \
@@ -93,6 +99,10 @@
     X(GetObjectTorrent,               S3_OF_OBJECT,   0,            0) \
     X(GetObjectVersionTorrent,        S3_OF_OBJECT,   0,            0) \
     X(GetObjectVersionForReplication, S3_OF_OBJECT,   0,            0) \
+    X(GetObjectAnnotation,            S3_OF_OBJECT,   0,            0) \
+    X(PutObjectAnnotation,            S3_OF_OBJECT,   0,            0) \
+    X(DeleteObjectAnnotation,         S3_OF_OBJECT,   0,            0) \
+    X(ListObjectAnnotations,          S3_OF_OBJECT,   0,            0) \
     X(RestoreObject,                  S3_OF_OBJECT,   0,            0)
 /* clang-format on */
 

@@ -179,7 +179,8 @@ def a_sub_resource_never_means_the_object_or_bucket_itself():
     for method, path in (("PUT", "/misplaced/k"), ("DELETE", "/misplaced/k"), ("DELETE", "/misplaced-empty"),
                          ("PUT", "/misplaced-new")):
         for params in ({"unheard-of": ""}, {"unheard-of": "1"}, {"partNumber": "1"}, {"list-type": "2"}):
-            equal(s3.request(method, path, params).code, "NotImplemented", f"{method} {path} {params}")
+            code = s3.request(method, path, params).code
+            check(code in ("NotImplemented", "MethodNotAllowed"), f"{method} {path} {params}: {code}")
     equal(s3.request("GET", "/misplaced", {"abac": ""}).code, "NotImplemented")
     equal(s3.request("GET", "/misplaced", {"abac": "", "list-type": "2"}).status, 501)
     equal(s3.request("GET", "/misplaced", {"retention": "", "list-type": "2"}).code, "InvalidArgument")

@@ -13,9 +13,9 @@ static const char introduction[] =
     "* **Checksums**: CRC32, CRC32C, CRC64NVME, SHA1, SHA256, in headers and trailers, of whole objects and of parts; "
     "Content-MD5. MD5, SHA512 and XXHash as checksums are refused.\n"
     "* **Encryption**: SSE-S3 (`AES256`), by header or as the bucket's default. SSE-C and SSE-KMS are refused.\n"
-    "* **The warehouse's bucket** (of `warehouse.location`) takes no lifecycle rules, object lock or default encryption, "
-    "and cannot be deleted: `AccessDenied`. Single objects in it can be written, copied over and deleted by whoever has "
-    "the right, root above all, because engines with vended credentials must: nothing there keeps a live table's files "
+    "* **The warehouse's bucket** (of `warehouse.location`) takes no lifecycle rules, object lock or default "
+    "encryption, and cannot be deleted: `AccessDenied`. Single objects in it can be written, copied over and deleted by "
+    "whoever has the right, root above all, because engines with vended credentials must: nothing there keeps a live table's files "
     "from being destroyed. An object put there with an encryption header is stored, and queries refuse it.\n"
     "* **Conditions**: all four on GET and HEAD; `If-Match` and `If-None-Match` on writes, copies, deletes and "
     "completed uploads.\n"
@@ -23,7 +23,8 @@ static const char introduction[] =
     "* Where AWS and the habits of clients differ, clients win: a new bucket takes ACLs; its owner may make it again; "
     "a PUT that makes a null version does not tell its id.\n\n"
     "An operation that is not served answers with the code below, never with an empty success. A "
-    "sub-resource by a method that it does not have is `MethodNotAllowed`.\n";
+    "sub-resource by a method or at a level that it does not have is `MethodNotAllowed`, two of them "
+    "`InvalidArgument`; a write, copy or delete with a parameter that is not known is `NotImplemented`.\n";
 
 static void add_rows(buf *out, s3_level level, const char *title)
 {

@@ -54,6 +54,7 @@
     X("MalformedPolicy", 400, NULL) \
     X("MalformedPolicyDocument", 400, NULL) \
     X("MalformedPOSTRequest", 400, NULL) \
+    X("MalformedTrailerError", 400, NULL) \
     X("MalformedXML", 400, NULL) \
     X("MaxMessageLengthExceeded", 400, "Your request was too big.") \
     X("MaxPostPreDataLengthExceededError", 400, "Your POST request fields preceding the upload file were too large.") \

@@ -7,12 +7,14 @@
 #define REFUSED NULL
 #define ITSELF S3_ASKS_ITSELF
 #define NEW_BUCKET S3_NO_BUCKET_YET
+#define NO_BUCKET (S3_ASKS_ITSELF | S3_NO_BUCKET_YET)
 #define THE_OBJECT S3_NEEDS_OBJECT
 
 /* clang-format off */
 static const s3_route routes[] = {
     /* the service */
     {HTTP_GET,     S3_SERVICE, "Action", "SecurityTokenServiceQuery", NULL, NULL, s3_sts, NULL, ITSELF, "the same, signed in the query"},
+    {HTTP_GET,     S3_SERVICE, "max-directory-buckets", "ListDirectoryBuckets", "s3express:ListAllMyDirectoryBuckets", NULL, REFUSED, "NotImplemented", ITSELF, "no directory buckets"},
     {HTTP_GET,     S3_SERVICE, NULL, "ListBuckets", "s3:ListAllMyBuckets", NULL, s3_buckets_list, NULL, 0, "buckets of the caller, in pages"},
 
     {HTTP_POST,    S3_SERVICE, NULL, "SecurityTokenService", NULL, NULL, s3_sts, NULL, ITSELF, "AssumeRole, GetSessionToken, GetCallerIdentity, as a form"},
@@ -53,16 +55,20 @@ static const s3_route routes[] = {
     {HTTP_GET,     S3_BUCKET, "ownershipControls", "GetBucketOwnershipControls", "s3:GetBucketOwnershipControls", NULL, s3_ownership_get, NULL, 0, "who owns what others write"},
     {HTTP_PUT,     S3_BUCKET, "ownershipControls", "PutBucketOwnershipControls", "s3:PutBucketOwnershipControls", NULL, s3_ownership_put, NULL, 0, "replace it"},
     {HTTP_DELETE,  S3_BUCKET, "ownershipControls", "DeleteBucketOwnershipControls", "s3:PutBucketOwnershipControls", NULL, s3_ownership_delete, NULL, 0, "remove it"},
-    {HTTP_GET,     S3_BUCKET, "analytics", "GetBucketAnalyticsConfiguration", "s3:GetAnalyticsConfiguration", NULL, REFUSED, "NoSuchConfiguration", 0, "no storage class analysis"},
+    {HTTP_GET,     S3_BUCKET, "analytics&id", "GetBucketAnalyticsConfiguration", "s3:GetAnalyticsConfiguration", NULL, REFUSED, "NoSuchConfiguration", 0, "no storage class analysis"},
+    {HTTP_GET,     S3_BUCKET, "analytics", "ListBucketAnalyticsConfigurations", "s3:GetAnalyticsConfiguration", NULL, REFUSED, "NotImplemented", 0, "no storage class analysis"},
     {HTTP_PUT,     S3_BUCKET, "analytics", "PutBucketAnalyticsConfiguration", "s3:PutAnalyticsConfiguration", NULL, REFUSED, "NotImplemented", 0, "no storage class analysis"},
     {HTTP_DELETE,  S3_BUCKET, "analytics", "DeleteBucketAnalyticsConfiguration", "s3:PutAnalyticsConfiguration", NULL, REFUSED, "NoSuchConfiguration", 0, "no storage class analysis"},
-    {HTTP_GET,     S3_BUCKET, "inventory", "GetBucketInventoryConfiguration", "s3:GetInventoryConfiguration", NULL, REFUSED, "NoSuchConfiguration", 0, "no inventories; ListObjects is quick"},
+    {HTTP_GET,     S3_BUCKET, "inventory&id", "GetBucketInventoryConfiguration", "s3:GetInventoryConfiguration", NULL, REFUSED, "NoSuchConfiguration", 0, "no inventories; ListObjects is quick"},
+    {HTTP_GET,     S3_BUCKET, "inventory", "ListBucketInventoryConfigurations", "s3:GetInventoryConfiguration", NULL, REFUSED, "NotImplemented", 0, "no inventories; ListObjects is quick"},
     {HTTP_PUT,     S3_BUCKET, "inventory", "PutBucketInventoryConfiguration", "s3:PutInventoryConfiguration", NULL, REFUSED, "NotImplemented", 0, "no inventories"},
     {HTTP_DELETE,  S3_BUCKET, "inventory", "DeleteBucketInventoryConfiguration", "s3:PutInventoryConfiguration", NULL, REFUSED, "NoSuchConfiguration", 0, "no inventories"},
-    {HTTP_GET,     S3_BUCKET, "metrics", "GetBucketMetricsConfiguration", "s3:GetMetricsConfiguration", NULL, REFUSED, "NoSuchConfiguration", 0, "metrics are at GET /metrics"},
+    {HTTP_GET,     S3_BUCKET, "metrics&id", "GetBucketMetricsConfiguration", "s3:GetMetricsConfiguration", NULL, REFUSED, "NoSuchConfiguration", 0, "metrics are at GET /metrics"},
+    {HTTP_GET,     S3_BUCKET, "metrics", "ListBucketMetricsConfigurations", "s3:GetMetricsConfiguration", NULL, REFUSED, "NotImplemented", 0, "metrics are at GET /metrics"},
     {HTTP_PUT,     S3_BUCKET, "metrics", "PutBucketMetricsConfiguration", "s3:PutMetricsConfiguration", NULL, REFUSED, "NotImplemented", 0, "metrics are at GET /metrics"},
     {HTTP_DELETE,  S3_BUCKET, "metrics", "DeleteBucketMetricsConfiguration", "s3:PutMetricsConfiguration", NULL, REFUSED, "NoSuchConfiguration", 0, "metrics are at GET /metrics"},
-    {HTTP_GET,     S3_BUCKET, "intelligent-tiering", "GetBucketIntelligentTieringConfiguration", "s3:GetIntelligentTieringConfiguration", NULL, REFUSED, "NoSuchConfiguration", 0, "one storage class"},
+    {HTTP_GET,     S3_BUCKET, "intelligent-tiering&id", "GetBucketIntelligentTieringConfiguration", "s3:GetIntelligentTieringConfiguration", NULL, REFUSED, "NoSuchConfiguration", 0, "one storage class"},
+    {HTTP_GET,     S3_BUCKET, "intelligent-tiering", "ListBucketIntelligentTieringConfigurations", "s3:GetIntelligentTieringConfiguration", NULL, REFUSED, "NotImplemented", 0, "one storage class"},
     {HTTP_PUT,     S3_BUCKET, "intelligent-tiering", "PutBucketIntelligentTieringConfiguration", "s3:PutIntelligentTieringConfiguration", NULL, REFUSED, "NotImplemented", 0, "one storage class"},
     {HTTP_DELETE,  S3_BUCKET, "intelligent-tiering", "DeleteBucketIntelligentTieringConfiguration", "s3:PutIntelligentTieringConfiguration", NULL, REFUSED, "NoSuchConfiguration", 0, "one storage class"},
     {HTTP_GET,     S3_BUCKET, "logging", "GetBucketLogging", "s3:GetBucketLogging", NULL, REFUSED, "NotImplemented", 0, "requests are in the server's log"},
@@ -79,12 +85,22 @@ static const s3_route routes[] = {
     {HTTP_PUT,     S3_BUCKET, "notification", "PutBucketNotificationConfiguration", "s3:PutBucketNotification", NULL, REFUSED, "NotImplemented", 0, "no notifications"},
     {HTTP_GET,     S3_BUCKET, "metadataTable", "GetBucketMetadataTableConfiguration", "s3:GetBucketMetadataTableConfiguration", NULL, REFUSED, "NotImplemented", 0, "no metadata tables"},
     {HTTP_POST,    S3_BUCKET, "metadataTable", "CreateBucketMetadataTableConfiguration", "s3:CreateBucketMetadataTableConfiguration", NULL, REFUSED, "NotImplemented", 0, "no metadata tables"},
+    {HTTP_DELETE,  S3_BUCKET, "metadataTable", "DeleteBucketMetadataTableConfiguration", "s3:DeleteBucketMetadataTableConfiguration", NULL, REFUSED, "NotImplemented", 0, "no metadata tables"},
+    {HTTP_GET,     S3_BUCKET, "metadataConfiguration", "GetBucketMetadataConfiguration", "s3:GetBucketMetadataTableConfiguration", NULL, REFUSED, "NotImplemented", 0, "no metadata tables"},
+    {HTTP_POST,    S3_BUCKET, "metadataConfiguration", "CreateBucketMetadataConfiguration", "s3:CreateBucketMetadataTableConfiguration", NULL, REFUSED, "NotImplemented", 0, "no metadata tables"},
+    {HTTP_DELETE,  S3_BUCKET, "metadataConfiguration", "DeleteBucketMetadataConfiguration", "s3:DeleteBucketMetadataTableConfiguration", NULL, REFUSED, "NotImplemented", 0, "no metadata tables"},
+    {HTTP_PUT,     S3_BUCKET, "metadataInventoryTable", "UpdateBucketMetadataInventoryTableConfiguration", "s3:UpdateBucketMetadataInventoryTableConfiguration", NULL, REFUSED, "NotImplemented", 0, "no metadata tables"},
+    {HTTP_PUT,     S3_BUCKET, "metadataJournalTable", "UpdateBucketMetadataJournalTableConfiguration", "s3:UpdateBucketMetadataJournalTableConfiguration", NULL, REFUSED, "NotImplemented", 0, "no metadata tables"},
+    {HTTP_PUT,     S3_BUCKET, "metadataAnnotationTable", "UpdateBucketMetadataAnnotationTableConfiguration", "s3:UpdateBucketMetadataAnnotationTableConfiguration", NULL, REFUSED, "NotImplemented", 0, "no metadata tables"},
+    {HTTP_GET,     S3_BUCKET, "abac", "GetBucketAbac", "s3:GetBucketABAC", NULL, REFUSED, "NotImplemented", 0, "rights do not follow tags of buckets"},
+    {HTTP_PUT,     S3_BUCKET, "abac", "PutBucketAbac", "s3:PutBucketABAC", NULL, REFUSED, "NotImplemented", 0, "rights do not follow tags of buckets"},
     {HTTP_GET,     S3_BUCKET, "session", "CreateSession", "s3:CreateSession", NULL, REFUSED, "NotImplemented", 0, "no directory buckets"},
     {HTTP_GET,     S3_BUCKET, "list-type", "ListObjectsV2", "s3:ListBucket", NULL, s3_list_objects, NULL, 0, "keys, in pages"},
     {HTTP_GET,     S3_BUCKET, NULL, "ListObjects", "s3:ListBucket", NULL, s3_list_objects, NULL, 0, "keys, the older form"},
     {HTTP_HEAD,    S3_BUCKET, NULL, "HeadBucket", "s3:ListBucket", NULL, s3_bucket_head, NULL, 0, "whether it is there, and where"},
     {HTTP_PUT,     S3_BUCKET, NULL, "CreateBucket", "s3:CreateBucket", NULL, s3_bucket_put, NULL, NEW_BUCKET, "make a bucket"},
     {HTTP_DELETE,  S3_BUCKET, NULL, "DeleteBucket", "s3:DeleteBucket", NULL, s3_bucket_delete, NULL, 0, "remove an empty bucket"},
+    {HTTP_POST,    S3_BUCKET, "header:x-amz-request-route", "WriteGetObjectResponse", "s3-object-lambda:WriteGetObjectResponse", NULL, REFUSED, "NotImplemented", NO_BUCKET, "no functions on reads"},
     {HTTP_POST,    S3_BUCKET, NULL, "PostObject", "s3:PutObject", NULL, s3_form_post, NULL, ITSELF, "upload by a browser's form, signed as version 4 or 2, or anonymous"},
 
     /* an object */
@@ -110,6 +126,10 @@ static const s3_route routes[] = {
     {HTTP_POST,    S3_OBJECT, "restore", "RestoreObject", "s3:RestoreObject", NULL, REFUSED, "NotImplemented", 0, "no archive"},
     {HTTP_PUT,     S3_OBJECT, "renameObject", "RenameObject", "s3:PutObject", NULL, REFUSED, "NotImplemented", 0, "no directory buckets"},
     {HTTP_PUT,     S3_OBJECT, "encryption", "UpdateObjectEncryption", "s3:PutObject", NULL, REFUSED, "NotImplemented", 0, "copy the object onto itself"},
+    {HTTP_GET,     S3_OBJECT, "annotation", "GetObjectAnnotation", "s3:GetObjectAnnotation", NULL, REFUSED, "NotImplemented", 0, "no annotations; tags and metadata are kept"},
+    {HTTP_PUT,     S3_OBJECT, "annotation", "PutObjectAnnotation", "s3:PutObjectAnnotation", NULL, REFUSED, "NotImplemented", 0, "no annotations; tags and metadata are kept"},
+    {HTTP_DELETE,  S3_OBJECT, "annotation", "DeleteObjectAnnotation", "s3:DeleteObjectAnnotation", NULL, REFUSED, "NotImplemented", 0, "no annotations; tags and metadata are kept"},
+    {HTTP_GET,     S3_OBJECT, "annotations", "ListObjectAnnotations", "s3:ListObjectAnnotations", NULL, REFUSED, "NotImplemented", 0, "no annotations; tags and metadata are kept"},
     {HTTP_GET,     S3_OBJECT, NULL, "GetObject", "s3:GetObject", "s3:GetObjectVersion", s3_object_get, NULL, THE_OBJECT, "read an object, a range or a part of it"},
     {HTTP_HEAD,    S3_OBJECT, NULL, "HeadObject", "s3:GetObject", "s3:GetObjectVersion", s3_object_get, NULL, THE_OBJECT, "what is known of it"},
     {HTTP_PUT,     S3_OBJECT, "header:x-amz-copy-source", "CopyObject", "s3:PutObject", NULL, s3_object_copy, NULL, 0, "copy an object; its bytes are shared"},
@@ -149,6 +169,106 @@ static bool fits(const s3_call *c, const s3_route *r)
     return true;
 }
 
+/* ---- what the query says beside the row ---- */
+
+/* First words that are no sub-resources: values that say how, not of what. */
+static bool is_manner(str name)
+{
+    return str_equal(name, STR("list-type"));
+}
+
+/* Whether the name is a sub-resource of buckets or objects, wherever it belongs. */
+static bool is_sub_resource(str name)
+{
+    for (size_t i = 0; i < COUNT_OF(routes); i++) {
+        if (routes[i].level != S3_SERVICE && routes[i].parameter != NULL) {
+            str rest = STR_NULL;
+            str first = str_cut(str_c(routes[i].parameter), '&', &rest);
+            if (str_equal(name, first) && !is_manner(name)) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+static bool is_of_row(const s3_route *r, str name)
+{
+    for (str rest = str_c(r->parameter); !str_is_null(rest);) {
+        if (str_equal(str_cut(rest, '&', &rest), name)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Whether the row is chosen without any sub-resource. */
+static bool is_plain(const s3_route *r)
+{
+    return r->parameter == NULL || str_starts_with(str_c(r->parameter), STR("header:"));
+}
+
+/* What may stand in the query of any request: signatures, headers in it, and what S3 itself ignores ("x-…"). */
+static bool is_of_any_request(str name)
+{
+    static const str names[] = {STR_INIT("AWSAccessKeyId"), STR_INIT("Signature"),
+                                STR_INIT("Expires"), STR_INIT("content-md5"),
+                                STR_INIT("content-type")};
+
+    for (size_t i = 0; i < COUNT_OF(names); i++) {
+        if (str_equal_nocase(name, names[i])) {
+            return true;
+        }
+    }
+    return str_starts_with_nocase(name, STR("x-"));
+}
+
+/* A plain row that changes takes nothing that it does not know: what is meant by it may be another operation, and a
+ * bucket or an object would be lost. */
+static status check_plain_change(const s3_call *c, str name, error *err)
+{
+    bool version = str_equal(name, STR("versionId")) && c->route->version_action != NULL;
+
+    if (version || is_of_any_request(name)) {
+        return STATUS_OK;
+    }
+    return s3_fail(err, "NotImplemented", "%s does not take the parameter \"%.*s\"", c->route->name,
+                   STR_ARG(name));
+}
+
+static status check_query(const s3_call *c, error *err)
+{
+    size_t count = 0;
+    const uri_pair *pairs = http_request_params(c->x, &count);
+    http_method method = http_request_method(c->x);
+    bool changes = method == HTTP_PUT || method == HTTP_POST || method == HTTP_DELETE;
+
+    for (size_t i = 0; i < count && method != HTTP_OPTIONS; i++) {
+        str name = pairs[i].name;
+        if (is_of_row(c->route, name)) {
+            continue;
+        }
+        if (is_sub_resource(name) && is_plain(c->route)) {
+            return s3_fail(err, "MethodNotAllowed", "there is no %s of \"%.*s\" here",
+                           http_method_name(method), STR_ARG(name));
+        }
+        if (is_sub_resource(name)) {
+            return s3_fail(err, "InvalidArgument", "Conflicting query string parameters: %s, %.*s",
+                           c->route->parameter, STR_ARG(name));
+        }
+        if (changes && c->level != S3_SERVICE && is_plain(c->route)) {
+            TRY(check_plain_change(c, name, err));
+        }
+    }
+    return STATUS_OK;
+}
+
+static bool is_sub_resource_row(const s3_call *c, const s3_route *r)
+{
+    return r->level == c->level && r->parameter != NULL &&
+           str_find_char(str_c(r->parameter), ':') == STR_NPOS && fits(c, r);
+}
+
 status s3_route_find(s3_call *c, error *err)
 {
     http_method method = http_request_method(c->x);
@@ -156,22 +276,18 @@ status s3_route_find(s3_call *c, error *err)
 
     for (size_t i = 0; i < COUNT_OF(routes); i++) {
         const s3_route *r = &routes[i];
-        if (r->level != c->level || !fits(c, r)) {
+        if (r->level != c->level || r->method != method || !fits(c, r)) {
             continue;
         }
-        if (r->method == method && r->parameter != NULL) {
+        if (r->parameter != NULL) {
             c->route = r;
-            return STATUS_OK;
+            return check_query(c, err);
         }
-        if (r->method == method && plain == NULL) {
-            plain = r;
-        }
+        plain = plain == NULL ? r : plain;
     }
-    for (size_t i = 0; i < COUNT_OF(routes);
-         i++) { /* a sub-resource, by a method it does not have */
+    for (size_t i = 0; i < COUNT_OF(routes); i++) { /* a sub-resource, by a method it lacks */
         const s3_route *r = &routes[i];
-        if (r->level == c->level && r->parameter != NULL && method != HTTP_OPTIONS &&
-            str_find_char(str_c(r->parameter), ':') == STR_NPOS && fits(c, r)) {
+        if (method != HTTP_OPTIONS && is_sub_resource_row(c, r)) {
             return s3_fail(err, "MethodNotAllowed", "%s has no method %s", r->parameter,
                            http_method_name(method));
         }
@@ -181,5 +297,5 @@ status s3_route_find(s3_call *c, error *err)
                        http_method_name(method));
     }
     c->route = plain;
-    return STATUS_OK;
+    return check_query(c, err);
 }
