@@ -37,6 +37,7 @@ typedef struct server {
     str fingerprint;   /* of the settings */
     int64_t started_us;
     _Atomic bool draining;
+    _Atomic int s3_unproven; /* S3 requests whose body is read before it is known who sends it */
     /* What still runs then is cancelled, early enough for its client to be told before connections are cut; 0: never */
     _Atomic int64_t cancel_at_ms;
 } server;

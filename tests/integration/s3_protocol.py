@@ -361,4 +361,24 @@ def tags_and_locks_of_a_new_object_are_rights_of_their_own():
         equal(narrow.request("POST", "/rights-apart/a", {"uploads": ""}, headers=headers).code, "AccessDenied", str(headers))
 
 
+@test
+def forms_that_do_not_come_keep_nobody_waiting():
+    s3 = bucket("forms-wait")
+    host, _, port = shared().s3.rpartition(":")
+    for path, kind in (("/", "application/x-www-form-urlencoded"), ("/forms-wait", "multipart/form-data; boundary=b")):
+        links = [socket.create_connection((host, int(port)), timeout=60) for _ in range(200)]
+        for link in links:
+            link.sendall(f"POST {path} HTTP/1.1\r\nHost: {host}:{port}\r\nContent-Type: {kind}\r\n"
+                         "Content-Length: 1000\r\n\r\n".encode())
+        s3.request("PUT", "/forms-wait/key", body=b"1").ok()  # a thread is left
+        answers = []
+        for link in links:
+            answers.append(link.recv(4096))
+            link.close()
+        busy = [answer for answer in answers if answer.startswith(b"HTTP/1.1 503 ")]
+        late = [answer for answer in answers if answer.startswith(b"HTTP/1.1 4")]
+        equal(len(busy) + len(late), len(links), str(set(answers))[:2000])
+        check(busy and late, f"{len(busy)} were too many, {len(late)} too late")
+
+
 main()

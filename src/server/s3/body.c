@@ -1,5 +1,7 @@
 /* Bodies of requests, and what clients claim of their bytes: Content-MD5 and the checksums of S3, in a header or behind
  * the bytes. */
+#include <stdatomic.h>
+
 #include "s3/s3.h"
 #include "tarn/codec/checksum.h"
 
@@ -228,6 +230,26 @@ static str checksum_of(arena *a, object_checksum_kind kind, str bytes)
         break;
     }
     return STR_NULL;
+}
+
+/* A quarter of the threads that handlers have. */
+#define UNPROVEN_MAX 32
+#define UNPROVEN_MS 3000
+
+status s3_unproven_begin(s3_call *c, error *err)
+{
+    if (atomic_fetch_add(&c->app->s3_unproven, 1) >= UNPROVEN_MAX) {
+        atomic_fetch_sub(&c->app->s3_unproven, 1);
+        return s3_fail(err, "SlowDown", "too many forms are on their way at once");
+    }
+    http_body_set_deadline(c->x, UNPROVEN_MS);
+    return STATUS_OK;
+}
+
+void s3_unproven_end(s3_call *c)
+{
+    http_body_set_deadline(c->x, 0);
+    atomic_fetch_sub(&c->app->s3_unproven, 1);
 }
 
 status s3_read_body(s3_call *c, size_t max_bytes, str *ret_bytes, error *err)

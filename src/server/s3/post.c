@@ -394,7 +394,10 @@ status s3_form_post(s3_call *c, error *err)
     if (c->signature.kind != SIGNATURE_NONE) {
         return s3_fail(err, "InvalidArgument", "a form is signed in its fields");
     }
-    TRY(form_open(c->x, &form, err));
+    TRY(s3_unproven_begin(c, err));
+    status opened = form_open(c->x, &form, err);
+    s3_unproven_end(c);
+    TRY(opened);
     if (!form_has_file(form)) {
         return s3_fail(err, "InvalidArgument",
                        "POST requires exactly one file upload per request.");

@@ -35,7 +35,10 @@ status s3_sts_read(s3_call *c, error *err)
 
     c->form = STR("");
     if (http_body_size(c->x) != 0) {
-        TRY(http_body_read_all(c->x, FORM_BYTES_MAX, &c->form, err));
+        TRY(s3_unproven_begin(c, err));
+        status got = http_body_read_all(c->x, FORM_BYTES_MAX, &c->form, err);
+        s3_unproven_end(c);
+        TRY(got);
     }
     digest(DIGEST_SHA256, c->form, sum);
     str signed_text = hex_encode(c->a, str_from((const char *)sum, digest_size(DIGEST_SHA256)));
@@ -164,8 +167,11 @@ static const struct {
 void s3_sts_answer_error(s3_call *c, const error *err)
 {
     bool own_fault = status_describe(err->kind)->http_status >= 500;
-    const char *code = own_fault ? "InternalFailure" : "ValidationError";
-    int http_status = own_fault ? 500 : 400;
+    bool is_busy = err->kind == STATUS_UNAVAILABLE || err->kind == STATUS_BUSY;
+    const char *code = is_busy     ? "ServiceUnavailable"
+                       : own_fault ? "InternalFailure"
+                                   : "ValidationError";
+    int http_status = is_busy ? 503 : own_fault ? 500 : 400;
     buf *out = buf_in(c->a, S3_ANSWER_BYTES_MAX);
 
     for (size_t i = 0; !own_fault && i < COUNT_OF(codes); i++) {
