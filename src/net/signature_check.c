@@ -145,6 +145,55 @@ static bool is_v2_resource(str name)
     return false;
 }
 
+/* Parameters that version 2 does not sign: its own, and how a list is to be cut. */
+static const str v2_unsigned[] = {
+    STR_INIT("AWSAccessKeyId"),
+    STR_INIT("Expires"),
+    STR_INIT("Signature"),
+    STR_INIT("bucket-region"),
+    STR_INIT("continuation-token"),
+    STR_INIT("delimiter"),
+    STR_INIT("encoding-type"),
+    STR_INIT("fetch-owner"),
+    STR_INIT("key-marker"),
+    STR_INIT("list-type"),
+    STR_INIT("marker"),
+    STR_INIT("max-buckets"),
+    STR_INIT("max-keys"),
+    STR_INIT("max-parts"),
+    STR_INIT("max-uploads"),
+    STR_INIT("part-number-marker"),
+    STR_INIT("prefix"),
+    STR_INIT("start-after"),
+    STR_INIT("upload-id-marker"),
+    STR_INIT("version-id-marker"),
+    STR_INIT("x-id"),
+};
+
+/* Whoever holds a link must not make another request of it: what is neither signed nor of the list above is refused. */
+static status check_v2_names(const http_exchange *x, error *err)
+{
+    size_t count = 0;
+    const uri_pair *pairs = http_request_params(x, &count);
+
+    for (size_t i = 0; i < count; i++) {
+        str name = pairs[i].name;
+        bool known = is_v2_resource(name) || str_starts_with_nocase(name, STR("x-amz-")) ||
+                     str_equal_nocase(name, STR("content-md5")) ||
+                     str_equal_nocase(name, STR("content-type"));
+        for (size_t k = 0; k < COUNT_OF(v2_unsigned); k++) {
+            known = known || str_equal(name, v2_unsigned[k]);
+        }
+        if (!known) {
+            return signature__refuse(err, STATUS_DENIED, "AccessDenied",
+                                     "a signature of version 2 does not cover the parameter "
+                                     "\"%.*s\"",
+                                     STR_ARG(name));
+        }
+    }
+    return STATUS_OK;
+}
+
 static int compare_names(const void *left, const void *right)
 {
     const uri_pair *a = left;
@@ -235,7 +284,17 @@ static status add_v2_headers(const http_exchange *x, const request_signature *s,
     return STATUS_OK;
 }
 
-static void add_v2_resource(const http_exchange *x, const request_signature *s, buf *out)
+/* "/bucket" alone, which some clients sign with a slash behind it. */
+static bool is_bare_bucket(const http_exchange *x, const request_signature *s)
+{
+    str path = x->head.path;
+
+    return str_is_empty(s->host_bucket) && path.size > 1 &&
+           str_find_char(str_slice(path, 1, path.size), '/') == STR_NPOS;
+}
+
+static void add_v2_resource(const http_exchange *x, const request_signature *s, bool slash,
+                            buf *out)
 {
     size_t count = 0;
     const uri_pair *pairs = http_request_params(x, &count);
@@ -246,6 +305,7 @@ static void add_v2_resource(const http_exchange *x, const request_signature *s, 
         buf_add_str(out, s->host_bucket);
     }
     buf_add_str(out, x->head.path);
+    buf_add_c(out, slash ? "/" : "");
     for (size_t i = 0; i < count; i++) {
         if (is_v2_resource(pairs[i].name)) {
             vec_push(x->memory, &kept, pairs[i]);
@@ -264,7 +324,8 @@ static void add_v2_resource(const http_exchange *x, const request_signature *s, 
     }
 }
 
-static status check_v2(const http_exchange *x, const request_signature *s, str secret, error *err)
+static status match_v2(const http_exchange *x, const request_signature *s, str secret, bool slash,
+                       error *err)
 {
     buf *text = buf_in(x->memory, SIGNATURE_TEXT_MAX);
     uint8_t mac[20];
@@ -273,7 +334,7 @@ static status check_v2(const http_exchange *x, const request_signature *s, str s
     buf_add_c(text, http_method_name(x->head.method));
     buf_add_char(text, '\n');
     TRY(add_v2_headers(x, s, text, err));
-    add_v2_resource(x, s, text);
+    add_v2_resource(x, s, slash, text);
     hmac_sha1(secret, buf_str(text), mac);
     for (size_t i = 0; i < given.size; i++) { /* a plus that its client did not encode */
         char *c = (char *)(uintptr_t)given.data + i;
@@ -286,6 +347,15 @@ static status check_v2(const http_exchange *x, const request_signature *s, str s
         return STATUS_DENIED;
     }
     return STATUS_OK;
+}
+
+static status check_v2(const http_exchange *x, const request_signature *s, str secret, error *err)
+{
+    TRY(check_v2_names(x, err));
+    if (is_bare_bucket(x, s) && match_v2(x, s, secret, true, NULL) == STATUS_OK) {
+        return STATUS_OK;
+    }
+    return match_v2(x, s, secret, false, err);
 }
 
 /* ---- all forms ---- */

@@ -5,6 +5,7 @@ that SQL and S3 see the same objects."""
 # timeout: 300
 import base64
 import hashlib
+import hmac
 import http.client
 import os
 import socket
@@ -203,6 +204,39 @@ def framed(s3, path, trailer, tail):
         return s3.request("PUT", path, None, body, headers)
     finally:
         s3client.hashed = real
+
+
+def link(s3, method, path, signed="", slash="", more=""):
+    """A link of version 2: `signed` is what of the query is signed, `more` what somebody adds to it."""
+    expires = str(int(time.time()) + 600)
+    text = f"{method}\n\n\n{expires}\n{path}{slash}" + (f"?{signed}" if signed else "")
+    mac = base64.b64encode(hmac.new(s3.secret.encode(), text.encode(), hashlib.sha1).digest()).decode()
+    query = "&".join(part for part in (signed, more) if part)
+    connection = http.client.HTTPConnection(s3.address, timeout=60)
+    connection.request(method, path + f"?AWSAccessKeyId={s3.access_key}&Expires={expires}"
+                       f"&Signature={s3client.quoted(mac)}" + (f"&{query}" if query else ""))
+    answer = connection.getresponse()
+    found = s3client.S3Answer(answer.status, answer.headers, answer.read())
+    connection.close()
+    return found
+
+
+@test
+def a_link_of_version_2_is_for_what_was_signed():
+    s3 = bucket("links")
+    s3.request("PUT", "/links/k", body=b"1").ok()
+    link(s3, "GET", "/links/k").ok()
+    link(s3, "GET", "/links/k", more="x-id=GetObject").ok()
+    link(s3, "GET", "/links", more="prefix=k&list-type=2").ok()
+    link(s3, "GET", "/links", slash="/").ok()
+    link(s3, "GET", "/links", "location", "/").ok()
+    link(s3, "GET", "/links", "location").ok()
+    equal(link(s3, "GET", "/links/k", slash="/").code, "SignatureDoesNotMatch")
+    equal(link(s3, "GET", "/links", more="acl").code, "SignatureDoesNotMatch")
+    for name in ("retention", "legal-hold", "attributes", "encryption", "ownershipControls", "publicAccessBlock",
+                 "policyStatus", "annotation", "intelligent-tiering", "unheard-of", "Retention"):
+        for method in ("GET", "PUT"):
+            equal(link(s3, method, "/links/k", more=name).code, "AccessDenied", f"{method} {name}")
 
 
 @test

@@ -143,7 +143,7 @@ static const struct {
      "x-amz-acl: private\r\n"
      "\r\n"},
     {"version 2 query",
-     "GET /bucket/k%20ey?versionId=null&response-content-type=text%2Fx&foo=bar&AWSAccessKe"
+     "GET /bucket/k%20ey?versionId=null&response-content-type=text%2Fx&marker=b&AWSAccessKe"
      "yId=AKIDEXAMPLE%2Fwith%2Fslash&Signature=OIylZhoHoX6veWVVEXZdPVL4JYs%3D&Expires=1795"
      "294102 HTTP/1.1\r\n"
      "Host: 127.0.0.1:9000\r\n"
@@ -231,6 +231,11 @@ static const struct {
     {4, "versionId=null", "versionId=1", "SignatureDoesNotMatch"},
     {4, "Expires=1795294102", "Expires=1795294103", "SignatureDoesNotMatch"},
     {5, "acl=private", "acl=public-read", "SignatureDoesNotMatch"},
+    /* what version 2 does not sign makes no other request of it */
+    {4, "marker=b", "foo=bar", "AccessDenied"},
+    {4, "marker=b", "retention", "AccessDenied"},
+    {4, "marker=b", "legal-hold=", "AccessDenied"},
+    {4, "marker=b", "acl", "SignatureDoesNotMatch"},
     {5, "content-type=a%2Fb", "content-type=a%2Fc", "SignatureDoesNotMatch"},
     /* headers that came on the way */
     {0, "Host:", "x-amz-acl: public-read\r\nHost:", "AccessDenied"},
