@@ -1,13 +1,16 @@
 #!/usr/bin/env python3
 """Who may what over S3: every row of the door's route table as nobody, as another user, in sessions that may not, and as
 the owner; sources of copies, versions, sessions and their ends, keys and users."""
+import base64
+import hashlib
 import json
 import os
 import re
 import sys
+import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
-from s3client import S3  # noqa: E402
+from s3client import S3, keyed  # noqa: E402
 from tarn import Server, check, contains, equal, main, shared, test  # noqa: E402
 
 BUCKET, KEY = "matrix-alice", "in/k"
@@ -379,13 +382,99 @@ def names_that_are_kept_make_no_buckets():
         equal((answer.status, answer.code), (400, "InvalidBucketName"), name)
 
 
+def post_fields(client, bucket, fields, headers=None):
+    mark = "form-mark"
+    parts = [f'--{mark}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n' for name, value in fields]
+    parts.append(f'--{mark}\r\nContent-Disposition: form-data; name="file"; filename="f"\r\n\r\nbytes\r\n--{mark}--\r\n')
+    return S3(client.address).request("POST", "/" + bucket, None, "".join(parts).encode(),
+                                      {"Content-Type": f"multipart/form-data; boundary={mark}", **(headers or {})})
+
+
 def post_form(client, bucket, **fields):
     """A form without a signature: anonymous."""
-    mark = "form-mark"
-    parts = [f'--{mark}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n' for name, value in fields.items()]
-    parts.append(f'--{mark}\r\nContent-Disposition: form-data; name="file"; filename="f"\r\n\r\nbytes\r\n--{mark}--\r\n')
-    return client.request("POST", "/" + bucket, None, "".join(parts).encode(),
-                          {"Content-Type": f"multipart/form-data; boundary={mark}"})
+    return post_fields(client, bucket, fields.items())
+
+
+def post_signed(client, bucket, **fields):
+    """A form whose policy document names each of its fields."""
+    day = time.strftime("%Y%m%d", time.gmtime())
+    scope = [day, client.region, "s3", "aws4_request"]
+    fields = {**fields, "x-amz-algorithm": "AWS4-HMAC-SHA256", "x-amz-date": day + "T000000Z",
+              "x-amz-credential": "/".join([client.access_key, *scope])}
+    if client.token is not None:
+        fields["x-amz-security-token"] = client.token
+    document = base64.b64encode(json.dumps({
+        "expiration": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 3600)),
+        "conditions": [{"bucket": bucket}, *[{name: value} for name, value in fields.items()]]}).encode()).decode()
+    key = ("AWS4" + client.secret).encode()
+    for part in scope:
+        key = keyed(key, part)
+    fields.update(policy=document)
+    fields["x-amz-signature"] = keyed(key, document).hex()
+    return post_fields(client, bucket, fields.items())
+
+
+TAGGING = "<Tagging><TagSet><Tag><Key>a</Key><Value>1</Value></Tag></TagSet></Tagging>"
+
+
+@test
+def what_a_form_gives_beside_bytes_is_a_right_of_its_own():
+    alice = user("alice")
+    alice.request("PUT", "/form-rights").ok()
+    narrow = alice.session(Policy=session_policy("s3:PutObject", "*"))
+    wide = alice.session(Policy=session_policy(["s3:PutObject", "s3:PutObjectTagging", "s3:PutObjectAcl"], "*"))
+    allows(post_signed(narrow, "form-rights", key="k"))
+    for gift in ({"tagging": TAGGING}, {"acl": "public-read"}, {"x-amz-grant-read": f"id={user('bob').access_key}"}):
+        denies(post_signed(narrow, "form-rights", key="k", **gift), str(gift))
+        for client in (wide, alice):
+            allows(post_signed(client, "form-rights", key="k", **gift), str(gift))
+    alice.request("PUT", "/form-open", None, b"", {"x-amz-acl": "public-read-write"}).ok()
+    allows(post_form(nobody(), "form-open", key="k", tagging=TAGGING))
+    equal(root().request("GET", "/form-open/k", {"tagging": ""}).ok().text("Key"), "a")
+    alice.request("PUT", "/form-open", {"policy": ""}, policy("s3:PutObjectTagging", arn("form-open/*"), "Deny").encode()).ok()
+    denies(post_form(nobody(), "form-open", key="k", tagging=TAGGING))
+    allows(post_form(nobody(), "form-open", key="k"))
+
+
+@test
+def conditions_on_a_form_see_its_fields_and_no_headers():
+    alice = user("alice")
+    alice.request("PUT", "/form-fields").ok()
+
+    def only_where(**condition):
+        alice.request("PUT", "/form-fields", {"policy": ""}, policy(
+            "s3:PutObject", arn("form-fields/*"), Condition={"StringLike": condition}).encode()).ok()
+
+    for key, header, value in (("s3:x-amz-acl", "x-amz-acl", "private"), ("s3:if-none-match", "If-None-Match", "*"),
+                               ("s3:RequestObjectTag/a", "x-amz-tagging", "a=1"),
+                               ("s3:x-amz-copy-source", "x-amz-copy-source", "a/b"),
+                               ("s3:x-amz-server-side-encryption", "x-amz-server-side-encryption", "AES256")):
+        only_where(**{key: "*"})
+        denies(post_fields(nobody(), "form-fields", [("key", "k")], {header: value}), key)
+    allows(post_form(nobody(), "form-fields", key="k", **{"x-amz-server-side-encryption": "AES256"}))
+    for name in ("if-none-match", "x-amz-copy-source"):
+        only_where(**{"s3:" + name: "*"})
+        denies(post_form(nobody(), "form-fields", key="k", **{name: "*"}), name)
+    twice = [("key", "k"), ("acl", "private"), ("ACL", "public-read")]
+    answer = post_fields(alice, "form-fields", twice)
+    equal((answer.status, answer.code), (400, "InvalidArgument"))
+
+
+@test
+def a_form_is_refused_what_a_header_is_refused():
+    alice = user("alice")
+    alice.request("PUT", "/form-refused").ok()
+    key = "x-amz-server-side-encryption"
+    for code, fields in (
+            ("NotImplemented", {key + "-customer-algorithm": "AES256"}), ("NotImplemented", {key + "-customer-key": "AAAA"}),
+            ("NotImplemented", {key: "aws:kms"}), ("InvalidArgument", {key: "AES256", key + "-aws-kms-key-id": "k"}),
+            ("InvalidRequest", {"x-amz-object-lock-legal-hold": "ON"}), ("InvalidStorageClass", {"x-amz-storage-class": "GLACIER"}),
+            ("MetadataTooLarge", {"x-amz-meta-a": "x" * 2048})):
+        equal(post_signed(alice, "form-refused", key="k", **fields).code, code, str(fields)[:80])
+    allows(post_signed(alice, "form-refused", key="k", **{"x-amz-storage-class": "STANDARD", "x-amz-meta-a": "x" * 2047}))
+    alice.request("PUT", "/form-locked", None, b"", {"x-amz-bucket-object-lock-enabled": "true"}).ok()
+    allows(post_signed(alice, "form-locked", key="k", **{"x-amz-object-lock-legal-hold": "ON"}))
+    equal(alice.request("GET", "/form-locked/k", {"legal-hold": ""}).ok().text("Status"), "ON")
 
 
 @test
@@ -403,6 +492,9 @@ def forms_are_bound_by_policies_and_blocks_as_other_writes_are():
     allows(post_form(nobody(), "forms-alice", key="up/p", acl="private"))
     alice.request("PUT", "/forms-alice", {"policy": ""},
                   policy("s3:PutObject", arn("forms-alice/up/*")).encode()).ok()
+    denies(post_form(nobody(), "forms-alice", key="up/p", acl="public-read"))
+    alice.request("PUT", "/forms-alice", {"policy": ""},
+                  policy(["s3:PutObject", "s3:PutObjectAcl"], arn("forms-alice/up/*")).encode()).ok()
     allows(post_form(nobody(), "forms-alice", key="up/p", acl="public-read"))
     alice.request("PUT", "/forms-alice", {"publicAccessBlock": ""}, b"<PublicAccessBlockConfiguration><BlockPublicAcls>true"
                   b"</BlockPublicAcls></PublicAccessBlockConfiguration>").ok()

@@ -1,5 +1,5 @@
 /* Answers of the S3 door: XML documents, parameters and headers of the request. */
-#include "s3/s3.h"
+#include "s3/post.h"
 
 buf *s3_xml_begin(s3_call *c, const char *root)
 {
@@ -65,7 +65,7 @@ status s3_param_count(const s3_call *c, const char *name, int64_t max, int64_t *
 
 str s3_header(const s3_call *c, const char *name)
 {
-    return http_request_header(c->x, name);
+    return c->posted != NULL ? s3_form_header(c, name) : http_request_header(c->x, name);
 }
 
 str s3_quoted(arena *a, str etag)

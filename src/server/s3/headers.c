@@ -62,12 +62,34 @@ static void add_metadata(s3_call *c, pair_list *all, str name, str value)
     vec_push(c->a, all, ((object_pair){.name = name, .value = value}));
 }
 
+static size_t header_count(const s3_call *c)
+{
+    size_t count = 0;
+
+    if (c->posted == NULL) {
+        return http_request_header_count(c->x);
+    }
+    (void)form_fields(c->posted, &count);
+    return count;
+}
+
+static http_header header_at(const s3_call *c, size_t i)
+{
+    size_t count = 0;
+
+    if (c->posted == NULL) {
+        return http_request_header_at(c->x, i);
+    }
+    const form_field *field = &form_fields(c->posted, &count)[i];
+    return (http_header){.name = field->name, .value = field->value};
+}
+
 static status read_metadata(s3_call *c, pair_list *all, error *err)
 {
     size_t bytes = 0;
 
-    for (size_t i = 0; i < http_request_header_count(c->x); i++) {
-        http_header header = http_request_header_at(c->x, i);
+    for (size_t i = 0; i < header_count(c); i++) {
+        http_header header = header_at(c, i);
         if (str_starts_with_nocase(header.name, metadata_prefix)) {
             bytes += header.name.size - metadata_prefix.size + header.value.size;
             add_metadata(c, all, str_lower(c->a, header.name), header.value);
@@ -162,11 +184,17 @@ static bool is_given_away(s3_call *c, const s3_facts *facts)
            str_equal(s3_header(c, "x-amz-acl"), STR("bucket-owner-full-control"));
 }
 
+/* Who writes by an ACL alone may tag what he sends in a form: there is no policy that could say it. */
+static bool tags_are_free(const s3_call *c, const s3_facts *facts)
+{
+    return c->posted != NULL && c->who.session_policy == NULL && facts->rights.policy == NULL;
+}
+
 /* What an object may be given with its bytes, each a right of its own. */
 static status check_rights(s3_call *c, const s3_facts *facts, const object_attributes *attributes,
                            error *err)
 {
-    if (attributes->tag_count > 0) {
+    if (attributes->tag_count > 0 && !tags_are_free(c, facts)) {
         TRY(s3_allow(c, "s3:PutObjectTagging", facts, c->key, NULL, err));
     }
     if (!str_is_null(s3_header(c, "x-amz-object-lock-mode"))) {
@@ -194,6 +222,10 @@ status s3_attributes_read(s3_call *c, const s3_facts *facts, object_attributes *
     out.header_count = headers.count;
     if (tags.size > 0) {
         TRY(s3_tags_parse(c, tags, &out.tags, &out.tag_count, err));
+    }
+    if (c->posted != NULL) { /* a document in a field, read before */
+        out.tags = c->request_tags;
+        out.tag_count = c->request_tag_count;
     }
     TRY(check_storage_class(s3_header(c, "x-amz-storage-class"), err));
     TRY(s3_lock_read(c, facts, &out.lock, err));

@@ -4,7 +4,6 @@
  * Source: Amazon S3 API Reference, "Browser-based uploads using POST" (signature version 4), and the older form. */
 #include <inttypes.h>
 
-#include "s3/acl.h"
 #include "s3/handlers.h"
 #include "s3/post.h"
 #include "tarn/base/clock.h"
@@ -127,8 +126,7 @@ static status read_key(s3_call *c, const http_form *form, error *err)
 }
 
 /* The form's tags are a document, not a header. */
-static status read_tags(s3_call *c, const http_form *form, object_attributes *attributes,
-                        error *err)
+static status read_tags(s3_call *c, const http_form *form, error *err)
 {
     str text = field(form, "tagging");
     const xml_element *root = NULL;
@@ -150,57 +148,9 @@ static status read_tags(s3_call *c, const http_form *form, object_attributes *at
                                  .value = str_is_null(value) ? STR("") : value};
     }
     TRY(s3_tags_check(tags, count, 10, err));
-    attributes->tags = tags;
-    attributes->tag_count = count;
     c->request_tags = tags;
     c->request_tag_count = count;
     return STATUS_OK;
-}
-
-static status read_attributes(s3_call *c, const http_form *form, object_attributes *ret_attributes,
-                              error *err)
-{
-    static const char *const system_names[] = {"cache-control", "content-disposition",
-                                               "content-encoding", "expires"};
-    size_t field_count = 0;
-    const form_field *fields = form_fields(form, &field_count);
-    object_pair *pairs = ARENA_ARRAY(c->a, object_pair, field_count + COUNT_OF(system_names));
-    size_t count = 0;
-    str type = field(form, "content-type");
-    str acl_name = field(form, "acl");
-    str sse = field(form, "x-amz-server-side-encryption");
-    s3_acl acl;
-
-    for (size_t i = 0; i < COUNT_OF(system_names); i++) {
-        str value = field(form, system_names[i]);
-        if (!str_is_null(value)) {
-            pairs[count++] = (object_pair){.name = str_c(system_names[i]), .value = value};
-        }
-    }
-    for (size_t i = 0; i < field_count; i++) {
-        if (str_starts_with_nocase(fields[i].name, STR("x-amz-meta-"))) {
-            pairs[count++] =
-                (object_pair){.name = str_lower(c->a, fields[i].name), .value = fields[i].value};
-        }
-    }
-    *ret_attributes = (object_attributes){
-        .content_type = type.size > 0 ? type : STR("binary/octet-stream"),
-        .headers = pairs,
-        .header_count = count,
-        .owner = c->facts->rights.acls_off ? c->facts->info->owner : c->who.canonical_id,
-        .acl = STR(""),
-        .encrypted = c->facts->encrypts || str_equal(sse, STR("AES256")),
-    };
-    if (!str_is_null(sse) && !str_equal(sse, STR("AES256"))) {
-        return s3_fail(err, "NotImplemented", "SSE-KMS is not served: AES256 is (SSE-S3)");
-    }
-    if (!str_is_null(acl_name)) {
-        TRY(s3_acl_from_canned(acl_name, ret_attributes->owner, c->facts->info->owner, c->a, &acl,
-                               err));
-        TRY(s3_acl_check(c, acl_name, &acl, err));
-        ret_attributes->acl = s3_acl_format(&acl, c->a);
-    }
-    return read_tags(c, form, ret_attributes, err);
 }
 
 static status read_claims(const http_form *form, s3_claims *ret_claims, error *err)
@@ -337,50 +287,72 @@ static status answer(s3_call *c, const http_form *form, const object_info *info,
     return s3_xml_send(c, 201, "PostResponse", out, err);
 }
 
-/* ---- whether it may ---- */
+/* ---- fields for headers ---- */
 
-typedef struct form_question {
-    s3_call *c;
-    const http_form *form;
-    str value[1];
-} form_question;
+/* Of the transport: what a form's sender says of himself, not of the object. */
+static const char *const transport[] = {"host", "origin", "referer", "user-agent",
+                                        "content-length"};
 
-/* What headers say of other requests stands in the form's fields: policies' conditions mean these, and no header. */
-static bool condition_values(void *context, str key, const str **ret_values, size_t *ret_count)
+/* What a field of a form says as a header does. By "*" at the end all that begin so. What is not here a form cannot
+ * say: a condition of a policy that asks for it finds nothing. */
+static const struct {
+    const char *header, *field; /* NULL: of the same name */
+} spoken[] = {
+    {"x-amz-acl", "acl"},
+    {"x-amz-grant-*", NULL},
+    {"x-amz-server-side-encryption*", NULL},
+    {"x-amz-object-lock-*", NULL},
+    {"x-amz-storage-class", NULL},
+    {"x-amz-website-redirect-location", NULL},
+    {"x-amz-meta-*", NULL},
+    {"content-type", NULL},
+    {"content-disposition", NULL},
+    {"content-encoding", NULL},
+    {"content-language", NULL},
+    {"cache-control", NULL},
+    {"expires", NULL},
+};
+
+static bool fits(const char *pattern, str name)
 {
-    form_question *q = context;
-    str name = STR_NULL;
+    str text = str_c(pattern);
 
-    if (str_equal(key, STR("s3:x-amz-acl"))) {
-        name = STR("acl");
-    } else if (str_starts_with(key, STR("s3:x-amz-"))) {
-        name = str_slice(key, sizeof("s3:") - 1, key.size);
-    } else if (str_starts_with(key, STR("s3:object-lock-"))) {
-        name = str_concat(q->c->a, STR("x-amz-"), str_slice(key, sizeof("s3:") - 1, key.size));
-    }
-    if (str_is_null(name)) {
-        return s3_condition_values(q->c, key, ret_values, ret_count);
-    }
-    q->value[0] = field(q->form, str_to_c(q->c->a, name));
-    *ret_values = q->value;
-    *ret_count = 1;
-    return !str_is_null(q->value[0]);
+    return str_ends_with(text, STR("*"))
+               ? str_starts_with_nocase(name, str_slice(text, 0, text.size - 1))
+               : str_equal_nocase(name, text);
 }
 
-static status authorise(s3_call *c, const http_form *form, error *err)
+str s3_form_header(const s3_call *c, const char *name)
 {
-    form_question values = {.c = c, .form = form};
-    const s3_question question = {
-        .who = &c->who,
-        .action = "s3:PutObject",
-        .bucket = c->bucket,
-        .key = c->key,
-        .facts = &c->facts->rights,
-        .values = condition_values,
-        .context = &values,
-    };
+    for (size_t i = 0; i < COUNT_OF(transport); i++) {
+        if (str_equal_nocase(str_c(name), str_c(transport[i]))) {
+            return http_request_header(c->x, name);
+        }
+    }
+    for (size_t i = 0; i < COUNT_OF(spoken); i++) {
+        if (fits(spoken[i].header, str_c(name))) {
+            return field(c->posted, spoken[i].field != NULL ? spoken[i].field : name);
+        }
+    }
+    return STR_NULL;
+}
 
-    return access_check_s3(c->app->access, &question, err);
+/* Of two a policy would see the one, and the object get the other. */
+static status refuse_twins(const http_form *form, error *err)
+{
+    size_t count = 0;
+    const form_field *fields = form_fields(form, &count);
+
+    for (size_t i = 0; i < count; i++) {
+        for (size_t k = 0; k < i; k++) {
+            if (str_equal_nocase(fields[i].name, fields[k].name)) {
+                return s3_fail(err, "InvalidArgument", "the form has the field \"%.*s\" twice",
+                               (int)(fields[i].name.size < 64 ? fields[i].name.size : 64),
+                               fields[i].name.data);
+            }
+        }
+    }
+    return STATUS_OK;
 }
 
 status s3_form_post(s3_call *c, error *err)
@@ -402,13 +374,16 @@ status s3_form_post(s3_call *c, error *err)
         return s3_fail(err, "InvalidArgument",
                        "POST requires exactly one file upload per request.");
     }
+    TRY(refuse_twins(form, err));
+    c->posted = form;
     TRY(authenticate(c, form, &policy_text, err));
     TRY(read_key(c, form, err));
     if (!str_is_null(policy_text)) {
         TRY(post_policy_check(policy_text, form, c->bucket, c->key, c->a, &limits, err));
     }
-    TRY(read_attributes(c, form, &attributes, err));
-    TRY(authorise(c, form, err));
+    TRY(read_tags(c, form, err));
+    TRY(s3_allow(c, "s3:PutObject", c->facts, c->key, NULL, err));
+    TRY(s3_attributes_read(c, c->facts, &attributes, err));
     TRY(store_file(c, form, &limits, &attributes, &info, err));
     return answer(c, form, &info, err);
 }

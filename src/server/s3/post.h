@@ -16,4 +16,7 @@ typedef struct post_policy {
 status post_policy_check(str text, const http_form *form, str bucket, str key, arena *a,
                          post_policy *ret_policy, error *err);
 
+/* s3_header of a call with a form; STR_NULL for what a form cannot say. */
+str s3_form_header(const s3_call *c, const char *name);
+
 #endif

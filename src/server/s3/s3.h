@@ -11,6 +11,7 @@
 #include "tarn/access/s3.h"
 #include "tarn/base/limits.h"
 #include "tarn/codec/xml.h"
+#include "tarn/net/form.h"
 #include "tarn/net/signature.h"
 #include "tarn/store/object.h"
 
@@ -57,6 +58,7 @@ typedef struct s3_call {
     bool has_digest;   /* the body was verified by a digest that the client named */
     bool body_is_list; /* checksum headers speak of the object that is made, not of the body */
     str form;          /* STS alone: the body, read before the signature was checked */
+    const http_form *posted; /* PostObject alone: its fields stand for the headers (s3_header) */
 } s3_call;
 
 typedef status (*s3_handler)(s3_call *c, error *err);
@@ -169,6 +171,7 @@ bool s3_has_param(const s3_call *c, const char *name);
 /* 0 … max; InvalidArgument. Larger ones are `max`. */
 status s3_param_count(const s3_call *c, const char *name, int64_t max, int64_t *ret_value,
                       error *err);
+/* Of the request; of a form, what its fields say, and of its own headers only those of the transport. */
 str s3_header(const s3_call *c, const char *name);
 
 /* ---- buckets.c ---- */
