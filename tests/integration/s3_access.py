@@ -349,6 +349,53 @@ def a_copy_takes_tags_along_where_they_may_be_read_and_written():
 
 
 @test
+def a_condition_on_the_version_means_the_one_that_is_decided_about():
+    alice = user("alice")
+    alice.request("PUT", "/versions-alice").ok()
+    alice.request("PUT", "/versions-alice", {"versioning": ""},
+                  b"<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>").ok()
+    one, two = (alice.request("PUT", "/versions-alice/k", None, body).ok().headers["x-amz-version-id"] for body in (b"1", b"2"))
+    statements = [{"Effect": "Allow", "Action": ["s3:PutObject", "s3:GetObject"], "Resource": "*"},
+                  {"Effect": "Allow", "Action": ["s3:GetObjectVersion", "s3:DeleteObjectVersion"], "Resource": "*",
+                   "Condition": {"StringEquals": {"s3:VersionId": one}}},
+                  {"Effect": "Deny", "Action": "s3:PutObject", "Resource": "*", "Condition": {"Null": {"s3:VersionId": "false"}}}]
+    narrow = alice.session(Policy=json.dumps({"Version": "2012-10-17", "Statement": statements}))
+    upload = narrow.request("POST", "/versions-alice/big", {"uploads": "", "versionId": one}).ok().text("UploadId")
+    part = {"uploadId": upload, "partNumber": "1"}
+    for params, path in (({}, "/versions-alice/copy"), (part, "/versions-alice/big")):
+        for version, fine in ((one, True), (two, False)):
+            source = {"x-amz-copy-source": "versions-alice/k?versionId=" + version}
+            (allows if fine else denies)(narrow.request("PUT", path, params, b"", source), f"{path} {version}")
+    denies(narrow.request("PUT", "/versions-alice/big", {**part, "versionId": one}, b"",
+                          {"x-amz-copy-source": "versions-alice/k?versionId=" + two}))
+    allows(narrow.request("GET", "/versions-alice/k", {"versionId": one}))
+    denies(narrow.request("GET", "/versions-alice/k", {"versionId": two}))
+    body = "".join(f"<Object><Key>k</Key><VersionId>{version}</VersionId></Object>" for version in (one, two))
+    body = f"<Delete>{body}</Delete>".encode()
+    digest = {"Content-MD5": base64.b64encode(hashlib.md5(body).digest()).decode()}
+    for params in ({"delete": ""}, {"delete": "", "versionId": one}):
+        answer = narrow.request("POST", "/versions-alice", params, body, digest).ok()
+        equal([error.findtext("VersionId") for error in answer.xml.iter("Error")], [two], str(params))
+
+
+@test
+def a_condition_on_a_copys_source_reads_it_as_the_copy_does():
+    alice = user("alice")
+    alice.request("PUT", "/sources-alice").ok()
+    for key in ("open", "open?versionId=x", "a?b"):
+        alice.request("PUT", "/sources-alice/" + key, None, b"x").ok()
+    statements = [{"Effect": "Allow", "Action": ["s3:GetObject", "s3:GetObjectVersion"], "Resource": "*"},
+                  {"Effect": "Allow", "Action": "s3:PutObject", "Resource": "*",
+                   "Condition": {"StringEquals": {"s3:x-amz-copy-source": ["sources-alice/open", "sources-alice/a?b"]}}}]
+    narrow = alice.session(Policy=json.dumps({"Version": "2012-10-17", "Statement": statements}))
+    for source, fine in (("sources-alice/open", True), ("/sources-alice/o%70en?versionId=null", True),
+                         ("sources-alice/a?b", True), ("sources-alice/open?versionId=x?versionId=null", False),
+                         ("sources-alice/open%3FversionId=x", False)):
+        answer = narrow.request("PUT", "/sources-alice/to", None, b"", {"x-amz-copy-source": source})
+        (allows if fine else denies)(answer, source)
+
+
+@test
 def attributes_are_a_right_beside_the_bytes():
     alice = user("alice")
     prepare()

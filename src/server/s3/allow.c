@@ -6,7 +6,6 @@
 
 #include "s3/s3.h"
 #include "tarn/base/clock.h"
-#include "tarn/net/uri.h"
 
 status s3_allow(s3_call *c, const char *right, const s3_facts *facts, str key,
                 const object_info *object, error *err)
@@ -167,7 +166,7 @@ static str resource_account(s3_call *c)
 
 static str version_id(s3_call *c)
 {
-    return c->version;
+    return c->asked_version;
 }
 
 static str creation_operation(s3_call *c)
@@ -178,14 +177,9 @@ static str creation_operation(s3_call *c)
 /* "bucket/key", decoded as the handler decodes it. */
 static str copy_source(s3_call *c)
 {
-    str source = s3_header(c, "x-amz-copy-source");
-    size_t question = str_find(source, STR("?versionId="));
+    str version = STR_NULL;
 
-    if (str_is_null(source) ||
-        uri_decode(c->a, str_slice(source, 0, question), &source, NULL) != STATUS_OK) {
-        return str_is_null(source) ? STR_NULL : STR("");
-    }
-    return str_starts_with(source, STR("/")) ? str_slice(source, 1, source.size) : source;
+    return str_is_null(s3_header(c, "x-amz-copy-source")) ? STR_NULL : s3_source_text(c, &version);
 }
 
 /* Whoever asks for a key that is not there asks whether it is in the list. */

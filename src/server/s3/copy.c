@@ -8,36 +8,37 @@
 
 /* ---- the source ---- */
 
-/* "/bucket/key?versionId=…", the key percent-encoded once. */
-static status parse_source(s3_call *c, s3_source *ret_source, error *err)
+/* "/bucket/key?versionId=…", the key percent-encoded once. Policies' conditions and the copy itself read it here, so
+ * that what is authorised is what is copied. */
+str s3_source_text(s3_call *c, str *ret_version)
 {
+    static const str mark = STR_INIT("versionId=");
     str text = s3_header(c, "x-amz-copy-source");
-    str query = STR_NULL;
-    str key = STR_NULL;
     size_t question = str_find_last_char(text, '?');
 
-    if (question != STR_NPOS) {
-        query = str_slice(text, question + 1, text.size);
-        if (str_starts_with(query, STR("versionId="))) {
+    *ret_version = STR_NULL;
+    if (question != STR_NPOS) { /* else it is of the key */
+        str query = str_slice(text, question + 1, text.size);
+        if (str_starts_with(query, mark)) {
+            *ret_version = str_slice(query, mark.size, query.size);
             text = str_slice(text, 0, question);
-        } else {
-            query = STR_NULL; /* of the key */
         }
     }
     if (uri_decode(c->a, text, &text, NULL) != STATUS_OK) {
-        text = STR("");
+        return STR("");
     }
-    if (str_starts_with(text, STR("/"))) {
-        text = str_slice(text, 1, text.size);
-    }
+    return str_starts_with(text, STR("/")) ? str_slice(text, 1, text.size) : text;
+}
+
+static status parse_source(s3_call *c, s3_source *ret_source, error *err)
+{
+    str key = STR_NULL;
+    str text = s3_source_text(c, &ret_source->version);
+
     ret_source->bucket = str_cut(text, '/', &key);
     ret_source->key = key;
-    ret_source->version = STR_NULL;
-    if (!str_is_null(query)) {
-        ret_source->version = str_slice(query, sizeof("versionId=") - 1, query.size);
-    }
     if (ret_source->bucket.size == 0 || ret_source->key.size == 0 ||
-        (!str_is_null(query) && ret_source->version.size == 0)) {
+        (!str_is_null(ret_source->version) && ret_source->version.size == 0)) {
         return s3_fail(
             err, "InvalidArgument",
             "Copy Source must mention the source bucket and key: sourcebucket/sourcekey");
@@ -60,8 +61,10 @@ static status allow_source(s3_call *c, const s3_source *source, status found, er
     asking.object = source->info;
     asking.object_status = found;
     asking.object_known = true;
+    asking.asked_version = source->version;
     TRY(s3_allow(&asking, right, source->facts, source->key, object, err));
     if (found == STATUS_NOT_FOUND) {
+        asking.asked_version = STR_NULL;
         return s3_allow(&asking, "s3:ListBucket", source->facts, STR(""), NULL, err);
     }
     return STATUS_OK;
@@ -127,6 +130,7 @@ static status allow_tags(s3_call *c, const s3_source *source, error *err)
     asking.object = source->info;
     asking.object_status = STATUS_OK;
     asking.object_known = true;
+    asking.asked_version = source->version;
     TRY(s3_allow(&asking, versioned ? "s3:GetObjectVersionTagging" : "s3:GetObjectTagging",
                  source->facts, source->key, &source->info, err));
     c->request_tags = source->info.attributes.tags;

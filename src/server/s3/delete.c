@@ -52,6 +52,7 @@ static void ask(s3_call *c, bool bypass, wanted *w)
         str_is_null(w->request.version) ? "s3:DeleteObject" : "s3:DeleteObjectVersion";
 
     w->refused = (error)ERROR_INIT;
+    c->asked_version = w->request.version;
     status allowed = s3_allow(c, right, c->facts, w->request.key, NULL, &w->refused);
     if (allowed == STATUS_OK && bypass) {
         allowed = s3_allow(c, "s3:BypassGovernanceRetention", c->facts, w->request.key, NULL,

@@ -72,6 +72,7 @@ static status check_absent(s3_call *c, error *err)
 {
     error denied = ERROR_INIT;
 
+    c->asked_version = STR_NULL; /* asked is about the bucket */
     if (s3_allow(c, "s3:ListBucket", c->facts, STR(""), NULL, &denied) == STATUS_OK) {
         return STATUS_OK; /* the handler says what is missing */
     }
@@ -104,6 +105,9 @@ static status authorise(s3_call *c, error *err)
 
     if ((r->flags & S3_ASKS_ITSELF) != 0 || right == NULL) {
         return STATUS_OK;
+    }
+    if (r->version_action != NULL || (r->flags & S3_NEEDS_OBJECT) != 0) {
+        c->asked_version = c->version;
     }
     if ((r->flags & S3_NEEDS_OBJECT) != 0) {
         look_for_object(c);
@@ -191,7 +195,11 @@ static void log_request(const s3_call *c, const error *err, int64_t elapsed_us)
 void server__handle_s3(void *context, http_exchange *x)
 {
     int64_t started_ns = clock_mono_ns();
-    s3_call c = {.app = context, .x = x, .a = http_exchange_arena(x), .version = STR_NULL};
+    s3_call c = {.app = context,
+                 .x = x,
+                 .a = http_exchange_arena(x),
+                 .version = STR_NULL,
+                 .asked_version = STR_NULL};
     error err = ERROR_INIT;
 
     log_set_request_id(str_to_c(c.a, http_request_id(x)));
@@ -234,7 +242,11 @@ static bool is_plain_query(const http_exchange *x)
 /* A small object that is in memory is answered by the loop itself: nothing of it waits. */
 bool server__s3_is_inline(void *context, http_exchange *x)
 {
-    s3_call c = {.app = context, .x = x, .a = http_exchange_arena(x), .version = STR_NULL};
+    s3_call c = {.app = context,
+                 .x = x,
+                 .a = http_exchange_arena(x),
+                 .version = STR_NULL,
+                 .asked_version = STR_NULL};
     http_method method = http_request_method(x);
     const object_hot *hot = NULL;
     error ignored = ERROR_INIT;

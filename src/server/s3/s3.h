@@ -39,9 +39,10 @@ typedef struct s3_call {
     arena *a;
     const s3_route *route;
     s3_level level;
-    str bucket, key; /* decoded bytes; empty where not named */
-    str version;     /* ?versionId; STR_NULL where not named */
-    str host_bucket; /* the bucket, where Host named it */
+    str bucket, key;   /* decoded bytes; empty where not named */
+    str version;       /* ?versionId; STR_NULL where not named */
+    str asked_version; /* the version that a decision is about, for s3:VersionId; STR_NULL: none */
+    str host_bucket;   /* the bucket, where Host named it */
     request_signature signature;
     s3_identity who;
     const s3_facts *facts; /* of `bucket`; NULL where none is named, or it is yet to be made */
@@ -196,6 +197,8 @@ typedef struct s3_source {
 } s3_source;
 /* x-amz-copy-source, found, authorised, its conditions held. */
 status s3_source_open(s3_call *c, s3_source *ret_source, error *err);
+/* x-amz-copy-source as "bucket/key", decoded, and its version, STR_NULL where it names none. "" where it is no text. */
+str s3_source_text(s3_call *c, str *ret_version);
 
 /* ---- metrics ---- */
 void s3_count_request(const s3_route *route, int status_code, int64_t elapsed_us);
