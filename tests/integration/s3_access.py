@@ -316,6 +316,9 @@ def to_give_others_a_right_with_what_is_written_is_a_right_of_its_own():
         denies(narrow.request("PUT", "/gifts-made", None, b"", gift))
     allows(narrow.request("PUT", "/gifts-alice/k", None, b"x", {"x-amz-acl": "private"}))
     allows(wide.request("PUT", "/gifts-made", None, b"", public))
+    for header, value in (("x-amz-object-ownership", "ObjectWriter"), ("x-amz-bucket-object-lock-enabled", "true")):
+        denies(narrow.request("PUT", "/gifts-made-" + header[-5:], None, b"", {header: value}), header)
+        allows(alice.session().request("PUT", "/gifts-made-" + header[-5:], None, b"", {header: value}), header)
     allows(narrow.request("PUT", "/gifts-made-plainly", None, b"", {"x-amz-acl": "private"}))
     alice.request("PUT", "/gifts-alice", {"policy": ""}, policy("s3:PutObject", arn("gifts-alice/*")).encode()).ok()
     denies(bob.request("PUT", "/gifts-alice/b", None, b"x", public))

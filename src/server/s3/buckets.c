@@ -145,6 +145,24 @@ static status made_again(s3_call *c, const bucket_info *wanted, error *err)
                    STR_ARG(wanted->name));
 }
 
+/* What a session must have beside s3:CreateBucket for what a bucket is made with; of ACLs acl.c asks. */
+static status check_rights(s3_call *c, const bucket_info *made, bool with_ownership, error *err)
+{
+    const s3_facts to_be = {.info = made, .rights = {.owner = made->owner}};
+
+    if (c->who.session_policy == NULL) {
+        return STATUS_OK;
+    }
+    if (with_ownership) {
+        TRY(s3_allow(c, "s3:PutBucketOwnershipControls", &to_be, STR(""), NULL, err));
+    }
+    if (made->lock_enabled) {
+        TRY(s3_allow(c, "s3:PutBucketVersioning", &to_be, STR(""), NULL, err));
+        TRY(s3_allow(c, "s3:PutBucketObjectLockConfiguration", &to_be, STR(""), NULL, err));
+    }
+    return STATUS_OK;
+}
+
 status s3_bucket_put(s3_call *c, error *err)
 {
     object_pair documents[3];
@@ -166,6 +184,7 @@ status s3_bucket_put(s3_call *c, error *err)
     }
     TRY(s3_acl_of_request(c, c->who.canonical_id, c->who.canonical_id, &acl, err));
     TRY(read_ownership(c, &ownership, err));
+    TRY(check_rights(c, &info, !str_is_null(ownership), err));
     TRY(read_location(c, &info.region, err));
     if (!str_is_null(acl)) {
         if (str_find(ownership, STR("BucketOwnerEnforced")) != STR_NPOS &&
