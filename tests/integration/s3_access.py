@@ -347,6 +347,12 @@ def a_copy_takes_tags_along_where_they_may_be_read_and_written():
     allows(narrow.request("PUT", "/tagged-alice/to", None, b"", {**source, "x-amz-tagging-directive": "REPLACE"}))
     denies(narrow.request("PUT", "/tagged-alice/to", None, b"",
                           {**source, "x-amz-tagging-directive": "REPLACE", "x-amz-tagging": "b=2"}))
+    alice.request("PUT", "/tagged-alice", {"policy": ""}, policy(
+        "s3:PutObject", arn("tagged-alice/*"), "Deny", Condition={"StringNotEquals": {"s3:RequestObjectTag/b": "2"}}).encode()).ok()
+    pretended = {**source, "x-amz-tagging": "b=2"}
+    denies(alice.request("PUT", "/tagged-alice/to", None, b"", pretended))
+    allows(alice.request("PUT", "/tagged-alice/to", None, b"", {**pretended, "x-amz-tagging-directive": "REPLACE"}))
+    alice.request("DELETE", "/tagged-alice", {"policy": ""}).ok()
     reserved = alice.request("PUT", "/tagged-alice/aws", None, b"x", {"x-amz-tagging": "aws:a=1"})
     equal((reserved.status, reserved.code), (400, "InvalidTag"))
 

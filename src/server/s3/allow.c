@@ -54,12 +54,20 @@ static bool tag_value(s3_call *c, const object_pair *tags, size_t count, str nam
     return false;
 }
 
+/* A copy that takes its source's tags along does not look at the header's. */
+static bool header_tags_count(s3_call *c)
+{
+    return s3_header(c, "x-amz-tagging").size > 0 &&
+           (str_is_null(s3_header(c, "x-amz-copy-source")) ||
+            str_equal(s3_header(c, "x-amz-tagging-directive"), STR("REPLACE")));
+}
+
 /* Of the body where the handler has read it, else of the header. */
 static void request_tags(s3_call *c, const object_pair **ret_tags, size_t *ret_count)
 {
     *ret_tags = c->request_tags;
     *ret_count = c->request_tag_count;
-    if (c->request_tags == NULL && s3_header(c, "x-amz-tagging").size > 0) {
+    if (c->request_tags == NULL && header_tags_count(c)) {
         (void)s3_tags_parse(c, s3_header(c, "x-amz-tagging"), ret_tags, ret_count, NULL);
     }
 }
@@ -114,7 +122,8 @@ static str auth_type(s3_call *c)
         [SIGNATURE_V4_QUERY] = "REST-QUERY-STRING",
         [SIGNATURE_V2_QUERY] = "REST-QUERY-STRING",
     };
-    return str_c(names[c->signature.kind]);
+    return c->posted != NULL && c->who.canonical_id.size > 0 ? STR("POST")
+                                                             : str_c(names[c->signature.kind]);
 }
 
 static str signature_version(s3_call *c)
