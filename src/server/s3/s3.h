@@ -102,7 +102,7 @@ status s3_acl_of_request(s3_call *c, str owner, str bucket_owner, str *ret_acl, 
 /* Of a request: a small document, whole, with what was claimed of it (Content-MD5, x-amz-checksum-*) verified. */
 status s3_read_body(s3_call *c, size_t max_bytes, str *ret_bytes, error *err);
 /* Around what is read of a body before it is known who sends it: few at once and not for long, so that those who have
- * no key cannot take the threads of those who do. SlowDown; after STATUS_OK s3_unproven_end is called, whatever came. */
+ * no key cannot take the threads of those who do. SlowDown; after STATUS_OK s3_unproven_end is called. */
 status s3_unproven_begin(s3_call *c, error *err);
 void s3_unproven_end(s3_call *c);
 /* As XML; MalformedXML where it is none, or its root has another name. */
