@@ -175,6 +175,10 @@ status http__conn_wait(http_conn *c, const http_wait *wait, error *err)
 
         now_ms = clock_mono_ms();
         if (wait->pace != NULL) {
+            if (wait->pace->waited_ms ==
+                0) { /* what went into the kernel's buffer unread is no pace */
+                wait->pace->noted = wait->moved;
+            }
             wait->pace->waited_ms += now_ms - before_ms;
         }
         if (is_too_slow(server, wait)) {
