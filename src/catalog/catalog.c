@@ -27,6 +27,21 @@ const state_migration catalog_migrations[] = {
      "CREATE TABLE views (space_key TEXT NOT NULL, view_key TEXT NOT NULL, space TEXT NOT NULL, name TEXT NOT NULL,"
      " uuid TEXT NOT NULL UNIQUE, location TEXT NOT NULL, metadata_location TEXT NOT NULL,"
      " created_us BIGINT NOT NULL, updated_us BIGINT NOT NULL, PRIMARY KEY (space_key, view_key))"},
+    /* dropped: tables that can come back (dropped.h). events, webhooks: what happened, and how far each receiver was
+     * told (event.h). answers: of requests with an Idempotency-Key, kept in the transaction of their effect. */
+    {"catalog", 4,
+     "ALTER TABLE tables ADD COLUMN protected BIGINT NOT NULL DEFAULT 0;"
+     "ALTER TABLE namespaces ADD COLUMN protected BIGINT NOT NULL DEFAULT 0;"
+     "ALTER TABLE namespaces ADD COLUMN warehouse BIGINT NOT NULL DEFAULT 0;"
+     "CREATE TABLE dropped (uuid TEXT NOT NULL PRIMARY KEY, space TEXT NOT NULL, name TEXT NOT NULL, location TEXT NOT NULL,"
+     " metadata_location TEXT NOT NULL, registered BIGINT NOT NULL, rebase TEXT, created_us BIGINT NOT NULL,"
+     " dropped_us BIGINT NOT NULL, purge_us BIGINT NOT NULL, principal TEXT NOT NULL);"
+     "CREATE TABLE events (id INTEGER NOT NULL PRIMARY KEY, time_us BIGINT NOT NULL, kind TEXT NOT NULL,"
+     " space TEXT NOT NULL, name TEXT NOT NULL, to_space TEXT, to_name TEXT, uuid TEXT, metadata_location TEXT,"
+     " snapshot_id BIGINT, principal TEXT, via TEXT, peer TEXT, agent TEXT, request_id TEXT, detail TEXT);"
+     "CREATE TABLE webhooks (url TEXT NOT NULL PRIMARY KEY, sent_id BIGINT NOT NULL);"
+     "CREATE TABLE answers (principal TEXT NOT NULL, key TEXT NOT NULL, digest TEXT NOT NULL, created_us BIGINT NOT NULL,"
+     " status BIGINT NOT NULL, kind TEXT NOT NULL, body BLOB, PRIMARY KEY (principal, key))"},
 };
 const size_t catalog_migration_count = COUNT_OF(catalog_migrations);
 

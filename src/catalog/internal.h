@@ -4,6 +4,7 @@
 
 #include "tarn/base/map.h"
 #include "tarn/base/thread.h"
+#include "tarn/catalog/caller.h"
 #include "tarn/catalog/catalog.h"
 #include "tarn/catalog/txn.h"
 #include "tarn/catalog/view.h"
@@ -206,4 +207,9 @@ status catalog__stage_name(catalog *c, const catalog__row *row, store_staged **r
 void catalog__write_hint(catalog *c, str metadata_location);
 
 void catalog__queues_free(catalog *c);
+
+/* ---- events (caller.c, event.c) ---- */
+/* Writes the row of an event and runs the caller's effect. In the transaction of the change, after it. */
+status catalog__note(state_txn *txn, const catalog_caller *caller, const catalog_event *event,
+                     error *err);
 #endif

@@ -1,0 +1,59 @@
+/* event.h: what happened in the catalog: who, what, when, from where.
+ *
+ * An event is a row that is written in the transaction of the change that it tells of: there is no change without
+ * its event, and no event without its change. Ids grow with time. Rows go after `catalog.events_kept`. Those of
+ * catalog_webhook are also sent to webhooks as CloudEvents 1.0, at least once and in order; what is still to be sent
+ * stays. */
+#ifndef TARN_CATALOG_EVENT_H
+#define TARN_CATALOG_EVENT_H
+
+#include "tarn/catalog/catalog.h"
+
+/*    name                    text                     meaning */
+#define EVENT_TABLE(X)                                                                \
+    X(NAMESPACE_CREATED, "namespace.created", "a namespace was made")                 \
+    X(NAMESPACE_CHANGED, "namespace.changed", "properties of a namespace changed")    \
+    X(NAMESPACE_DROPPED, "namespace.dropped", "a namespace was dropped")              \
+    X(TABLE_CREATED, "table.created", "a table was made")                             \
+    X(TABLE_REGISTERED, "table.registered", "a table that others made got a name")    \
+    X(TABLE_COMMITTED, "table.committed", "a table's metadata moved on")              \
+    X(TABLE_RENAMED, "table.renamed", "a table has another name")                     \
+    X(TABLE_DROPPED, "table.dropped", "a table was dropped")                          \
+    X(TABLE_UNDROPPED, "table.undropped", "a dropped table is back")                  \
+    X(TABLE_UNREGISTERED, "table.unregistered", "the catalog let go of a table")      \
+    X(TABLE_PURGED, "table.purged", "a dropped table's files were removed")           \
+    X(TABLE_PROTECTED, "table.protected", "a table may not be dropped, or may again") \
+    X(VIEW_CREATED, "view.created", "a view was made")                                \
+    X(VIEW_REGISTERED, "view.registered", "a view that others made got a name")       \
+    X(VIEW_COMMITTED, "view.committed", "a view's metadata moved on")                 \
+    X(VIEW_RENAMED, "view.renamed", "a view has another name")                        \
+    X(VIEW_DROPPED, "view.dropped", "a view was dropped")                             \
+    X(WAREHOUSE_CREATED, "warehouse.created", "a warehouse was made")                 \
+    X(WAREHOUSE_DROPPED, "warehouse.dropped", "a warehouse was dropped")
+
+typedef enum event_kind {
+#define X(name, ...) EVENT_##name,
+    EVENT_TABLE(X)
+#undef X
+        EVENT_COUNT
+} event_kind;
+const char *event_kind_name(event_kind kind);
+
+typedef struct catalog_event {
+    event_kind kind;
+    table_name name; /* table empty: a namespace, or a warehouse */
+    table_name to;   /* of a rename */
+    str uuid;        /* of a table or view */
+    str metadata_location;
+    int64_t snapshot_id; /* the current one; ICE_NO_SNAPSHOT: none */
+    str detail;          /* a JSON object of more, or empty */
+    /* read from rows: */
+    int64_t id, time_us;
+    str principal, via, peer, agent, request_id;
+} catalog_event;
+
+/* Those with an id above `after`, oldest first; `kind` STR_NULL: all. */
+status catalog_list_events(catalog *c, int64_t after, size_t limit, arena *a,
+                           catalog_event **ret_list, size_t *ret_count, error *err);
+
+#endif
