@@ -159,6 +159,8 @@ static status take_master(access_control *ac, const char *secrets_path, error *e
     TRY(access_master_key(secrets_path, master, err));
     access__derive(master, STR("tarn s3 secrets 1"), ac->secrets_key);
     access__derive(master, STR("tarn s3 sessions 1"), ac->sessions_key);
+    access__derive(master, STR("tarn vended sessions 1"), ac->vended_key);
+    access__derive(master, STR("tarn bearer tokens 1"), ac->tokens_key);
     bound = access__bind_master(ac, master, err);
     mem_wipe(master, sizeof(master));
     return bound;
@@ -201,6 +203,8 @@ void access_close(access_control *ac)
     arena_free(ac->now.memory);
     mem_wipe(ac->secrets_key, sizeof(ac->secrets_key));
     mem_wipe(ac->sessions_key, sizeof(ac->sessions_key));
+    mem_wipe(ac->vended_key, sizeof(ac->vended_key));
+    mem_wipe(ac->tokens_key, sizeof(ac->tokens_key));
     mutex_release(&ac->lock);
     mem_free(ac);
 }

@@ -61,6 +61,9 @@ static status find_key(access_control *ac, str name, str key, arena *a, principa
     const credential *found;
     bool known;
 
+    if (access__is_token(key)) {
+        return access__find_token(ac, name, key, a, ret_principal, err);
+    }
     access__hash_key(key, hash);
     mutex_lock(&ac->lock);
     found = map_get(ac->now.credentials, str_from((const char *)hash, sizeof(hash)));
@@ -71,6 +74,7 @@ static status find_key(access_control *ac, str name, str key, arena *a, principa
         *ret_principal = found->who;
         ret_principal->id = str_copy(a, found->who.id);
         ret_principal->name = str_copy(a, found->who.name);
+        ret_principal->key = str_copy(a, found->who.key);
     }
     mutex_unlock(&ac->lock);
     return known ? STATUS_OK : refuse(err);

@@ -2,6 +2,7 @@
  *
  * In this order; the first that says anything is the answer, but for 5:
  *   1. An action that is not in the table is denied.
+ *   -  A vended session may what its scopes say, unless the bucket's policy denies it; nothing below gives it more.
  *   2. The session's policy: what it does not allow, or denies, is denied. Nothing below widens it.
  *   3. The bucket's policy denies: denied. The owner's right to read, put and take away the policy itself stands above
  *      that, so that nobody locks himself out by a slip; where the policy was put with the owner's consent to just
@@ -225,6 +226,75 @@ static bool may_by_acl(const decision *d)
            acl_grants(q->object_acl, q->who->canonical_id, public_too, d->info->object_permission);
 }
 
+/* --- vended sessions --- */
+
+typedef enum vended_thing { VENDED_OBJECT, VENDED_LIST, VENDED_BUCKET } vended_thing;
+
+/* All that a vended session may: what programs that read and write a table's files ask for. No versions, no ACLs, no
+ * locks: nothing that outlives the table's own rules. */
+static const struct {
+    const char *action;
+    vended_thing thing;
+    bool writes;
+} vended[] = {
+    {"s3:GetObject", VENDED_OBJECT, false},
+    {"s3:GetObjectAttributes", VENDED_OBJECT, false},
+    {"s3:GetObjectTagging", VENDED_OBJECT, false},
+    {"s3:ListBucket", VENDED_LIST, false},
+    {"s3:GetBucketLocation", VENDED_BUCKET, false},
+    {"s3:PutObject", VENDED_OBJECT, true},
+    {"s3:PutObjectTagging", VENDED_OBJECT, true},
+    {"s3:DeleteObject", VENDED_OBJECT, true},
+    {"s3:AbortMultipartUpload", VENDED_OBJECT, true},
+    {"s3:ListMultipartUploadParts", VENDED_OBJECT, true},
+};
+
+static bool scope_lists(const s3_scope *scope, decision *d)
+{
+    const str *asked = NULL;
+    size_t count = 0;
+
+    if (!values(d, STR("s3:prefix"), &asked, &count) || count != 1) {
+        return false;
+    }
+    return str_starts_with(asked[0], scope->prefix) ||
+           (scope->lists_bare &&
+            str_equal(asked[0], str_slice(scope->prefix, 0, scope->prefix.size - 1)));
+}
+
+static bool is_in_scopes(decision *d, vended_thing thing, bool writes)
+{
+    const s3_identity *who = d->q->who;
+
+    for (size_t i = 0; i < who->scope_count; i++) {
+        const s3_scope *scope = &who->scopes[i];
+
+        if (!str_equal(scope->bucket, d->q->bucket) || (writes && !scope->write)) {
+            continue;
+        }
+        if (thing == VENDED_BUCKET || (thing == VENDED_LIST && scope_lists(scope, d)) ||
+            (thing == VENDED_OBJECT && str_starts_with(d->q->key, scope->prefix))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool is_vended_right(decision *d)
+{
+    for (size_t i = 0; i < COUNT_OF(vended); i++) {
+        if (str_equal(str_c(d->info->name), str_c(vended[i].action))) {
+            return is_in_scopes(d, vended[i].thing, vended[i].writes);
+        }
+    }
+    return false;
+}
+
+bool access_is_narrowed(const s3_identity *who)
+{
+    return who->session_policy != NULL || who->scopes != NULL;
+}
+
 /* --- the order --- */
 
 static bool is_about_the_policy(const decision *d)
@@ -255,6 +325,9 @@ static bool is_allowed(decision *d)
     }
     if (q->facts != NULL && q->facts->policy != NULL) {
         said = policy_ask(q->facts->policy, &d->ask);
+    }
+    if (q->who->scopes != NULL) {
+        return said != POLICY_DENY && is_vended_right(d);
     }
     if (said == POLICY_DENY && !stands_above_denial(d)) {
         return false;

@@ -20,7 +20,7 @@ typedef struct account {
 
 /* One key that lets somebody in. */
 typedef struct credential {
-    principal who;
+    principal who; /* with the key's id */
     int64_t expires_us; /* ACCESS_NEVER */
     uint8_t hash[ACCESS_HASH_SIZE];
 } credential;
@@ -38,6 +38,7 @@ typedef struct key_pair {
 typedef struct mirror {
     arena *memory;
     map *credentials; /* SHA-256 of the key -> credential */
+    map *key_ids;     /* id of the key -> credential */
     map *accounts;    /* id of the principal -> account */
     map *canonical;   /* canonical id -> account */
     map *key_pairs;   /* access key -> key_pair */
@@ -48,6 +49,8 @@ struct access_control {
     access_mode mode;
     uint8_t secrets_key[CIPHER_KEY_BYTES];  /* of the secrets in rows */
     uint8_t sessions_key[CIPHER_KEY_BYTES]; /* of session tokens */
+    uint8_t vended_key[CIPHER_KEY_BYTES];   /* of vended sessions' tokens */
+    uint8_t tokens_key[CIPHER_KEY_BYTES];   /* of bearer tokens */
     mutex lock;
     mirror now;
 };
@@ -82,6 +85,8 @@ status access__unseal(const uint8_t key[CIPHER_KEY_BYTES], str also, str sealed,
 #define ACCESS_S3_SESSION_PREFIX "TSES"
 str access__new_s3_key(str prefix, arena *a);
 str access__new_s3_secret(arena *a);
+/* The access key that a principal's first pair gets, and so its account's id: it can be told before the pair is made. */
+str access__first_s3_key(str principal_id, arena *a);
 /* Reads all key pairs into the mirror, whose accounts are there. */
 status access__load_key_pairs(const access_control *ac, mirror *m, state_txn *txn, error *err);
 /* Root's pair, from secrets/root.s3 or new, where it never had one. */
@@ -92,7 +97,28 @@ status access__bind_master(access_control *ac, const uint8_t master[ACCESS_MASTE
 /* What a request by this account is, without key and secret. Copies into `a`. */
 s3_identity access__identity(const account *from, arena *a);
 
+/* key.c */
+#define ACCESS_KEY_ID_CHARS 16
+str access__key_id(arena *a, const uint8_t hash[ACCESS_HASH_SIZE]);
+/* The key that `id` names, where it still lets `principal_id` in, with what was made at `issued_us` not revoked. NULL
+ * else. The lock is held. */
+const credential *access__live_key(const access_control *ac, str id, str principal_id,
+                                   int64_t issued_us);
+
+/* vend.c: the lock is held. */
+#define ACCESS_S3_VENDED_PREFIX "TVEN"
+status access__find_vended(access_control *ac, str access_key, str token, arena *a,
+                           s3_identity *ret_identity, error *err);
+
+/* token.c */
+bool access__is_token(str text);
+/* UNAUTHORIZED. Takes the lock. */
+status access__find_token(access_control *ac, str name, str token, arena *a,
+                          principal *ret_principal, error *err);
+
 /* session.c: the lock is held. */
+status access__refuse_token(error *err);
+status access__refuse_expired(error *err);
 status access__find_session(access_control *ac, str access_key, str token, arena *a,
                             s3_identity *ret_identity, error *err);
 

@@ -5,7 +5,23 @@
 #include "tarn/base/clock.h"
 #include "tarn/base/vec.h"
 
-#define ID_CHARS 16
+str access__key_id(arena *a, const uint8_t hash[ACCESS_HASH_SIZE])
+{
+    return str_to_hex(a, hash, ACCESS_KEY_ID_CHARS / 2);
+}
+
+const credential *access__live_key(const access_control *ac, str id, str principal_id,
+                                   int64_t issued_us)
+{
+    const credential *key = map_get(ac->now.key_ids, id);
+    const account *owner = map_get(ac->now.accounts, principal_id);
+
+    if (key == NULL || owner == NULL || !str_equal(key->who.id, principal_id) ||
+        clock_now_us() >= key->expires_us || issued_us < owner->sessions_from_us) {
+        return NULL;
+    }
+    return key;
+}
 
 typedef struct key_insertion {
     str name; /* the principal's */
@@ -40,7 +56,7 @@ status access_create_key(access_control *ac, str name, int64_t expires_us, arena
     TRY(state_submit(ac->state, insert_key, &in, err));
     TRY(access__reload(ac, err));
     *ret_key = (bearer_key){
-        .id = str_slice(str_to_hex(a, in.hash, sizeof(in.hash)), 0, ID_CHARS),
+        .id = access__key_id(a, in.hash),
         .key = key,
         .created_us = in.created_us,
         .expires_us = in.expires_us,
@@ -75,7 +91,7 @@ static status list_keys(void *context, state_txn *txn, error *err)
             return STATUS_OK;
         }
         hash = state_text(rows, 0, NULL);
-        key.id = str_slice(str_to_hex(l->memory, hash.data, hash.size), 0, ID_CHARS);
+        key.id = str_slice(str_to_hex(l->memory, hash.data, hash.size), 0, ACCESS_KEY_ID_CHARS);
         key.created_us = state_int(rows, 1);
         key.expires_us = state_int(rows, 2); /* 0 where null */
         vec_push(l->memory, &l->list, key);
@@ -153,7 +169,7 @@ static status delete_key(void *context, state_txn *txn, error *err)
 
 status access_drop_key(access_control *ac, str id, error *err)
 {
-    if (id.size != ID_CHARS) {
+    if (id.size != ACCESS_KEY_ID_CHARS) {
         return error_set(err, STATUS_NOT_FOUND, "key \"%.*s\" does not exist",
                          (int)(id.size < 64 ? id.size : 64), id.data != NULL ? id.data : "");
     }

@@ -124,9 +124,11 @@ static status load_credentials(mirror *m, state_txn *txn, error *err)
         }
         c = ARENA_NEW(m->memory, credential);
         c->who = owner->who;
+        c->who.key = access__key_id(m->memory, (const uint8_t *)hash.data);
         c->expires_us = state_is_null(rows, 2) ? ACCESS_NEVER : state_int(rows, 2);
         memcpy(c->hash, hash.data, sizeof(c->hash));
         (void)map_set(m->credentials, hash, c);
+        (void)map_set(m->key_ids, c->who.key, c);
     }
 }
 
@@ -146,6 +148,7 @@ status access__reload(access_control *ac, error *err)
     status loaded;
 
     l.m.credentials = map_create(l.m.memory);
+    l.m.key_ids = map_create(l.m.memory);
     l.m.accounts = map_create(l.m.memory);
     l.m.canonical = map_create(l.m.memory);
     l.m.key_pairs = map_create(l.m.memory);

@@ -68,14 +68,14 @@ static status seal_token(const access_control *ac, const session *s, arena *a, s
     return STATUS_OK;
 }
 
-static status refuse_token(error *err)
+status access__refuse_token(error *err)
 {
     (void)error_set(err, STATUS_INVALID, "the security token is malformed, or another key's");
     error_set_s3_code(err, "InvalidToken");
     return STATUS_INVALID;
 }
 
-static status refuse_expired(error *err)
+status access__refuse_expired(error *err)
 {
     (void)error_set(err, STATUS_INVALID, "the session has ended");
     error_set_s3_code(err, "ExpiredToken");
@@ -94,7 +94,7 @@ static status open_token(const access_control *ac, str token, arena *a, session 
         json_parse(plain, a, &object, NULL) != STATUS_OK ||
         json_read(object, session_fields, COUNT_OF(session_fields), ret_session, NULL) !=
             STATUS_OK) {
-        return refuse_token(err);
+        return access__refuse_token(err);
     }
     return STATUS_OK;
 }
@@ -118,16 +118,16 @@ status access__find_session(access_control *ac, str access_key, str token, arena
     const account *owner;
 
     if (str_is_null(token)) {
-        return refuse_token(err);
+        return access__refuse_token(err);
     }
     TRY(open_token(ac, token, a, &s, err));
     owner = map_get(ac->now.accounts, s.principal);
     if (!str_equal(s.access_key, access_key)) {
-        return refuse_token(err);
+        return access__refuse_token(err);
     }
     if (owner == NULL || clock_now_us() >= s.expires_us || s.issued_us < owner->sessions_from_us ||
         !maker_is_there(ac, &s, owner)) {
-        return refuse_expired(err);
+        return access__refuse_expired(err);
     }
     who = access__identity(owner, a);
     who.access_key = s.access_key;
@@ -137,7 +137,7 @@ status access__find_session(access_control *ac, str access_key, str token, arena
     who.expires_us = s.expires_us;
     if (!str_is_empty(s.policy) && policy_parse(s.policy, POLICY_OF_SESSION, STR(""), a,
                                                 &who.session_policy, NULL) != STATUS_OK) {
-        return refuse_token(err);
+        return access__refuse_token(err);
     }
     *ret_identity = who;
     return STATUS_OK;

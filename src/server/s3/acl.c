@@ -147,7 +147,7 @@ static status check_right(s3_call *c, str bucket_owner, error *err)
     bucket_info made = {.name = c->bucket, .owner = bucket_owner};
     s3_facts to_be = {.info = &made, .rights = {.owner = bucket_owner}};
 
-    if (c->who.session_policy == NULL && (c->facts == NULL || c->facts->rights.policy == NULL)) {
+    if (!access_is_narrowed(&c->who) && (c->facts == NULL || c->facts->rights.policy == NULL)) {
         return STATUS_OK;
     }
     if (c->facts == NULL) {

@@ -150,7 +150,7 @@ static status check_rights(s3_call *c, const bucket_info *made, bool with_owners
 {
     const s3_facts to_be = {.info = made, .rights = {.owner = made->owner}};
 
-    if (c->who.session_policy == NULL) {
+    if (!access_is_narrowed(&c->who)) {
         return STATUS_OK;
     }
     if (with_ownership) {

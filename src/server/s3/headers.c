@@ -187,7 +187,7 @@ static bool is_given_away(s3_call *c, const s3_facts *facts)
 /* Who writes by an ACL alone may tag what he sends in a form: there is no policy that could say it. */
 static bool tags_are_free(const s3_call *c, const s3_facts *facts)
 {
-    return c->posted != NULL && c->who.session_policy == NULL && facts->rights.policy == NULL;
+    return c->posted != NULL && !access_is_narrowed(&c->who) && facts->rights.policy == NULL;
 }
 
 /* What an object may be given with its bytes, each a right of its own. */
@@ -231,7 +231,8 @@ status s3_attributes_read(s3_call *c, const s3_facts *facts, object_attributes *
     TRY(s3_lock_read(c, facts, &out.lock, err));
     TRY(s3_encryption_read(c, facts, &out.encrypted, err));
     TRY(check_rights(c, facts, &out, err));
-    if (facts->rights.acls_off || is_given_away(c, facts)) {
+    /* What the catalog lets somebody write is the warehouse's. */
+    if (facts->rights.acls_off || is_given_away(c, facts) || c->who.scopes != NULL) {
         out.owner = facts->info->owner;
     }
     TRY(s3_acl_of_request(c, out.owner, facts->info->owner, &acl, err));

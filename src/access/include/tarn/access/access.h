@@ -59,6 +59,7 @@ typedef struct principal {
     str id;   /* uuid; empty for nobody */
     str name; /* "root" */
     role role;
+    str key; /* id of the bearer key it came with (bearer_key.id); empty: none */
 } principal;
 
 /* What an action is done to: empty parts are not part of the question. */
@@ -89,6 +90,13 @@ void access_close(access_control *ac);
 status access_authenticate(access_control *ac, str authorization, arena *a,
                            principal *ret_principal, error *err);
 
+/* A token that stands for the key that `who` came with, for clients that speak OAuth 2: access_authenticate takes it
+ * where it takes the key. Nothing is stored: the token holds it all, under a mac. It ends with its time, with its key,
+ * with its principal, and by revocation of the principal's sessions. */
+#define ACCESS_TOKEN_S 3600
+status access_create_token(access_control *ac, const principal *who, arena *a, str *ret_token,
+                           int64_t *ret_expires_us, error *err);
+
 /* The one decision. UNAUTHORIZED for nobody, DENIED else; the message names principal, action
  * and resource. */
 status access_check(access_control *ac, const principal *who, action act, const resource *what,
@@ -97,6 +105,8 @@ status access_check(access_control *ac, const principal *who, action act, const 
 /* Makes a principal with a bearer key (tarn_… 43 characters); the key is returned once. EXISTS. */
 status access_create_principal(access_control *ac, str name, role gets, arena *a, str *ret_key,
                                error *err);
+/* Makes a principal of role user with no key yet. `path` is "/" or "/a/b/". EXISTS. */
+status access_create_user(access_control *ac, str name, str path, error *err);
 status access_drop_principal(access_control *ac, str name,
                              error *err); /* NOT_FOUND; root cannot go */
 
@@ -119,6 +129,8 @@ typedef struct principal_info {
     principal who;
     int64_t created_us;
     str canonical_id; /* S3's; empty while it never had an S3 key */
+    str account_id; /* the same, or what it will be: the id of the first S3 key, which is known before */
+    str path;       /* "/", or what IAM filed it under: "/teams/a/" */
 } principal_info;
 status access_list_principals(access_control *ac, arena *a, principal_info **ret_list,
                               size_t *ret_count, error *err);

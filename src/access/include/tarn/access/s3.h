@@ -18,8 +18,10 @@ typedef struct s3_identity {
     principal who;
     str canonical_id; /* empty: anonymous */
     str access_key, secret;
-    str arn;                      /* of the caller: arn:aws:iam::ID:root, or of the session */
-    const policy *session_policy; /* NULL: none; narrows, never widens */
+    str arn;                       /* of the caller: arn:aws:iam::ID:root, or of the session */
+    const policy *session_policy;  /* NULL: none; narrows, never widens */
+    const struct s3_scope *scopes; /* of a vended session: its only rights; NULL: not vended */
+    size_t scope_count;
     bool is_session;
     bool
         unchecked; /* auth.mode = none: root's, whatever key and signature say; do not check them */
@@ -41,11 +43,14 @@ typedef struct s3_key {
     str principal;  /* name */
     int64_t created_us;
     int64_t expires_us; /* 0: never */
+    bool inactive;      /* out until it is set active again */
 } s3_key;
 /* `name` is the principal's. */
 status access_create_s3_key(access_control *ac, str name, int64_t expires_us, arena *a,
                             s3_key *ret_key, error *err);
 status access_drop_s3_key(access_control *ac, str access_key, error *err);
+/* An inactive key is an unknown one, and so are the sessions it made, at once. NOT_FOUND. */
+status access_set_s3_key_active(access_control *ac, str access_key, bool active, error *err);
 status access_list_s3_keys(access_control *ac, str name, arena *a, s3_key **ret_keys,
                            size_t *ret_count, error *err);
 /* The canonical id's principal; NOT_FOUND. For grants and expected owners. */
@@ -69,7 +74,32 @@ typedef struct s3_session {
 } s3_session;
 status access_create_s3_session(access_control *ac, const s3_session_request *request, arena *a,
                                 s3_session *ret_session, error *err);
-/* Ends every session of the principal. */
+/* Whether something beside ownership, ACLs and the bucket's policy says what this caller may. */
+bool access_is_narrowed(const s3_identity *who);
+
+/* What a vended session may: read, and with `write` change, the objects of one folder, and list them. */
+typedef struct s3_scope {
+    str bucket;
+    str prefix; /* of keys: "a/t1/", never empty, with the slash */
+    bool write;
+    bool
+        lists_bare; /* also with the prefix less its slash, "a/t1": where no other folder's name begins with that */
+} s3_scope;
+/* Session credentials that the catalog hands out for a table's files: to a principal whom the catalog lets touch the
+ * table, and who may have no S3 rights of its own. The scopes are all that such a session may; what a bucket's policy
+ * denies stays denied. It ends with its time, with the key that `who` came with, with its principal, and by
+ * access_revoke_s3_sessions. In open mode `who` is anybody. The scopes are checked for form alone: INVALID. */
+#define ACCESS_SCOPES_MAX 8
+typedef struct s3_vending {
+    const principal *who;
+    const s3_scope *scopes;
+    size_t scope_count;
+    int64_t duration_s; /* 1 to 43200 */
+} s3_vending;
+status access_vend_s3(access_control *ac, const s3_vending *vending, arena *a,
+                      s3_session *ret_session, error *err);
+
+/* Ends every session of the principal, vended ones and tokens (access.h) too. */
 status access_revoke_s3_sessions(access_control *ac, str name, error *err);
 
 /* ---- the decision ---- */

@@ -1,0 +1,400 @@
+/* Claims about what the catalog hands out: vended sessions, and tokens that stand for keys. */
+#include "support/test.h"
+#include "tarn/access/s3.h"
+#include "tarn/base/clock.h"
+#include "tarn/codec/checksum.h"
+
+typedef struct world {
+    state *state;
+    access_control *access;
+    str key;       /* rita's bearer key */
+    principal who; /* rita, a reader, by that key; she has no S3 key */
+} world;
+
+static int64_t now_us = 1700000000000000;
+
+static int64_t wall(void *context)
+{
+    (void)context;
+    return now_us;
+}
+
+static int64_t mono(void *context)
+{
+    (void)context;
+    return now_us * 1000;
+}
+
+static void open_world(fixture *f, world *w, access_mode mode)
+{
+    static const tarn_clock clock = {.wall_us = wall, .mono_ns = mono};
+    state_options options = {.path = test_path(f, "tarn.db")};
+
+    clock_install(&clock);
+    EXPECT_OK(state_open(&options, access_migrations, access_migration_count, &w->state, &f->err));
+    EXPECT_OK(access_open(w->state, test_path(f, "secrets"), mode, &w->access, &f->err));
+}
+
+static void close_world(world *w)
+{
+    access_close(w->access);
+    state_close(w->state);
+    clock_install(NULL);
+}
+
+static status enter(fixture *f, world *w, str key, principal *ret_who)
+{
+    return access_authenticate(w->access, str_concat(f->arena, STR("Bearer "), key), f->arena,
+                               ret_who, &f->err);
+}
+
+static world world_with_rita(fixture *f)
+{
+    world w = {0};
+
+    open_world(f, &w, ACCESS_KEYS);
+    EXPECT_OK(
+        access_create_principal(w.access, STR("rita"), ROLE_READER, f->arena, &w.key, &f->err));
+    EXPECT_OK(enter(f, &w, w.key, &w.who));
+    return w;
+}
+
+static s3_session vend(fixture *f, world *w, bool write)
+{
+    const s3_scope scopes[] = {
+        {.bucket = STR("lake"), .prefix = STR("main/t1/"), .write = write, .lists_bare = true},
+        {.bucket = STR("side"), .prefix = STR("data/"), .write = write},
+    };
+    const s3_vending vending = {
+        .who = &w->who, .scopes = scopes, .scope_count = 2, .duration_s = 3600};
+    s3_session made;
+
+    EXPECT_OK(access_vend_s3(w->access, &vending, f->arena, &made, &f->err));
+    return made;
+}
+
+static s3_identity identity_of(fixture *f, world *w, s3_session made)
+{
+    s3_identity who;
+
+    EXPECT_OK(access_find_s3_key(w->access, made.access_key, made.token, f->arena, &who, &f->err));
+    return who;
+}
+
+static void expect_refused(fixture *f, world *w, str access_key, str token, const char *code)
+{
+    s3_identity who;
+
+    EXPECT_STATUS(INVALID,
+                  access_find_s3_key(w->access, access_key, token, f->arena, &who, &f->err));
+    assert_string_equal(error_s3_code(&f->err), code);
+}
+
+static bool give_prefix(void *context, str key, const str **ret_values, size_t *ret_count)
+{
+    const str *prefix = context;
+
+    *ret_values = prefix;
+    *ret_count = 1;
+    return str_equal(key, STR("s3:prefix")) && !str_is_null(*prefix);
+}
+
+static bool may(world *w, const s3_identity *who, const char *right, const char *bucket,
+                const char *key, const char *prefix)
+{
+    str asked = str_c(prefix);
+    s3_bucket_facts facts = {.owner = STR("SOMEBODY")};
+    const s3_question q = {.who = who,
+                           .action = right,
+                           .bucket = str_c(bucket),
+                           .key = str_c(key),
+                           .facts = &facts,
+                           .values = give_prefix,
+                           .context = &asked};
+
+    return access_check_s3(w->access, &q, NULL) == STATUS_OK;
+}
+
+static void test_scopes_are_all_that_a_vended_session_may(void **context)
+{
+    static const struct {
+        const char *action, *bucket, *key, *prefix;
+        bool reader, writer;
+    } cases[] = {
+        {"s3:GetObject", "lake", "main/t1/data/a.parquet", NULL, true, true},
+        {"s3:GetObject", "lake", "main/t10/data/a.parquet", NULL, false, false},
+        {"s3:GetObject", "lake", "main/t1", NULL, false, false},
+        {"s3:GetObject", "lake", "other/main/t1/a", NULL, false, false},
+        {"s3:GetObject", "lake2", "main/t1/a", NULL, false, false},
+        {"s3:GetObject", "side", "data/a", NULL, true, true},
+        {"s3:GetObject", "side", "main/t1/a", NULL, false, false},
+        {"s3:GetObjectAttributes", "lake", "main/t1/a", NULL, true, true},
+        {"s3:GetObjectVersion", "lake", "main/t1/a", NULL, false, false},
+        {"s3:GetObjectAcl", "lake", "main/t1/a", NULL, false, false},
+        {"s3:PutObject", "lake", "main/t1/a", NULL, false, true},
+        {"s3:PutObject", "lake", "main/t10/a", NULL, false, false},
+        {"s3:DeleteObject", "lake", "main/t1/a", NULL, false, true},
+        {"s3:DeleteObject", "lake", "main/t2/a", NULL, false, false},
+        {"s3:DeleteObjectVersion", "lake", "main/t1/a", NULL, false, false},
+        {"s3:PutObjectAcl", "lake", "main/t1/a", NULL, false, false},
+        {"s3:PutObjectRetention", "lake", "main/t1/a", NULL, false, false},
+        {"s3:AbortMultipartUpload", "lake", "main/t1/a", NULL, false, true},
+        {"s3:ListMultipartUploadParts", "lake", "main/t1/a", NULL, false, true},
+        {"s3:ListBucketMultipartUploads", "lake", "", "main/t1/", false, false},
+        {"s3:ListBucket", "lake", "", "main/t1/", true, true},
+        {"s3:ListBucket", "lake", "", "main/t1/data/", true, true},
+        {"s3:ListBucket", "lake", "", "main/t1", true, true}, /* it may be listed bare */
+        {"s3:ListBucket", "side", "", "data", false, false},  /* and this may not */
+        {"s3:ListBucket", "side", "", "data/", true, true},
+        {"s3:ListBucket", "lake", "", "main/t10/", false, false},
+        {"s3:ListBucket", "lake", "", "main/", false, false},
+        {"s3:ListBucket", "lake", "", "", false, false},
+        {"s3:ListBucket", "lake", "", NULL, false, false},
+        {"s3:ListBucketVersions", "lake", "", "main/t1/", false, false},
+        {"s3:GetBucketLocation", "lake", "", NULL, true, true},
+        {"s3:GetBucketLocation", "lake2", "", NULL, false, false},
+        {"s3:GetBucketPolicy", "lake", "", NULL, false, false},
+        {"s3:DeleteBucket", "lake", "", NULL, false, false},
+        {"s3:CreateBucket", "lake", "", NULL, false, false},
+        {"s3:ListAllMyBuckets", "", "", NULL, false, false},
+    };
+    fixture *f = *context;
+    world w = world_with_rita(f);
+    s3_identity reader = identity_of(f, &w, vend(f, &w, false));
+    s3_identity writer = identity_of(f, &w, vend(f, &w, true));
+
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        bool as_reader =
+            may(&w, &reader, cases[i].action, cases[i].bucket, cases[i].key, cases[i].prefix);
+        bool as_writer =
+            may(&w, &writer, cases[i].action, cases[i].bucket, cases[i].key, cases[i].prefix);
+
+        if (as_reader != cases[i].reader || as_writer != cases[i].writer) {
+            fail_msg("%s on %s/%s, prefix %s: reader %d, writer %d", cases[i].action,
+                     cases[i].bucket, cases[i].key,
+                     cases[i].prefix != NULL ? cases[i].prefix : "none", as_reader, as_writer);
+        }
+    }
+    close_world(&w);
+}
+
+static void test_a_bucket_policy_still_denies_a_vended_session(void **context)
+{
+    fixture *f = *context;
+    world w = world_with_rita(f);
+    s3_identity who = identity_of(f, &w, vend(f, &w, true));
+    s3_bucket_facts facts = {.owner = STR("SOMEBODY")};
+    s3_question q = {.who = &who,
+                     .action = "s3:GetObject",
+                     .bucket = STR("lake"),
+                     .key = STR("main/t1/a"),
+                     .facts = &facts};
+
+    EXPECT_OK(policy_parse(QUOTED(f, "{'Version':'2012-10-17','Statement':[{'Effect':'Deny',"
+                                     "'Principal':'*','Action':'s3:GetObject',"
+                                     "'Resource':'arn:aws:s3:::lake/main/t1/*'}]}"),
+                           POLICY_OF_BUCKET, STR("lake"), f->arena, &facts.policy, &f->err));
+    EXPECT_STATUS(DENIED, access_check_s3(w.access, &q, &f->err));
+    q.action = "s3:PutObject";
+    EXPECT_OK(access_check_s3(w.access, &q, &f->err));
+    close_world(&w);
+}
+
+/* Root is an owner of every bucket; what is vended to root is not. */
+static void test_vended_to_root_is_no_more_than_the_scopes(void **context)
+{
+    fixture *f = *context;
+    world w = world_with_rita(f);
+    s3_identity who;
+
+    EXPECT_OK(enter(f, &w, str_trim(test_read_file(f, test_path(f, "secrets/root.key"))), &w.who));
+    who = identity_of(f, &w, vend(f, &w, true));
+    assert_int_equal(who.who.role, ROLE_ROOT);
+    assert_true(may(&w, &who, "s3:PutObject", "lake", "main/t1/a", NULL));
+    assert_false(may(&w, &who, "s3:PutObject", "lake", "main/t2/a", NULL));
+    assert_false(may(&w, &who, "s3:PutBucketPolicy", "lake", "", NULL));
+    close_world(&w);
+}
+
+static void test_a_vended_session_ends_with_time_key_principal_and_revocation(void **context)
+{
+    fixture *f = *context;
+    world w = world_with_rita(f);
+    s3_session made = vend(f, &w, false);
+    bearer_key second;
+    s3_session by_second;
+
+    (void)identity_of(f, &w, made);
+    close_world(&w);
+    open_world(f, &w, ACCESS_KEYS); /* it survives a restart */
+    now_us += 3599999999;
+    (void)identity_of(f, &w, made);
+    now_us += 1;
+    expect_refused(f, &w, made.access_key, made.token, "ExpiredToken");
+
+    made = vend(f, &w, false);
+    EXPECT_OK(access_create_key(w.access, STR("rita"), 0, f->arena, &second, &f->err));
+    EXPECT_OK(enter(f, &w, second.key, &w.who));
+    by_second = vend(f, &w, false);
+    EXPECT_OK(access_drop_key(w.access, second.id, &f->err));
+    expect_refused(f, &w, by_second.access_key, by_second.token, "ExpiredToken");
+    (void)identity_of(f, &w, made);
+    EXPECT_OK(access_revoke_s3_sessions(w.access, STR("rita"), &f->err));
+    expect_refused(f, &w, made.access_key, made.token, "ExpiredToken");
+
+    now_us += 1;
+    EXPECT_OK(enter(f, &w, w.key, &w.who));
+    made = vend(f, &w, false);
+    (void)identity_of(f, &w, made);
+    EXPECT_OK(access_drop_principal(w.access, STR("rita"), &f->err));
+    expect_refused(f, &w, made.access_key, made.token, "ExpiredToken");
+    close_world(&w);
+}
+
+static void test_vended_tokens_cannot_be_made_up_or_swapped(void **context)
+{
+    fixture *f = *context;
+    world w = world_with_rita(f);
+    s3_session one = vend(f, &w, false);
+    s3_session two = vend(f, &w, false);
+    str sealed;
+
+    expect_refused(f, &w, one.access_key, STR_NULL, "InvalidToken");
+    expect_refused(f, &w, one.access_key, STR(""), "InvalidToken");
+    expect_refused(f, &w, one.access_key, two.token, "InvalidToken");
+    expect_refused(f, &w, STR("TSESAAAAAAAAAAAAAAAA"), one.token, "InvalidToken");
+    EXPECT_OK(base64_decode(f->arena, one.token, &sealed, &f->err));
+    assert_true(str_find(sealed, one.secret) == STR_NPOS);
+    for (size_t i = 0; i < sealed.size; i += 5) {
+        char *changed = arena_strndup(f->arena, sealed.data, sealed.size);
+        changed[i] ^= 1;
+        expect_refused(f, &w, one.access_key,
+                       base64_encode(f->arena, str_from(changed, sealed.size)), "InvalidToken");
+    }
+    close_world(&w);
+}
+
+static void test_a_scope_is_a_folder(void **context)
+{
+    static const char *const prefixes[] = {"", "main/t1", NULL};
+    fixture *f = *context;
+    world w = world_with_rita(f);
+    s3_session made;
+
+    for (size_t i = 0; i < COUNT_OF(prefixes); i++) {
+        const s3_scope scope = {.bucket = STR("lake"), .prefix = str_c(prefixes[i])};
+        const s3_vending vending = {
+            .who = &w.who, .scopes = &scope, .scope_count = 1, .duration_s = 60};
+        EXPECT_STATUS(INVALID, access_vend_s3(w.access, &vending, f->arena, &made, &f->err));
+    }
+    close_world(&w);
+}
+
+/* What was vended while no keys were asked for is nothing once they are. */
+static void test_open_modes_sessions_and_tokens_open_nothing_with_keys(void **context)
+{
+    fixture *f = *context;
+    world w = {0};
+    s3_session made;
+    s3_identity who;
+    str token;
+    int64_t expires_us;
+    principal entered;
+
+    open_world(f, &w, ACCESS_OPEN);
+    EXPECT_OK(access_authenticate(w.access, STR("Bearer None"), f->arena, &w.who, &f->err));
+    made = vend(f, &w, true);
+    EXPECT_OK(access_create_token(w.access, &w.who, f->arena, &token, &expires_us, &f->err));
+    EXPECT_OK(access_find_s3_key(w.access, made.access_key, made.token, f->arena, &who, &f->err));
+    assert_true(who.unchecked);
+    EXPECT_OK(enter(f, &w, token, &entered));
+    close_world(&w);
+    open_world(f, &w, ACCESS_KEYS);
+    expect_refused(f, &w, made.access_key, made.token, "ExpiredToken");
+    EXPECT_STATUS(UNAUTHORIZED, enter(f, &w, token, &entered));
+    EXPECT_STATUS(UNAUTHORIZED,
+                  access_authenticate(w.access, STR("Bearer None"), f->arena, &entered, &f->err));
+    close_world(&w);
+}
+
+static void test_a_token_is_its_key_until_its_time_is_over(void **context)
+{
+    fixture *f = *context;
+    world w = world_with_rita(f);
+    str token;
+    str again;
+    int64_t expires_us;
+    principal who;
+
+    EXPECT_OK(access_create_token(w.access, &w.who, f->arena, &token, &expires_us, &f->err));
+    assert_int_equal(expires_us, now_us + (int64_t)ACCESS_TOKEN_S * 1000000);
+    EXPECT_OK(enter(f, &w, token, &who));
+    EXPECT_STR(who.name, "rita");
+    assert_int_equal(who.role, ROLE_READER);
+    assert_true(str_equal(who.key, w.who.key));
+    now_us += 1000000;
+    EXPECT_OK(access_create_token(w.access, &who, f->arena, &again, &expires_us, &f->err));
+    now_us = expires_us - 1;
+    EXPECT_STATUS(UNAUTHORIZED, enter(f, &w, token, &who));
+    EXPECT_OK(enter(f, &w, again, &who)); /* refreshed */
+    now_us++;
+    EXPECT_STATUS(UNAUTHORIZED, enter(f, &w, again, &who));
+    close_world(&w);
+}
+
+static void test_a_token_ends_with_its_key_and_by_revocation(void **context)
+{
+    fixture *f = *context;
+    world w = world_with_rita(f);
+    bearer_key second;
+    str token;
+    str of_second;
+    int64_t expires_us;
+    principal who;
+
+    EXPECT_OK(
+        access_create_key(w.access, STR("rita"), now_us + 60000000, f->arena, &second, &f->err));
+    EXPECT_OK(enter(f, &w, second.key, &who));
+    EXPECT_OK(access_create_token(w.access, &who, f->arena, &of_second, &expires_us, &f->err));
+    assert_int_equal(expires_us, second.expires_us); /* never longer than the key */
+    EXPECT_OK(enter(f, &w, of_second, &who));
+    EXPECT_OK(access_drop_key(w.access, second.id, &f->err));
+    EXPECT_STATUS(UNAUTHORIZED, enter(f, &w, of_second, &who));
+    EXPECT_OK(access_create_token(w.access, &w.who, f->arena, &token, &expires_us, &f->err));
+    EXPECT_OK(enter(f, &w, token, &who));
+    EXPECT_OK(access_revoke_s3_sessions(w.access, STR("rita"), &f->err));
+    EXPECT_STATUS(UNAUTHORIZED, enter(f, &w, token, &who));
+    EXPECT_OK(enter(f, &w, w.key, &who)); /* the key itself stays */
+    close_world(&w);
+}
+
+static void test_a_token_cannot_be_made_up(void **context)
+{
+    fixture *f = *context;
+    world w = world_with_rita(f);
+    str token;
+    int64_t expires_us;
+    principal who;
+    principal nobody = {.id = STR(""), .name = STR("nobody")};
+
+    EXPECT_OK(access_create_token(w.access, &w.who, f->arena, &token, &expires_us, &f->err));
+    for (size_t i = 0; i < token.size; i++) {
+        char *changed = arena_strndup(f->arena, token.data, token.size);
+        changed[i] = changed[i] == 'x' ? 'y' : 'x';
+        EXPECT_STATUS(UNAUTHORIZED, enter(f, &w, str_from(changed, token.size), &who));
+    }
+    EXPECT_STATUS(UNAUTHORIZED, enter(f, &w, STR("tarntoken_"), &who));
+    EXPECT_STATUS(UNAUTHORIZED, enter(f, &w, STR("tarntoken_...."), &who));
+    EXPECT_STATUS(DENIED,
+                  access_create_token(w.access, &nobody, f->arena, &token, &expires_us, &f->err));
+    close_world(&w);
+}
+
+TESTS(test_scopes_are_all_that_a_vended_session_may,
+      test_a_bucket_policy_still_denies_a_vended_session,
+      test_vended_to_root_is_no_more_than_the_scopes,
+      test_a_vended_session_ends_with_time_key_principal_and_revocation,
+      test_vended_tokens_cannot_be_made_up_or_swapped, test_a_scope_is_a_folder,
+      test_open_modes_sessions_and_tokens_open_nothing_with_keys,
+      test_a_token_is_its_key_until_its_time_is_over,
+      test_a_token_ends_with_its_key_and_by_revocation, test_a_token_cannot_be_made_up)
