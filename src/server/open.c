@@ -63,8 +63,8 @@ static bool lies_in(arena *a, const char *path, const char *folder)
     return strcmp(path, folder) == 0 || str_starts_with(str_c(path), inside);
 }
 
-/* Workers may read the roots: secrets and other principals' files must not lie in one. */
-static status refuse_shared_root(const server *app, str root, error *err)
+/* A root around the data directory is one that workers may not read (open_workers); inside it nothing is anybody's. */
+static status refuse_inner_root(const server *app, str root, error *err)
 {
     char data[PATH_MAX], folder[PATH_MAX];
 
@@ -72,11 +72,10 @@ static status refuse_shared_root(const server *app, str root, error *err)
         realpath(str_to_c(app->memory, root), folder) == NULL) {
         return error_errno(err, STATUS_IO, errno, "cannot resolve \"%.*s\"", STR_ARG(root));
     }
-    if (lies_in(app->memory, data, folder) || lies_in(app->memory, folder, data)) {
-        error_set(
-            err, STATUS_USAGE,
-            "setting \"warehouse.roots\": folder \"%.*s\" and the data directory \"%s\" lie in one another",
-            STR_ARG(root), data);
+    if (lies_in(app->memory, folder, data)) {
+        error_set(err, STATUS_USAGE,
+                  "setting \"warehouse.roots\": folder \"%.*s\" lies in the data directory \"%s\"",
+                  STR_ARG(root), data);
         error_hint(err, "Name a folder of its own.");
         return STATUS_USAGE;
     }
@@ -92,7 +91,7 @@ static status make_roots(const server *app, const setting_value *roots, error *e
             error_context(err, "setting \"warehouse.roots\"");
             return made;
         }
-        TRY(refuse_shared_root(app, roots->list[i], err));
+        TRY(refuse_inner_root(app, roots->list[i], err));
     }
     return STATUS_OK;
 }
@@ -159,15 +158,33 @@ static int64_t worker_memory(const server *app)
     return asked > 0 ? asked : machine_memory_bytes() / 100 * MEMORY_SHARE_PERCENT;
 }
 
-static status open_workers(server *app, error *err)
+/* Secrets and other principals' files must not be open to workers: a root with the data directory in it is left out,
+ * and what is read below it is linked, as objects are. */
+static str *open_roots(const server *app, size_t *ret_count)
 {
     const setting_value *roots = &app->settings->values[SETTING_WAREHOUSE_ROOTS];
+    str *open = ARENA_ARRAY(app->memory, str, roots->list_count);
+    size_t count = 0;
+
+    for (size_t i = 0; i < roots->list_count; i++) {
+        if (!store_root_is_shared(app->storage, roots->list[i])) {
+            open[count++] = roots->list[i];
+        }
+    }
+    *ret_count = count;
+    return open;
+}
+
+static status open_workers(server *app, error *err)
+{
+    size_t root_count = 0;
+    const str *roots = open_roots(app, &root_count);
     int64_t threads = setting_number(app->settings, SETTING_ENGINE_THREADS);
     const worker_options options = {
         .run_path = below(app, "run"),
         .duckdb_library = setting_text(app->settings, SETTING_ENGINE_LIBRARY).data,
-        .readable_roots = roots->list,
-        .readable_root_count = roots->list_count,
+        .readable_roots = roots,
+        .readable_root_count = root_count,
         .workers_max = (int)setting_number(app->settings, SETTING_ENGINE_WORKERS),
         .threads_per_worker = threads > 0 ? (int)threads : thread_cpu_count(),
         .memory_bytes = worker_memory(app),

@@ -141,6 +141,7 @@ struct storage {
     uint8_t master_key[32];  /* options.master_key */
     state *state;
     arena *memory;
+    str private_path; /* the data directory, canonical; STR_NULL: there is none */
     char *blobs_path;
     char *staging_path;
     char *lost_path;

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -97,13 +98,52 @@ static char *canonicalise(const char *path, arena *a)
     }
 }
 
+static bool lies_in(str path, str folder)
+{
+    return str_equal(path, folder) || str_equal(folder, STR("/")) ||
+           (str_starts_with(path, folder) && path.data[folder.size] == '/');
+}
+
+/* A root that the data directory lies in: it is not open to workers. */
+static bool is_shared(const storage *st, str root)
+{
+    return !str_is_null(st->private_path) && lies_in(st->private_path, root);
+}
+
+/* The data directory is nobody's place, nor is a folder around it: what lists a table's folder must never come to it. */
 static bool is_inside(const storage *st, str path)
+{
+    if (!str_is_null(st->private_path) &&
+        (lies_in(path, st->private_path) || lies_in(st->private_path, path))) {
+        return false;
+    }
+    for (size_t i = 0; i < st->options.local_root_count; i++) {
+        if (lies_in(path, st->options.local_roots[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool store_root_is_shared(storage *st, str root)
+{
+    char *canonical = NULL;
+    arena *a = arena_create();
+    bool shared;
+
+    canonical = canonicalise(str_to_c(a, root), a);
+    shared = is_shared(st, str_c(canonical));
+    arena_free(a);
+    return shared;
+}
+
+/* Workers may read the file where it lies. */
+static bool is_readable_in_place(const storage *st, str path)
 {
     for (size_t i = 0; i < st->options.local_root_count; i++) {
         str root = st->options.local_roots[i];
 
-        if (str_equal(path, root) || str_equal(root, STR("/")) ||
-            (str_starts_with(path, root) && path.data[root.size] == '/')) {
+        if (lies_in(path, root) && !is_shared(st, root)) {
             return true;
         }
     }
@@ -409,16 +449,92 @@ static status open_object(storage *st, str location, arena *a, store_source *ret
     return STATUS_OK;
 }
 
-/* The file is readable under its own name. */
+/* Nobody may have put a symbolic link into the path since it was looked at. */
+static status check_opened(int fd, const char *path, str location, error *err)
+{
+    char link[64], found[PATH_MAX];
+    ssize_t size;
+
+    (void)snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+    size = readlink(link, found, sizeof(found));
+    if (size < 0 || !str_equal(str_from(found, (size_t)size), str_c(path))) {
+        return error_set(err, STATUS_CONFLICT, "the folder of location \"%.*s\" was exchanged",
+                         STR_ARG(location));
+    }
+    return STATUS_OK;
+}
+
+/* As long as the link is there nothing else gets the file's number, and a file that changes gets another name. */
+static status link_opened(int fd, const char *path, str location, const char *folder,
+                          const char *name, arena *a, char **ret_path, error *err)
+{
+    struct stat info;
+    status linked;
+    char *to;
+
+    TRY(check_opened(fd, path, location, err));
+    if (fstat(fd, &info) != 0 || !S_ISREG(info.st_mode)) {
+        return missing(location, err);
+    }
+    to = name != NULL
+             ? fs_join(a, folder, name)
+             : arena_printf(a, "%s/f%" PRIx64 "-%" PRIx64 "-%" PRIx64 "-%" PRIx64, folder,
+                            (uint64_t)info.st_dev, (uint64_t)info.st_ino, (uint64_t)info.st_size,
+                            (uint64_t)info.st_mtim.tv_sec * 1000000000 +
+                                (uint64_t)info.st_mtim.tv_nsec);
+    linked = fs_link_fd(fd, to, err);
+    if (linked == STATUS_EXISTS && name == NULL) {
+        if (err != NULL) {
+            error_clear(err);
+        }
+        linked = STATUS_OK;
+    }
+    if (linked == STATUS_OK) {
+        *ret_path = to;
+    }
+    return linked;
+}
+
+/* The file has a root with the data directory in common. A copy would be no link: tables are larger than that. */
+static status link_shared(str location, const char *path, const char *folder, const char *name,
+                          arena *a, char **ret_path, error *err)
+{
+    error refused = ERROR_INIT;
+    status linked;
+    int fd = -1;
+
+    linked = fs_open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0, &fd, err);
+    if (linked != STATUS_OK) {
+        return linked == STATUS_NOT_FOUND ? missing(location, err) : linked;
+    }
+    linked = link_opened(fd, path, location, folder, name, a, ret_path, &refused);
+    fs_close(fd);
+    if (linked != STATUS_IO && linked != STATUS_DENIED) {
+        if (err != NULL) {
+            *err = refused;
+        }
+        return linked;
+    }
+    (void)error_set(err, STATUS_UNSUPPORTED, "cannot read \"%s\" in place: %s", path,
+                    refused.message);
+    error_hint(
+        err,
+        "A warehouse root around the data directory has to be on its file system, with files that tarn's "
+        "user owns; or set warehouse.roots to a folder beside the data directory.");
+    return STATUS_UNSUPPORTED;
+}
+
+/* The file is readable under its own name, but for those below a root that has the data directory in it. */
 static status link_object(storage *st, str location, const char *folder, const char *name, arena *a,
                           char **ret_path, error *err)
 {
     struct stat info;
     char *path;
 
-    (void)folder;
-    (void)name;
     TRY(store__local_path(st, location, a, &path, err));
+    if (!is_readable_in_place(st, str_c(path))) {
+        return link_shared(location, path, folder, name, a, ret_path, err);
+    }
     if (stat(path, &info) != 0 || !S_ISREG(info.st_mode)) {
         return missing(location, err);
     }

@@ -61,7 +61,12 @@ static void init(storage *st, const storage_options *options)
     st->memory = arena_create();
     st->options = *options;
     if (options->data_path != NULL) {
+        char *canonical = realpath(options->data_path, NULL);
+
         st->options.data_path = str_to_c(st->memory, str_c(options->data_path));
+        st->private_path =
+            str_copy(st->memory, str_c(canonical != NULL ? canonical : options->data_path));
+        mem_free(canonical);
     }
     if (options->master_key != NULL) {
         memcpy(st->master_key, options->master_key, sizeof(st->master_key));

@@ -184,6 +184,54 @@ static void test_without_roots_nothing_local_is_allowed(void **context)
     world_close(&w);
 }
 
+static void test_below_a_root_around_the_data_directory_files_are_linked_and_it_is_nobodys(
+    void **context)
+{
+    fixture *f = *context;
+    const str roots[] = {str_c(f->dir), str_c(test_path(f, "open"))};
+    world w;
+    const str refused[] = {
+        at(f, "data"), at(f, "data/tarn.db"), at(f, "data/secrets/x"), at(f, "link/tarn.db"),
+        at(f, ""),     at(f, "data/new/x")};
+    store_object *objects;
+    size_t count;
+    char *path, *again;
+
+    EXPECT_OK(fs_make_dirs(test_path(f, "open"), 0755, &f->err));
+    EXPECT_OK(fs_make_dirs(test_path(f, "worker"), 0755, &f->err));
+    w = world_open_with(f, (storage_options){.local_roots = roots, .local_root_count = 2});
+    assert_true(store_root_is_shared(w.storage, roots[0]));
+    assert_false(store_root_is_shared(w.storage, roots[1]));
+    assert_int_equal(symlink(test_path(f, "data"), test_path(f, "link")), 0);
+    for (size_t i = 0; i < COUNT_OF(refused); i++) {
+        EXPECT_STATUS(DENIED, store_check_location(w.storage, refused[i], &f->err));
+        EXPECT_STATUS(DENIED, store_link(w.storage, refused[i], test_path(f, "worker"), NULL,
+                                         f->arena, &path, &f->err));
+        EXPECT_STATUS(DENIED, store_list(w.storage, refused[i], STR_NULL, 9, f->arena, &objects,
+                                         &count, &f->err));
+    }
+    EXPECT_OK(put(&w, at(f, "t/1"), STR("hello"), &f->err));
+    EXPECT_OK(put(&w, at(f, "open/1"), STR("there"), &f->err));
+    EXPECT_OK(store_link(w.storage, at(f, "t/1"), test_path(f, "worker"), NULL, f->arena, &path,
+                         &f->err));
+    EXPECT_OK(store_link(w.storage, at(f, "t/1"), test_path(f, "worker"), NULL, f->arena, &again,
+                         &f->err));
+    EXPECT_STR(str_c(path), again);
+    assert_true(str_starts_with(str_c(path), str_c(test_path(f, "worker"))));
+    EXPECT_OK(delete_one(&w, at(f, "t/1"), &f->err));
+    EXPECT_STR(test_read_file(f, path), "hello");
+    EXPECT_OK(put(&w, at(f, "t/1"), STR("other"), &f->err));
+    EXPECT_OK(store_link(w.storage, at(f, "t/1"), test_path(f, "worker"), NULL, f->arena, &again,
+                         &f->err));
+    EXPECT_STR(test_read_file(f, again), "other");
+    EXPECT_OK(store_link(w.storage, at(f, "open/1"), test_path(f, "worker"), NULL, f->arena, &path,
+                         &f->err));
+    assert_true(str_ends_with(str_c(path), STR("/open/1")));
+    EXPECT_STATUS(NOT_FOUND, store_link(w.storage, at(f, "t/2"), test_path(f, "worker"), NULL,
+                                        f->arena, &path, &f->err));
+    world_close(&w);
+}
+
 static void test_listing_is_in_byte_order_of_whole_paths(void **context)
 {
     fixture *f = *context;
@@ -223,4 +271,6 @@ TESTS(test_an_object_is_a_plain_file_under_its_literal_name,
       test_what_is_put_where_something_was_deleted_stays,
       test_a_finished_file_is_taken_over_without_a_copy,
       test_locations_outside_the_roots_are_denied_however_they_are_written,
-      test_without_roots_nothing_local_is_allowed, test_listing_is_in_byte_order_of_whole_paths)
+      test_without_roots_nothing_local_is_allowed,
+      test_below_a_root_around_the_data_directory_files_are_linked_and_it_is_nobodys,
+      test_listing_is_in_byte_order_of_whole_paths)

@@ -44,7 +44,7 @@
     X(WAREHOUSE_LOCATION, "warehouse.location", TEXT, "s3://warehouse", NULL, \
       "where new tables lie; file:///path below one of the roots for a plain folder") \
     X(WAREHOUSE_ROOTS, "warehouse.roots", LIST, "", NULL, \
-      "folders outside the data directory that file: tables may lie in") \
+      "folders that file: tables may lie in; never inside the data directory") \
     X(ENGINE_SANDBOX, "engine.sandbox", CHOICE, "on", "on|unsafe", \
       "on: SQL runs locked in; unsafe: without Landlock") \
     X(ENGINE_WORKERS, "engine.workers", INT, "4", NULL, \

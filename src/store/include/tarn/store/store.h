@@ -48,7 +48,9 @@ typedef struct storage_options {
     /* NULL: local folders alone. Then data_path is NULL too, and staging paths, publishing in
      * transactions, backup, recovery and scrubbing are not to be had; reading, listing and store_put are. */
     state *state;
-    const str *local_roots; /* canonical folders that file: locations may lie in */
+    /* Folders that file: locations may lie in. The data directory may lie in one; then no location may lie in the data
+     * directory or be a folder around it. */
+    const str *local_roots;
     size_t local_root_count;
     int64_t scrub_bytes_per_second; /* 0: the scrubber does not run */
     int64_t hot_bytes; /* memory for small objects that are read often (object_peek); 0: none */
@@ -153,10 +155,14 @@ status store_read_all(storage *st, str location, size_t size_max_bytes, arena *a
 
 /* Gives an object a second name in a folder of the same file system, for a worker: a hard link
  * (built-in; of what shares its file with others a verified copy), the plain path (local; then
- * *ret_path is that path, and nothing is made). The bytes stay until the link is removed. `name`
+ * *ret_path is that path, and nothing is made), a hard link again of what lies below a shared root
+ * alone: UNSUPPORTED where the file system cannot. The bytes stay until the link is removed. `name`
  * NULL: one of the store's, which never stands for other bytes; it may be there already. */
 status store_link(storage *st, str location, const char *folder, const char *name, arena *a,
                   char **ret_path, error *err);
+
+/* The data directory lies in this root: what must not be seen by workers does too. */
+bool store_root_is_shared(storage *st, str root);
 
 /* ---- listing and deleting ---- */
 /* Objects whose location starts with `prefix`, in byte order, after `after` (or STR_NULL), at
