@@ -20,7 +20,7 @@ typedef struct account {
 
 /* One key that lets somebody in. */
 typedef struct credential {
-    principal who; /* with the key's id */
+    principal who;      /* with the key's id */
     int64_t expires_us; /* ACCESS_NEVER */
     uint8_t hash[ACCESS_HASH_SIZE];
 } credential;
@@ -85,7 +85,7 @@ status access__unseal(const uint8_t key[CIPHER_KEY_BYTES], str also, str sealed,
 #define ACCESS_S3_SESSION_PREFIX "TSES"
 str access__new_s3_key(str prefix, arena *a);
 str access__new_s3_secret(arena *a);
-/* The access key that a principal's first pair gets, and so its account's id: it can be told before the pair is made. */
+/* The access key that a principal's first pair gets, and so its account's id: known before the pair is made. */
 str access__first_s3_key(str principal_id, arena *a);
 /* Reads all key pairs into the mirror, whose accounts are there. */
 status access__load_key_pairs(const access_control *ac, mirror *m, state_txn *txn, error *err);

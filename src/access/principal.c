@@ -8,6 +8,7 @@
 #include "tarn/base/vec.h"
 
 #define NAME_SIZE_MAX 128
+#define PATH_SIZE_MAX 512
 
 const state_migration access_migrations[] = {
     {"access", 1,
@@ -53,6 +54,9 @@ const state_migration access_migrations[] = {
      "  expires_us BIGINT);"
      "CREATE INDEX s3_keys_by_principal ON s3_keys (principal);"
      "CREATE TABLE access_master (fingerprint TEXT PRIMARY KEY NOT NULL)"},
+    {"access", 3,
+     "ALTER TABLE principals ADD COLUMN path TEXT NOT NULL DEFAULT '/';"
+     "ALTER TABLE s3_keys ADD COLUMN inactive INTEGER NOT NULL DEFAULT 0"},
 };
 const size_t access_migration_count = COUNT_OF(access_migrations);
 
@@ -168,8 +172,9 @@ status access__reload(access_control *ac, error *err)
 /* --- changes --- */
 
 typedef struct creation {
-    str name;
+    str name, path;
     role role;
+    bool with_key;
     uint8_t hash[ACCESS_HASH_SIZE];
     char id[37];
 } creation;
@@ -179,14 +184,18 @@ static status insert(void *context, state_txn *txn, error *err)
     creation *c = context;
     int64_t now_us = clock_now_us();
     status inserted = STATE_EXEC(
-        txn, "INSERT INTO principals (id, name, role, created_us) VALUES (?1, ?2, ?3, ?4)", NULL,
-        err, SV_TEXT(str_c(c->id)), SV_TEXT(c->name), SV_TEXT(str_c(access_role_name(c->role))),
-        SV_INT(now_us));
+        txn,
+        "INSERT INTO principals (id, name, role, created_us, path) VALUES (?1, ?2, ?3, ?4, ?5)",
+        NULL, err, SV_TEXT(str_c(c->id)), SV_TEXT(c->name),
+        SV_TEXT(str_c(access_role_name(c->role))), SV_INT(now_us), SV_TEXT(c->path));
 
     if (inserted == STATUS_EXISTS) {
         return error_set(err, STATUS_EXISTS, "principal \"%.*s\" already exists", STR_ARG(c->name));
     }
     TRY(inserted);
+    if (!c->with_key) {
+        return STATUS_OK;
+    }
     return STATE_EXEC(txn,
                       "INSERT INTO access_keys (hash, principal, created_us) VALUES (?1, ?2, ?3)",
                       NULL, err, SV_BLOB(str_from((const char *)c->hash, sizeof(c->hash))),
@@ -195,7 +204,7 @@ static status insert(void *context, state_txn *txn, error *err)
 
 status access__insert_principal(access_control *ac, str name, role gets, str key, error *err)
 {
-    creation c = {.name = name, .role = gets};
+    creation c = {.name = name, .path = STR("/"), .role = gets, .with_key = true};
 
     access__hash_key(key, c.hash);
     random_uuid(c.id);
@@ -239,6 +248,34 @@ status access_create_principal(access_control *ac, str name, role gets, arena *a
     TRY(access__insert_principal(ac, name, gets, key, err));
     *ret_key = key;
     return STATUS_OK;
+}
+
+static status check_path(str path, error *err)
+{
+    bool valid = path.size > 0 && path.size <= PATH_SIZE_MAX && path.data[0] == '/' &&
+                 path.data[path.size - 1] == '/';
+
+    for (size_t i = 0; valid && i < path.size; i++) {
+        valid = path.data[i] > 0x20 && path.data[i] < 0x7f;
+    }
+    if (!valid) {
+        (void)error_set(err, STATUS_INVALID, "the path of a user is not valid");
+        error_hint(err, "Paths are / or begin and end with /, up to %d printable characters.",
+                   PATH_SIZE_MAX);
+        return STATUS_INVALID;
+    }
+    return STATUS_OK;
+}
+
+status access_create_user(access_control *ac, str name, str path, error *err)
+{
+    creation c = {.name = name, .path = path, .role = ROLE_USER};
+
+    TRY(check_name(name, err));
+    TRY(check_path(path, err));
+    random_uuid(c.id);
+    TRY(state_submit(ac->state, insert, &c, err));
+    return access__reload(ac, err);
 }
 
 status access__principal_id(state_txn *txn, str name, str *ret_id, error *err)
@@ -287,7 +324,7 @@ static status list_principals(void *context, state_txn *txn, error *err)
     bool row;
 
     TRY(state_query(txn,
-                    "SELECT id, name, role, created_us, canonical_id FROM principals "
+                    "SELECT id, name, role, created_us, canonical_id, path FROM principals "
                     "ORDER BY name",
                     NULL, 0, &rows, err));
     for (;;) {
@@ -302,6 +339,9 @@ static status list_principals(void *context, state_txn *txn, error *err)
                                .role = role_from(state_text(rows, 2, NULL))};
         info.created_us = state_int(rows, 3);
         info.canonical_id = state_text(rows, 4, l->memory);
+        info.path = state_text(rows, 5, l->memory);
+        info.account_id = info.canonical_id.size > 0 ? info.canonical_id
+                                                     : access__first_s3_key(info.who.id, l->memory);
         vec_push(l->memory, &l->list, info);
     }
 }

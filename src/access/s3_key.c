@@ -17,16 +17,31 @@
 /* --- their form --- */
 
 /* Base 32, so that an access key can be read aloud; five bits of each byte. */
-str access__new_s3_key(str prefix, arena *a)
+static str spell_key(str prefix, const uint8_t bytes[KEY_RANDOM_CHARS], arena *a)
 {
     static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
     char text[KEY_RANDOM_CHARS];
 
-    random_bytes(text, sizeof(text));
     for (size_t i = 0; i < sizeof(text); i++) {
-        text[i] = alphabet[(unsigned char)text[i] & 31];
+        text[i] = alphabet[bytes[i] & 31];
     }
     return str_concat(a, prefix, str_from(text, sizeof(text)));
+}
+
+str access__new_s3_key(str prefix, arena *a)
+{
+    uint8_t bytes[KEY_RANDOM_CHARS];
+
+    random_bytes(bytes, sizeof(bytes));
+    return spell_key(prefix, bytes, a);
+}
+
+str access__first_s3_key(str principal_id, arena *a)
+{
+    uint8_t sum[DIGEST_SIZE_MAX];
+
+    digest(DIGEST_SHA256, str_concat(a, STR("tarn account "), principal_id), sum);
+    return spell_key(STR(ACCESS_S3_KEY_PREFIX), sum, a);
 }
 
 str access__new_s3_secret(arena *a)
@@ -84,8 +99,10 @@ status access__load_key_pairs(const access_control *ac, mirror *m, state_txn *tx
     state_rows *rows;
     bool row;
 
-    TRY(state_query(txn, "SELECT access_key, principal, secret, expires_us FROM s3_keys", NULL, 0,
-                    &rows, err));
+    TRY(state_query(txn,
+                    "SELECT access_key, principal, secret, expires_us FROM s3_keys "
+                    "WHERE inactive = 0",
+                    NULL, 0, &rows, err));
     for (;;) {
         key_pair *pair;
 
@@ -265,6 +282,23 @@ static status add_pair(access_control *ac, s3_key *key, arena *a, error *err)
     return access__reload(ac, err);
 }
 
+/* The id that the principal's first key gets; STR_NULL where it had one, or there is no such principal. */
+static str first_key_of(access_control *ac, str name, arena *a)
+{
+    str first = STR_NULL;
+    map_entry entry;
+
+    mutex_lock(&ac->lock);
+    for (size_t at = 0; map_next(ac->now.accounts, &at, &entry);) {
+        const account *each = entry.value;
+        if (str_equal(each->who.name, name) && str_is_empty(each->canonical_id)) {
+            first = access__first_s3_key(each->who.id, a);
+        }
+    }
+    mutex_unlock(&ac->lock);
+    return first;
+}
+
 status access_create_s3_key(access_control *ac, str name, int64_t expires_us, arena *a,
                             s3_key *ret_key, error *err)
 {
@@ -278,6 +312,18 @@ status access_create_s3_key(access_control *ac, str name, int64_t expires_us, ar
 
     if (expires_us != 0 && expires_us <= key.created_us) {
         return error_set(err, STATUS_INVALID, "a key cannot end before it is made");
+    }
+    str first = first_key_of(ac, name, a);
+    if (!str_is_null(first)) {
+        str other = key.access_key;
+        key.access_key = first;
+        status made = add_pair(ac, &key, a, err);
+        if (made != STATUS_EXISTS) {
+            *ret_key = made == STATUS_OK ? key : *ret_key;
+            return made;
+        }
+        key.access_key = other; /* somebody else made the first one meanwhile */
+        error_clear(err);
     }
     TRY(add_pair(ac, &key, a, err));
     *ret_key = key;
@@ -304,6 +350,33 @@ status access_drop_s3_key(access_control *ac, str access_key, error *err)
     return access__reload(ac, err);
 }
 
+typedef struct activation {
+    str access_key;
+    bool active;
+} activation;
+
+static status activate_pair(void *context, state_txn *txn, error *err)
+{
+    const activation *of = context;
+    int64_t changed;
+
+    TRY(STATE_EXEC(txn, "UPDATE s3_keys SET inactive = ?2 WHERE access_key = ?1", &changed, err,
+                   SV_TEXT(of->access_key), SV_INT(of->active ? 0 : 1)));
+    if (changed == 0) {
+        return error_set(err, STATUS_NOT_FOUND, "S3 key \"%.*s\" does not exist",
+                         STR_ARG(of->access_key));
+    }
+    return STATUS_OK;
+}
+
+status access_set_s3_key_active(access_control *ac, str access_key, bool active, error *err)
+{
+    activation of = {.access_key = access_key, .active = active};
+
+    TRY(state_submit(ac->state, activate_pair, &of, err));
+    return access__reload(ac, err);
+}
+
 typedef struct pair_listing {
     arena *memory;
     str name;
@@ -319,8 +392,8 @@ static status list_pairs(void *context, state_txn *txn, error *err)
 
     TRY(access__principal_id(txn, l->name, &id, err));
     TRY(STATE_QUERY(txn,
-                    "SELECT access_key, created_us, expires_us FROM s3_keys WHERE principal = ?1 "
-                    "ORDER BY created_us, access_key",
+                    "SELECT access_key, created_us, expires_us, inactive FROM s3_keys "
+                    "WHERE principal = ?1 ORDER BY created_us, access_key",
                     &rows, err, SV_TEXT(id)));
     for (;;) {
         s3_key key = {.principal = str_copy(l->memory, l->name), .secret = STR("")};
@@ -332,6 +405,7 @@ static status list_pairs(void *context, state_txn *txn, error *err)
         key.access_key = state_text(rows, 0, l->memory);
         key.created_us = state_int(rows, 1);
         key.expires_us = state_int(rows, 2); /* 0 where null */
+        key.inactive = state_int(rows, 3) != 0;
         vec_push(l->memory, &l->list, key);
     }
 }

@@ -650,6 +650,149 @@ def sts_says_who_one_is_and_what_is_wrong():
     equal(alice.request("GET", "/", None, b"", None, "sts").code, "AuthorizationHeaderMalformed")
 
 
+# ---- IAM ----
+
+def iam_rows():
+    """(action, whether it is for root alone) of the action table's own text."""
+    path = os.path.join(os.environ.get("TARN_SOURCE", "."), "src/server/s3/iam.c")
+    with open(path, encoding="utf-8") as file:
+        table = file.read().partition("s3_query_action actions[] = {")[2].partition("};")[0]
+    found = re.findall(r'\{"(\w+)",.*?(ROOT\w*), "', table)
+    equal(len(found), table.count('{"'), "rows that this test reads")
+    return found
+
+
+@test
+def every_action_of_iam_is_for_those_who_may():
+    iris, jack = make_user("iam_iris"), make_user("iam_jack")
+    for action, who in iam_rows():
+        form = {} if action in ("ListUsers", "ListGroups", "ListRoles", "ListOpenIDConnectProviders") \
+            else {"UserName": "iam_iris"}
+        if "AccessKey" in action and action.startswith(("Update", "Delete")):
+            form = {**form, "AccessKeyId": iris.access_key, **({"Status": "Active"} if action[0] == "U" else {})}
+        denies(jack.iam(action, **form), action)
+        denies(jack.session().iam(action, **form), action + " in a session")
+        denies(root().session().iam(action, **form), action + " in a session of root")
+        denies(nobody().iam(action, **form), action, "MissingAuthenticationToken")
+        if who == "ROOT":
+            denies(iris.iam(action, **form), action + " about itself")
+        else:
+            allows(iris.iam(action, **form), action + " about itself")
+            denies(iris.session().iam(action, **form), action + " about itself in a session")
+        if not action.startswith(("Delete", "Create")):
+            allows(root().iam(action, **form), action)
+    denies(jack.session().iam("GetUser"), "a session about itself")
+    equal(jack.iam("GetUser").ok().text("UserName"), "iam_jack")
+    equal(len(list(iris.iam("ListAccessKeys").ok().xml.iter("member"))), 1)
+    allows(iris.request("GET", "/"))  # nothing of all this removed a key
+
+
+@test
+def iam_makes_users_and_keys():
+    admin = root()
+    made = admin.iam("CreateUser", UserName="iam_ann", Path="/teams/a/").ok()
+    account = made.text("UserId")
+    equal((made.xml.tag, made.text("Path"), made.text("Arn")),
+          ("CreateUserResponse", "/teams/a/", f"arn:aws:iam::{account}:user/teams/a/iam_ann"))
+    pair = admin.iam("CreateAccessKey", UserName="iam_ann").ok()
+    ann = S3(shared().s3, pair.text("AccessKeyId"), pair.text("SecretAccessKey"))
+    equal((pair.text("UserName"), pair.text("Status"), ann.access_key), ("iam_ann", "Active", account))
+    # IAM, STS, S3 and the policies speak of the same account
+    equal(ann.sts(Action="GetCallerIdentity").ok().text("Account"), account)
+    equal(ann.iam("GetUser").ok().text("Arn"), ann.sts(Action="GetCallerIdentity").ok().text("Arn"))
+    equal(ann.iam("GetUser", UserName="iam_ann").ok().text("Arn"), made.text("Arn"))
+    ann.request("PUT", "/iam-anns").ok()
+    admin.request("PUT", "/iam-roots").ok()
+    denies(ann.request("GET", "/iam-roots"))
+    for principal in (made.text("Arn"), ann.iam("GetUser").text("Arn")):
+        text = policy("s3:ListBucket", arn("iam-roots"), principal={"AWS": principal})
+        admin.request("PUT", "/iam-roots", {"policy": ""}, text.encode()).ok()
+        allows(ann.request("GET", "/iam-roots"), principal)
+        admin.request("DELETE", "/iam-roots", {"policy": ""}).ok()
+        denies(ann.request("GET", "/iam-roots"))
+    # a second key, off and on again: it and its sessions
+    pair = admin.iam("CreateAccessKey", UserName="iam_ann").ok()
+    second = S3(shared().s3, pair.text("AccessKeyId"), pair.text("SecretAccessKey"))
+    session = second.session()
+    allows(session.request("GET", "/iam-anns"))
+    admin.iam("UpdateAccessKey", UserName="iam_ann", AccessKeyId=second.access_key, Status="Inactive").ok()
+    denies(second.request("GET", "/iam-anns"), code="InvalidAccessKeyId")
+    equal(session.request("GET", "/iam-anns").code, "ExpiredToken")
+    listed = admin.iam("ListAccessKeys", UserName="iam_ann").ok().xml
+    equal([(each.findtext("AccessKeyId"), each.findtext("Status")) for each in listed.iter("member")],
+          [(ann.access_key, "Active"), (second.access_key, "Inactive")])
+    check(b"Secret" not in admin.iam("ListAccessKeys", UserName="iam_ann").body, "a secret in a list")
+    code, out, err = shared().run("key", "ls", "iam_ann", "--s3")
+    contains(out, "inactive", err)
+    admin.iam("UpdateAccessKey", UserName="iam_ann", AccessKeyId=second.access_key, Status="Active").ok()
+    allows(second.request("GET", "/iam-anns"))
+    # gone in order: buckets, keys, the user
+    page = admin.iam("ListAccessKeys", UserName="iam_ann", MaxItems="1").ok()
+    equal((page.text("IsTruncated"), page.text("Marker")), ("true", ann.access_key))
+    equal(admin.iam("ListAccessKeys", UserName="iam_ann", Marker=page.text("Marker")).ok().text("AccessKeyId"),
+          second.access_key)
+    equal((admin.iam("DeleteUser", UserName="iam_ann").status, admin.iam("DeleteUser", UserName="iam_ann").code),
+          (409, "DeleteConflict"))
+    for each in (ann, second):
+        admin.iam("DeleteAccessKey", UserName="iam_ann", AccessKeyId=each.access_key).ok()
+        denies(each.request("GET", "/iam-anns"), code="InvalidAccessKeyId")
+    equal(admin.iam("DeleteUser", UserName="iam_ann").code, "DeleteConflict")  # owns a bucket
+    admin.request("DELETE", "/iam-anns").ok()
+    admin.iam("DeleteUser", UserName="iam_ann").ok()
+    equal(admin.iam("GetUser", UserName="iam_ann").status, 404)
+
+
+@test
+def iam_lists_users_in_pages():
+    admin = root()
+    names = [f"iam_page_{i}" for i in range(5)]
+    for name in names:
+        admin.iam("CreateUser", UserName=name, Path="/paged/").ok()
+    found, marker = [], {}
+    while True:
+        page = admin.iam("ListUsers", PathPrefix="/paged/", MaxItems="2", **marker).ok()
+        found += [each.findtext("UserName") for each in page.xml.iter("member")]
+        if page.text("IsTruncated") == "false":
+            break
+        marker = {"Marker": page.text("Marker")}
+    equal(found, names)
+    everybody = admin.iam("ListUsers", MaxItems="1000").ok().body
+    check(b"<UserName>root<" not in everybody and b"<UserName>iam_page_1<" in everybody, everybody[:300])
+
+
+@test
+def iam_says_what_is_wrong():
+    admin = root()
+    admin.iam("CreateUser", UserName="iam_one").ok()
+    shared().make_principal("other_admin", "root")  # no user, and so not to be had over IAM
+    for status, code, action, form in (
+            (409, "EntityAlreadyExists", "CreateUser", {"UserName": "iam_one"}),
+            (409, "EntityAlreadyExists", "CreateUser", {"UserName": "root"}),
+            (400, "ValidationError", "CreateUser", {}), (400, "ValidationError", "CreateUser", {"UserName": "a/b"}),
+            (400, "ValidationError", "CreateUser", {"UserName": "iam_two", "Path": "teams"}),
+            (400, "ValidationError", "CreateUser", {"UserName": "iam_two", "Tags.member.1.Key": "k"}),
+            (400, "ValidationError", "CreateUser", {"UserName": "iam_two", "PermissionsBoundary": "arn:aws:iam::1:policy/p"}),
+            (404, "NoSuchEntity", "GetUser", {"UserName": "nobody"}), (404, "NoSuchEntity", "DeleteUser", {"UserName": "nobody"}),
+            (404, "NoSuchEntity", "DeleteUser", {"UserName": "other_admin"}),
+            (404, "NoSuchEntity", "CreateAccessKey", {"UserName": "nobody"}),
+            (404, "NoSuchEntity", "DeleteAccessKey", {"UserName": "iam_one", "AccessKeyId": admin.access_key}),
+            (400, "ValidationError", "DeleteAccessKey", {"UserName": "iam_one"}),
+            (400, "ValidationError", "UpdateAccessKey", {"AccessKeyId": admin.access_key, "Status": "Off"}),
+            (400, "ValidationError", "ListUsers", {"MaxItems": "0"}),
+            (400, "InvalidAction", "CreateRole", {"RoleName": "r"}), (400, "InvalidAction", "PutUserPolicy", {}),
+            (400, "InvalidAction", "AssumeRole", {}), (400, "InvalidAction", "GetCallerIdentity", {}),
+            (400, "InvalidAction", "", {}), (400, "InvalidAction", "ListUsers", {"Version": "2011-06-15"})):
+        answer = admin.iam(action, **form)
+        equal((answer.status, answer.code), (status, code), f"{action} {form}")
+        check(b"https://iam.amazonaws.com/doc/2010-05-08/" in answer.body, answer.body)
+    # and nothing of IAM is to be had by a signature for another service
+    equal(admin.sts(Action="ListUsers").code, "InvalidAction")
+    form = b"Action=ListUsers&Version=2010-05-08"
+    equal(admin.request("POST", "/", None, form, {"Content-Type": "application/x-www-form-urlencoded"}, "s3").code,
+          "IncompleteSignature")
+    equal(admin.request("GET", "/", {"Action": "ListUsers", "Version": "2010-05-08"}, b"", None, "iam").status, 200)
+
+
 # ---- users and keys ----
 
 @test

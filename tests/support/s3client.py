@@ -1,4 +1,4 @@
-"""A small S3 and STS client that signs in the header (version 4): standard library only.
+"""A small S3, STS and IAM client that signs in the header (version 4): standard library only.
 
     alice = S3(server.s3, access_key, secret)
     alice.request("PUT", "/bucket").ok()
@@ -95,6 +95,10 @@ class S3:
     def sts(self, **form):
         body = urllib.parse.urlencode({"Version": "2011-06-15", **form}).encode()
         return self.request("POST", "/", None, body, {"Content-Type": "application/x-www-form-urlencoded"}, "sts")
+
+    def iam(self, action, **form):
+        body = urllib.parse.urlencode({"Action": action, "Version": "2010-05-08", **form}).encode()
+        return self.request("POST", "/", None, body, {"Content-Type": "application/x-www-form-urlencoded"}, "iam")
 
     def session(self, **form):
         """A client with credentials of AssumeRole (or of `Action`)."""

@@ -91,7 +91,8 @@ static status run_ls(cli *c, error *err)
         {"id", "id", ""}, {"created_at", "created", ""}, {"expires_at", "expires", ""}};
     static const list_column pair[] = {{"access_key", "access_key", ""},
                                        {"created_at", "created", ""},
-                                       {"expires_at", "expires", ""}};
+                                       {"expires_at", "expires", ""},
+                                       {"status", "status", ""}};
     str name = c->in.arguments.items[0];
     bool s3 = invocation_has(&c->in, "s3");
     const json *answer = NULL;

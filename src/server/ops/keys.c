@@ -106,6 +106,7 @@ static void add_pair(json_writer *w, const s3_key *key)
         json_member_str(w, "secret", key->secret);
     }
     json_member_str(w, "principal", key->principal);
+    json_member_c(w, "status", key->inactive ? "inactive" : "active");
     add_times(w, key->created_us, key->expires_us);
     json_end_object(w);
 }

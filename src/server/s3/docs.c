@@ -1,5 +1,5 @@
 /* docs/s3.md: what of S3 is served, from the route table. */
-#include "s3/s3.h"
+#include "s3/query.h"
 #include "tarn/server/server.h"
 
 static const char introduction[] =
@@ -52,11 +52,35 @@ static void add_rows(buf *out, s3_level level, const char *title)
     }
 }
 
+static void add_actions(buf *out, const s3_query_service *service)
+{
+    for (size_t i = 0; i < service->count; i++) {
+        const s3_query_action *row = &service->actions[i];
+        buf_printf(out, "| %s | %s | %s | %s |\n", service->name, row->name, row->who,
+                   row->summary);
+    }
+}
+
+static void add_services(buf *out)
+{
+    buf_add_c(out,
+              "\n## Sessions, users and keys\n\n"
+              "STS and IAM answer at `POST /` with a form, signed for `sts` or `iam`: clients' "
+              "`endpoint_url` is the S3 port. Any other action is `InvalidAction`, any other "
+              "parameter `ValidationError`.\n\n| service | action | who may | |\n"
+              "|---|---|---|---|\n");
+    add_actions(out, &s3_service_sts);
+    add_actions(out, &s3_service_iam);
+}
+
 void server_format_s3(buf *out)
 {
     buf_add_c(out, introduction);
     add_rows(out, S3_SERVICE, "The service");
     add_rows(out, S3_BUCKET, "Buckets");
     add_rows(out, S3_OBJECT, "Objects");
-    buf_add_c(out, "\nMade from the table in `src/server/s3/routes.c`: `make docs`.\n");
+    add_services(out);
+    buf_add_c(
+        out,
+        "\nMade from the tables in `src/server/s3/routes.c`, `sts.c` and `iam.c`: `make docs`.\n");
 }

@@ -8,8 +8,8 @@
  *   4. A body is not asked for ("100 Continue") before 1. */
 #include "app.h"
 #include "s3/address.h"
+#include "s3/query.h"
 #include "s3/s3.h"
-#include "s3/sts.h"
 #include "tarn/base/clock.h"
 #include "tarn/base/log.h"
 
@@ -20,8 +20,8 @@ static status authenticate(s3_call *c, error *err)
     request_signature *s = &c->signature;
 
     TRY(signature_read(c->x, clock_now_us(), s, err));
-    if (s3_is_sts(c)) {
-        TRY(s3_sts_read(c, err)); /* what was signed is the form's digest */
+    if (s3_is_query(c)) {
+        TRY(s3_query_read(c, err)); /* what was signed is the form's digest */
     }
     if (s->kind == SIGNATURE_NONE || http_request_method(c->x) == HTTP_OPTIONS) {
         access_unsigned(c->app->access, c->a, &c->who);
@@ -29,7 +29,7 @@ static status authenticate(s3_call *c, error *err)
     }
     TRY(access_find_s3_key(c->app->access, s->access_key, s->session_token, c->a, &c->who, err));
     bool version4 = s->kind != SIGNATURE_V2_QUERY;
-    const char *service = s3_is_sts(c) ? "sts" : "s3";
+    const char *service = s3_is_query(c) ? s3_query_service_of(c)->name : "s3";
     if (version4 && !str_equal(s->service, str_c(service))) {
         return s3_fail(err, "AuthorizationHeaderMalformed",
                        "the signature is for service \"%.*s\", not for %s", STR_ARG(s->service),
@@ -148,8 +148,8 @@ static void answer_error(s3_call *c, const error *err)
     buf *out = buf_in(c->a, S3_ANSWER_BYTES_MAX);
     str path = http_request_path(c->x);
 
-    if (s3_is_sts(c)) {
-        s3_sts_answer_error(c, err);
+    if (s3_is_query(c)) {
+        s3_query_answer_error(c, err);
         return;
     }
     if (http_request_method(c->x) == HTTP_HEAD) {
@@ -185,7 +185,9 @@ static void log_request(const s3_call *c, const error *err, int64_t elapsed_us)
         return;
     }
     log_event(level, "s3 request",
-              LOG_C("operation", c->route != NULL ? c->route->name : "unknown"),
+              LOG_C("operation", c->operation != NULL ? c->operation
+                                 : c->route != NULL   ? c->route->name
+                                                      : "unknown"),
               LOG_STR("path", http_request_path(c->x)), LOG_INT("status", code),
               LOG_INT("bytes", http_answer_bytes(c->x)), LOG_INT("elapsed_us", elapsed_us),
               LOG_STR("principal", c->who.who.name), LOG_STR("peer", http_request_peer(c->x)),

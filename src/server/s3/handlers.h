@@ -94,7 +94,7 @@ status s3_object_acl_put(s3_call *c, error *err);
 /* post.c */
 status s3_form_post(s3_call *c, error *err);
 
-/* sts.c */
-status s3_sts(s3_call *c, error *err);
+/* query.c: STS and IAM */
+status s3_query(s3_call *c, error *err);
 
 #endif

@@ -13,11 +13,11 @@
 /* clang-format off */
 static const s3_route routes[] = {
     /* the service */
-    {HTTP_GET,     S3_SERVICE, "Action", "SecurityTokenServiceQuery", NULL, NULL, s3_sts, NULL, ITSELF, "the same, signed in the query"},
+    {HTTP_GET,     S3_SERVICE, "Action", "SecurityTokenServiceQuery", NULL, NULL, s3_query, NULL, ITSELF, "the same, signed in the query"},
     {HTTP_GET,     S3_SERVICE, "max-directory-buckets", "ListDirectoryBuckets", "s3express:ListAllMyDirectoryBuckets", NULL, REFUSED, "NotImplemented", ITSELF, "no directory buckets"},
     {HTTP_GET,     S3_SERVICE, NULL, "ListBuckets", "s3:ListAllMyBuckets", NULL, s3_buckets_list, NULL, 0, "buckets of the caller, in pages"},
 
-    {HTTP_POST,    S3_SERVICE, NULL, "SecurityTokenService", NULL, NULL, s3_sts, NULL, ITSELF, "AssumeRole, GetSessionToken, GetCallerIdentity, as a form"},
+    {HTTP_POST,    S3_SERVICE, NULL, "SecurityTokenService", NULL, NULL, s3_query, NULL, ITSELF, "STS and IAM, as a form: see below"},
 
     /* a bucket */
     {HTTP_OPTIONS, S3_BUCKET, NULL, "PreflightBucket", NULL, NULL, s3_cors_preflight, NULL, ITSELF, "CORS preflight"},

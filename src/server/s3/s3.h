@@ -56,9 +56,10 @@ typedef struct s3_call {
     /* Values for policies' conditions beyond the request's own. */
     const object_pair *request_tags;
     size_t request_tag_count;
-    bool has_digest;   /* the body was verified by a digest that the client named */
-    bool body_is_list; /* checksum headers speak of the object that is made, not of the body */
-    str form;          /* STS alone: the body, read before the signature was checked */
+    bool has_digest;       /* the body was verified by a digest that the client named */
+    bool body_is_list;     /* checksum headers speak of the object that is made, not of the body */
+    str form;              /* STS and IAM alone: the body, read before the signature was checked */
+    const char *operation; /* what they do; NULL: the route says it */
     const http_form *posted; /* PostObject alone: its fields stand for the headers (s3_header) */
 } s3_call;
 

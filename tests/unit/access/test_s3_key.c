@@ -147,6 +147,56 @@ static void test_an_older_data_directory_gets_the_pair_at_its_next_start(void **
     close_world(&w);
 }
 
+static void test_a_users_account_is_known_before_its_first_key(void **context)
+{
+    fixture *f = *context;
+    world w = open_world(f, ACCESS_KEYS);
+    principal_info *list;
+    size_t count;
+    s3_key first;
+    s3_key second;
+
+    EXPECT_OK(access_create_user(w.access, STR("ann"), STR("/teams/"), &f->err));
+    EXPECT_STATUS(EXISTS, access_create_user(w.access, STR("ann"), STR("/"), &f->err));
+    EXPECT_STATUS(INVALID, access_create_user(w.access, STR("ben"), STR("teams"), &f->err));
+    EXPECT_OK(access_list_principals(w.access, f->arena, &list, &count, &f->err));
+    EXPECT_STR(list[0].who.name, "ann");
+    EXPECT_STR(list[0].path, "/teams/");
+    assert_int_equal(list[0].canonical_id.size, 0);
+    EXPECT_OK(access_create_s3_key(w.access, STR("ann"), 0, f->arena, &first, &f->err));
+    assert_true(str_equal(first.access_key, list[0].account_id));
+    EXPECT_OK(access_create_s3_key(w.access, STR("ann"), 0, f->arena, &second, &f->err));
+    assert_false(str_equal(second.access_key, first.access_key));
+    EXPECT_OK(access_drop_s3_key(w.access, first.access_key, &f->err));
+    EXPECT_OK(access_create_s3_key(w.access, STR("ann"), 0, f->arena, &second, &f->err));
+    assert_false(
+        str_equal(second.access_key, first.access_key)); /* an id that was given up stays so */
+    close_world(&w);
+}
+
+static void test_an_inactive_key_is_an_unknown_one(void **context)
+{
+    fixture *f = *context;
+    world w = open_world(f, ACCESS_KEYS);
+    s3_key *keys;
+    size_t count;
+    s3_key key;
+    s3_identity who;
+
+    EXPECT_OK(access_create_user(w.access, STR("ann"), STR("/"), &f->err));
+    EXPECT_OK(access_create_s3_key(w.access, STR("ann"), 0, f->arena, &key, &f->err));
+    EXPECT_OK(access_set_s3_key_active(w.access, key.access_key, false, &f->err));
+    EXPECT_STATUS(DENIED,
+                  access_find_s3_key(w.access, key.access_key, STR_NULL, f->arena, &who, &f->err));
+    EXPECT_OK(access_list_s3_keys(w.access, STR("ann"), f->arena, &keys, &count, &f->err));
+    assert_int_equal(count, 1);
+    assert_true(keys[0].inactive);
+    EXPECT_OK(access_set_s3_key_active(w.access, key.access_key, true, &f->err));
+    assert_true(str_equal(find(f, &w, key.access_key).canonical_id, key.access_key));
+    EXPECT_STATUS(NOT_FOUND, access_set_s3_key_active(w.access, STR("TARNX"), false, &f->err));
+    close_world(&w);
+}
+
 static void test_secrets_lie_sealed_in_the_database(void **context)
 {
     fixture *f = *context;
@@ -316,6 +366,7 @@ TESTS(test_first_start_makes_roots_pair_in_a_private_file,
       test_a_rebuilt_database_keeps_roots_account,
       test_an_older_data_directory_gets_the_pair_at_its_next_start,
       test_secrets_lie_sealed_in_the_database, test_another_master_key_is_refused_at_the_start,
+      test_a_users_account_is_known_before_its_first_key, test_an_inactive_key_is_an_unknown_one,
       test_the_canonical_id_outlives_the_first_key,
       test_keys_of_a_dropped_principal_are_out_at_once, test_a_key_ends_when_it_expires,
       test_what_is_no_key_is_unknown, test_open_mode_makes_every_request_roots,
