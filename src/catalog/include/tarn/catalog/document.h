@@ -17,6 +17,7 @@ typedef struct catalog_document {
     str refs;        /* the same with the snapshots that a branch or tag names */
     const ice_metadata *metadata;
     /* the rest is the catalog's */
+    size_t size_bytes;
     _Atomic int references;
 } catalog_document;
 
@@ -26,6 +27,9 @@ status catalog_load_document(catalog *c, table_name name, catalog_document **ret
 /* The kept one, without asking anybody; NULL where there is none: then catalog_load_document finds out. Never waits:
  * for loops. */
 catalog_document *catalog_find_document(catalog *c, table_name name);
+/* As loadTable would answer what a change has just left, whatever came since: the kept one, or one made for this. */
+status catalog_make_document(catalog *c, table_name name, const ice_metadata *metadata,
+                             const table_info *info, catalog_document **ret_document, error *err);
 void catalog_document_unref(catalog_document *d); /* NULL is fine */
 
 #endif
