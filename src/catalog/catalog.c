@@ -100,6 +100,7 @@ status catalog_open(const catalog_options *options, catalog **ret_catalog, error
     c->cached = map_create(NULL);
     c->queues = map_create(NULL);
     c->views = map_create(NULL);
+    c->documents = catalog__documents_create(options->hot_bytes_max);
     c->background = pool_create("catalog", 1);
     c->opened_us = clock_now_us();
     c->orphan_age_ms = options->orphan_age_ms;
@@ -122,6 +123,7 @@ void catalog_close(catalog *c)
     catalog__sweeper_stop(c);
     pool_free(c->background);
     cond_release(&c->sweeper_wake);
+    catalog__documents_free(c->documents);
     catalog__release_caches(c);
     arena_free(c->memory);
     mem_free(c);

@@ -47,8 +47,9 @@ typedef struct pointer_move {
     size_t obsolete_count;
     status (*extra)(void *context, state_txn *txn, error *err);
     void *extra_context;
-    bool refused;   /* by `extra` */
-    bool published; /* store_publish has taken `staged` */
+    catalog_document *document; /* of the table as it will be; NULL where nobody asks for it */
+    bool refused;               /* by `extra` */
+    bool published;             /* store_publish has taken `staged` */
 } pointer_move;
 
 static status explain_stale(const pointer_move *move, state_txn *txn, error *err)
@@ -74,6 +75,7 @@ static status move_pointer(void *context, state_txn *txn, error *err)
     const table_commit *table = move->table;
     int64_t moved = 0;
 
+    catalog__document_changes(table->c, txn, table->space_key, table->table_key, move->document);
     TRY(STATE_EXEC(txn,
                    "UPDATE tables SET metadata_location = ?1, updated_us = ?2"
                    " WHERE space_key = ?3 AND table_key = ?4 AND metadata_location = ?5",
@@ -112,7 +114,11 @@ static status commit_pointer(void *context, str base_location, str new_location,
                          .obsolete_count = obsolete_count,
                          .extra = extra,
                          .extra_context = extra_context};
+
+    move.document = catalog__document_prepare(table->c, table->key, base_location, new_location,
+                                              new_metadata);
     status result = state_submit(table->c->state, move_pointer, &move, err);
+    catalog_document_unref(move.document);
 
     bool callers = result == STATUS_CONFLICT || move.refused;
     for (size_t i = 0; !callers && !move.published && i < staged_count; i++) {

@@ -6,6 +6,7 @@
 #include "tarn/base/thread.h"
 #include "tarn/catalog/caller.h"
 #include "tarn/catalog/catalog.h"
+#include "tarn/catalog/document.h"
 #include "tarn/catalog/txn.h"
 #include "tarn/catalog/view.h"
 
@@ -23,6 +24,7 @@ struct catalog {
     map *cached;   /* table key -> cached_table */
     map *views;    /* location of its metadata file -> ice_view */
     map *queues;   /* table key -> append_queue */
+    struct catalog__documents *documents; /* document.c; NULL in the view of a transaction */
     cond progress; /* an append finished, or leads no more */
     pool *background;
     _Atomic int64_t commits, conflicts, merged_appends;
@@ -171,6 +173,20 @@ status catalog__check_history(catalog *c, const table_info *table, int *ret_keep
 status catalog__sweep(catalog *c, bool *ret_again, error *err);
 status catalog__sweeper_start(catalog *c, error *err);
 void catalog__sweeper_stop(catalog *c);
+/* ---- documents (document.c) ---- */
+struct catalog__documents *catalog__documents_create(size_t size_bytes_max);
+void catalog__documents_free(struct catalog__documents *d);
+/* Called in every transaction that changes what a table's name leads to, before it is made: a document that is kept
+ * under that name is not current any more. `next`, or nothing (NULL), takes its place when the transaction is durable.
+ * A name that led nowhere needs no such call. */
+void catalog__document_changes(catalog *c, state_txn *txn, str space_key, str table_key,
+                               catalog_document *next);
+/* The document of a commit that is about to be made, where the table is one that is asked for; else NULL. */
+catalog_document *catalog__document_prepare(catalog *c, str key, str base_location,
+                                            str new_location, const ice_metadata *metadata);
+/* As catalog_load_table, but NOT_FOUND where the metadata file is gone. */
+status catalog__load_table(catalog *c, table_name name, arena *a, ice_metadata **ret_metadata,
+                           table_info *ret_info, error *err);
 /* ---- views (view.c) ---- */
 /* Whether a view has the name; its row's spelling of it. */
 status catalog__find_view(catalog *c, table_name name, arena *a, bool *ret_found,

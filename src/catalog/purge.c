@@ -29,6 +29,7 @@ status catalog__delete_table(catalog *c, state_txn *txn, str space_key, str name
 {
     int64_t deleted = 0;
 
+    catalog__document_changes(c, txn, space_key, name_key, NULL);
     TRY(forget_name(c, txn, space_key, name_key, err));
     TRY(STATE_EXEC(
         txn,

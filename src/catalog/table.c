@@ -76,8 +76,8 @@ status catalog__read_metadata(catalog *c, str location, str rebase, ice_metadata
  * again. Each round means somebody else made progress, so a few are enough. */
 #define LOAD_ATTEMPTS 8
 
-status catalog_load_table(catalog *c, table_name name, arena *a, ice_metadata **ret_metadata,
-                          table_info *ret_info, error *err)
+status catalog__load_table(catalog *c, table_name name, arena *a, ice_metadata **ret_metadata,
+                           table_info *ret_info, error *err)
 {
     if (c->txn != NULL) {
         return catalog__txn_load(c, name, a, ret_metadata, ret_info, err);
@@ -100,12 +100,8 @@ status catalog_load_table(catalog *c, table_name name, arena *a, ice_metadata **
                 continue;
             }
             if (result != STATUS_OK) {
-                return result == STATUS_NOT_FOUND
-                           ? error_set(err, STATUS_CORRUPT,
-                                       "table \"%.*s.%.*s\" has lost its metadata file \"%.*s\"",
-                                       STR_ARG(name.space), STR_ARG(name.table),
-                                       STR_ARG(q.info.metadata_location))
-                           : result;
+                *ret_info = q.info;
+                return result;
             }
             catalog__cache_put(c, key, q.info.metadata_location, metadata);
         }
@@ -113,6 +109,23 @@ status catalog_load_table(catalog *c, table_name name, arena *a, ice_metadata **
         *ret_info = q.info;
         return STATUS_OK;
     }
+}
+
+status catalog_load_table(catalog *c, table_name name, arena *a, ice_metadata **ret_metadata,
+                          table_info *ret_info, error *err)
+{
+    table_info info;
+    status result = catalog__load_table(c, name, a, ret_metadata, &info, err);
+
+    if (result == STATUS_NOT_FOUND && c->txn == NULL) {
+        return error_set(err, STATUS_CORRUPT,
+                         "table \"%.*s.%.*s\" has lost its metadata file \"%.*s\"",
+                         STR_ARG(name.space), STR_ARG(name.table), STR_ARG(info.metadata_location));
+    }
+    if (result == STATUS_OK) {
+        *ret_info = info;
+    }
+    return result;
 }
 
 /* ---- list ---- */
@@ -601,6 +614,7 @@ static status apply_rename(void *context, state_txn *txn, error *err)
         TRY(catalog__refuse_existing(txn, change->to, change->to_space_key, change->to_table_key,
                                      err));
     }
+    catalog__document_changes(change->c, txn, change->from_space_key, change->from_table_key, NULL);
     TRY(STATE_EXEC(
         txn,
         "UPDATE tables SET space_key = ?1, table_key = ?2, space = ?3, name = ?4, updated_us = ?7"

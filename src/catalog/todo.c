@@ -1,5 +1,4 @@
 /* What these headers declare and no other file has yet. */
-#include "tarn/catalog/document.h"
 #include "tarn/catalog/dropped.h"
 #include "tarn/catalog/event.h"
 #include "tarn/catalog/request.h"
@@ -158,27 +157,6 @@ status catalog_page_views(catalog *c, str space, const catalog_page *page, arena
     (void)a;
     (void)ret_names;
     return error_set(err, STATUS_UNSUPPORTED, "catalog_page_views is not there yet");
-}
-
-status catalog_load_document(catalog *c, table_name name, catalog_document **ret_document,
-                             error *err)
-{
-    (void)c;
-    (void)name;
-    (void)ret_document;
-    return error_set(err, STATUS_UNSUPPORTED, "catalog_load_document is not there yet");
-}
-
-catalog_document *catalog_find_document(catalog *c, table_name name)
-{
-    (void)c;
-    (void)name;
-    return NULL;
-}
-
-void catalog_document_unref(catalog_document *d)
-{
-    (void)d;
 }
 
 status catalog_list_dropped(catalog *c, str space, arena *a, dropped_table **ret_list,

@@ -137,6 +137,10 @@ static status write_table(ending *e, state_txn *st, const txn_table *t, error *e
 
         return taken(t, catalog__insert_table(st, &row, err), err);
     }
+    if (is_changed(t) || is_renamed(t)) {
+        catalog__document_changes(e->txn->root, st, catalog__fold(e->a, t->origin.name.space),
+                                  catalog__fold(e->a, t->origin.name.table), NULL);
+    }
     if (is_changed(t)) {
         TRY(STATE_EXEC(st,
                        "UPDATE tables SET metadata_location = ?1, updated_us = ?2"

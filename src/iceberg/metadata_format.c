@@ -268,6 +268,38 @@ static bool has_unknown(const ice_metadata *m, const char *key)
     return false;
 }
 
+static bool has_name(const ice_metadata *m, int64_t snapshot_id)
+{
+    for (size_t i = 0; i < m->ref_count; i++) {
+        if (m->refs[i].snapshot_id == snapshot_id) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool ice_metadata_is_named(const ice_metadata *m)
+{
+    for (size_t i = 0; i < m->snapshot_count; i++) {
+        if (!has_name(m, m->snapshots[i].id)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void put_named_snapshots(json_writer *w, const ice_metadata *m)
+{
+    json_key(w, "snapshots");
+    json_begin_array(w);
+    for (size_t i = 0; i < m->snapshot_count; i++) {
+        if (has_name(m, m->snapshots[i].id)) {
+            put_snapshot(w, &m->snapshots[i], m->format_version);
+        }
+    }
+    json_end_array(w);
+}
+
 static void put_snapshots(json_writer *w, const ice_metadata *m, buf *out, assembly *parts)
 {
     json_key(w, "snapshots");
@@ -286,7 +318,8 @@ static void put_snapshots(json_writer *w, const ice_metadata *m, buf *out, assem
     json_end_array(w);
 }
 
-static void put_history(json_writer *w, const ice_metadata *m, buf *out, assembly *parts)
+static void put_history(json_writer *w, const ice_metadata *m, bool named, buf *out,
+                        assembly *parts)
 {
     static const char *const lists[] = {"statistics", "partition-statistics"};
 
@@ -299,7 +332,11 @@ static void put_history(json_writer *w, const ice_metadata *m, buf *out, assembl
         json_member_int(w, "next-row-id", m->next_row_id);
     }
     put_refs(w, m);
-    put_snapshots(w, m, out, parts);
+    if (named) {
+        put_named_snapshots(w, m);
+    } else {
+        put_snapshots(w, m, out, parts);
+    }
     ice__json_put_unknown(w, m->unknown, m->unknown_count);
     for (size_t i = 0; i < COUNT_OF(lists); i++) {
         if (!has_unknown(m, lists[i])) {
@@ -313,7 +350,7 @@ static void put_history(json_writer *w, const ice_metadata *m, buf *out, assembl
 }
 
 /* With `parts` the text lacks what is packed already. */
-static void format(const ice_metadata *m, buf *out, assembly *parts)
+static void format(const ice_metadata *m, bool named, buf *out, assembly *parts)
 {
     json_writer w;
 
@@ -333,13 +370,18 @@ static void format(const ice_metadata *m, buf *out, assembly *parts)
     put_specs(&w, m);
     json_key(&w, "properties");
     put_properties(&w, m->properties, m->property_count);
-    put_history(&w, m, out, parts);
+    put_history(&w, m, named, out, parts);
     json_end_object(&w);
 }
 
 void ice_metadata_format(const ice_metadata *m, buf *out)
 {
-    format(m, out, NULL);
+    format(m, false, out, NULL);
+}
+
+void ice_metadata_format_named(const ice_metadata *m, buf *out)
+{
+    format(m, true, out, NULL);
 }
 
 /* --- the file --- */
@@ -364,7 +406,7 @@ status ice__metadata_render(const ice_metadata *m, int version, arena *a, str *r
     assembly parts = {.memory = a};
     char uuid[37];
 
-    format(m, plain, gzip ? &parts : NULL);
+    format(m, false, plain, gzip ? &parts : NULL);
     TRY(buf_check(plain, "table metadata", err));
     if (gzip) {
         packed = buf_in(a, LIMIT_METADATA_FILE);

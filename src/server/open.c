@@ -141,6 +141,7 @@ static status open_catalog(server *app, bool recovering, error *err)
         .warehouse = setting_text(app->settings, SETTING_WAREHOUSE_NAME),
         .warehouse_location = location,
         .orphan_age_ms = recovering ? 0 : setting_number(app->settings, SETTING_STORE_ORPHAN_AGE),
+        .hot_bytes_max = (size_t)setting_number(app->settings, SETTING_CATALOG_HOT),
     };
     return catalog_open(&options, &app->catalog, err);
 }

@@ -38,7 +38,8 @@ static inline lake lake_open_sweeping(fixture *f, int64_t orphan_age_ms)
                                      .storage = l.storage,
                                      .warehouse = STR("tarn"),
                                      .warehouse_location = STR("s3://warehouse"),
-                                     .orphan_age_ms = orphan_age_ms};
+                                     .orphan_age_ms = orphan_age_ms,
+                                     .hot_bytes_max = (size_t)64 << 20};
     EXPECT_OK(catalog_open(&options, &l.catalog, &f->err));
     return l;
 }

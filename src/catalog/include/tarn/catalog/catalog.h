@@ -31,6 +31,7 @@ typedef struct catalog_options {
     /* Files that killed commits left in plain folders are removed in the background when they are older than this;
      * 0: never. */
     int64_t orphan_age_ms;
+    size_t hot_bytes_max; /* of what loads are answered from without asking the database (document.h) */
 } catalog_options;
 
 /* First start makes the warehouse and the namespace "main". */

@@ -114,6 +114,10 @@ status ice_metadata_parse(str text, ice_metadata **ret_metadata, error *err);
 ice_metadata *ice_metadata_ref(const ice_metadata *m);
 void ice_metadata_unref(const ice_metadata *m);            /* NULL is fine */
 void ice_metadata_format(const ice_metadata *m, buf *out); /* JSON */
+/* The same with those snapshots alone that a branch or tag names; the log of snapshots is whole. */
+void ice_metadata_format_named(const ice_metadata *m, buf *out);
+/* Whether every snapshot has a name. */
+bool ice_metadata_is_named(const ice_metadata *m);
 
 /* Where the file lies that the table's metadata, manifests and delete files call `location`: everything
  * that opens a file of a table asks here; comparing and showing names needs the name as it is. May be

@@ -73,6 +73,8 @@
       "a session that is idle for so long is rolled back and gone") \
     X(QUERY_ROWS_MAX, "query.rows_max", INT, "0", NULL, \
       "rows of one answer; 0: no limit") \
+    X(CATALOG_HOT, "catalog.hot", SIZE, "64MiB", NULL, \
+      "tables that REST clients load, kept in memory; 0: none") \
     X(STORE_HOT, "store.hot", SIZE, "64MiB", NULL, \
       "small objects that S3 clients read, kept in memory; 0: none") \
     X(STORE_SCRUB_RATE, "store.scrub_rate", SIZE, "20MiB", NULL, \
