@@ -291,6 +291,7 @@ void catalog__document_changes(catalog *c, state_txn *txn, str space_key, str ta
     struct catalog__documents *d = c->documents;
     document_change *change = ARENA_NEW(a, document_change);
 
+    ASSERT(d != NULL); /* views of transactions change nothing */
     change->documents = d;
     change->next = next != NULL ? ref(next) : NULL;
     mutex_lock(&d->lock);
@@ -311,7 +312,9 @@ catalog_document *catalog__document_prepare(catalog *c, str key, str base_locati
     mutex_lock(&d->lock);
     kept_document *kept = map_get(d->entries, key);
     if (kept != NULL && kept->document != NULL && kept->asked &&
-        str_equal(kept->document->metadata_location, base_location)) {
+        str_equal(kept->document->metadata_location, base_location) &&
+        str_equal(kept->document->metadata->location, metadata->location) &&
+        str_equal(kept->document->metadata->uuid, metadata->uuid)) {
         base = ref(kept->document);
     }
     mutex_unlock(&d->lock);
