@@ -35,6 +35,7 @@
     X(key_ls)            \
     X(key_drop)          \
     X(key_revoke)        \
+    X(connect)           \
     X(query_ls)          \
     X(query_cancel)      \
     X(status)            \

@@ -195,9 +195,19 @@ static status take_value(parser *p, str typed, str attached, const char *wanted,
 
 static status refuse_choice(parser *p, const char *what, str typed, str value, const char *choices)
 {
+    name_list names = {0};
+
+    for (str rest = str_c(choices); !str_is_null(rest);) {
+        vec_push(p->memory, &names, str_cut(rest, '|', &rest));
+    }
+    str nearest = str_nearest(value, names.items, names.count);
     error_set(p->err, STATUS_USAGE, "%s \"%.*s\" cannot be \"%.*s\"", what, STR_ARG(typed),
               STR_ARG(value));
-    error_hint(p->err, "Choose one of %s.", choices);
+    if (str_is_null(nearest)) {
+        error_hint(p->err, "Choose one of %s.", choices);
+    } else {
+        error_hint(p->err, "Did you mean \"%.*s\"? There are %s.", STR_ARG(nearest), choices);
+    }
     return STATUS_USAGE;
 }
 

@@ -1,5 +1,6 @@
 /* tarn key create, ls, drop, revoke-sessions: bearer keys and S3 key pairs of principals. */
 #include "connect.h"
+#include "lifetime.h"
 #include "output.h"
 #include "tarn/base/limits.h"
 
@@ -14,27 +15,6 @@ static const option create_options[] = {
      .help = "ends after this time: 12h, 30d; default: never"},
 };
 static const option ls_options[] = {{.name = "s3", .help = "S3 key pairs instead of bearer keys"}};
-
-static const struct {
-    char letter;
-    int64_t seconds;
-} units[] = {{'s', 1}, {'m', 60}, {'h', 3600}, {'d', 86400}};
-
-static status parse_lifetime(str text, int64_t *ret_seconds, error *err)
-{
-    int64_t count = 0;
-
-    for (size_t i = 0; i < COUNT_OF(units); i++) {
-        if (text.size > 1 && text.data[text.size - 1] == units[i].letter &&
-            str_to_int64(str_slice(text, 0, text.size - 1), &count, NULL) == STATUS_OK &&
-            count > 0 && count < 1000000) {
-            *ret_seconds = count * units[i].seconds;
-            return STATUS_OK;
-        }
-    }
-    return error_set(err, STATUS_USAGE, "--expires \"%.*s\" is no duration such as 12h or 30d",
-                     STR_ARG(text));
-}
 
 /* One row, whose columns scripts can cut; in JSON the object itself. */
 static status show_made(cli *c, const json *made, const list_column *columns, size_t count,
@@ -69,7 +49,7 @@ static status run_create(cli *c, error *err)
     json_writer_init(&w, body);
     json_begin_object(&w);
     if (!str_is_null(expires)) {
-        TRY(parse_lifetime(expires, &seconds, err));
+        TRY(lifetime_parse(expires, &seconds, err));
         json_member_int(&w, "expires_in_s", seconds);
     }
     json_end_object(&w);

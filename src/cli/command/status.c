@@ -15,6 +15,7 @@ static status run_status(cli *c, error *err)
         {"version", "version", ""},
         {"pid", "pid", ""},
         {"http", "http", ""},
+        {"s3", "s3", ""},
         {"data", "data", ""},
         {"started_at", "started", ""},
         {"uptime_seconds", "uptime_seconds", ""},
