@@ -110,7 +110,7 @@ static bool is_shared(const storage *st, str root)
     return !str_is_null(st->private_path) && lies_in(st->private_path, root);
 }
 
-/* The data directory is nobody's place, nor is a folder around it: what lists a table's folder must never come to it. */
+/* The data directory is nobody's place, nor is a folder around it: what lists a table's folder must not come to it. */
 static bool is_inside(const storage *st, str path)
 {
     if (!str_is_null(st->private_path) &&

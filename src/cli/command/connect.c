@@ -17,8 +17,8 @@ typedef enum quoting {
     QUOTE_SHELL, /* "…" in '…' */
 } quoting;
 
-/* Lines begin with a space; "+" with a key alone, "-" without one alone, "3" where there is an S3 door. `{x}` is a value:
- * uri, warehouse, token, s3, region. */
+/* Lines begin with a space; "+" with a key alone, "-" without one alone, "3" where there is an S3 door. `{x}` is a
+ * value: uri, warehouse, token, s3, region. */
 typedef struct client {
     const char *name;
     const char *where;   /* it goes: the comment's text */
