@@ -13,11 +13,13 @@ CLIENTS = ("spark", "trino", "pyiceberg", "duckdb", "flink", "sail", "dbt")
 ROOT_KEYS = "/api/v1/principals/%s/keys" % "root"
 WRITE = "--write" in sys.argv
 KEY = re.compile(r"tarn_[A-Za-z0-9_-]{43}")
+PAIR = re.compile(r"AWS_ACCESS_KEY_ID='(TARN[A-Z0-9]{16})' AWS_SECRET_ACCESS_KEY='([^']{40})'")
 
 
 def plain(server, text):
     text = text.replace(server.address, "{http}").replace(server.s3, "{s3}")
-    text = re.sub(r"tarn key drop [0-9a-f]{16}", "tarn key drop {id}", KEY.sub("{key}", text))
+    text = PAIR.sub("AWS_ACCESS_KEY_ID='{access_key}' AWS_SECRET_ACCESS_KEY='{secret}'", KEY.sub("{key}", text))
+    text = re.sub(r"tarn key drop [0-9a-zA-Z]{16,20}", "tarn key drop {id}", text)
     return re.sub(r"\d{4}-\d\d-\d\dT[0-9:.]+Z", "{time}", text)
 
 

@@ -18,13 +18,14 @@ typedef enum quoting {
 } quoting;
 
 /* Lines begin with a space; "+" with a key alone, "-" without one alone, "3" where there is an S3 door. `{x}` is a
- * value: uri, warehouse, token, s3, region. */
+ * value: uri, warehouse, token, s3, region, access_key, secret. */
 typedef struct client {
     const char *name;
     const char *where;   /* it goes: the comment's text */
     const char *comment; /* what a comment begins with */
     quoting quotes;
     const char *const *lines; /* ends with NULL */
+    bool needs_pair; /* S3 keys of its own: it does not take those that the catalog hands out */
 } client;
 
 static const char *const spark_lines[] = {
@@ -95,12 +96,15 @@ static const char *const flink_lines[] = {
     NULL,
 };
 
+/* Sail knows no keys but those of its environment. */
 static const char *const sail_lines[] = {
     "+export SAIL_CATALOG__LIST='[{type=\"iceberg-rest\", name=\"tarn\", uri=\"{uri}\", "
     "warehouse=\"{warehouse}\", bearer_access_token=\"{token}\"}]'",
     "-export SAIL_CATALOG__LIST='[{type=\"iceberg-rest\", name=\"tarn\", uri=\"{uri}\", "
     "warehouse=\"{warehouse}\"}]'",
     " export SAIL_CATALOG__DEFAULT_CATALOG=tarn",
+    "3export AWS_ENDPOINT_URL='{s3}' AWS_REGION='{region}' AWS_ALLOW_HTTP=true",
+    "3export AWS_ACCESS_KEY_ID='{access_key}' AWS_SECRET_ACCESS_KEY='{secret}'",
     NULL,
 };
 
@@ -132,21 +136,30 @@ static const char *const dbt_lines[] = {
 
 #define CLIENTS "spark|trino|pyiceberg|duckdb|flink|sail|dbt"
 static const client clients[] = {
-    {"spark", "spark-defaults.conf, or --properties-file", "#", QUOTE_NONE, spark_lines},
-    {"trino", "etc/catalog/tarn.properties", "#", QUOTE_NONE, trino_lines},
-    {"pyiceberg", "~/.pyiceberg.yaml", "#", QUOTE_YAML, pyiceberg_lines},
-    {"duckdb", "DuckDB, once in each session", "--", QUOTE_SQL, duckdb_lines},
+    {"spark", "spark-defaults.conf, or --properties-file", "#", QUOTE_NONE, spark_lines, false},
+    {"trino", "etc/catalog/tarn.properties", "#", QUOTE_NONE, trino_lines, false},
+    {"pyiceberg", "~/.pyiceberg.yaml", "#", QUOTE_YAML, pyiceberg_lines, false},
+    {"duckdb", "DuckDB, once in each session", "--", QUOTE_SQL, duckdb_lines, false},
     {"flink", "the SQL client, with iceberg-flink-runtime and iceberg-aws-bundle", "--", QUOTE_SQL,
-     flink_lines},
-    {"sail", "the environment of the Sail server", "#", QUOTE_SHELL, sail_lines},
-    {"dbt", "profiles.yml, for dbt-duckdb", "#", QUOTE_YAML, dbt_lines},
+     flink_lines, false},
+    {"sail", "the environment of the Sail server", "#", QUOTE_SHELL, sail_lines, true},
+    {"dbt", "profiles.yml, for dbt-duckdb", "#", QUOTE_YAML, dbt_lines, false},
 };
 
 typedef struct value {
     const char *name;
     str text;
 } value;
-enum { VALUE_URI, VALUE_WAREHOUSE, VALUE_TOKEN, VALUE_S3, VALUE_REGION, VALUE_COUNT };
+enum {
+    VALUE_URI,
+    VALUE_WAREHOUSE,
+    VALUE_TOKEN,
+    VALUE_S3,
+    VALUE_REGION,
+    VALUE_ACCESS_KEY,
+    VALUE_SECRET,
+    VALUE_COUNT
+};
 
 /* ---- writing it ---- */
 
@@ -335,19 +348,17 @@ static status make_principal(cli *c, str name, str role, error *err)
     return STATUS_OK;
 }
 
+static str lifetime_body(cli *c, int64_t seconds)
+{
+    return seconds > 0 ? str_printf(c->memory, "{\"expires_in_s\":%" PRId64 "}", seconds)
+                       : STR("{}");
+}
+
 static status make_key(cli *c, str name, int64_t seconds, str *ret_key, str *ret_about, error *err)
 {
-    buf *body = buf_in(c->memory, LIMIT_MIB);
     const json *answer = NULL;
-    json_writer w;
 
-    json_writer_init(&w, body);
-    json_begin_object(&w);
-    if (seconds > 0) {
-        json_member_int(&w, "expires_in_s", seconds);
-    }
-    json_end_object(&w);
-    TRY(api_json(c, HTTP_POST, key_path(c, name).data, buf_str(body), &answer, err));
+    TRY(api_json(c, HTTP_POST, key_path(c, name).data, lifetime_body(c, seconds), &answer, err));
     str id = json_str_or(json_get(answer, "id"), STR(""));
     str expires = json_str_or(json_get(answer, "expires_at"), STR(""));
     *ret_key = json_str_or(json_get(answer, "key"), STR(""));
@@ -357,12 +368,30 @@ static status make_key(cli *c, str name, int64_t seconds, str *ret_key, str *ret
     return STATUS_OK;
 }
 
+static status make_pair(cli *c, str name, int64_t seconds, value *values, str *about, error *err)
+{
+    const json *answer = NULL;
+
+    TRY(api_json(c, HTTP_POST, api_path(c->memory, "/api/v1/principals/%/s3-keys", &name, 1),
+                 lifetime_body(c, seconds), &answer, err));
+    values[VALUE_ACCESS_KEY].text = json_str_or(json_get(answer, "access_key"), STR(""));
+    values[VALUE_SECRET].text = json_str_or(json_get(answer, "secret"), STR(""));
+    *about = str_printf(c->memory, "%.*s Its S3 key pair: tarn key drop %.*s.", STR_ARG(*about),
+                        STR_ARG(values[VALUE_ACCESS_KEY].text));
+    return STATUS_OK;
+}
+
 static status run(cli *c, error *err)
 {
     value values[VALUE_COUNT] = {
-        [VALUE_URI] = {"uri", STR_NULL},       [VALUE_WAREHOUSE] = {"warehouse", STR_NULL},
-        [VALUE_TOKEN] = {"token", STR("")},    [VALUE_S3] = {"s3", STR_NULL},
+        [VALUE_URI] = {"uri", STR_NULL},
+        [VALUE_WAREHOUSE] = {"warehouse", STR_NULL},
+        [VALUE_TOKEN] = {"token", STR("")},
+        [VALUE_S3] = {"s3", STR_NULL},
         [VALUE_REGION] = {"region", STR_NULL},
+        /* who may everything may it with any */
+        [VALUE_ACCESS_KEY] = {"access_key", STR("any")},
+        [VALUE_SECRET] = {"secret", STR("any")},
     };
     str name = invocation_get(&c->in, "as");
     str role = invocation_get(&c->in, "role");
@@ -402,6 +431,9 @@ static status run(cli *c, error *err)
             TRY(make_principal(c, name, role, err));
         }
         TRY(make_key(c, name, seconds, &values[VALUE_TOKEN].text, &about, err));
+        if (to->needs_pair && values[VALUE_S3].text.size > 0) {
+            TRY(make_pair(c, name, seconds, values, &about, err));
+        }
     }
     TRY(out_str(c, write_configuration(c->memory, to, values, about), err));
     message_note(c, open ? "Everybody is root on this server (auth.mode none): there is no key."
@@ -433,8 +465,9 @@ const command command_connect = {
     .summary = "print the configuration with which another program finds the tables",
     .details =
         "The program gets the running server's addresses, a key of its own, and short-lived keys for the files of "
-        "each table from the catalog; its rights are those of the principal whose key it is, and end with the key "
-        "(tarn key drop). stdout has the configuration alone; its first line says where it goes.",
+        "each table from the catalog; sail alone, which takes none of those, gets an S3 key pair. Its rights are those of "
+        "the principal whose key it is, and end with the key (tarn key drop). stdout has the configuration alone; "
+        "its first line says where it goes.",
     ARGUMENTS(arguments),
     OPTIONS(options),
     EXAMPLES(examples),
