@@ -33,15 +33,23 @@ const state_migration catalog_migrations[] = {
      "ALTER TABLE tables ADD COLUMN protected BIGINT NOT NULL DEFAULT 0;"
      "ALTER TABLE namespaces ADD COLUMN protected BIGINT NOT NULL DEFAULT 0;"
      "ALTER TABLE namespaces ADD COLUMN warehouse BIGINT NOT NULL DEFAULT 0;"
-     "CREATE TABLE dropped (uuid TEXT NOT NULL PRIMARY KEY, space TEXT NOT NULL, name TEXT NOT NULL, location TEXT NOT NULL,"
-     " metadata_location TEXT NOT NULL, registered BIGINT NOT NULL, rebase TEXT, created_us BIGINT NOT NULL,"
-     " dropped_us BIGINT NOT NULL, purge_us BIGINT NOT NULL, principal TEXT NOT NULL);"
+     "ALTER TABLE purges ADD COLUMN space TEXT;"
+     "ALTER TABLE purges ADD COLUMN name TEXT;"
+     "ALTER TABLE purges ADD COLUMN begun BIGINT NOT NULL DEFAULT 0;"
+     "CREATE TABLE dropped (uuid TEXT NOT NULL, location TEXT NOT NULL, space_key TEXT NOT NULL, table_key TEXT NOT NULL,"
+     " space TEXT NOT NULL, name TEXT NOT NULL, metadata_location TEXT NOT NULL, registered BIGINT NOT NULL, rebase TEXT,"
+     " created_us BIGINT NOT NULL, dropped_us BIGINT NOT NULL, purge_us BIGINT NOT NULL, principal TEXT NOT NULL,"
+     " PRIMARY KEY (uuid, location));"
+     "CREATE INDEX dropped_names ON dropped (space_key, table_key);"
+     "CREATE INDEX dropped_locations ON dropped (location);"
+     "CREATE INDEX dropped_ends ON dropped (purge_us);"
      "CREATE TABLE events (id INTEGER NOT NULL PRIMARY KEY, time_us BIGINT NOT NULL, kind TEXT NOT NULL,"
      " space TEXT NOT NULL, name TEXT NOT NULL, to_space TEXT, to_name TEXT, uuid TEXT, metadata_location TEXT,"
      " snapshot_id BIGINT, principal TEXT, via TEXT, peer TEXT, agent TEXT, request_id TEXT, detail TEXT);"
      "CREATE TABLE webhooks (url TEXT NOT NULL PRIMARY KEY, sent_id BIGINT NOT NULL);"
      "CREATE TABLE answers (principal TEXT NOT NULL, key TEXT NOT NULL, digest TEXT NOT NULL, created_us BIGINT NOT NULL,"
-     " status BIGINT NOT NULL, kind TEXT NOT NULL, body BLOB, PRIMARY KEY (principal, key))"},
+     " status BIGINT NOT NULL, kind TEXT NOT NULL, body BLOB, PRIMARY KEY (principal, key)) WITHOUT ROWID;"
+     "CREATE INDEX answers_by_time ON answers (created_us)"},
 };
 const size_t catalog_migration_count = COUNT_OF(catalog_migrations);
 
@@ -104,8 +112,22 @@ status catalog_open(const catalog_options *options, catalog **ret_catalog, error
     c->background = pool_create("catalog", 1);
     c->opened_us = clock_now_us();
     c->orphan_age_ms = options->orphan_age_ms;
+    c->own_locations = options->own_locations;
+    c->retention_ms = options->retention_ms;
+    c->purge_retained = options->purge_retained;
+    c->events_kept_ms = options->events_kept_ms;
+    c->is_recovering = options->is_recovering;
+    cond_init(&c->keeper_wake);
+    mutex_init(&c->purge_lock);
+    c->contained = map_create(NULL);
     cond_init(&c->sweeper_wake);
-    status started = catalog__sweeper_start(c, err);
+    status started = catalog__warehouses_load(c, err);
+    if (started == STATUS_OK) {
+        started = catalog__sweeper_start(c, err);
+    }
+    if (started == STATUS_OK) {
+        started = catalog__keeper_start(c, err);
+    }
     if (started != STATUS_OK) {
         catalog_close(c);
         return started;
@@ -121,10 +143,14 @@ void catalog_close(catalog *c)
         return;
     }
     catalog__sweeper_stop(c);
+    catalog__keeper_stop(c);
     pool_free(c->background);
     cond_release(&c->sweeper_wake);
+    cond_release(&c->keeper_wake);
+    catalog__purge_release(c);
     catalog__documents_free(c->documents);
     catalog__release_caches(c);
+    catalog__warehouses_free(c->warehouses);
     arena_free(c->memory);
     mem_free(c);
 }

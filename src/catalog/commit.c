@@ -5,7 +5,7 @@
  *   2. The leader takes all that wait and commits them as one snapshot (ice_commit_appends), without the lock.
  *   3. It wakes those it served. Whoever still waits and finds no leader leads next.
  * So a commit's syncs are shared by all that arrived during the commit before it. */
-#include "internal.h"
+#include "place.h"
 
 #include "tarn/base/clock.h"
 #include "tarn/base/mem.h"
@@ -16,7 +16,36 @@ typedef struct table_commit {
     catalog *c;
     table_name name;
     str key, space_key, table_key;
+    /* what is being committed: for the queue, whose appends are noted one by one as their askers' */
+    bool shared;
+    str new_location;
+    const ice_metadata *new_metadata;
 } table_commit;
+
+static catalog_event event_of(const table_commit *table, str location, const ice_metadata *m)
+{
+    return (catalog_event){.kind = EVENT_TABLE_COMMITTED,
+                           .name = table->name,
+                           .uuid = m->uuid,
+                           .metadata_location = location,
+                           .snapshot_id = m->current_snapshot_id};
+}
+
+status catalog__load_to_change(catalog *c, table_name name, arena *a, ice_metadata **ret_metadata,
+                               table_info *ret_info, error *err)
+{
+    TRY(catalog_load_table(c, name, a, ret_metadata, ret_info, err));
+    if ((*ret_metadata)->rebase_count > 0) {
+        ice_metadata_unref(*ret_metadata);
+        error_set(
+            err, STATUS_UNSUPPORTED,
+            "table \"%.*s.%.*s\" can only be read: its files lie elsewhere than its metadata says",
+            STR_ARG(ret_info->name.space), STR_ARG(ret_info->name.table));
+        error_hint(err, "CREATE TABLE … AS SELECT copies it into a table that can be changed.");
+        return STATUS_UNSUPPORTED;
+    }
+    return STATUS_OK;
+}
 
 static status commit_load(void *context, arena *a, ice_metadata **ret_metadata, str *ret_location,
                           error *err)
@@ -24,16 +53,7 @@ static status commit_load(void *context, arena *a, ice_metadata **ret_metadata, 
     table_commit *table = context;
     table_info info;
 
-    TRY(catalog_load_table(table->c, table->name, a, ret_metadata, &info, err));
-    if ((*ret_metadata)->rebase_count > 0) {
-        ice_metadata_unref(*ret_metadata);
-        error_set(
-            err, STATUS_UNSUPPORTED,
-            "table \"%.*s.%.*s\" can only be read: its files lie elsewhere than its metadata says",
-            STR_ARG(info.name.space), STR_ARG(info.name.table));
-        error_hint(err, "CREATE TABLE … AS SELECT copies it into a table that can be changed.");
-        return STATUS_UNSUPPORTED;
-    }
+    TRY(catalog__load_to_change(table->c, table->name, a, ret_metadata, &info, err));
     *ret_location = info.metadata_location;
     return STATUS_OK;
 }
@@ -47,9 +67,11 @@ typedef struct pointer_move {
     size_t obsolete_count;
     status (*extra)(void *context, state_txn *txn, error *err);
     void *extra_context;
-    catalog_document *document; /* of the table as it will be; NULL where nobody asks for it */
-    bool refused;               /* by `extra` */
-    bool published;             /* store_publish has taken `staged` */
+    const ice_metadata *new_metadata;
+    catalog_document *document;   /* of the table as it will be; NULL where nobody asks for it */
+    const catalog_caller *caller; /* of the thread that asked: another may do it */
+    bool refused;                 /* by `extra` */
+    bool published;               /* store_publish has taken `staged` */
 } pointer_move;
 
 static status explain_stale(const pointer_move *move, state_txn *txn, error *err)
@@ -90,6 +112,10 @@ static status move_pointer(void *context, state_txn *txn, error *err)
         move->refused = result != STATUS_OK;
         TRY(result);
     }
+    if (!table->shared && !str_equal(move->base_location, move->new_location)) {
+        const catalog_event event = event_of(table, move->new_location, move->new_metadata);
+        TRY(catalog__note(txn, move->caller, &event, err));
+    }
     move->published = true;
     TRY(store_publish(table->c->storage, txn, move->staged, move->staged_count, err));
     if (move->obsolete_count > 0) {
@@ -98,27 +124,53 @@ static status move_pointer(void *context, state_txn *txn, error *err)
     return STATUS_OK;
 }
 
+/* What a table's metadata calls its own may be another's: such files stay. */
+static size_t keep_own(const table_commit *table, const ice_metadata *m, const str *asked,
+                       size_t count, str *ret_kept)
+{
+    const table_info info = {.name = table->name, .uuid = m->uuid, .location = m->location};
+    size_t kept = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        if (catalog_check_file(table->c, &info, asked[i], NULL) == STATUS_OK) {
+            ret_kept[kept++] = asked[i];
+        }
+    }
+    return kept;
+}
+
 static status commit_pointer(void *context, str base_location, str new_location,
                              const ice_metadata *new_metadata, store_staged *const *staged,
                              size_t staged_count, const str *obsolete, size_t obsolete_count,
                              status (*extra)(void *extra_context, state_txn *txn, error *err),
                              void *extra_context, error *err)
 {
-    const table_commit *table = context;
+    table_commit *table = context;
+    arena *a = arena_create();
+    str *own = ARENA_ARRAY(a, str, obsolete_count + 1);
     pointer_move move = {.table = table,
                          .base_location = base_location,
                          .new_location = new_location,
+                         .new_metadata = new_metadata,
+                         .caller = catalog_get_caller(),
                          .staged = staged,
                          .staged_count = staged_count,
-                         .obsolete = obsolete,
-                         .obsolete_count = obsolete_count,
+                         .obsolete = own,
                          .extra = extra,
                          .extra_context = extra_context};
-
-    move.document = catalog__document_prepare(table->c, table->key, base_location, new_location,
-                                              new_metadata);
-    status result = state_submit(table->c->state, move_pointer, &move, err);
-    catalog_document_unref(move.document);
+    table->new_location = new_location;
+    table->new_metadata = new_metadata;
+    status result =
+        catalog__check_paths(table->c, new_metadata->properties, new_metadata->property_count,
+                             new_metadata->location, new_metadata->uuid, err);
+    if (result == STATUS_OK) {
+        move.obsolete_count = keep_own(table, new_metadata, obsolete, obsolete_count, own);
+        move.document = catalog__document_prepare(table->c, table->key, base_location, new_location,
+                                                  new_metadata);
+        result = state_submit(table->c->state, move_pointer, &move, err);
+        catalog_document_unref(move.document);
+    }
+    arena_free(a);
 
     bool callers = result == STATUS_CONFLICT || move.refused;
     for (size_t i = 0; !callers && !move.published && i < staged_count; i++) {
@@ -160,7 +212,10 @@ status catalog_committer(catalog *c, table_name name, arena *a, ice_committer *r
 
 typedef struct waiting_append waiting_append;
 struct waiting_append {
-    const ice_append *append;
+    ice_append append; /* the caller's, but for `extra` */
+    const ice_append *asked;
+    const catalog_caller *caller;
+    const table_commit *table; /* that its commit goes through */
     ice_append_slot slot;
     bool done;
     waiting_append *next;
@@ -181,14 +236,22 @@ void catalog__queues_free(catalog *c)
     map_free(c->queues);
 }
 
-/* The next three are called with the lock held. */
-static append_queue *join_queue(catalog *c, str key, waiting_append *mine)
+/* The next four are called with the lock held. */
+static append_queue *find_queue(catalog *c, str key)
 {
     append_queue *queue = map_get(c->queues, key);
+
     if (queue == NULL) {
         queue = NEW(append_queue);
         map_set(c->queues, key, queue);
     }
+    return queue;
+}
+
+static append_queue *join_queue(catalog *c, str key, waiting_append *mine)
+{
+    append_queue *queue = find_queue(c, key);
+
     queue->users++;
     if (queue->last != NULL) {
         queue->last->next = mine;
@@ -225,12 +288,25 @@ static bool same_branch(const waiting_append *x, const waiting_append *y)
 {
     str main_name = STR("main");
 
-    return str_equal(x->append->branch.size == 0 ? main_name : x->append->branch,
-                     y->append->branch.size == 0 ? main_name : y->append->branch);
+    return str_equal(x->append.branch.size == 0 ? main_name : x->append.branch,
+                     y->append.branch.size == 0 ? main_name : y->append.branch);
+}
+
+/* Each append of a shared commit is an event of its own asker's. */
+static status note_append(void *context, state_txn *txn, error *err)
+{
+    const waiting_append *mine = context;
+    const table_commit *table = mine->table;
+    const catalog_event event = event_of(table, table->new_location, table->new_metadata);
+
+    if (mine->asked->extra != NULL) {
+        TRY(mine->asked->extra(mine->asked->extra_context, txn, err));
+    }
+    return mine->asked->file_count > 0 ? catalog__note(txn, mine->caller, &event, err) : STATUS_OK;
 }
 
 /* One commit for each branch that has appends among them. */
-static void commit_taken(catalog *c, const ice_committer *committer, waiting_append *const *taken,
+static void commit_taken(catalog *c, const ice_committer *committer, waiting_append **taken,
                          size_t count)
 {
     ice_append_slot *slots = NEW_ARRAY(ice_append_slot, count);
@@ -242,7 +318,8 @@ static void commit_taken(catalog *c, const ice_committer *committer, waiting_app
 
         for (size_t i = first; i < count && !served[first]; i++) {
             if (!served[i] && same_branch(taken[first], taken[i])) {
-                slots[together] = (ice_append_slot){.append = taken[i]->append, .err = ERROR_INIT};
+                taken[i]->table = committer->context;
+                slots[together] = (ice_append_slot){.append = &taken[i]->append, .err = ERROR_INIT};
                 places[together++] = i;
             }
         }
@@ -280,6 +357,32 @@ static void lead(catalog *c, const ice_committer *committer, append_queue *queue
     cond_broadcast(&c->progress);
 }
 
+void catalog__take_turns(catalog *c, const str *keys, size_t count)
+{
+    mutex_lock(&c->lock);
+    for (size_t i = 0; i < count; i++) {
+        append_queue *queue = find_queue(c, keys[i]);
+        queue->users++;
+        while (queue->led) {
+            cond_wait(&c->progress, &c->lock);
+        }
+        queue->led = true;
+    }
+    mutex_unlock(&c->lock);
+}
+
+void catalog__leave_turns(catalog *c, const str *keys, size_t count)
+{
+    mutex_lock(&c->lock);
+    for (size_t i = 0; i < count; i++) {
+        append_queue *queue = map_get(c->queues, keys[i]);
+        queue->led = false;
+        leave_queue(c, keys[i], queue);
+    }
+    cond_broadcast(&c->progress);
+    mutex_unlock(&c->lock);
+}
+
 static void append_in_turn(catalog *c, const ice_committer *committer, str key,
                            waiting_append *mine)
 {
@@ -304,10 +407,16 @@ status catalog_append(catalog *c, table_name name, const ice_append *append,
     }
     arena *a = arena_create();
     ice_committer committer;
-    waiting_append mine = {.append = append};
+    waiting_append mine = {.append = *append, .asked = append, .caller = catalog_get_caller()};
     status result = catalog_committer(c, name, a, &committer, err);
 
     if (result == STATUS_OK) {
+        table_commit *table = committer.context;
+        table->shared = true;
+        if (append->file_count > 0 || append->extra != NULL) {
+            mine.append.extra = note_append;
+            mine.append.extra_context = &mine;
+        }
         append_in_turn(c, &committer, catalog__table_key(a, name), &mine);
         result = mine.slot.outcome;
         if (result != STATUS_OK && err != NULL) {

@@ -6,9 +6,11 @@
 #include "tarn/base/thread.h"
 #include "tarn/catalog/caller.h"
 #include "tarn/catalog/catalog.h"
+#include "tarn/catalog/dropped.h"
 #include "tarn/catalog/document.h"
 #include "tarn/catalog/txn.h"
 #include "tarn/catalog/view.h"
+#include "tarn/catalog/warehouse.h"
 
 /* Appends to one table that wait for their turn (append.c). */
 typedef struct append_queue append_queue;
@@ -19,6 +21,7 @@ struct catalog {
     storage *storage;
     str warehouse;
     str warehouse_location;
+    struct catalog__warehouses *warehouses; /* shared with the views of transactions (warehouse.c) */
     arena *memory;
     mutex lock;    /* guards the four below */
     map *cached;   /* table key -> cached_table */
@@ -30,10 +33,19 @@ struct catalog {
     _Atomic int64_t commits, conflicts, merged_appends;
     int64_t opened_us;
     int64_t orphan_age_ms; /* 0: nothing is swept */
+    bool own_locations;    /* a location that is asked for and not allowed is replaced, not refused */
     thread sweeper;
     cond sweeper_wake;
     _Atomic bool closing; /* set with the lock held */
     _Atomic int64_t sweeps, sweeps_failed, swept_files, swept_bytes;
+    /* dropped tables and events (dropped.c, keeper.c, purge.c) */
+    int64_t retention_ms, events_kept_ms;
+    bool purge_retained, is_recovering;
+    thread keeper;
+    cond keeper_wake;
+    bool keeper_woken; /* with the lock held */
+    mutex purge_lock;  /* one purge at a time; guards the next */
+    map *contained;    /* uuid -> hash of the metadata location of a table that leads nowhere outside its folder */
 };
 
 /* The key under which a name is looked up: letters folded. */
@@ -58,14 +70,16 @@ void catalog__release_caches(catalog *c);
 /* ---- rows, for the view of a transaction ---- */
 #define CATALOG__TABLE_COLUMNS                                                          \
     "space, name, uuid, metadata_location, created_us, updated_us, registered, rebase," \
-    " location"
+    " location, protected"
 void catalog__read_row(const state_rows *rows, arena *a, table_info *info);
 status catalog__read_namespaces(state_txn *txn, arena *a, namespace_info **ret_list,
                                 size_t *ret_count, error *err);
 
 /* As CREATE SCHEMA and DROP SCHEMA do, as parts of a transaction. Fine where there is none to delete; NOT_EMPTY. */
-status catalog__insert_namespace(state_txn *txn, const namespace_info *info, error *err);
-status catalog__delete_namespace(catalog *c, state_txn *txn, str name, error *err);
+status catalog__insert_namespace(state_txn *txn, const namespace_info *info,
+                                 const catalog_caller *caller, error *err);
+status catalog__delete_namespace(catalog *c, state_txn *txn, str name,
+                                 const catalog_caller *caller, error *err);
 
 /* ---- the same by a transaction's view; `c` has one (txn.c, txn_change.c) ---- */
 status catalog__txn_load(catalog *c, table_name name, arena *a, ice_metadata **ret_metadata,
@@ -74,7 +88,7 @@ status catalog__txn_list(catalog *c, str space, arena *a, table_info **ret_list,
                          error *err);
 status catalog__txn_create(catalog *c, const catalog_create *options, bool *ret_created,
                            error *err);
-status catalog__txn_drop(catalog *c, table_name name, bool if_exists, bool *ret_dropped,
+status catalog__txn_drop(catalog *c, table_name name, bool purge, bool if_exists, bool *ret_dropped,
                          error *err);
 status catalog__txn_rename(catalog *c, table_name from, table_name to, error *err);
 bool catalog__txn_find_space(catalog *c, str name, arena *a, namespace_info *ret_info);
@@ -106,7 +120,29 @@ ice_metadata *catalog__cache_get(catalog *c, str key, str location);
 void catalog__cache_put(catalog *c, str key, str location, const ice_metadata *metadata);
 void catalog__cache_drop(catalog *c, str key);
 
-/* Where a table or a namespace is to lie, in the one spelling: in the warehouse, or in one of the folders of
+/* ---- warehouses (warehouse.c) ---- */
+typedef struct catalog__warehouses catalog__warehouses;
+/* Reads them anew. */
+status catalog__warehouses_load(catalog *c, error *err);
+void catalog__warehouses_free(catalog__warehouses *w);
+/* The one whose location holds `location`, or is it. */
+bool catalog__warehouse_at(const catalog *c, str location, arena *a, warehouse_info *ret_info);
+/* The one that a namespace is in. `space` of the result is folded, and empty for the first. */
+warehouse_info catalog__warehouse_of(const catalog *c, str space, arena *a);
+/* A table or namespace of one warehouse lies in it, and in no other: DENIED. `location` as settled. */
+status catalog__check_place(catalog *c, str space, str location, error *err);
+/* Where records of warehouses lie, for recover; making one again from its record. */
+str catalog__warehouse_records(const catalog *c, arena *a);
+status catalog__restore_warehouse(catalog *c, str name, str location, error *err);
+
+/* catalog_space_location of a namespace that was read already. */
+status catalog__space_place(catalog *c, const namespace_info *info, arena *a, str *ret_location,
+                            error *err);
+/* Bytes that are not plain as "~XX". */
+void catalog__escape_name(buf *out, str name);
+/* A location in the one spelling, wherever it lies. INVALID; DENIED outside the roots. */
+status catalog__spell_location(catalog *c, str asked, arena *a, str *ret_location, error *err);
+/* Where a table or a namespace is to lie, in the one spelling: in a warehouse, or in one of the folders of
  * warehouse.roots. DENIED elsewhere, INVALID for what cannot be a location. */
 status catalog__settle_location(catalog *c, str asked, arena *a, str *ret_location, error *err);
 /* A table's row. */
@@ -119,14 +155,55 @@ typedef struct catalog__row {
 /* Writes the row of a new table. In a transaction. EXISTS (name, uuid), NO_NAMESPACE, INVALID on overlapping
  * locations. */
 status catalog__insert_table(state_txn *txn, const catalog__row *row, error *err);
+/* Two tables must not share files: neither location may lie in the other; that of a dropped table is taken, too, except
+ * for itself (`uuid`, or STR_NULL). In a transaction. INVALID. */
+status catalog__refuse_overlap(state_txn *txn, str location, str uuid, error *err);
+status catalog__refuse_dropped_place(state_txn *txn, str location, str uuid, error *err);
+/* DENIED where the namespace is protected. In a transaction. */
+status catalog__refuse_protected_space(state_txn *txn, str space_key, error *err);
 /* Takes over what `options->append` stages. */
 status catalog__replace_table(catalog *c, const catalog_create *options, arena *a, error *err);
 /* EXISTS where a table or a view has the name, NO_NAMESPACE where there is no namespace for it. In a transaction. */
 status catalog__refuse_existing(state_txn *txn, table_name name, str space_key, str name_key,
                                 error *err);
-/* Deletes the table's row and notes what must be purged. In a transaction. */
-status catalog__delete_table(catalog *c, state_txn *txn, str space_key, str name_key,
-                             bool *ret_dropped, error *err);
+/* ---- dropping tables (dropped.c) ---- */
+typedef struct catalog__drop {
+    const catalog_caller *caller;
+    int64_t dropped_us;
+    bool purge; /* nothing is kept: it was asked for and is honoured, or the retention is 0 */
+} catalog__drop;
+catalog__drop catalog__drop_now(const catalog *c, bool purge_asked);
+/* The record of its name that says that the table is dropped, for `tarn recover`; NULL where nothing is kept. */
+status catalog__stage_dropped(catalog *c, const table_info *table, const catalog__drop *how,
+                              store_staged **ret_staged, error *err);
+/* Moves the table's row to those of dropped tables, or to those that are purged, and notes the event. The record that
+ * catalog__stage_dropped gave is published by the caller. `uuid` STR_NULL: whichever has the name. In a transaction.
+ * DENIED where it is protected. */
+status catalog__delete_table(catalog *c, state_txn *txn, table_name name, str uuid,
+                             const catalog__drop *how, bool *ret_dropped, error *err);
+/* For whoever takes a name away: DENIED where the table has the flag. In a transaction. */
+status catalog__refuse_protected(state_txn *txn, table_name name, error *err);
+/* A table with that uuid and location is back: it is dropped no more. CONFLICT where its files are being removed. In a
+ * transaction. */
+status catalog__forget_dropped(state_txn *txn, str uuid, str location, error *err);
+/* What was dropped, as restored from a record of recover.c. In a transaction. */
+status catalog__insert_dropped(state_txn *txn, const catalog__row *row, const dropped_table *how,
+                               int64_t created_us, error *err);
+/* Every table that may reach files: those there are, and those that can come back. */
+typedef struct catalog__reacher {
+    table_name name;
+    str uuid, location, metadata_location, rebase;
+} catalog__reacher;
+status catalog__list_reachers(catalog *c, arena *a, catalog__reacher **ret_list, size_t *ret_count,
+                              error *err);
+/* Ends the retention of dropped tables and of events, in the background (keeper.c). */
+status catalog__keeper_start(catalog *c, error *err);
+void catalog__keeper_stop(catalog *c);
+void catalog__keeper_wake(catalog *c);
+/* Moves what is over to the purges; when the next one is: 0: none. */
+status catalog__end_retention(catalog *c, bool *ret_any, int64_t *ret_next_us, error *err);
+status catalog__trim_events(catalog *c, error *err);
+void catalog__purge_release(catalog *c);
 /* "{from: to}" of a row; where it is damaged CORRUPT. Empty for STR_NULL. */
 status catalog__rebase_parse(str text, arena *a, ice_rebase **ret_rules, size_t *ret_count,
                              error *err);
@@ -202,11 +279,15 @@ status catalog__read_view_file(catalog *c, str location, ice_view **ret_view, er
 ice_view *catalog__view_cache_get(catalog *c, str location);
 void catalog__view_cache_put(catalog *c, str location, const ice_view *view);
 void catalog__view_cache_drop(catalog *c, str location);
+/* An event of a view. In the transaction of the change. */
+status catalog__note_view(state_txn *txn, const catalog_caller *caller, event_kind kind,
+                          table_name name, str uuid, str metadata_location, error *err);
 /* Writes the row of a new view. In a transaction; errors as catalog__insert_table. */
 status catalog__insert_view(state_txn *txn, const catalog__row *row, error *err);
-/* Deletes the row, the record of its name and its metadata file. In a transaction. */
-status catalog__delete_view(catalog *c, state_txn *txn, str space_key, str view_key,
-                            bool *ret_dropped, error *err);
+/* Deletes the row, the record of its name and its metadata file, which stays where gc.enabled is false. In a
+ * transaction. */
+status catalog__drop_view(catalog *c, state_txn *txn, const catalog_caller *caller, str space_key,
+                          str view_key, bool *ret_dropped, error *err);
 void catalog__views_free(catalog *c);
 /* Starts removing the files of dropped tables in the background. */
 void catalog__purge_soon(catalog *c);
@@ -214,7 +295,10 @@ void catalog__purge_pending(catalog *c);
 
 /* Where the object lies that tells a table's name, if it has one. */
 str catalog__name_location(const catalog *c, str uuid, arena *a);
-/* Stages the object that tells a table's name where its location does not (renamed, or a location of its own). */
+/* Stages the object that tells a table's name where its location does not (renamed, or a location of its own), or that
+ * it is dropped (NULL: it is not). */
+status catalog__stage_record(catalog *c, const catalog__row *row, const dropped_table *dropped,
+                             store_staged **ret_staged, error *err);
 status catalog__stage_name(catalog *c, const catalog__row *row, store_staged **ret_staged,
                            error *err);
 

@@ -4,6 +4,8 @@
 #include "tarn/base/clock.h"
 #include "tarn/base/vec.h"
 
+#define DROP_ATTEMPTS 8
+
 typedef struct space_query {
     catalog *c;
     str name;
@@ -42,13 +44,17 @@ static status read_namespace(void *context, state_txn *txn, error *err)
     str key = catalog__fold(q->a, q->name);
     state_rows *rows = NULL;
 
-    TRY(STATE_QUERY(txn, "SELECT name, location, created_us FROM namespaces WHERE name_key = ?1",
+    TRY(STATE_QUERY(txn,
+                    "SELECT name, location, created_us, protected, warehouse FROM namespaces"
+                    " WHERE name_key = ?1",
                     &rows, err, SV_TEXT(key)));
     TRY(state_next(rows, &q->found, err));
     if (q->found) {
         q->info.name = state_text(rows, 0, q->a);
         q->info.location = state_is_null(rows, 1) ? STR_NULL : state_text(rows, 1, q->a);
         q->info.created_us = state_int(rows, 2);
+        q->info.is_protected = state_int(rows, 3) != 0;
+        q->info.is_warehouse = state_int(rows, 4) != 0;
     }
     state_finish(rows);
     return q->found ? read_properties(txn, key, q->a, &q->info, err) : STATUS_OK;
@@ -71,6 +77,24 @@ status catalog__namespace_exists(catalog *c, str name, bool *ret_exists, error *
     return result;
 }
 
+/* Some clients make no table in a namespace that does not say where it lies. */
+static status show_location(catalog *c, namespace_info *info, arena *a, error *err)
+{
+    catalog_property *shown = ARENA_ARRAY(a, catalog_property, info->property_count + 1);
+
+    for (size_t i = 0; i < info->property_count; i++) {
+        shown[i] = info->properties[i];
+        if (str_equal(shown[i].key, STR("location"))) {
+            return STATUS_OK;
+        }
+    }
+    shown[info->property_count].key = STR("location");
+    TRY(catalog__space_place(c, info, a, &shown[info->property_count].value, err));
+    info->properties = shown;
+    info->property_count++;
+    return STATUS_OK;
+}
+
 status catalog_get_namespace(catalog *c, str name, arena *a, namespace_info *ret_info, error *err)
 {
     space_query q = {.c = c, .name = name, .a = a};
@@ -83,6 +107,7 @@ status catalog_get_namespace(catalog *c, str name, arena *a, namespace_info *ret
     if (!q.found) {
         return catalog__no_namespace(c, name, err);
     }
+    TRY(show_location(c, &q.info, a, err));
     *ret_info = q.info;
     return STATUS_OK;
 }
@@ -95,7 +120,17 @@ typedef struct space_create {
     str location;
     const catalog_property *properties;
     size_t count;
+    const catalog_caller *caller;
 } space_create;
+
+static status note_space(state_txn *txn, const catalog_caller *caller, event_kind kind, str name,
+                         error *err)
+{
+    const catalog_event event = {
+        .kind = kind, .name = {.space = name, .table = STR("")}, .snapshot_id = ICE_NO_SNAPSHOT};
+
+    return catalog__note(txn, caller, &event, err);
+}
 
 static status check_parent(state_txn *txn, const space_create *create, error *err)
 {
@@ -143,16 +178,18 @@ static status insert_namespace(void *context, state_txn *txn, error *err)
                        NULL, err, SV_TEXT(create->key), SV_TEXT(create->properties[i].key),
                        SV_TEXT(create->properties[i].value)));
     }
-    return STATUS_OK;
+    return note_space(txn, create->caller, EVENT_NAMESPACE_CREATED, create->name, err);
 }
 
-status catalog__insert_namespace(state_txn *txn, const namespace_info *info, error *err)
+status catalog__insert_namespace(state_txn *txn, const namespace_info *info,
+                                 const catalog_caller *caller, error *err)
 {
     space_create create = {.name = info->name,
                            .key = catalog__fold(state_txn_arena(txn), info->name),
                            .location = info->location,
                            .properties = info->properties,
-                           .count = info->property_count};
+                           .count = info->property_count,
+                           .caller = caller};
 
     return insert_namespace(&create, txn, err);
 }
@@ -170,13 +207,19 @@ status catalog_create_namespace(catalog *c, str name, const catalog_property *pr
 {
     TRY(check_levels(name, err));
     arena *a = arena_create();
-    space_create create = {
-        .name = name, .key = catalog__fold(a, name), .properties = properties, .count = count};
+    space_create create = {.name = name,
+                           .key = catalog__fold(a, name),
+                           .properties = properties,
+                           .count = count,
+                           .caller = catalog_get_caller()};
     status result = STATUS_OK;
 
     for (size_t i = 0; i < count && result == STATUS_OK; i++) {
         if (str_equal(properties[i].key, STR("location"))) {
             result = catalog__settle_location(c, properties[i].value, a, &create.location, err);
+            if (result == STATUS_OK) {
+                result = catalog__check_place(c, name, create.location, err);
+            }
         }
     }
     if (result == STATUS_OK) {
@@ -205,9 +248,11 @@ static status read_list(void *context, state_txn *txn, error *err)
     state_rows *rows = NULL;
     bool more = false;
 
-    TRY(state_query(txn,
-                    "SELECT name, location, created_us, name_key FROM namespaces ORDER BY name_key",
-                    NULL, 0, &rows, err));
+    TRY(state_query(
+        txn,
+        "SELECT name, location, created_us, name_key, protected, warehouse FROM namespaces"
+        " ORDER BY name_key",
+        NULL, 0, &rows, err));
     for (;;) {
         TRY(state_next(rows, &more, err));
         if (!more) {
@@ -217,7 +262,9 @@ static status read_list(void *context, state_txn *txn, error *err)
             continue;
         }
         namespace_info info = {.name = state_text(rows, 0, list->a),
-                               .created_us = state_int(rows, 2)};
+                               .created_us = state_int(rows, 2),
+                               .is_protected = state_int(rows, 4) != 0,
+                               .is_warehouse = state_int(rows, 5) != 0};
         info.location = state_is_null(rows, 1) ? STR_NULL : state_text(rows, 1, list->a);
         vec_push(list->a, &list->found, info);
     }
@@ -267,6 +314,10 @@ typedef struct space_drop {
     bool cascade;
     bool found;
     arena *a;
+    /* CASCADE: how its tables go, and the records of those that were there before the transaction, by uuid */
+    catalog__drop how;
+    map *records;
+    bool is_stale; /* a table has come since */
 } space_drop;
 
 typedef VEC(str) key_list;
@@ -298,19 +349,46 @@ static status keys_of(state_txn *txn, const space_drop *drop, const char *sql, c
     return STATUS_OK;
 }
 
-static status drop_content(state_txn *txn, const space_drop *drop, error *err)
+static status publish_record(const space_drop *drop, state_txn *txn, str uuid, error *err)
 {
-    key_list tables, views;
+    store_staged *record = map_remove(drop->records, uuid);
+
+    return record != NULL ? store_publish(drop->c->storage, txn, &record, 1, err) : STATUS_OK;
+}
+
+static status drop_tables(state_txn *txn, space_drop *drop, error *err)
+{
+    key_list names, uuids;
     bool dropped = false;
 
-    TRY(keys_of(txn, drop, "SELECT table_key FROM tables WHERE space_key = ?1", "table", &tables,
-                err));
-    TRY(keys_of(txn, drop, "SELECT view_key FROM views WHERE space_key = ?1", "view", &views, err));
-    for (size_t i = 0; i < tables.count; i++) {
-        TRY(catalog__delete_table(drop->c, txn, drop->key, tables.items[i], &dropped, err));
+    TRY(keys_of(txn, drop, "SELECT name FROM tables WHERE space_key = ?1 ORDER BY table_key",
+                "table", &names, err));
+    TRY(keys_of(txn, drop, "SELECT uuid FROM tables WHERE space_key = ?1 ORDER BY table_key",
+                "table", &uuids, err));
+    for (size_t i = 0; i < names.count; i++) {
+        const table_name name = {.space = drop->name, .table = names.items[i]};
+
+        if (!drop->how.purge && !map_has(drop->records, uuids.items[i])) {
+            drop->is_stale = true;
+            return error_set(err, STATUS_CONFLICT, "table \"%.*s.%.*s\" was made meanwhile",
+                             STR_ARG(name.space), STR_ARG(name.table));
+        }
+        TRY(catalog__delete_table(drop->c, txn, name, uuids.items[i], &drop->how, &dropped, err));
+        TRY(publish_record(drop, txn, uuids.items[i], err));
     }
+    return STATUS_OK;
+}
+
+static status drop_content(state_txn *txn, space_drop *drop, error *err)
+{
+    key_list views;
+    bool dropped = false;
+
+    TRY(drop_tables(txn, drop, err));
+    TRY(keys_of(txn, drop, "SELECT view_key FROM views WHERE space_key = ?1", "view", &views, err));
     for (size_t i = 0; i < views.count; i++) {
-        TRY(catalog__delete_view(drop->c, txn, drop->key, views.items[i], &dropped, err));
+        TRY(catalog__drop_view(drop->c, txn, drop->how.caller, drop->key, views.items[i], &dropped,
+                               err));
     }
     return STATUS_OK;
 }
@@ -320,24 +398,38 @@ static status refuse_inner(state_txn *txn, const space_drop *drop, error *err)
     state_rows *rows = NULL;
     bool more = false;
 
-    TRY(state_query(txn, "SELECT name_key, name FROM namespaces", NULL, 0, &rows, err));
-    str prefix = str_concat(drop->a, drop->key, STR("."));
-    for (;;) {
-        TRY(state_next(rows, &more, err));
-        if (!more) {
-            break;
-        }
-        if (str_starts_with(state_text(rows, 0, NULL), prefix)) {
-            str inner = state_text(rows, 1, NULL);
-            error_set(err, STATUS_NOT_EMPTY,
-                      "namespace \"%.*s\" is not empty: it holds namespace \"%.*s\"",
-                      STR_ARG(drop->name), STR_ARG(inner));
-            error_hint(err, "Drop that one first.");
-            state_finish(rows);
-            return STATUS_NOT_EMPTY;
-        }
+    /* "/" follows "." */
+    TRY(STATE_QUERY(txn,
+                    "SELECT name FROM namespaces WHERE name_key > ?1 AND name_key < ?2 LIMIT 1",
+                    &rows, err, SV_TEXT(str_concat(drop->a, drop->key, STR("."))),
+                    SV_TEXT(str_concat(drop->a, drop->key, STR("/")))));
+    TRY(state_next(rows, &more, err));
+    if (more) {
+        str inner = state_text(rows, 0, NULL);
+        error_set(err, STATUS_NOT_EMPTY,
+                  "namespace \"%.*s\" is not empty: it holds namespace \"%.*s\"",
+                  STR_ARG(drop->name), STR_ARG(inner));
+        error_hint(err, "Drop that one first.");
     }
     state_finish(rows);
+    return more ? STATUS_NOT_EMPTY : STATUS_OK;
+}
+
+static status refuse_warehouse(state_txn *txn, const space_drop *drop, error *err)
+{
+    state_rows *rows = NULL;
+    bool found = false;
+
+    TRY(STATE_QUERY(txn, "SELECT 1 FROM namespaces WHERE name_key = ?1 AND warehouse = 1", &rows,
+                    err, SV_TEXT(drop->key)));
+    TRY(state_next(rows, &found, err));
+    state_finish(rows);
+    if (found) {
+        error_set(err, STATUS_INVALID, "\"%.*s\" is a warehouse, not a namespace",
+                  STR_ARG(drop->name));
+        error_hint(err, "Drop it with tarn catalog drop.");
+        return STATUS_INVALID;
+    }
     return STATUS_OK;
 }
 
@@ -346,6 +438,8 @@ static status delete_namespace(void *context, state_txn *txn, error *err)
     space_drop *drop = context;
     int64_t deleted = 0;
 
+    TRY(refuse_warehouse(txn, drop, err));
+    TRY(catalog__refuse_protected_space(txn, drop->key, err));
     TRY(refuse_inner(txn, drop, err));
     TRY(drop_content(txn, drop, err));
     TRY(STATE_EXEC(txn, "DELETE FROM namespace_properties WHERE name_key = ?1", NULL, err,
@@ -353,15 +447,63 @@ static status delete_namespace(void *context, state_txn *txn, error *err)
     TRY(STATE_EXEC(txn, "DELETE FROM namespaces WHERE name_key = ?1", &deleted, err,
                    SV_TEXT(drop->key)));
     drop->found = deleted > 0;
+    return drop->found ? note_space(txn, drop->how.caller, EVENT_NAMESPACE_DROPPED, drop->name, err)
+                       : STATUS_OK;
+}
+
+status catalog__delete_namespace(catalog *c, state_txn *txn, str name, const catalog_caller *caller,
+                                 error *err)
+{
+    arena *a = state_txn_arena(txn);
+    space_drop drop = {.c = c,
+                       .name = name,
+                       .key = catalog__fold(a, name),
+                       .a = a,
+                       .how = catalog__drop_now(c, false),
+                       .records = map_create(a)};
+
+    drop.how.caller = caller;
+    return delete_namespace(&drop, txn, err);
+}
+
+/* The records of its tables are staged before, since a transaction is no place for files. */
+static status stage_records(space_drop *drop, error *err)
+{
+    table_info *tables = NULL;
+    size_t count = 0;
+    status listed = catalog_list_tables(drop->c, drop->name, drop->a, &tables, &count, err);
+
+    if (listed == STATUS_NO_NAMESPACE) { /* told later */
+        if (err != NULL) {
+            error_clear(err);
+        }
+        return STATUS_OK;
+    }
+    TRY(listed);
+    for (size_t i = 0; i < count; i++) {
+        store_staged *record = NULL;
+        TRY(catalog__stage_dropped(drop->c, &tables[i], &drop->how, &record, err));
+        if (record != NULL) {
+            (void)map_set(drop->records, tables[i].uuid, record);
+        }
+    }
     return STATUS_OK;
 }
 
-status catalog__delete_namespace(catalog *c, state_txn *txn, str name, error *err)
+static status attempt_drop(space_drop *drop, error *err)
 {
-    arena *a = state_txn_arena(txn);
-    space_drop drop = {.c = c, .name = name, .key = catalog__fold(a, name), .a = a};
+    map_entry entry;
 
-    return delete_namespace(&drop, txn, err);
+    drop->is_stale = false;
+    status result = drop->cascade && !drop->how.purge ? stage_records(drop, err) : STATUS_OK;
+    if (result == STATUS_OK) {
+        result = state_submit(drop->c->state, delete_namespace, drop, err);
+    }
+    for (size_t at = 0; map_next(drop->records, &at, &entry);) {
+        store_discard(drop->c->storage, entry.value);
+    }
+    drop->records = map_create(drop->a);
+    return result;
 }
 
 status catalog_drop_namespace(catalog *c, str name, bool cascade, error *err)
@@ -374,15 +516,27 @@ status catalog_drop_namespace(catalog *c, str name, bool cascade, error *err)
         return catalog__txn_drop_space(c, name, cascade, err);
     }
     arena *a = arena_create();
-    space_drop drop = {
-        .c = c, .name = name, .key = catalog__fold(a, name), .cascade = cascade, .a = a};
-    status result = state_submit(c->state, delete_namespace, &drop, err);
+    space_drop drop = {.c = c,
+                       .name = name,
+                       .key = catalog__fold(a, name),
+                       .cascade = cascade,
+                       .a = a,
+                       .how = catalog__drop_now(c, false),
+                       .records = map_create(a)};
+    status result = attempt_drop(&drop, err);
+    for (int i = 1; i < DROP_ATTEMPTS && result == STATUS_CONFLICT && drop.is_stale; i++) {
+        if (err != NULL) {
+            error_clear(err);
+        }
+        result = attempt_drop(&drop, err);
+    }
     arena_free(a);
     if (result == STATUS_OK && !drop.found) {
         return catalog__no_namespace(c, name, err);
     }
     if (result == STATUS_OK && cascade) {
         catalog__purge_soon(c);
+        catalog__keeper_wake(c);
     }
     return result;
 }

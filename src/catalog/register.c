@@ -269,6 +269,7 @@ typedef struct registration {
     catalog *c;
     catalog__row row;
     store_staged *record;
+    const catalog_caller *caller;
 } registration;
 
 static status publish_registration(void *context, state_txn *txn, error *err)
@@ -276,6 +277,12 @@ static status publish_registration(void *context, state_txn *txn, error *err)
     registration *r = context;
 
     TRY(catalog__insert_table(txn, &r->row, err));
+    const catalog_event event = {.kind = EVENT_TABLE_REGISTERED,
+                                 .name = r->row.name,
+                                 .uuid = r->row.uuid,
+                                 .metadata_location = r->row.metadata_location,
+                                 .snapshot_id = ICE_NO_SNAPSHOT};
+    TRY(catalog__note(txn, r->caller, &event, err));
     store_staged *record = r->record;
     r->record = NULL;
     return store_publish(r->c->storage, txn, &record, 1, err);
@@ -290,6 +297,7 @@ static status register_table(catalog *c, table_name name, const catalog_foreign 
     TRY(open_foreign(c, foreign, a, t, err));
     random_uuid(uuid); /* for tables of version 1 that have none */
     registration r = {.c = c,
+                      .caller = catalog_get_caller(),
                       .row = {.name = name,
                               .uuid = t->metadata->uuid.size > 0 ? t->metadata->uuid : str_c(uuid),
                               .location = t->location,

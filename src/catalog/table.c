@@ -1,5 +1,5 @@
 /* Tables: rows that point to metadata. Creating, loading, listing, renaming; dropping is completed by purge.c. */
-#include "internal.h"
+#include "place.h"
 
 #include "tarn/base/clock.h"
 #include "tarn/base/limits.h"
@@ -26,6 +26,7 @@ void catalog__read_row(const state_rows *rows, arena *a, table_info *info)
     info->registered = state_int(rows, 6) != 0;
     info->rebase = state_text(rows, 7, a);
     info->location = state_text(rows, 8, a);
+    info->is_protected = state_int(rows, 9) != 0;
 }
 
 static status read_table(void *context, state_txn *txn, error *err)
@@ -98,6 +99,12 @@ status catalog__load_table(catalog *c, table_name name, arena *a, ice_metadata *
                 catalog__read_metadata(c, q.info.metadata_location, q.info.rebase, &metadata, err);
             if (result == STATUS_NOT_FOUND && attempt < LOAD_ATTEMPTS) {
                 continue;
+            }
+            if (result == STATUS_OK) {
+                result = catalog__check_loaded(c, &q.info, metadata, err);
+                if (result != STATUS_OK) {
+                    ice_metadata_unref(metadata);
+                }
             }
             if (result != STATUS_OK) {
                 *ret_info = q.info;
@@ -196,7 +203,7 @@ static status refuse_overlapping(state_rows *rows, str location, error *err)
 }
 
 /* Two tables must not share files: neither location may lie in the other. "0" follows "/". */
-static status refuse_overlap(state_txn *txn, str location, error *err)
+status catalog__refuse_overlap(state_txn *txn, str location, str uuid, error *err)
 {
     arena *a = state_txn_arena(txn);
     state_rows *rows = NULL;
@@ -214,7 +221,7 @@ static status refuse_overlap(state_txn *txn, str location, error *err)
                         SV_TEXT(str_slice(location, 0, end))));
         TRY(refuse_overlapping(rows, location, err));
     }
-    return STATUS_OK;
+    return catalog__refuse_dropped_place(txn, location, uuid, err);
 }
 
 status catalog__refuse_existing(state_txn *txn, table_name name, str space_key, str table_key,
@@ -239,13 +246,21 @@ status catalog__refuse_existing(state_txn *txn, table_name name, str space_key, 
         return error_set(err, STATUS_EXISTS, "view \"%.*s.%.*s\" exists already",
                          STR_ARG(name.space), STR_ARG(name.table));
     }
-    TRY(STATE_QUERY(txn, "SELECT 1 FROM namespaces WHERE name_key = ?1", &rows, err,
+    TRY(STATE_QUERY(txn, "SELECT warehouse FROM namespaces WHERE name_key = ?1", &rows, err,
                     SV_TEXT(space_key)));
     TRY(state_next(rows, &found, err));
+    bool is_warehouse = found && state_int(rows, 0) != 0;
     state_finish(rows);
     if (!found) {
         return error_set(err, STATUS_NO_NAMESPACE, "namespace \"%.*s\" does not exist",
                          STR_ARG(name.space));
+    }
+    if (is_warehouse) {
+        error_set(err, STATUS_INVALID, "warehouse \"%.*s\" holds namespaces, not tables",
+                  STR_ARG(name.space));
+        error_hint(err, "Make a namespace in it: CREATE SCHEMA \"%.*s\".main.",
+                   STR_ARG(name.space));
+        return STATUS_INVALID;
     }
     return STATUS_OK;
 }
@@ -277,7 +292,8 @@ status catalog__insert_table(state_txn *txn, const catalog__row *row, error *err
 
     TRY(catalog__refuse_existing(txn, row->name, space_key, table_key, err));
     TRY(refuse_same_table(txn, row->uuid, err));
-    TRY(refuse_overlap(txn, row->location, err));
+    TRY(catalog__refuse_overlap(txn, row->location, row->uuid, err));
+    TRY(catalog__forget_dropped(txn, row->uuid, row->location, err));
     return STATE_EXEC(
         txn,
         "INSERT INTO tables (space_key, table_key, space, name, uuid, location, metadata_location,"
@@ -294,6 +310,7 @@ typedef struct creation {
     catalog *c;
     table_name name;
     ice_metadata *metadata;
+    const catalog_caller *caller;
     bool refused;   /* by `extra`: then `staged` stays with the committer's caller */
     bool published; /* store_publish has taken `staged` */
     str metadata_location;
@@ -320,12 +337,19 @@ static status publish_creation(void *context, state_txn *txn, error *err)
 
     const catalog__row row = creation_row(new);
 
+    const catalog_event event = {.kind = EVENT_TABLE_CREATED,
+                                 .name = new->name,
+                                 .uuid = new->metadata->uuid,
+                                 .metadata_location = new->metadata_location,
+                                 .snapshot_id = new->metadata->current_snapshot_id};
+
     TRY(catalog__insert_table(txn, &row, err));
     if (new->extra != NULL) {
         status result = new->extra(new->extra_context, txn, err);
         new->refused = result != STATUS_OK;
         TRY(result);
     }
+    TRY(catalog__note(txn, new->caller, &event, err));
     new->published = true;
     status result = store_publish(new->c->storage, txn, new->staged, new->staged_count, err);
     if (new->name_record != NULL) {
@@ -341,10 +365,16 @@ static status submit_creation(creation *new, error *err)
 {
     arena *a = arena_create();
     table_name derived;
-    status result = STATUS_OK;
+    status result =
+        catalog__check_paths(new->c, new->metadata->properties, new->metadata->property_count,
+                             new->location, new->metadata->uuid, err);
 
-    if (!catalog__names_of_location(new->c, new->location, a, &derived) ||
-        !str_equal(derived.space, new->name.space) || !str_equal(derived.table, new->name.table)) {
+    new->caller = catalog_get_caller();
+    if (result != STATUS_OK) {
+        /* nothing is staged further */
+    } else if (!catalog__names_of_location(new->c, new->location, a, &derived) ||
+               !str_equal(derived.space, new->name.space) ||
+               !str_equal(derived.table, new->name.table)) {
         const catalog__row row = creation_row(new);
         result = catalog__stage_name(new->c, &row, &new->name_record, err);
     }
@@ -418,6 +448,22 @@ static status create_empty(creation *new, arena *a, error *err)
     return submit_creation(new, err);
 }
 
+status catalog__create_made(catalog *c, const catalog__made *made, arena *a,
+                            str *ret_metadata_location, error *err)
+{
+    creation new = {.c = c,
+                    .name = made->name,
+                    .location = made->location,
+                    .metadata = ice_metadata_ref(made->metadata)};
+    status result = create_empty(&new, a, err);
+
+    ice_metadata_unref(new.metadata);
+    if (result == STATUS_OK) {
+        *ret_metadata_location = new.metadata_location;
+    }
+    return result;
+}
+
 /* One table, one spelling: other programs read "a/../b" and "a//b" as the folder of another table. */
 static status check_canonical(str location, str below, error *err)
 {
@@ -451,31 +497,15 @@ static str spell_local(str location, arena *a)
     return location;
 }
 
-status catalog__settle_location(catalog *c, str asked, arena *a, str *ret_location, error *err)
+status catalog__spell_location(catalog *c, str asked, arena *a, str *ret_location, error *err)
 {
     str location = store_is_local(asked) ? spell_local(asked, a) : asked;
-    str below;
 
     while (str_ends_with(location, STR("/"))) {
         location.size--;
     }
-    TRY(store_check_location(c->storage, location, err));
-    below = str_starts_with(location, c->warehouse_location)
-                ? str_slice(location, c->warehouse_location.size, location.size)
-                : STR("");
-    if (!store_is_local(location) && !str_starts_with(below, STR("/"))) {
-        error_set(err, STATUS_DENIED, "location \"%.*s\" lies outside the warehouse",
-                  STR_ARG(location));
-        error_hint(err,
-                   "Choose a location below %.*s/, or a file: location below one of "
-                   "warehouse.roots.",
-                   STR_ARG(c->warehouse_location));
-        return STATUS_DENIED;
-    }
-    if (str_equal(below, STR("/.tarn")) || str_starts_with(below, STR("/.tarn/"))) {
-        return error_set(err, STATUS_DENIED, "location \"%.*s\" is the catalog's own",
-                         STR_ARG(location));
-    }
+    TRY(store_check_location(
+        c->storage, store_is_local(location) ? location : str_concat(a, location, STR("/x")), err));
     size_t from = str_find(location, STR("://")) + (store_is_local(location) ? 4 : 3);
     TRY(check_canonical(location, str_slice(location, from, location.size), err));
     if (store_is_local(location)) { /* symbolic links are other names of one folder, too */
@@ -487,13 +517,43 @@ status catalog__settle_location(catalog *c, str asked, arena *a, str *ret_locati
     return STATUS_OK;
 }
 
+status catalog__settle_location(catalog *c, str asked, arena *a, str *ret_location, error *err)
+{
+    str location = asked;
+    warehouse_info there;
+    str own = str_concat(a, c->warehouse_location, STR("/.tarn"));
+
+    TRY(catalog__spell_location(c, asked, a, &location, err));
+    TRY(store_check_location(c->storage, location, err));
+    if (!store_is_local(location) &&
+        (!catalog__warehouse_at(c, location, a, &there) || str_equal(location, there.location))) {
+        error_set(err, STATUS_DENIED, "location \"%.*s\" lies outside the warehouse",
+                  STR_ARG(location));
+        error_hint(err,
+                   "Choose a location below %.*s/, or a file: location below one of "
+                   "warehouse.roots.",
+                   STR_ARG(c->warehouse_location));
+        return STATUS_DENIED;
+    }
+    if (str_equal(location, own) || str_starts_with(location, str_concat(a, own, STR("/")))) {
+        return error_set(err, STATUS_DENIED, "location \"%.*s\" is the catalog's own",
+                         STR_ARG(location));
+    }
+    *ret_location = location;
+    return STATUS_OK;
+}
+
 status catalog_plan_location(catalog *c, table_name name, str asked, arena *a, str *ret_location,
                              error *err)
 {
     char uuid[37];
 
     if (asked.size > 0) {
-        return catalog__settle_location(c, asked, a, ret_location, err);
+        str location;
+        TRY(catalog__settle_location(c, asked, a, &location, err));
+        TRY(catalog__check_place(c, name.space, location, err));
+        *ret_location = location;
+        return STATUS_OK;
     }
     random_uuid(uuid);
     return catalog__choose_location(c, name, str_c(uuid), a, ret_location, err);
@@ -598,6 +658,7 @@ typedef struct rename_change {
     table_name from, to;
     str from_space_key, from_table_key, to_space_key, to_table_key;
     str uuid; /* of the table that the record speaks of: another may have its name by now */
+    const catalog_caller *caller;
     store_staged *record;
     bool published;
 } rename_change;
@@ -626,7 +687,12 @@ static status apply_rename(void *context, state_txn *txn, error *err)
         return error_set(err, STATUS_NO_TABLE, "table \"%.*s.%.*s\" does not exist",
                          STR_ARG(change->from.space), STR_ARG(change->from.table));
     }
-    return STATUS_OK;
+    const catalog_event event = {.kind = EVENT_TABLE_RENAMED,
+                                 .name = change->from,
+                                 .to = change->to,
+                                 .uuid = change->uuid,
+                                 .snapshot_id = ICE_NO_SNAPSHOT};
+    return catalog__note(txn, change->caller, &event, err);
 }
 
 static status rename_table(catalog *c, table_name from, table_name to, arena *a, error *err)
@@ -637,6 +703,7 @@ static status rename_table(catalog *c, table_name from, table_name to, arena *a,
     TRY(catalog__check_name("table", to.table, err));
     TRY(catalog_load_table(c, from, a, &metadata, &info, err));
     ice_metadata_unref(metadata);
+    TRY(catalog__check_place(c, to.space, info.location, err)); /* not into another warehouse */
     rename_change change = {
         .c = c,
         .from = from,
@@ -646,6 +713,7 @@ static status rename_table(catalog *c, table_name from, table_name to, arena *a,
         .to_space_key = catalog__fold(a, to.space),
         .to_table_key = catalog__fold(a, to.table),
         .uuid = info.uuid,
+        .caller = catalog_get_caller(),
     };
     const catalog__row row = {.name = to,
                               .uuid = info.uuid,

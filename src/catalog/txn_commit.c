@@ -124,6 +124,21 @@ static status taken(const txn_table *t, status result, error *err)
     return result;
 }
 
+static status note(const ending *e, state_txn *st, const txn_table *t, event_kind kind, error *err)
+{
+    bool renames = kind == EVENT_TABLE_RENAMED;
+    const ice_metadata *m = t->written != NULL ? t->written : t->working;
+    const catalog_event event = {.kind = kind,
+                                 .name = renames ? t->origin.name : t->info.name,
+                                 .to = renames ? t->info.name : (table_name){0},
+                                 .uuid = t->info.uuid,
+                                 .metadata_location = renames ? STR("") : t->info.metadata_location,
+                                 .snapshot_id = m != NULL && !renames ? m->current_snapshot_id
+                                                                      : ICE_NO_SNAPSHOT};
+
+    return catalog__note(st, e->txn->caller, &event, err);
+}
+
 static status write_table(ending *e, state_txn *st, const txn_table *t, error *err)
 {
     int64_t moved = 0;
@@ -135,7 +150,8 @@ static status write_table(ending *e, state_txn *st, const txn_table *t, error *e
                                   .metadata_location = t->info.metadata_location,
                                   .rebase = STR_NULL};
 
-        return taken(t, catalog__insert_table(st, &row, err), err);
+        TRY(taken(t, catalog__insert_table(st, &row, err), err));
+        return note(e, st, t, EVENT_TABLE_CREATED, err);
     }
     if (is_changed(t) || is_renamed(t)) {
         catalog__document_changes(e->txn->root, st, catalog__fold(e->a, t->origin.name.space),
@@ -148,6 +164,7 @@ static status write_table(ending *e, state_txn *st, const txn_table *t, error *e
                        &moved, err, SV_TEXT(t->info.metadata_location), SV_INT(clock_now_us()),
                        SV_TEXT(t->origin.uuid), SV_TEXT(t->base_location)));
         ASSERT(moved == 1);
+        TRY(note(e, st, t, EVENT_TABLE_COMMITTED, err));
     }
     if (is_renamed(t)) {
         str space_key = catalog__fold(e->a, t->info.name.space);
@@ -160,6 +177,7 @@ static status write_table(ending *e, state_txn *st, const txn_table *t, error *e
                        NULL, err, SV_TEXT(space_key), SV_TEXT(table_key),
                        SV_TEXT(t->info.name.space), SV_TEXT(t->info.name.table),
                        SV_INT(clock_now_us()), SV_TEXT(t->origin.uuid)));
+        TRY(note(e, st, t, EVENT_TABLE_RENAMED, err));
     }
     return STATUS_OK;
 }
@@ -172,8 +190,10 @@ static status give_up_names(ending *e, state_txn *st, error *err)
         bool dropped = false;
 
         if (is_dropped(t)) {
-            TRY(catalog__delete_table(e->txn->root, st, catalog__fold(e->a, t->origin.name.space),
-                                      catalog__fold(e->a, t->origin.name.table), &dropped, err));
+            catalog__drop how = catalog__drop_now(e->txn->root, t->purge);
+            how.caller = e->txn->caller; /* another's thread may do it */
+            TRY(catalog__delete_table(e->txn->root, st, t->origin.name, t->origin.uuid, &how,
+                                      &dropped, err));
         } else if (is_renamed(t)) {
             TRY(STATE_EXEC(st, "UPDATE tables SET space_key = '', table_key = uuid WHERE uuid = ?1",
                            NULL, err, SV_TEXT(t->origin.uuid)));
@@ -191,9 +211,9 @@ static status write_spaces(ending *e, state_txn *st, bool made, error *err)
         status result = STATUS_OK;
 
         if (made && s->exists && !s->existed) {
-            result = catalog__insert_namespace(st, &s->info, err);
+            result = catalog__insert_namespace(st, &s->info, e->txn->caller, err);
         } else if (!made && s->existed && !s->exists) {
-            result = catalog__delete_namespace(e->txn->root, st, s->info.name, err);
+            result = catalog__delete_namespace(e->txn->root, st, s->info.name, e->txn->caller, err);
         }
         if (result == STATUS_EXISTS || result == STATUS_NOT_EMPTY ||
             result == STATUS_NO_NAMESPACE) {
@@ -279,6 +299,10 @@ static status stage_names(catalog_txn *txn, arena *a, error *err)
         table_name derived;
         bool derivable;
 
+        if (is_dropped(t) && t->name_record == NULL) {
+            const catalog__drop how = catalog__drop_now(txn->root, t->purge);
+            TRY(catalog__stage_dropped(txn->root, &t->origin, &how, &t->name_record, err));
+        }
         if (!is_made(t) && !is_renamed(t)) {
             continue;
         }
@@ -321,6 +345,7 @@ static void tell_caches(catalog_txn *txn, arena *a)
     txn__tell_view_caches(txn);
     if (dropped) {
         catalog__purge_soon(txn->root);
+        catalog__keeper_wake(txn->root);
     }
 }
 
@@ -373,6 +398,7 @@ status catalog_txn_commit(catalog_txn *txn, error *err)
     arena *a = arena_create();
     status result = STATUS_OK;
 
+    txn->caller = catalog_get_caller();
     if (catalog_txn_has_changes(txn)) {
         result = commit(txn, a, err);
         if (result == STATUS_CONFLICT) {

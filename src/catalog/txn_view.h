@@ -26,6 +26,7 @@ typedef struct txn_table {
     table_info info;   /* as it is in the transaction */
     bool existed, exists;
     bool renamed;
+    bool purge;            /* where it is dropped: a purge was asked for */
     bool read;             /* its rows were */
     ice_metadata *begun;   /* as at the beginning; NULL: not touched yet, or made here */
     ice_metadata *base;    /* that the changes stand on: begun, or what others made of it since */
@@ -66,6 +67,7 @@ struct catalog_txn {
     catalog view; /* the handle: `view.txn` is this */
     arena *memory;
     bool serializable;
+    const catalog_caller *caller; /* of COMMIT: events are its */
     const char *operation;
     map *names;  /* table key -> txn_table, of those that exist */
     map *spaces; /* name key -> txn_space, of those that exist */

@@ -369,8 +369,9 @@ status txn__give_up_view_names(const catalog_txn *txn, state_txn *st, arena *a, 
         bool dropped = false;
 
         if (is_dropped(v)) {
-            TRY(catalog__delete_view(txn->root, st, catalog__fold(a, v->origin.name.space),
-                                     catalog__fold(a, v->origin.name.table), &dropped, err));
+            TRY(catalog__drop_view(txn->root, st, txn->caller,
+                                   catalog__fold(a, v->origin.name.space),
+                                   catalog__fold(a, v->origin.name.table), &dropped, err));
         } else if (is_renamed(v)) {
             TRY(STATE_EXEC(st, "UPDATE views SET space_key = '', view_key = uuid WHERE uuid = ?1",
                            NULL, err, SV_TEXT(v->origin.uuid)));
@@ -403,7 +404,9 @@ static status write_view(const catalog_txn *txn, state_txn *st, const txn_sql_vi
                                   .location = v->info.location,
                                   .metadata_location = v->info.metadata_location};
 
-        return taken(v, catalog__insert_view(st, &row, err), err);
+        TRY(taken(v, catalog__insert_view(st, &row, err), err));
+        return catalog__note_view(st, txn->caller, EVENT_VIEW_CREATED, v->info.name, v->info.uuid,
+                                  v->info.metadata_location, err);
     }
     if (is_changed(v)) {
         TRY(STATE_EXEC(st,
@@ -413,6 +416,8 @@ static status write_view(const catalog_txn *txn, state_txn *st, const txn_sql_vi
                        SV_TEXT(v->origin.uuid), SV_TEXT(v->origin.metadata_location)));
         ASSERT(moved == 1);
         TRY(store_delete(txn->root->storage, st, &v->origin.metadata_location, 1, err));
+        TRY(catalog__note_view(st, txn->caller, EVENT_VIEW_COMMITTED, v->info.name, v->info.uuid,
+                               v->info.metadata_location, err));
     }
     if (is_renamed(v)) {
         str space_key = catalog__fold(a, v->info.name.space);
@@ -425,6 +430,12 @@ static status write_view(const catalog_txn *txn, state_txn *st, const txn_sql_vi
                        NULL, err, SV_TEXT(space_key), SV_TEXT(view_key),
                        SV_TEXT(v->info.name.space), SV_TEXT(v->info.name.table),
                        SV_INT(clock_now_us()), SV_TEXT(v->origin.uuid)));
+        const catalog_event event = {.kind = EVENT_VIEW_RENAMED,
+                                     .name = v->origin.name,
+                                     .to = v->info.name,
+                                     .uuid = v->info.uuid,
+                                     .snapshot_id = ICE_NO_SNAPSHOT};
+        TRY(catalog__note(st, txn->caller, &event, err));
     }
     return STATUS_OK;
 }

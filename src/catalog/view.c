@@ -2,7 +2,7 @@
  * What a view's SQL says is not looked into here. */
 #include "tarn/catalog/view.h"
 
-#include "internal.h"
+#include "place.h"
 #include "tarn/base/clock.h"
 #include "tarn/base/limits.h"
 #include "tarn/base/vec.h"
@@ -264,10 +264,23 @@ typedef struct view_change {
     table_name name;
     str base_location; /* STR_NULL: the view is new */
     str new_location;
-    str uuid, location;
+    str uuid, location;      /* location STR_NULL: where it was */
     store_staged *staged[2]; /* the file, and for a new one the record of its name, or NULL */
+    const catalog_caller *caller;
     bool published;
 } view_change;
+
+status catalog__note_view(state_txn *txn, const catalog_caller *caller, event_kind kind,
+                          table_name name, str uuid, str metadata_location, error *err)
+{
+    const catalog_event event = {.kind = kind,
+                                 .name = name,
+                                 .uuid = uuid,
+                                 .metadata_location = metadata_location,
+                                 .snapshot_id = ICE_NO_SNAPSHOT};
+
+    return catalog__note(txn, caller, &event, err);
+}
 
 static status explain_stale(const view_change *change, state_txn *txn, error *err)
 {
@@ -300,6 +313,10 @@ static status move_pointer(view_change *change, state_txn *txn, error *err)
     if (moved == 0) {
         return explain_stale(change, txn, err);
     }
+    if (!str_is_null(change->location)) {
+        TRY(STATE_EXEC(txn, "UPDATE views SET location = ?1 WHERE metadata_location = ?2", NULL,
+                       err, SV_TEXT(change->location), SV_TEXT(change->new_location)));
+    }
     return store_delete(change->c->storage, txn, &change->base_location, 1, err);
 }
 
@@ -316,6 +333,10 @@ static status apply_change(void *context, state_txn *txn, error *err)
     } else {
         TRY(move_pointer(change, txn, err));
     }
+    TRY(catalog__note_view(txn, change->caller,
+                           str_is_null(change->base_location) ? EVENT_VIEW_CREATED
+                                                              : EVENT_VIEW_COMMITTED,
+                           change->name, change->uuid, change->new_location, err));
     change->published = true;
     return store_publish(change->c->storage, txn, change->staged, change->staged[1] != NULL ? 2 : 1,
                          err);
@@ -323,6 +344,7 @@ static status apply_change(void *context, state_txn *txn, error *err)
 
 static status submit(view_change *change, const ice_view *view, error *err)
 {
+    change->caller = catalog_get_caller();
     status result = state_submit(change->c->state, apply_change, change, err);
 
     for (size_t i = 0; !change->published && i < COUNT_OF(change->staged); i++) {
@@ -355,26 +377,54 @@ static status stage_record(view_change *change, arena *a, error *err)
     return catalog__stage_name(change->c, &row, &change->staged[1], err);
 }
 
+status catalog__put_new_view(catalog *c, table_name name, str location, const ice_view *view,
+                             arena *a, str *ret_metadata_location, error *err)
+{
+    view_change change = {
+        .c = c, .name = name, .base_location = STR_NULL, .location = location, .uuid = view->uuid};
+
+    TRY(catalog__check_paths(c, view->properties, view->property_count, location, view->uuid, err));
+    TRY(ice_view_stage(c->storage, view, 1, &change.staged[0], a, &change.new_location, err));
+    status result = stage_record(&change, a, err);
+    if (result == STATUS_OK) {
+        result = submit(&change, view, err);
+    } else {
+        store_discard(c->storage, change.staged[0]);
+    }
+    *ret_metadata_location = change.new_location;
+    return result;
+}
+
 static status create_new(catalog *c, const catalog_view_create *options, arena *a, error *err)
 {
     ice_view *view = NULL;
-    view_change change = {.c = c, .name = options->name, .base_location = STR_NULL};
+    str location, metadata_location;
 
-    TRY(catalog_plan_location(c, options->name, options->location, a, &change.location, err));
-    TRY(ice_view_create(change.location, &options->definition, &view, err));
-    change.uuid = view->uuid;
+    TRY(catalog_plan_location(c, options->name, options->location, a, &location, err));
+    TRY(ice_view_create(location, &options->definition, &view, err));
     status result =
-        ice_view_stage(c->storage, view, 1, &change.staged[0], a, &change.new_location, err);
-    if (result == STATUS_OK) {
-        result = stage_record(&change, a, err);
-        if (result == STATUS_OK) {
-            result = submit(&change, view, err);
-        } else {
-            store_discard(c->storage, change.staged[0]);
-        }
-    }
+        catalog__put_new_view(c, options->name, location, view, a, &metadata_location, err);
     ice_view_unref(view);
     return result;
+}
+
+status catalog__put_view(catalog *c, table_name name, str base_location, str location,
+                         const ice_view *next, arena *a, str *ret_metadata_location, error *err)
+{
+    view_change change = {.c = c,
+                          .name = name,
+                          .base_location = base_location,
+                          .uuid = next->uuid,
+                          .location = location};
+    int version = ice_metadata_location_version(base_location);
+
+    TRY(catalog__check_paths(c, next->properties, next->property_count,
+                             str_is_null(location) ? next->location : location, next->uuid, err));
+    TRY(ice_view_stage(c->storage, next, version + 1, &change.staged[0], a, &change.new_location,
+                       err));
+    TRY(submit(&change, next, err));
+    *ret_metadata_location = change.new_location;
+    return STATUS_OK;
 }
 
 status catalog_commit_view(catalog *c, table_name name, str base_location, const ice_view *next,
@@ -384,14 +434,10 @@ status catalog_commit_view(catalog *c, table_name name, str base_location, const
         return catalog__txn_commit_view(c, name, next, err);
     }
     arena *a = arena_create();
-    view_change change = {.c = c, .name = name, .base_location = base_location, .uuid = next->uuid};
-    int version = ice_metadata_location_version(base_location);
-    status result = ice_view_stage(c->storage, next, version + 1, &change.staged[0], a,
-                                   &change.new_location, err);
+    str metadata_location;
+    status result =
+        catalog__put_view(c, name, base_location, STR_NULL, next, a, &metadata_location, err);
 
-    if (result == STATUS_OK) {
-        result = submit(&change, next, err);
-    }
     arena_free(a);
     return result;
 }
@@ -477,26 +523,43 @@ status catalog_create_view(catalog *c, const catalog_view_create *options, bool 
 
 /* ---- drop ---- */
 
-status catalog__delete_view(catalog *c, state_txn *txn, str space_key, str view_key,
-                            bool *ret_dropped, error *err)
+/* gc.enabled = false: whoever drops it means to register it again. */
+static bool keeps_metadata(catalog *c, str metadata_location)
+{
+    ice_view *view = catalog__view_cache_get(c, metadata_location);
+    bool keeps = false;
+
+    if (view == NULL && catalog__read_view_file(c, metadata_location, &view, NULL) != STATUS_OK) {
+        return true; /* what cannot be read is not removed for being unreadable */
+    }
+    keeps = str_equal_nocase(ice_view_property(view, "gc.enabled", "true"), STR("false"));
+    ice_view_unref(view);
+    return keeps;
+}
+
+status catalog__drop_view(catalog *c, state_txn *txn, const catalog_caller *caller, str space_key,
+                          str view_key, bool *ret_dropped, error *err)
 {
     arena *a = state_txn_arena(txn);
     state_rows *rows = NULL;
     bool found = false;
 
     *ret_dropped = false;
-    TRY(STATE_QUERY(
-        txn, "SELECT uuid, metadata_location FROM views WHERE space_key = ?1 AND view_key = ?2",
-        &rows, err, SV_TEXT(space_key), SV_TEXT(view_key)));
+    TRY(STATE_QUERY(txn,
+                    "SELECT uuid, metadata_location, space, name FROM views"
+                    " WHERE space_key = ?1 AND view_key = ?2",
+                    &rows, err, SV_TEXT(space_key), SV_TEXT(view_key)));
     TRY(state_next(rows, &found, err));
     if (!found) {
         state_finish(rows);
         return STATUS_OK;
     }
-    const str gone[] = {catalog__name_location(c, state_text(rows, 0, NULL), a),
-                        state_text(rows, 1, a)};
+    str uuid = state_text(rows, 0, a);
+    const str gone[] = {catalog__name_location(c, uuid, a), state_text(rows, 1, a)};
+    const table_name name = {.space = state_text(rows, 2, a), .table = state_text(rows, 3, a)};
     state_finish(rows);
-    TRY(store_delete(c->storage, txn, gone, COUNT_OF(gone), err));
+    TRY(store_delete(c->storage, txn, gone, keeps_metadata(c, gone[1]) ? 1 : 2, err));
+    TRY(catalog__note_view(txn, caller, EVENT_VIEW_DROPPED, name, uuid, gone[1], err));
     TRY(STATE_EXEC(txn, "DELETE FROM views WHERE space_key = ?1 AND view_key = ?2", NULL, err,
                    SV_TEXT(space_key), SV_TEXT(view_key)));
     *ret_dropped = true;
@@ -506,6 +569,7 @@ status catalog__delete_view(catalog *c, state_txn *txn, str space_key, str view_
 typedef struct view_drop {
     catalog *c;
     str space_key, view_key;
+    const catalog_caller *caller;
     bool dropped;
 } view_drop;
 
@@ -513,7 +577,8 @@ static status apply_drop(void *context, state_txn *txn, error *err)
 {
     view_drop *drop = context;
 
-    return catalog__delete_view(drop->c, txn, drop->space_key, drop->view_key, &drop->dropped, err);
+    return catalog__drop_view(drop->c, txn, drop->caller, drop->space_key, drop->view_key,
+                              &drop->dropped, err);
 }
 
 status catalog_drop_view(catalog *c, table_name name, bool if_exists, bool *ret_dropped, error *err)
@@ -524,6 +589,7 @@ status catalog_drop_view(catalog *c, table_name name, bool if_exists, bool *ret_
     }
     arena *a = arena_create();
     view_drop drop = {.c = c,
+                      .caller = catalog_get_caller(),
                       .space_key = catalog__fold(a, name.space),
                       .view_key = catalog__fold(a, name.table)};
     status result = state_submit(c->state, apply_drop, &drop, err);
@@ -543,6 +609,7 @@ typedef struct view_rename {
     catalog *c;
     table_name from, to;
     str from_space_key, from_view_key, to_space_key, to_view_key, uuid;
+    const catalog_caller *caller;
     store_staged *record;
     bool published;
 } view_rename;
@@ -568,6 +635,12 @@ static status apply_rename(void *context, state_txn *txn, error *err)
         return error_set(err, STATUS_NO_VIEW, "view \"%.*s.%.*s\" does not exist",
                          STR_ARG(change->from.space), STR_ARG(change->from.table));
     }
+    const catalog_event event = {.kind = EVENT_VIEW_RENAMED,
+                                 .name = change->from,
+                                 .to = change->to,
+                                 .uuid = change->uuid,
+                                 .snapshot_id = ICE_NO_SNAPSHOT};
+    TRY(catalog__note(txn, change->caller, &event, err));
     change->published = true;
     return store_publish(change->c->storage, txn, &change->record, 1, err);
 }
@@ -587,7 +660,8 @@ static status rename_view(catalog *c, table_name from, table_name to, arena *a, 
                           .from_view_key = catalog__fold(a, from.table),
                           .to_space_key = catalog__fold(a, to.space),
                           .to_view_key = catalog__fold(a, to.table),
-                          .uuid = info.uuid};
+                          .uuid = info.uuid,
+                          .caller = catalog_get_caller()};
     const catalog__row row = {.name = to,
                               .uuid = info.uuid,
                               .location = info.location,

@@ -179,12 +179,30 @@ status ice_builder_set_format_version(ice_builder *b, int version, error *err)
 
 /* --- building --- */
 
+/* What most changes touch, compared without writing all of it down. */
+static bool differs_plainly(const ice_metadata *x, const ice_metadata *y)
+{
+    bool differs = x->snapshot_count != y->snapshot_count || x->ref_count != y->ref_count ||
+                   x->schema_count != y->schema_count || x->property_count != y->property_count ||
+                   x->current_snapshot_id != y->current_snapshot_id ||
+                   !str_equal(x->location, y->location);
+
+    for (size_t i = 0; !differs && i < x->property_count; i++) {
+        differs = !str_equal(x->properties[i].key, y->properties[i].key) ||
+                  !str_equal(x->properties[i].value, y->properties[i].value);
+    }
+    return differs;
+}
+
 bool ice__metadata_same(const ice_metadata *x, const ice_metadata *y)
 {
     buf first;
     buf second;
     bool same;
 
+    if (differs_plainly(x, y)) {
+        return false;
+    }
     buf_init(&first, LIMIT_METADATA_FILE);
     buf_init(&second, LIMIT_METADATA_FILE);
     ice_metadata_format(x, &first);
@@ -234,5 +252,22 @@ status ice_builder_build(ice_builder *b, str base_location, ice_metadata **ret_m
 {
     TRY(ice__builder_finish(b, base_location, err));
     *ret_metadata = ice__metadata_copy(&b->now);
+    return STATUS_OK;
+}
+
+status ice_builder_prepare(ice_builder *b, str base_location, ice_prepared *ret_prepared,
+                           error *err)
+{
+    ice_prepared p = {.nothing = ice__metadata_same(b->base, &b->now)};
+
+    if (!p.nothing) {
+        TRY(ice__builder_finish(b, base_location, err));
+        TRY(ice__metadata_render(&b->now, ice_metadata_location_version(base_location) + 1,
+                                 b->memory, &p.location, &p.bytes, err));
+        p.next = ice__metadata_copy(&b->now);
+        p.obsolete = b->obsolete.items;
+        p.obsolete_count = b->obsolete.count;
+    }
+    *ret_prepared = p;
     return STATUS_OK;
 }

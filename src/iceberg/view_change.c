@@ -10,7 +10,7 @@
 
 enum { HISTORY_DEFAULT = 10, NEWEST_TYPES = 3 };
 
-static status settle(const ice_view *parts, arena *a, ice_view **ret_view, error *err)
+status ice__view_settle(const ice_view *parts, arena *a, ice_view **ret_view, error *err)
 {
     buf *text = buf_in(a, LIMIT_METADATA_FILE);
 
@@ -19,8 +19,7 @@ static status settle(const ice_view *parts, arena *a, ice_view **ret_view, error
     return ice_view_parse(buf_str(text), ret_view, err);
 }
 
-/* The parts of `base` that stay; the rest is for the caller to replace. */
-static ice_view parts_of(const ice_view *base)
+ice_view ice__view_parts(const ice_view *base)
 {
     return (ice_view){.format_version = base->format_version,
                       .uuid = base->uuid,
@@ -224,14 +223,14 @@ static status make(const ice_view *base, str location, const ice_view_definition
     ice_view parts = {.format_version = 1, .location = location};
 
     if (base != NULL) {
-        parts = parts_of(base);
+        parts = ice__view_parts(base);
     } else {
         random_uuid(uuid);
         parts.uuid = str_c(uuid);
     }
     status result = define(&parts, d, a, err);
     if (result == STATUS_OK) {
-        result = settle(&parts, a, ret_view, err);
+        result = ice__view_settle(&parts, a, ret_view, err);
     }
     arena_free(a);
     return result;
@@ -264,7 +263,7 @@ status ice_view_set_properties(const ice_view *base, const ice_property *set, si
                                error *err)
 {
     arena *a = arena_create();
-    ice_view parts = parts_of(base);
+    ice_view parts = ice__view_parts(base);
     VEC(ice_property) kept = {0};
 
     for (size_t i = 0; i < base->property_count; i++) {
@@ -282,7 +281,7 @@ status ice_view_set_properties(const ice_view *base, const ice_property *set, si
     }
     parts.properties = kept.items;
     parts.property_count = kept.count;
-    status result = settle(&parts, a, ret_view, err);
+    status result = ice__view_settle(&parts, a, ret_view, err);
     arena_free(a);
     return result;
 }
@@ -297,7 +296,7 @@ status ice_view_comment_column(const ice_view *base, str column, str comment, ic
         return error_set(err, STATUS_NO_COLUMN, "the view has no column \"%.*s\"", STR_ARG(column));
     }
     arena *a = arena_create();
-    ice_view parts = parts_of(base);
+    ice_view parts = ice__view_parts(base);
     ice_schema changed = ice__schema_copy(schema, a);
     ice_type *root = ARENA_NEW(a, ice_type);
     ice_field *fields = ARENA_ARRAY(a, ice_field, schema->root->field_count);
@@ -309,7 +308,7 @@ status ice_view_comment_column(const ice_view *base, str column, str comment, ic
     ice_view_version version = *ice_view_current(base);
     version.schema_id = add_schema(&parts, &changed, a);
     add_version(&parts, &version, a);
-    status result = settle(&parts, a, ret_view, err);
+    status result = ice__view_settle(&parts, a, ret_view, err);
     arena_free(a);
     return result;
 }
@@ -320,11 +319,18 @@ status ice_view_stage(storage *st, const ice_view *v, int version, store_staged 
     buf *text = buf_in(a, LIMIT_METADATA_FILE);
     char uuid[37];
 
+    str folder = ice_view_property(v, "write.metadata.path", "");
+
+    while (str_ends_with(folder, STR("/"))) {
+        folder.size--;
+    }
+    if (folder.size == 0) {
+        folder = str_concat(a, v->location, STR("/metadata"));
+    }
     ice_view_format(v, text);
     TRY(buf_check(text, "view metadata", err));
     random_uuid(uuid);
-    str location =
-        str_printf(a, "%.*s/metadata/%05d-%s.metadata.json", STR_ARG(v->location), version, uuid);
+    str location = str_printf(a, "%.*s/%05d-%s.metadata.json", STR_ARG(folder), version, uuid);
     TRY(store_stage_bytes(st, location, STR("application/json"), buf_str(text), ret_staged, err));
     *ret_location = location;
     return STATUS_OK;

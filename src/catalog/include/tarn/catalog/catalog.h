@@ -31,7 +31,14 @@ typedef struct catalog_options {
     /* Files that killed commits left in plain folders are removed in the background when they are older than this;
      * 0: never. */
     int64_t orphan_age_ms;
+    int64_t retention_ms;   /* dropped tables can come back for so long; 0: their files go at once */
+    bool purge_retained;    /* purge requests are answered as others are */
+    int64_t events_kept_ms; /* 0: for ever */
+    bool is_recovering;     /* nothing is removed because its time is over */
     size_t hot_bytes_max; /* of what loads are answered from without asking the database (document.h) */
+    /* catalog.locations = own: a location that a request for a new table asks for and that is not allowed is replaced
+     * by one of the catalog's own; else it is refused. */
+    bool own_locations;
 } catalog_options;
 
 /* First start makes the warehouse and the namespace "main". */
@@ -65,6 +72,8 @@ typedef struct namespace_info {
     int64_t created_us;
     const catalog_property *properties;
     size_t property_count;
+    bool is_protected; /* it is not dropped */
+    bool is_warehouse; /* it is none: warehouse.h */
 } namespace_info;
 
 /* Letters, digits, any printable text; levels joined by "."; EXISTS, NO_NAMESPACE for a missing
@@ -86,6 +95,7 @@ typedef struct table_info {
     str location; /* of its files: where it lies, whatever its metadata calls it */
     int64_t created_us, updated_us;
     bool registered; /* others made it: its files stay when it is dropped */
+    bool is_protected; /* it is not dropped (dropped.h) */
     str rebase; /* where its files lie that are called otherwise: {"from": "to"}; STR_NULL: nowhere else */
 } table_info;
 
@@ -133,7 +143,8 @@ status catalog_open_foreign(catalog *c, const catalog_foreign *foreign, arena *a
 
 status catalog_list_tables(catalog *c, str space, arena *a, table_info **ret_list,
                            size_t *ret_count, error *err);
-/* Row first; files go by reachability, after the last reader. */
+/* Row first. The table can come back while its retention lasts (dropped.h); then files go by reachability, after the
+ * last reader. */
 status catalog_drop_table(catalog *c, table_name name, bool if_exists, bool *ret_dropped,
                           error *err);
 status catalog_rename_table(catalog *c, table_name from, table_name to, error *err);

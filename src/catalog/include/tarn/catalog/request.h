@@ -53,6 +53,10 @@ status catalog_commit_view_request(catalog *c, table_name name, const ice_view_r
 status catalog_register_view_file(catalog *c, table_name name, str metadata_location, arena *a,
                                   catalog_loaded_view *ret_loaded, error *err);
 
+/* A file that a table's metadata or manifests name: DENIED where it lies outside of every warehouse and root, or in
+ * another table's place. Of what lies below the table's own location nobody is asked. */
+status catalog_check_file(catalog *c, const table_info *info, str location, error *err);
+
 /* What has the name. */
 typedef enum catalog_kind { CATALOG_NOTHING, CATALOG_TABLE, CATALOG_VIEW } catalog_kind;
 status catalog_kind_of(catalog *c, table_name name, catalog_kind *ret_kind, error *err);

@@ -25,6 +25,18 @@ const ice_metadata *ice_builder_now(const ice_builder *b);
 status ice_builder_build(ice_builder *b, str base_location, ice_metadata **ret_metadata,
                          error *err);
 
+/* What a commit would write, for those who commit several tables at once: the file of the next metadata, and what
+ * nothing needs once it is visible. All in the builder's memory, but for one reference to `next`. */
+typedef struct ice_prepared {
+    bool nothing; /* the table stays as it is: the rest is empty */
+    ice_metadata *next;
+    str location, bytes;
+    const str *obsolete;
+    size_t obsolete_count;
+} ice_prepared;
+status ice_builder_prepare(ice_builder *b, str base_location, ice_prepared *ret_prepared,
+                           error *err);
+
 /* ---- schemas ---- */
 /* Adds a schema (ids given, checked: known ids keep their meaning; new ones lie above
  * last-column-id) or finds its equal; makes it current. */

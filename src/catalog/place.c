@@ -1,0 +1,175 @@
+/* Places: which location may belong to which table. A table's own place is its location and what lies below it; what
+ * it keeps elsewhere (write.data.path, a manifest list) must lie in no place of another. Whether a location is one at
+ * all, and in a warehouse, is catalog__settle_location's matter. */
+#include "place.h"
+
+typedef struct place_rule {
+    const char *at;     /* rows with this very location */
+    const char *within; /* rows that lie below it */
+    const char *what;
+} place_rule;
+
+/* Views have files too, but nobody gets keys for them: two of them may share a folder. */
+static const place_rule rules[] = {
+    {"SELECT space, name FROM tables WHERE location = ?1 AND uuid <> ?2",
+     "SELECT space, name FROM tables WHERE location > ?1 AND location < ?2 AND uuid <> ?3 LIMIT 1",
+     "table"},
+    {"SELECT space, name FROM views WHERE location = ?1 AND uuid <> ?2",
+     "SELECT space, name FROM views WHERE location > ?1 AND location < ?2 AND uuid <> ?3 LIMIT 1",
+     "view"},
+    {"SELECT space, name FROM dropped WHERE location = ?1 AND uuid <> ?2",
+     "SELECT space, name FROM dropped WHERE location > ?1 AND location < ?2 AND uuid <> ?3 LIMIT 1",
+     "dropped table"},
+};
+
+static status refuse_found(state_rows *rows, const catalog__place *place, const char *what,
+                           error *err)
+{
+    status refusal = place->kind == ICE_AT_FILE ? STATUS_DENIED : STATUS_INVALID;
+    bool found = false;
+
+    TRY(state_next(rows, &found, err));
+    if (found) {
+        str space = state_text(rows, 0, NULL);
+        str name = state_text(rows, 1, NULL);
+        if (place->kind == ICE_AT_FILE) {
+            error_set(err, refusal, "file \"%.*s\" lies in the place of %s \"%.*s.%.*s\"",
+                      STR_ARG(place->location), what, STR_ARG(space), STR_ARG(name));
+        } else {
+            error_set(err, refusal, "location \"%.*s\" overlaps that of %s \"%.*s.%.*s\"",
+                      STR_ARG(place->location), what, STR_ARG(space), STR_ARG(name));
+        }
+    }
+    state_finish(rows);
+    return found ? refusal : STATUS_OK;
+}
+
+/* Neither location may lie in the other. "0" follows "/". */
+static status refuse_by_rule(state_txn *txn, const catalog__place *place, const place_rule *rule,
+                             error *err)
+{
+    arena *a = state_txn_arena(txn);
+    str location = place->location;
+    state_rows *rows = NULL;
+
+    if (place->kind != ICE_AT_FILE) {
+        TRY(STATE_QUERY(txn, rule->within, &rows, err, SV_TEXT(str_concat(a, location, STR("/"))),
+                        SV_TEXT(str_concat(a, location, STR("0"))), SV_TEXT(place->uuid)));
+        TRY(refuse_found(rows, place, rule->what, err));
+    }
+    for (size_t end = location.size; end > 0; end--) {
+        if (end < location.size && location.data[end] != '/') {
+            continue;
+        }
+        TRY(STATE_QUERY(txn, rule->at, &rows, err, SV_TEXT(str_slice(location, 0, end)),
+                        SV_TEXT(place->uuid)));
+        TRY(refuse_found(rows, place, rule->what, err));
+    }
+    return STATUS_OK;
+}
+
+status catalog__refuse_place(state_txn *txn, const catalog__place *place, error *err)
+{
+    for (size_t i = 0; i < COUNT_OF(rules); i++) {
+        if (!place->is_view || i == 0) {
+            TRY(refuse_by_rule(txn, place, &rules[i], err));
+        }
+    }
+    return STATUS_OK;
+}
+
+static status read_overlap(void *context, state_txn *txn, error *err)
+{
+    return catalog__refuse_place(txn, context, err);
+}
+
+status catalog__check_owner(catalog *c, const catalog__place *place, str own, arena *a,
+                            str *ret_settled, error *err)
+{
+    catalog__place settled = *place;
+
+    TRY(catalog__settle_location(c, place->location, a, &settled.location, err));
+    if (!catalog__lies_in(settled.location, own)) {
+        TRY(state_read(c->state, read_overlap, &settled, err));
+    }
+    if (ret_settled != NULL) {
+        *ret_settled = settled.location;
+    }
+    return STATUS_OK;
+}
+
+bool catalog__lies_in(str location, str folder)
+{
+    return folder.size > 0 && str_starts_with(location, folder) &&
+           (location.size == folder.size || location.data[folder.size] == '/');
+}
+
+/* ---- what table metadata says ---- */
+
+static bool is_path_property(str key)
+{
+    return str_starts_with(key, STR("write.")) && str_ends_with(key, STR(".path"));
+}
+
+status catalog__check_paths(catalog *c, const ice_property *properties, size_t count, str own,
+                            str uuid, error *err)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (!is_path_property(properties[i].key)) {
+            continue;
+        }
+        arena *a = arena_create();
+        const catalog__place place = {
+            .kind = ICE_AT_PATH_PROPERTY, .location = properties[i].value, .uuid = uuid};
+        status result = catalog__check_owner(c, &place, own, a, NULL, err);
+
+        arena_free(a);
+        if (result != STATUS_OK) {
+            error_context(err, "property \"%.*s\"", STR_ARG(properties[i].key));
+            return result;
+        }
+    }
+    return STATUS_OK;
+}
+
+static status check_loaded(catalog *c, const table_info *info, const ice_metadata *m, arena *a,
+                           error *err)
+{
+    str settled;
+
+    TRY(catalog__settle_location(c, info->location, a, &settled, err));
+    TRY(catalog__settle_location(c, info->metadata_location, a, &settled, err));
+    if (!str_is_null(info->rebase)) {
+        return STATUS_OK; /* where its files lie is what the rules say; they were checked */
+    }
+    TRY(catalog__settle_location(c, m->location, a, &settled, err));
+    if (!str_equal(settled, info->location)) {
+        return error_set(err, STATUS_DENIED,
+                         "its metadata says that it lies at \"%.*s\", the catalog \"%.*s\"",
+                         STR_ARG(m->location), STR_ARG(info->location));
+    }
+    return STATUS_OK;
+}
+
+status catalog__check_loaded(catalog *c, const table_info *info, const ice_metadata *m, error *err)
+{
+    arena *a = arena_create();
+    status result = check_loaded(c, info, m, a, err);
+
+    arena_free(a);
+    if (result != STATUS_OK) {
+        error_context(err, "table \"%.*s.%.*s\"", STR_ARG(info->name.space),
+                      STR_ARG(info->name.table));
+    }
+    return result;
+}
+
+status catalog_check_file(catalog *c, const table_info *info, str location, error *err)
+{
+    arena *a = arena_create();
+    const catalog__place place = {.kind = ICE_AT_FILE, .location = location, .uuid = info->uuid};
+    status result = catalog__check_owner(c, &place, info->location, a, NULL, err);
+
+    arena_free(a);
+    return result;
+}

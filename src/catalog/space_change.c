@@ -1,0 +1,188 @@
+/* Properties of namespaces: changed, with the location among them checked. */
+#include "place.h"
+
+#include "tarn/base/limits.h"
+#include "tarn/base/vec.h"
+#include "tarn/codec/json.h"
+
+#define LOCATION_KEY "location"
+
+typedef struct space_change {
+    const catalog_property_change *asked;
+    str name, key;
+    str location; /* settled; STR_NULL: not set */
+    arena *a;
+    bool found;
+    VEC(str) removed;
+    VEC(str) missing;
+    const catalog_caller *caller;
+} space_change;
+
+static status check_keys(const catalog_property_change *change, error *err)
+{
+    for (size_t i = 0; i < change->set_count; i++) {
+        str key = change->set[i].key;
+
+        if (key.size == 0) {
+            return error_set(err, STATUS_INVALID, "a property of a namespace has an empty name");
+        }
+        for (size_t k = 0; k < change->removed_count; k++) {
+            if (str_equal(key, change->removed[k])) {
+                return error_set(err, STATUS_INVALID, "property \"%.*s\" is both set and removed",
+                                 STR_ARG(key));
+            }
+        }
+    }
+    return STATUS_OK;
+}
+
+/* Where a warehouse lies is no matter of a property. */
+static status find_space(space_change *change, state_txn *txn, error *err)
+{
+    state_rows *rows = NULL;
+    bool is_warehouse = false;
+
+    TRY(STATE_QUERY(txn, "SELECT warehouse, name FROM namespaces WHERE name_key = ?1", &rows, err,
+                    SV_TEXT(change->key)));
+    TRY(state_next(rows, &change->found, err));
+    if (change->found) {
+        is_warehouse = state_int(rows, 0) != 0;
+        change->name = state_text(rows, 1, change->a);
+    }
+    state_finish(rows);
+    if (is_warehouse && !str_is_null(change->location)) {
+        return error_set(err, STATUS_INVALID, "the location of warehouse \"%.*s\" stays",
+                         STR_ARG(change->name));
+    }
+    return STATUS_OK;
+}
+
+static status remove_keys(space_change *change, state_txn *txn, error *err)
+{
+    for (size_t i = 0; i < change->asked->removed_count; i++) {
+        str key = change->asked->removed[i];
+        int64_t deleted = 0;
+
+        TRY(STATE_EXEC(txn, "DELETE FROM namespace_properties WHERE name_key = ?1 AND key = ?2",
+                       &deleted, err, SV_TEXT(change->key), SV_TEXT(key)));
+        if (deleted == 0) {
+            vec_push(change->a, &change->missing, key);
+            continue;
+        }
+        vec_push(change->a, &change->removed, key);
+        if (str_equal(key, STR(LOCATION_KEY))) {
+            TRY(STATE_EXEC(
+                txn, "UPDATE namespaces SET location = NULL WHERE name_key = ?1 AND warehouse = 0",
+                NULL, err, SV_TEXT(change->key)));
+        }
+    }
+    return STATUS_OK;
+}
+
+static status set_keys(const space_change *change, state_txn *txn, error *err)
+{
+    for (size_t i = 0; i < change->asked->set_count; i++) {
+        const catalog_property *property = &change->asked->set[i];
+
+        TRY(STATE_EXEC(txn,
+                       "INSERT INTO namespace_properties (name_key, key, value) VALUES (?1, ?2, ?3)"
+                       " ON CONFLICT (name_key, key) DO UPDATE SET value = excluded.value",
+                       NULL, err, SV_TEXT(change->key), SV_TEXT(property->key),
+                       SV_TEXT(property->value)));
+    }
+    return str_is_null(change->location)
+               ? STATUS_OK
+               : STATE_EXEC(txn, "UPDATE namespaces SET location = ?1 WHERE name_key = ?2", NULL,
+                            err, SV_TEXT(change->location), SV_TEXT(change->key));
+}
+
+static void put_keys(json_writer *w, const char *member, const str *keys, size_t count)
+{
+    json_key(w, member);
+    json_begin_array(w);
+    for (size_t i = 0; i < count; i++) {
+        json_put_str(w, keys[i]);
+    }
+    json_end_array(w);
+}
+
+/* As updateProperties answers: {"updated": […], "removed": […], "missing": […]}. */
+static status describe(const space_change *change, str *ret_detail, error *err)
+{
+    buf *out = buf_in(change->a, LIMIT_JSON_BODY);
+    json_writer w;
+
+    json_writer_init(&w, out);
+    json_begin_object(&w);
+    json_key(&w, "updated");
+    json_begin_array(&w);
+    for (size_t i = 0; i < change->asked->set_count; i++) {
+        json_put_str(&w, change->asked->set[i].key);
+    }
+    json_end_array(&w);
+    put_keys(&w, "removed", change->removed.items, change->removed.count);
+    put_keys(&w, "missing", change->missing.items, change->missing.count);
+    json_end_object(&w);
+    TRY(buf_check(out, "event", err));
+    *ret_detail = buf_str(out);
+    return STATUS_OK;
+}
+
+static status apply(void *context, state_txn *txn, error *err)
+{
+    space_change *change = context;
+    str detail;
+
+    TRY(find_space(change, txn, err));
+    if (!change->found) {
+        return STATUS_OK;
+    }
+    TRY(remove_keys(change, txn, err));
+    TRY(set_keys(change, txn, err));
+    TRY(describe(change, &detail, err));
+    const catalog_event event = {.kind = EVENT_NAMESPACE_CHANGED,
+                                 .detail = detail,
+                                 .name = {.space = change->name, .table = STR("")},
+                                 .snapshot_id = ICE_NO_SNAPSHOT};
+    return catalog__note(txn, change->caller, &event, err);
+}
+
+static status settle_location(catalog *c, space_change *change, error *err)
+{
+    for (size_t i = 0; i < change->asked->set_count; i++) {
+        const catalog_property *property = &change->asked->set[i];
+
+        if (str_equal(property->key, STR(LOCATION_KEY))) {
+            TRY(catalog__settle_location(c, property->value, change->a, &change->location, err));
+            TRY(catalog__check_place(c, change->name, change->location, err));
+        }
+    }
+    return STATUS_OK;
+}
+
+status catalog_change_namespace(catalog *c, str name, const catalog_property_change *change,
+                                arena *a, catalog_property_result *ret_result, error *err)
+{
+    space_change work = {.asked = change,
+                         .name = name,
+                         .key = catalog__fold(a, name),
+                         .location = STR_NULL,
+                         .a = a,
+                         .caller = catalog_get_caller()};
+
+    if (c->txn != NULL) {
+        return error_set(err, STATUS_UNSUPPORTED,
+                         "the properties of a namespace are no part of a transaction");
+    }
+    TRY(check_keys(change, err));
+    TRY(settle_location(c, &work, err));
+    TRY(state_submit(c->state, apply, &work, err));
+    if (!work.found) {
+        return catalog__no_namespace(c, name, err);
+    }
+    *ret_result = (catalog_property_result){.removed = work.removed.items,
+                                            .removed_count = work.removed.count,
+                                            .missing = work.missing.items,
+                                            .missing_count = work.missing.count};
+    return STATUS_OK;
+}
