@@ -1,6 +1,5 @@
-/* Who changes the catalog on this thread, and the event of each change. */
+/* Who changes the catalog on this thread. */
 #include "tarn/catalog/caller.h"
-#include "internal.h"
 
 static _Thread_local const catalog_caller *current;
 
@@ -12,12 +11,4 @@ void catalog_set_caller(const catalog_caller *caller)
 const catalog_caller *catalog_get_caller(void)
 {
     return current;
-}
-
-status catalog__note(state_txn *txn, const catalog_caller *caller, const catalog_event *event,
-                     error *err)
-{
-    return caller != NULL && caller->effect != NULL
-               ? caller->effect(caller->context, txn, event, err)
-               : STATUS_OK;
 }

@@ -283,7 +283,7 @@ static bool is_plain(char c, bool first)
            c == '-' || (c == '.' && !first);
 }
 
-static void escape_name(buf *out, str name)
+void catalog__escape_name(buf *out, str name)
 {
     for (size_t i = 0; i < name.size; i++) {
         if (is_plain(name.data[i], i == 0)) {
@@ -317,19 +317,13 @@ static bool unescape_name(str text, arena *a, str *ret_name)
 status catalog__choose_location(catalog *c, table_name name, str uuid, arena *a, str *ret_location,
                                 error *err)
 {
-    namespace_info space;
+    str space;
 
-    TRY(catalog_get_namespace(c, name.space, a, &space, err));
+    TRY(catalog_space_location(c, name.space, a, &space, err));
     buf *location = buf_in(a, LIMIT_HTTP_TARGET);
-    if (str_is_null(space.location)) {
-        buf_add_str(location, c->warehouse_location);
-        buf_add_char(location, '/');
-        escape_name(location, name.space);
-    } else {
-        buf_add_str(location, space.location);
-    }
+    buf_add_str(location, space);
     buf_add_char(location, '/');
-    escape_name(location, name.table);
+    catalog__escape_name(location, name.table);
     buf_add_char(location, '-');
     for (size_t i = uuid.size, left = SUFFIX_SIZE; i > 0 && left > 0; i--) {
         if (uuid.data[i - 1] != '-') {
@@ -344,11 +338,11 @@ status catalog__choose_location(catalog *c, table_name name, str uuid, arena *a,
 
 bool catalog__names_of_location(catalog *c, str location, arena *a, table_name *ret_name)
 {
-    str prefix = str_printf(a, "%.*s/", STR_ARG(c->warehouse_location));
-    if (!str_starts_with(location, prefix)) {
+    warehouse_info in;
+    if (!catalog__warehouse_at(c, location, a, &in) || location.size <= in.location.size) {
         return false;
     }
-    str rest = str_slice(location, prefix.size, location.size);
+    str rest = str_slice(location, in.location.size + 1, location.size);
     size_t slash = str_find_char(rest, '/');
     if (slash == STR_NPOS) {
         return false;
@@ -358,6 +352,12 @@ bool catalog__names_of_location(catalog *c, str location, arena *a, table_name *
         table.data[table.size - SUFFIX_SIZE - 1] != '-') {
         return false;
     }
-    return unescape_name(str_slice(rest, 0, slash), a, &ret_name->space) &&
-           unescape_name(str_slice(table, 0, table.size - SUFFIX_SIZE - 1), a, &ret_name->table);
+    if (!unescape_name(str_slice(rest, 0, slash), a, &ret_name->space) ||
+        !unescape_name(str_slice(table, 0, table.size - SUFFIX_SIZE - 1), a, &ret_name->table)) {
+        return false;
+    }
+    if (in.space.size > 0) {
+        ret_name->space = str_printf(a, "%.*s.%.*s", STR_ARG(in.name), STR_ARG(ret_name->space));
+    }
+    return true;
 }

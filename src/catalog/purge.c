@@ -1,87 +1,13 @@
-/* Dropping tables: the row goes at once and leaves a note; files go in the background by reachability, in chunks, and
- * the note goes last, so that a stop in between loses nothing and repeats nothing harmful. */
+/* Removing the files of tables that are dropped for good: in the background, by reachability, in chunks, and the note in
+ * "purges" last, so that a stop in between loses nothing and repeats nothing harmful. What another table reaches stays. */
 #include "internal.h"
 
 #include "tarn/base/log.h"
+#include "tarn/base/mem.h"
 #include "tarn/base/vec.h"
 
 #define PURGE_CHUNK 500
-
-/* The record of its name goes with the row: a copy of the table has the same uuid, and when it is registered the next
- * moment, its record is not to be taken for this one. */
-static status forget_name(catalog *c, state_txn *txn, str space_key, str name_key, error *err)
-{
-    state_rows *rows = NULL;
-    bool found = false;
-
-    TRY(STATE_QUERY(txn, "SELECT uuid FROM tables WHERE space_key = ?1 AND table_key = ?2", &rows,
-                    err, SV_TEXT(space_key), SV_TEXT(name_key)));
-    TRY(state_next(rows, &found, err));
-    str record = found ? catalog__name_location(c, state_text(rows, 0, NULL), state_txn_arena(txn))
-                       : STR_NULL;
-    state_finish(rows);
-    return found ? store_delete(c->storage, txn, &record, 1, err) : STATUS_OK;
-}
-
-/* Nothing more is left of a registered table: others made its files, and keep them. */
-status catalog__delete_table(catalog *c, state_txn *txn, str space_key, str name_key,
-                             bool *ret_dropped, error *err)
-{
-    int64_t deleted = 0;
-
-    catalog__document_changes(c, txn, space_key, name_key, NULL);
-    TRY(forget_name(c, txn, space_key, name_key, err));
-    TRY(STATE_EXEC(
-        txn,
-        "INSERT INTO purges (uuid, location, metadata_location)"
-        " SELECT uuid, location, metadata_location FROM tables WHERE space_key = ?1 AND table_key = ?2"
-        " AND registered = 0",
-        NULL, err, SV_TEXT(space_key), SV_TEXT(name_key)));
-    TRY(STATE_EXEC(txn, "DELETE FROM tables WHERE space_key = ?1 AND table_key = ?2", &deleted, err,
-                   SV_TEXT(space_key), SV_TEXT(name_key)));
-    *ret_dropped = deleted > 0;
-    return STATUS_OK;
-}
-
-typedef struct table_drop {
-    catalog *c;
-    str space_key, table_key;
-    bool dropped;
-} table_drop;
-
-static status apply_drop(void *context, state_txn *txn, error *err)
-{
-    table_drop *drop = context;
-    return catalog__delete_table(drop->c, txn, drop->space_key, drop->table_key, &drop->dropped,
-                                 err);
-}
-
-status catalog_drop_table(catalog *c, table_name name, bool if_exists, bool *ret_dropped,
-                          error *err)
-{
-    if (c->txn != NULL) {
-        return catalog__txn_drop(c, name, if_exists, ret_dropped, err);
-    }
-    arena *a = arena_create();
-    table_drop drop = {.c = c,
-                       .space_key = catalog__fold(a, name.space),
-                       .table_key = catalog__fold(a, name.table)};
-    status result = state_submit(c->state, apply_drop, &drop, err);
-
-    if (result == STATUS_OK) {
-        catalog__cache_drop(c, catalog__table_key(a, name));
-    }
-    arena_free(a);
-    TRY(result);
-    if (!drop.dropped && !if_exists) {
-        return catalog__no_table(c, name, err);
-    }
-    if (drop.dropped) {
-        catalog__purge_soon(c);
-    }
-    *ret_dropped = drop.dropped;
-    return STATUS_OK;
-}
+#define READ_ATTEMPTS 8
 
 /* ---- what there is to remove ---- */
 
@@ -123,6 +49,128 @@ static status list_removals(catalog *c, removal_list *list, str metadata_locatio
     return note_removal(list, metadata_location, false, err);
 }
 
+/* ---- what others reach ---- */
+
+/* One table, looked at for files that are to be removed. */
+typedef struct spare_walk {
+    catalog *c;
+    removal_list *list;
+    str inside; /* the folder of the table that is looked at, with a slash */
+    bool leads_out;
+} spare_walk;
+
+static status spare(void *context, str location, bool live, error *err)
+{
+    spare_walk *w = context;
+
+    (void)live;
+    if (w->c->closing) {
+        return error_set(err, STATUS_CANCELLED, "the catalog closes");
+    }
+    if (!str_starts_with(location, w->inside)) {
+        w->leads_out = true;
+        (void)map_remove(w->list->seen, location);
+    }
+    return STATUS_OK;
+}
+
+typedef struct pointer_query {
+    str uuid, location;
+    arena *a;
+    str metadata_location; /* STR_NULL: the table is gone */
+} pointer_query;
+
+static status read_pointer(void *context, state_txn *txn, error *err)
+{
+    pointer_query *q = context;
+    state_rows *rows = NULL;
+    bool found = false;
+
+    TRY(STATE_QUERY(txn,
+                    "SELECT metadata_location FROM tables WHERE uuid = ?1 UNION ALL"
+                    " SELECT metadata_location FROM dropped WHERE uuid = ?1 AND location = ?2",
+                    &rows, err, SV_TEXT(q->uuid), SV_TEXT(q->location)));
+    TRY(state_next(rows, &found, err));
+    q->metadata_location = found ? state_text(rows, 0, q->a) : STR_NULL;
+    state_finish(rows);
+    return STATUS_OK;
+}
+
+/* A commit that came between may have removed what is read: then the table is read again. What is gone for good leads
+ * nowhere. */
+static status walk_reacher(spare_walk *w, const catalog__reacher *table, arena *a, error *err)
+{
+    pointer_query q = {.uuid = table->uuid,
+                       .location = table->location,
+                       .a = a,
+                       .metadata_location = table->metadata_location};
+    catalog__reach all = {.c = w->c, .rebase = table->rebase, .visit = spare, .context = w};
+
+    for (int attempt = 1;; attempt++) {
+        str before = all.metadata_location = q.metadata_location;
+        TRY(spare(w, before, true, err));
+        status result = catalog__reach_all(&all, err);
+        if (result != STATUS_NOT_FOUND || all.missing_is_fine) {
+            return result;
+        }
+        if (err != NULL) {
+            error_clear(err);
+        }
+        TRY(state_read(w->c->state, read_pointer, &q, err));
+        if (str_is_null(q.metadata_location)) {
+            return STATUS_OK;
+        }
+        all.missing_is_fine = attempt == READ_ATTEMPTS || str_equal(q.metadata_location, before);
+    }
+}
+
+static void *as_mark(str text)
+{
+    uint64_t hash = str_hash(text);
+    return (void *)(uintptr_t)(hash != 0 ? hash : 1); /* compared, never followed */
+}
+
+/* A table that leads nowhere outside its folder is not looked at again until it changes: no other table's files can be
+ * its own, since folders do not overlap. */
+static status spare_reached(catalog *c, removal_list *list, str uuid, error *err)
+{
+    arena *a = arena_create();
+    catalog__reacher *all = NULL;
+    size_t count = 0;
+    status result = catalog__list_reachers(c, a, &all, &count, err);
+
+    for (size_t i = 0; i < count && result == STATUS_OK; i++) {
+        void *mark = as_mark(all[i].metadata_location);
+        bool is_itself = str_equal(all[i].uuid, uuid);
+
+        if (!is_itself && map_get(c->contained, all[i].uuid) == mark) {
+            continue;
+        }
+        arena *each = arena_child(a);
+        spare_walk w = {.c = c,
+                        .list = list,
+                        /* a copy of the table that is purged may lie in the same folder */
+                        .inside =
+                            is_itself ? STR("/") : str_concat(each, all[i].location, STR("/"))};
+        result = walk_reacher(&w, &all[i], each, err);
+        if (result == STATUS_OK && !w.leads_out) {
+            (void)map_set(c->contained, all[i].uuid, mark);
+        } else if (result != STATUS_OK && result != STATUS_CANCELLED) {
+            error_context(err, "table \"%.*s.%.*s\", which may need its files",
+                          STR_ARG(all[i].name.space), STR_ARG(all[i].name.table));
+        }
+        arena_free(each);
+    }
+    arena_free(a);
+    return result;
+}
+
+void catalog__purge_release(catalog *c)
+{
+    map_free(c->contained);
+    mutex_release(&c->purge_lock);
+}
+
 /* ---- the work in the background ---- */
 
 typedef struct purge {
@@ -130,6 +178,7 @@ typedef struct purge {
     arena *a;
     bool found;
     str uuid, location, metadata_location;
+    str space, name; /* that it had; STR_NULL for those of older versions */
     const str *chunk;
     size_t chunk_count;
 } purge;
@@ -141,13 +190,16 @@ static status next_purge(void *context, state_txn *txn, error *err)
 
     TRY(STATE_QUERY(
         txn,
-        "SELECT uuid, location, metadata_location FROM purges WHERE uuid > ?1 ORDER BY uuid LIMIT 1",
+        "SELECT uuid, location, metadata_location, space, name FROM purges WHERE uuid > ?1"
+        " ORDER BY uuid LIMIT 1",
         &rows, err, SV_TEXT(p->uuid)));
     TRY(state_next(rows, &p->found, err));
     if (p->found) {
         p->uuid = state_text(rows, 0, p->a);
         p->location = state_text(rows, 1, p->a);
         p->metadata_location = state_text(rows, 2, p->a);
+        p->space = state_text(rows, 3, p->a);
+        p->name = state_text(rows, 4, p->a);
     }
     state_finish(rows);
     return STATUS_OK;
@@ -159,10 +211,55 @@ static status delete_chunk(void *context, state_txn *txn, error *err)
     return store_delete(p->c->storage, txn, p->chunk, p->chunk_count, err);
 }
 
+/* From now on the table does not come back (catalog__forget_dropped). */
+static status begin_purge(void *context, state_txn *txn, error *err)
+{
+    purge *p = context;
+    int64_t there = 0;
+
+    TRY(STATE_EXEC(txn, "UPDATE purges SET begun = 1 WHERE uuid = ?1", &there, err,
+                   SV_TEXT(p->uuid)));
+    p->found = there > 0;
+    return STATUS_OK;
+}
+
+/* The record of its name goes, too, unless a copy of the table has it. */
 static status forget_purge(void *context, state_txn *txn, error *err)
 {
     purge *p = context;
-    return STATE_EXEC(txn, "DELETE FROM purges WHERE uuid = ?1", NULL, err, SV_TEXT(p->uuid));
+    state_rows *rows = NULL;
+    bool has_copy = false;
+
+    TRY(STATE_EXEC(txn, "DELETE FROM purges WHERE uuid = ?1", NULL, err, SV_TEXT(p->uuid)));
+    TRY(STATE_QUERY(txn,
+                    "SELECT 1 FROM tables WHERE uuid = ?1 UNION ALL"
+                    " SELECT 1 FROM dropped WHERE uuid = ?1",
+                    &rows, err, SV_TEXT(p->uuid)));
+    TRY(state_next(rows, &has_copy, err));
+    state_finish(rows);
+    if (!has_copy) {
+        str record = catalog__name_location(p->c, p->uuid, state_txn_arena(txn));
+        TRY(store_delete(p->c->storage, txn, &record, 1, err));
+    }
+    const catalog_event event = {.kind = EVENT_TABLE_PURGED,
+                                 .name = {.space = str_is_null(p->space) ? STR("") : p->space,
+                                          .table = str_is_null(p->name) ? STR("") : p->name},
+                                 .uuid = p->uuid,
+                                 .snapshot_id = ICE_NO_SNAPSHOT};
+    return catalog__note(txn, NULL, &event, err);
+}
+
+/* In the order in which they were found, without those that another table reaches. */
+static void keep_spared(removal_list *list)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < list->found.count; i++) {
+        if (map_has(list->seen, list->found.items[i])) {
+            list->found.items[kept++] = list->found.items[i];
+        }
+    }
+    list->found.count = kept;
 }
 
 static status purge_table(purge *p, error *err)
@@ -172,6 +269,20 @@ static status purge_table(purge *p, error *err)
         .a = a, .seen = map_create(a), .inside = str_printf(a, "%.*s/", STR_ARG(p->location))};
     status result = list_removals(p->c, &r, p->metadata_location, err);
 
+    if (result == STATUS_OK) {
+        result = spare_reached(p->c, &r, p->uuid, err);
+    }
+    if (result == STATUS_OK) {
+        result = state_submit(p->c->state, begin_purge, p, err);
+    }
+    if (result == STATUS_OK && !p->found) { /* it came back */
+        arena_free(a);
+        return STATUS_OK;
+    }
+    if (result == STATUS_OK) { /* and what came between */
+        result = spare_reached(p->c, &r, p->uuid, err);
+        keep_spared(&r);
+    }
     for (size_t at = 0; result == STATUS_OK && at < r.found.count; at += PURGE_CHUNK) {
         p->chunk = r.found.items + at;
         p->chunk_count = r.found.count - at < PURGE_CHUNK ? r.found.count - at : PURGE_CHUNK;
@@ -190,15 +301,17 @@ void catalog__purge_pending(catalog *c)
 {
     purge p = {.c = c, .a = arena_create(), .uuid = STR("")};
 
+    mutex_lock(&c->purge_lock);
     for (;;) {
         error err = ERROR_INIT;
         if (state_read(c->state, next_purge, &p, &err) != STATUS_OK || !p.found) {
             break;
         }
-        if (purge_table(&p, &err) != STATUS_OK) {
+        if (purge_table(&p, &err) != STATUS_OK && !c->closing) {
             log_failure("dropped table not purged", &err);
         }
     }
+    mutex_unlock(&c->purge_lock);
     arena_free(p.a);
 }
 

@@ -22,8 +22,8 @@ str catalog__name_location(const catalog *c, str uuid, arena *a)
     return str_printf(a, "%.*s%.*s.json", STR_ARG(prefix), STR_ARG(uuid));
 }
 
-status catalog__stage_name(catalog *c, const catalog__row *row, store_staged **ret_staged,
-                           error *err)
+status catalog__stage_record(catalog *c, const catalog__row *row, const dropped_table *dropped,
+                             store_staged **ret_staged, error *err)
 {
     arena *a = arena_create();
     buf *text = buf_in(a, LIMIT_JSON_BODY);
@@ -42,12 +42,23 @@ status catalog__stage_name(catalog *c, const catalog__row *row, store_staged **r
     if (!str_is_null(row->rebase)) {
         json_member_str(&w, "rebase", row->rebase);
     }
+    if (dropped != NULL) {
+        json_member_int(&w, "dropped-us", dropped->dropped_us);
+        json_member_int(&w, "purge-us", dropped->purge_us);
+        json_member_str(&w, "dropped-by", dropped->principal);
+    }
     json_end_object(&w);
     str location = catalog__name_location(c, row->uuid, a);
     status result = store_stage_bytes(c->storage, location, STR("application/json"), buf_str(text),
                                       ret_staged, err);
     arena_free(a);
     return result;
+}
+
+status catalog__stage_name(catalog *c, const catalog__row *row, store_staged **ret_staged,
+                           error *err)
+{
+    return catalog__stage_record(c, row, NULL, ret_staged, err);
 }
 
 /* ---- recover ---- */
@@ -58,7 +69,8 @@ status catalog__stage_name(catalog *c, const catalog__row *row, store_staged **r
 typedef struct name_record {
     table_name name;
     bool registered;
-    str location, rebase; /* of registered tables; STR_NULL else */
+    str location, rebase;  /* of registered tables; STR_NULL else */
+    dropped_table dropped; /* dropped_us 0: it is not */
 } name_record;
 
 typedef struct found_table {
@@ -146,6 +158,9 @@ static status note_name_record(recovery *r, str location, error *err)
     found->registered = json_bool_or(json_get(record, "registered"), false);
     found->location = json_str_or(json_get(record, "location"), STR_NULL);
     found->rebase = json_str_or(json_get(record, "rebase"), STR_NULL);
+    found->dropped.dropped_us = json_int64_or(json_get(record, "dropped-us"), 0);
+    found->dropped.purge_us = json_int64_or(json_get(record, "purge-us"), 0);
+    found->dropped.principal = json_str_or(json_get(record, "dropped-by"), STR(""));
     map_set(r->names, uuid, found);
     str metadata_location = json_str_or(json_get(record, "metadata-location"), STR_NULL);
     if (!str_is_null(found->rebase)) { /* only read, so that no later file is its own */
@@ -160,9 +175,50 @@ static status note_name_record(recovery *r, str location, error *err)
     return STATUS_OK;
 }
 
-static status scan_objects(recovery *r, error *err)
+static status restore_warehouse(recovery *r, str location, error *err)
 {
-    str prefix = str_printf(r->a, "%.*s/", STR_ARG(r->c->warehouse_location));
+    const json *record = NULL;
+    str bytes;
+
+    TRY(store_read_all(r->c->storage, location, LIMIT_MIB, r->a, &bytes, err));
+    TRY(json_parse(bytes, r->a, &record, err));
+    str name = json_str_or(json_get(record, "warehouse"), STR(""));
+    str place = json_str_or(json_get(record, "location"), STR(""));
+    if (name.size == 0 || place.size == 0) {
+        return error_set(err, STATUS_CORRUPT, "the record lacks a name or a location");
+    }
+    status made = catalog__restore_warehouse(r->c, name, place, err);
+    if (made == STATUS_EXISTS && err != NULL) {
+        error_clear(err);
+    }
+    return made == STATUS_EXISTS ? STATUS_OK : made;
+}
+
+/* First of all: what lies in them is looked for, and their names are part of the names of tables. */
+static status restore_warehouses(recovery *r, error *err)
+{
+    str records = catalog__warehouse_records(r->c, r->a);
+    str after = STR_NULL;
+
+    for (size_t count = 1; count > 0;) {
+        store_object *objects = NULL;
+        count = 0;
+        TRY(store_list(r->c->storage, records, after, LIST_CHUNK, r->a, &objects, &count, err));
+        for (size_t i = 0; i < count; i++) {
+            error one = ERROR_INIT;
+            if (restore_warehouse(r, objects[i].location, &one) != STATUS_OK) {
+                error_context(&one, "object \"%.*s\"", STR_ARG(objects[i].location));
+                log_failure("warehouse not recovered", &one);
+            }
+        }
+        after = count > 0 ? objects[count - 1].location : after;
+    }
+    return STATUS_OK;
+}
+
+static status scan_objects(recovery *r, str folder, error *err)
+{
+    str prefix = str_printf(r->a, "%.*s/", STR_ARG(folder));
     str names = names_prefix(r->c, r->a);
     str after = STR_NULL;
 
@@ -208,6 +264,19 @@ static status read_identity(recovery *r, found_table *t, str bytes, error *err)
     return result;
 }
 
+static status scan_warehouses(recovery *r, error *err)
+{
+    warehouse_info *all = NULL;
+    size_t count = 0;
+
+    TRY(restore_warehouses(r, err));
+    TRY(catalog_list_warehouses(r->c, r->a, &all, &count, err));
+    for (size_t i = 0; i < count; i++) {
+        TRY(scan_objects(r, all[i].location, err));
+    }
+    return STATUS_OK;
+}
+
 static status read_found(recovery *r, found_table *t, error *err)
 {
     arena *a = arena_child(r->a);
@@ -242,6 +311,9 @@ static status restore_table(void *context, state_txn *txn, error *err)
                               .registered = t->record != NULL && t->record->registered,
                               .rebase = t->record != NULL ? t->record->rebase : STR_NULL};
 
+    if (t->record != NULL && t->record->dropped.dropped_us != 0 && !t->is_view) {
+        return catalog__insert_dropped(txn, &row, &t->record->dropped, t->modified_us, err);
+    }
     return t->is_view ? catalog__insert_view(txn, &row, err)
                       : catalog__insert_table(txn, &row, err);
 }
@@ -275,7 +347,7 @@ status catalog_recover(catalog *c, int64_t *ret_tables, error *err)
     arena *a = arena_create();
     recovery r = {.c = c, .a = a, .tables = map_create(a), .names = map_create(a)};
     int64_t restored = 0;
-    status result = scan_objects(&r, err);
+    status result = scan_warehouses(&r, err);
     map_entry entry;
 
     for (size_t at = 0; result == STATUS_OK && map_next(r.tables, &at, &entry);) {

@@ -21,11 +21,9 @@ static status read_tables(catalog_txn *txn, state_txn *st, error *err)
     state_rows *rows = NULL;
     bool more = false;
 
-    TRY(state_query(
-        st,
-        "SELECT space, name, uuid, metadata_location, created_us, updated_us, registered,"
-        " rebase, location FROM tables ORDER BY space_key, table_key",
-        NULL, 0, &rows, err));
+    TRY(state_query(st,
+                    "SELECT " CATALOG__TABLE_COLUMNS " FROM tables ORDER BY space_key, table_key",
+                    NULL, 0, &rows, err));
     for (;;) {
         txn_table *t;
 
@@ -96,6 +94,7 @@ static void open_view(catalog_txn *txn)
                    .storage = txn->root->storage,
                    .warehouse = txn->root->warehouse,
                    .warehouse_location = txn->root->warehouse_location,
+                   .warehouses = txn->root->warehouses,
                    .opened_us = txn->root->opened_us};
     mutex_init(&v->lock);
     cond_init(&v->progress);
@@ -379,10 +378,22 @@ status catalog__txn_create(catalog *c, const catalog_create *options, bool *ret_
     return STATUS_OK;
 }
 
-static void drop(catalog_txn *txn, txn_table *t)
+static status refuse_protected(const txn_table *t, error *err)
+{
+    if (!t->existed || !t->origin.is_protected) {
+        return STATUS_OK;
+    }
+    error_set(err, STATUS_DENIED, "table \"%.*s.%.*s\" is protected: it is not dropped",
+              STR_ARG(t->info.name.space), STR_ARG(t->info.name.table));
+    error_hint(err, "Take the flag away first: tarn table unprotect.");
+    return STATUS_DENIED;
+}
+
+static void drop(catalog_txn *txn, txn_table *t, bool purge)
 {
     arena *a = arena_create();
 
+    t->purge = purge;
     (void)map_remove(txn->names, catalog__table_key(a, t->info.name));
     arena_free(a);
     t->exists = false;
@@ -390,7 +401,8 @@ static void drop(catalog_txn *txn, txn_table *t)
     txn__discard(txn, t);
 }
 
-status catalog__txn_drop(catalog *c, table_name name, bool if_exists, bool *ret_dropped, error *err)
+status catalog__txn_drop(catalog *c, table_name name, bool purge, bool if_exists, bool *ret_dropped,
+                         error *err)
 {
     txn_table *t = txn__find(c->txn, name);
 
@@ -398,7 +410,8 @@ status catalog__txn_drop(catalog *c, table_name name, bool if_exists, bool *ret_
         return catalog__no_table(c, name, err);
     }
     if (t != NULL) {
-        drop(c->txn, t);
+        TRY(refuse_protected(t, err));
+        drop(c->txn, t, purge);
     }
     *ret_dropped = t != NULL;
     return STATUS_OK;
@@ -413,6 +426,7 @@ status catalog__txn_rename(catalog *c, table_name from, table_name to, error *er
     if (t == NULL) {
         return catalog__no_table(c, from, err);
     }
+    TRY(catalog__check_place(c, to.space, t->info.location, err));
     if (txn__find(txn, to) != t) { /* else case alone changes */
         TRY(catalog__refuse_taken(c, to, err));
     }
@@ -557,11 +571,14 @@ status catalog__txn_drop_space(catalog *c, str name, bool cascade, error *err)
         }
     }
     TRY(refuse_content(txn, s, cascade ? 0 : inside.count, cascade ? 0 : view_count, err));
+    for (size_t i = 0; i < inside.count; i++) {
+        TRY(refuse_protected(inside.items[i], err));
+    }
     for (size_t i = 0; i < view_count; i++) {
         (void)catalog__txn_drop_view(c, views[i].name);
     }
     for (size_t i = 0; i < inside.count; i++) {
-        drop(txn, inside.items[i]);
+        drop(txn, inside.items[i], false);
     }
     s->exists = false;
     (void)map_remove(txn->spaces, key);

@@ -31,8 +31,10 @@ static inline lake lake_open_sweeping(fixture *f, int64_t orphan_age_ms)
     EXPECT_OK(state_open(&db, all, count, &l.state, &f->err));
     const str roots[] = {str_c(test_path(f, "lake"))};
     EXPECT_OK(fs_make_dirs(roots[0].data, 0700, &f->err));
+    const char *data = test_path(f, "data"); /* no root may lie in it */
+    EXPECT_OK(fs_make_dirs(data, 0700, &f->err));
     const storage_options st = {
-        .data_path = f->dir, .state = l.state, .local_roots = roots, .local_root_count = 1};
+        .data_path = data, .state = l.state, .local_roots = roots, .local_root_count = 1};
     EXPECT_OK(storage_open(&st, &l.storage, &f->err));
     const catalog_options options = {.state = l.state,
                                      .storage = l.storage,

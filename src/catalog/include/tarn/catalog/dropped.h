@@ -11,7 +11,8 @@ typedef struct dropped_table {
     table_name name; /* that it had */
     str uuid, location, metadata_location;
     int64_t dropped_us;
-    int64_t purge_us; /* when its files go; 0: never (others made it) */
+    int64_t purge_us; /* when its files go */
+    bool registered;  /* others made it: then it is forgotten, and its files stay */
     str principal;    /* who dropped it */
 } dropped_table;
 /* Newest first. `space` STR_NULL: all. */
@@ -21,7 +22,8 @@ status catalog_list_dropped(catalog *c, str space, arena *a, dropped_table **ret
  * EXISTS, NO_NAMESPACE. */
 status catalog_undrop_table(catalog *c, table_name name, str uuid, table_name as, error *err);
 /* Drops with a purge request. As catalog_drop_table else. */
-status catalog_purge_table(catalog *c, table_name name, error *err);
+status catalog_purge_table(catalog *c, table_name name, bool if_exists, bool *ret_dropped,
+                           error *err);
 
 /* A protected table or namespace (table empty) is not dropped, nor purged: DENIED, naming the flag. */
 status catalog_protect(catalog *c, table_name name, bool protect, error *err);

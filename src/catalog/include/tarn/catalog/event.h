@@ -3,7 +3,7 @@
  * An event is a row that is written in the transaction of the change that it tells of: there is no change without
  * its event, and no event without its change. Ids grow with time. Rows go after `catalog.events_kept`. Those of
  * catalog_webhook are also sent to webhooks as CloudEvents 1.0, at least once and in order; what is still to be sent
- * stays. */
+ * stays. Ids have gaps nowhere but at the beginning, where rows went. */
 #ifndef TARN_CATALOG_EVENT_H
 #define TARN_CATALOG_EVENT_H
 
@@ -52,8 +52,16 @@ typedef struct catalog_event {
     str principal, via, peer, agent, request_id;
 } catalog_event;
 
-/* Those with an id above `after`, oldest first; `kind` STR_NULL: all. */
-status catalog_list_events(catalog *c, int64_t after, size_t limit, arena *a,
+/* Those with an id above `after`, oldest first; `kind` STR_NULL: all. INVALID for a kind that is none. */
+status catalog_list_events(catalog *c, int64_t after, str kind, size_t limit, arena *a,
                            catalog_event **ret_list, size_t *ret_count, error *err);
+
+/* ---- how far each webhook was told; the server sends (server/ops/webhooks.c) ---- */
+/* From now on these are the webhooks: a new one is told what happens from now on, others are forgotten. */
+status catalog_settle_webhooks(catalog *c, const str *urls, size_t count, error *err);
+/* The id of the last event that it took, and that of the last there is. NOT_FOUND. */
+status catalog_read_webhook(catalog *c, str url, int64_t *ret_sent_id, int64_t *ret_last_id,
+                            error *err);
+status catalog_advance_webhook(catalog *c, str url, int64_t sent_id, error *err);
 
 #endif

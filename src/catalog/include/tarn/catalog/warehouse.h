@@ -26,5 +26,9 @@ status catalog_list_warehouses(catalog *c, arena *a, warehouse_info **ret_list, 
 status catalog_create_warehouse(catalog *c, str name, str location, error *err);
 /* NOT_EMPTY; the first stays. */
 status catalog_drop_warehouse(catalog *c, str name, error *err);
+/* Where the tables of a namespace lie unless they are told otherwise: its own location, or one below its warehouse. */
+status catalog_space_location(catalog *c, str space, arena *a, str *ret_location, error *err);
+/* Whether a warehouse lies in that bucket of the built-in store. */
+bool catalog_holds_bucket(const catalog *c, str bucket);
 
 #endif

@@ -1,0 +1,143 @@
+/* What ends with time: the retention of dropped tables, and that of events. One thread that sleeps until the next table's
+ * time is over. */
+#include "internal.h"
+
+#include "tarn/base/clock.h"
+#include "tarn/base/log.h"
+#include "tarn/base/vec.h"
+
+#define WAIT_MAX_MS (INT64_C(60) * 1000)
+#define NS_PER_MS INT64_C(1000000)
+
+typedef struct retention {
+    catalog *c;
+    int64_t now_us;
+    int64_t moved;
+    int64_t next_us;
+} retention;
+
+/* Of registered tables nothing but the record of the name is the catalog's. */
+static status forget_records(const retention *r, state_txn *txn, error *err)
+{
+    arena *a = state_txn_arena(txn);
+    VEC(str) records = {0};
+    state_rows *rows = NULL;
+    bool more = false;
+
+    TRY(STATE_QUERY(txn,
+                    "SELECT uuid FROM dropped WHERE purge_us <= ?1 AND registered = 1"
+                    " AND NOT EXISTS (SELECT 1 FROM tables WHERE tables.uuid = dropped.uuid)",
+                    &rows, err, SV_INT(r->now_us)));
+    for (;;) {
+        TRY(state_next(rows, &more, err));
+        if (!more) {
+            break;
+        }
+        vec_push(a, &records, catalog__name_location(r->c, state_text(rows, 0, a), a));
+    }
+    state_finish(rows);
+    return records.count == 0 ? STATUS_OK
+                              : store_delete(r->c->storage, txn, records.items, records.count, err);
+}
+
+static status move_ended(void *context, state_txn *txn, error *err)
+{
+    retention *r = context;
+
+    TRY(forget_records(r, txn, err));
+    TRY(STATE_EXEC(txn,
+                   "INSERT INTO purges (uuid, location, metadata_location, space, name)"
+                   " SELECT uuid, location, metadata_location, space, name FROM dropped"
+                   " WHERE purge_us <= ?1 AND registered = 0 ON CONFLICT (uuid) DO NOTHING",
+                   &r->moved, err, SV_INT(r->now_us)));
+    return STATE_EXEC(txn, "DELETE FROM dropped WHERE purge_us <= ?1", NULL, err,
+                      SV_INT(r->now_us));
+}
+
+static status read_next(void *context, state_txn *txn, error *err)
+{
+    retention *r = context;
+    state_rows *rows = NULL;
+    bool found = false;
+
+    TRY(state_query(txn, "SELECT purge_us FROM dropped ORDER BY purge_us LIMIT 1", NULL, 0, &rows,
+                    err));
+    TRY(state_next(rows, &found, err));
+    r->next_us = found ? state_int(rows, 0) : 0;
+    state_finish(rows);
+    return STATUS_OK;
+}
+
+status catalog__end_retention(catalog *c, bool *ret_any, int64_t *ret_next_us, error *err)
+{
+    retention r = {.c = c, .now_us = clock_now_us()};
+
+    TRY(state_read(c->state, read_next, &r, err));
+    if (r.next_us != 0 && r.next_us <= r.now_us) {
+        TRY(state_submit(c->state, move_ended, &r, err));
+        TRY(state_read(c->state, read_next, &r, err));
+    }
+    *ret_any = r.moved > 0;
+    *ret_next_us = r.next_us;
+    return STATUS_OK;
+}
+
+static int64_t turn(catalog *c)
+{
+    error err = ERROR_INIT;
+    int64_t next_us = 0;
+    bool any = false;
+
+    if (catalog__end_retention(c, &any, &next_us, &err) != STATUS_OK) {
+        log_failure("dropped tables not looked at", &err);
+        return WAIT_MAX_MS;
+    }
+    if (any) {
+        catalog__purge_soon(c);
+    }
+    error_clear(&err);
+    if (catalog__trim_events(c, &err) != STATUS_OK) {
+        log_failure("old events not removed", &err);
+    }
+    int64_t wait_ms = next_us == 0 ? WAIT_MAX_MS : (next_us - clock_now_us()) / 1000 + 1;
+    wait_ms = wait_ms < 1 ? 1 : wait_ms;
+    return wait_ms < WAIT_MAX_MS ? wait_ms : WAIT_MAX_MS;
+}
+
+static void run(void *context)
+{
+    catalog *c = context;
+
+    mutex_lock(&c->lock);
+    while (!c->closing) {
+        c->keeper_woken = false;
+        mutex_unlock(&c->lock);
+        int64_t until_ns = clock_mono_ns() + turn(c) * NS_PER_MS;
+        mutex_lock(&c->lock);
+        while (!c->closing && !c->keeper_woken &&
+               cond_wait_until(&c->keeper_wake, &c->lock, until_ns)) {}
+    }
+    mutex_unlock(&c->lock);
+}
+
+status catalog__keeper_start(catalog *c, error *err)
+{
+    return c->is_recovering ? STATUS_OK : thread_start(&c->keeper, "keeper", run, c, err);
+}
+
+void catalog__keeper_wake(catalog *c)
+{
+    mutex_lock(&c->lock);
+    c->keeper_woken = true;
+    cond_signal(&c->keeper_wake);
+    mutex_unlock(&c->lock);
+}
+
+void catalog__keeper_stop(catalog *c)
+{
+    mutex_lock(&c->lock);
+    c->closing = true;
+    cond_broadcast(&c->keeper_wake);
+    mutex_unlock(&c->lock);
+    thread_join(&c->keeper);
+}

@@ -1,0 +1,349 @@
+/* Dropped tables: kept, listed, brought back, purged by reachability; and the flag against dropping. */
+#include "lake.h"
+
+#include "tarn/base/clock.h"
+#include "tarn/catalog/dropped.h"
+#include "tarn/catalog/event.h"
+#include "tarn/catalog/txn.h"
+
+#define HOUR_MS (INT64_C(3600) * 1000)
+
+static const table_name t = {STR_INIT("main"), STR_INIT("t")};
+static const table_name other = {STR_INIT("main"), STR_INIT("other")};
+
+static lake keeping(fixture *f, int64_t retention_ms, bool purge_retained)
+{
+    lake l = lake_open(f);
+
+    catalog_close(l.catalog);
+    const catalog_options options = {.state = l.state,
+                                     .storage = l.storage,
+                                     .warehouse = STR("tarn"),
+                                     .warehouse_location = STR("s3://warehouse"),
+                                     .retention_ms = retention_ms,
+                                     .purge_retained = purge_retained};
+    EXPECT_OK(catalog_open(&options, &l.catalog, &f->err));
+    return l;
+}
+
+static void drop(lake *l, table_name name)
+{
+    bool dropped = false;
+    EXPECT_OK(catalog_drop_table(l->catalog, name, false, &dropped, &l->f->err));
+    assert_true(dropped);
+}
+
+static size_t dropped_count(lake *l)
+{
+    dropped_table *list = NULL;
+    size_t count = 0;
+    EXPECT_OK(catalog_list_dropped(l->catalog, STR_NULL, l->f->arena, &list, &count, &l->f->err));
+    return count;
+}
+
+static bool is_there(lake *l, str location)
+{
+    store_object object;
+    return store_stat(l->storage, location, l->f->arena, &object, NULL) == STATUS_OK;
+}
+
+/* The work in the background comes to it; who waits in vain is stopped by the test's own time limit. */
+static void expect_gone(lake *l, str location)
+{
+    while (is_there(l, location)) {
+        clock_sleep_ms(5);
+    }
+}
+
+static void test_a_dropped_table_is_kept_and_comes_back_under_its_name(void **context)
+{
+    fixture *f = *context;
+    lake l = keeping(f, HOUR_MS, false);
+    table_info before, after;
+
+    EXPECT_OK(make_table(&l, "t", STR_NULL, &f->err));
+    ice_metadata_unref(load(&l, "t", &before));
+    EXPECT_OK(append_one(&l, "t", str_concat(f->arena, before.location, STR("/data/1.parquet")),
+                         &f->err));
+    ice_metadata_unref(load(&l, "t", &before));
+    drop(&l, t);
+    ice_metadata *m = NULL;
+    EXPECT_STATUS(NO_TABLE, catalog_load_table(l.catalog, t, f->arena, &m, &after, &f->err));
+    assert_true(is_there(&l, before.metadata_location));
+    assert_true(is_there(&l, str_concat(f->arena, before.location, STR("/data/1.parquet"))));
+    assert_int_equal(1, dropped_count(&l));
+    EXPECT_OK(
+        catalog_undrop_table(l.catalog, t, STR_NULL, (table_name){STR(""), STR("")}, &f->err));
+    ice_metadata_unref(load(&l, "t", &after));
+    assert_true(str_equal(before.uuid, after.uuid));
+    assert_true(str_equal(before.metadata_location, after.metadata_location));
+    assert_int_equal(before.created_us, after.created_us);
+    assert_int_equal(0, dropped_count(&l));
+    lake_close(&l);
+}
+
+static void test_the_name_is_free_at_once_and_the_last_dropped_comes_back_under_another(
+    void **context)
+{
+    fixture *f = *context;
+    lake l = keeping(f, HOUR_MS, false);
+    table_info first, second, back;
+
+    EXPECT_OK(make_table(&l, "t", STR_NULL, &f->err));
+    ice_metadata_unref(load(&l, "t", &first));
+    drop(&l, t);
+    EXPECT_OK(make_table(&l, "t", STR_NULL, &f->err));
+    ice_metadata_unref(load(&l, "t", &second));
+    EXPECT_STATUS(EXISTS, catalog_undrop_table(l.catalog, t, STR_NULL, t, &f->err));
+    drop(&l, t);
+    assert_int_equal(2, dropped_count(&l));
+    EXPECT_OK(catalog_undrop_table(l.catalog, t, STR_NULL, other, &f->err));
+    ice_metadata_unref(load(&l, "other", &back));
+    assert_true(str_equal(second.uuid, back.uuid));
+    EXPECT_OK(catalog_undrop_table(l.catalog, t, first.uuid, t, &f->err));
+    EXPECT_STATUS(NO_TABLE, catalog_undrop_table(l.catalog, t, STR_NULL, t, &f->err));
+    EXPECT_STATUS(
+        NO_NAMESPACE,
+        (drop(&l, t), catalog_undrop_table(l.catalog, t, STR_NULL,
+                                           (table_name){STR("nowhere"), STR("t")}, &f->err)));
+    lake_close(&l);
+}
+
+static void test_the_place_of_a_dropped_table_is_taken_until_it_is_purged(void **context)
+{
+    fixture *f = *context;
+    lake l = keeping(f, HOUR_MS, false);
+    table_info info;
+    dropped_table *list = NULL;
+    size_t count = 0;
+
+    EXPECT_OK(make_table(&l, "t", STR("s3://warehouse/place"), &f->err));
+    ice_metadata_unref(load(&l, "t", &info));
+    drop(&l, t);
+    EXPECT_STATUS(INVALID, make_table(&l, "other", STR("s3://warehouse/place"), &f->err));
+    EXPECT_STATUS(INVALID, make_table(&l, "other", STR("s3://warehouse/place/in"), &f->err));
+    EXPECT_OK(catalog_list_dropped(l.catalog, STR("MAIN"), f->arena, &list, &count, &f->err));
+    assert_int_equal(1, count);
+    assert_int_equal(list[0].dropped_us + HOUR_MS * 1000, list[0].purge_us);
+    lake_close(&l);
+}
+
+static void test_registering_its_metadata_file_again_takes_a_table_out_of_the_dropped_ones(
+    void **context)
+{
+    fixture *f = *context;
+    lake l = keeping(f, HOUR_MS, false);
+    table_info info;
+
+    EXPECT_OK(make_table(&l, "t", STR_NULL, &f->err));
+    ice_metadata_unref(load(&l, "t", &info));
+    drop(&l, t);
+    const catalog_foreign foreign = {.location = info.metadata_location};
+    EXPECT_OK(catalog_register_table(l.catalog, other, &foreign, &f->err));
+    assert_int_equal(0, dropped_count(&l));
+    lake_close(&l);
+}
+
+static void test_a_purge_request_removes_files_at_once_or_is_answered_as_a_drop(void **context)
+{
+    fixture *f = *context;
+    lake now = keeping(f, HOUR_MS, false);
+    table_info info;
+    bool dropped = false;
+
+    EXPECT_OK(make_table(&now, "t", STR_NULL, &f->err));
+    ice_metadata_unref(load(&now, "t", &info));
+    EXPECT_OK(catalog_purge_table(now.catalog, t, false, &dropped, &f->err));
+    assert_int_equal(0, dropped_count(&now));
+    expect_gone(&now, info.metadata_location);
+    EXPECT_STATUS(NO_TABLE, catalog_purge_table(now.catalog, t, false, &dropped, &f->err));
+    EXPECT_OK(catalog_purge_table(now.catalog, t, true, &dropped, &f->err));
+    assert_false(dropped);
+    catalog_close(now.catalog);
+
+    const catalog_options options = {.state = now.state,
+                                     .storage = now.storage,
+                                     .warehouse = STR("tarn"),
+                                     .warehouse_location = STR("s3://warehouse"),
+                                     .retention_ms = HOUR_MS,
+                                     .purge_retained = true};
+    EXPECT_OK(catalog_open(&options, &now.catalog, &f->err));
+    EXPECT_OK(make_table(&now, "t", STR_NULL, &f->err));
+    EXPECT_OK(catalog_purge_table(now.catalog, t, false, &dropped, &f->err));
+    assert_int_equal(1, dropped_count(&now));
+    lake_close(&now);
+}
+
+static void test_files_go_when_the_retention_is_over(void **context)
+{
+    fixture *f = *context;
+    lake l = keeping(f, 1, false);
+    table_info info;
+
+    EXPECT_OK(make_table(&l, "t", STR_NULL, &f->err));
+    ice_metadata_unref(load(&l, "t", &info));
+    drop(&l, t);
+    expect_gone(&l, info.metadata_location);
+    assert_int_equal(0, dropped_count(&l));
+    EXPECT_STATUS(NO_TABLE, catalog_undrop_table(l.catalog, t, STR_NULL, t, &f->err));
+    lake_close(&l);
+}
+
+static void test_files_that_another_table_reaches_stay(void **context)
+{
+    fixture *f = *context;
+    lake l = keeping(f, HOUR_MS, false);
+    table_info info, others;
+    bool dropped = false;
+
+    EXPECT_OK(make_table(&l, "t", STR_NULL, &f->err));
+    EXPECT_OK(make_table(&l, "other", STR_NULL, &f->err));
+    ice_metadata_unref(load(&l, "t", &info));
+    str shared = str_concat(f->arena, info.location, STR("/data/shared.parquet"));
+    str own = str_concat(f->arena, info.location, STR("/data/own.parquet"));
+    EXPECT_OK(append_one(&l, "t", shared, &f->err));
+    EXPECT_OK(append_one(&l, "t", own, &f->err));
+    EXPECT_OK(append_one(&l, "other", shared, &f->err)); /* as add_files of other programs does */
+    EXPECT_OK(catalog_purge_table(l.catalog, t, false, &dropped, &f->err));
+    expect_gone(&l, own);
+    expect_gone(&l, info.metadata_location);
+    assert_true(is_there(&l, shared));
+    ice_metadata_unref(load(&l, "other", &others));
+    EXPECT_OK(catalog_purge_table(l.catalog, other, false, &dropped, &f->err));
+    lake_close(&l);
+}
+
+static void test_files_of_registered_tables_stay_whatever_is_asked(void **context)
+{
+    fixture *f = *context;
+    lake l = keeping(f, 1, false);
+    table_info info;
+    bool dropped = false;
+
+    EXPECT_OK(make_table(&l, "t", STR("s3://warehouse/place"), &f->err));
+    ice_metadata_unref(load(&l, "t", &info));
+    const catalog_foreign foreign = {.location = info.metadata_location};
+    EXPECT_STATUS(EXISTS, catalog_register_table(l.catalog, other, &foreign, &f->err));
+    catalog_close(l.catalog);
+    const catalog_options kept = {.state = l.state,
+                                  .storage = l.storage,
+                                  .warehouse = STR("tarn"),
+                                  .warehouse_location = STR("s3://warehouse"),
+                                  .retention_ms = HOUR_MS};
+    EXPECT_OK(catalog_open(&kept, &l.catalog, &f->err));
+    drop(&l, t);
+    EXPECT_OK(catalog_register_table(l.catalog, other, &foreign, &f->err));
+    EXPECT_OK(catalog_purge_table(l.catalog, other, false, &dropped, &f->err));
+    assert_int_equal(0, dropped_count(&l));
+    catalog_close(l.catalog); /* what is to be purged is purged before */
+    EXPECT_OK(catalog_open(&kept, &l.catalog, &f->err));
+    assert_true(is_there(&l, info.metadata_location));
+    lake_close(&l);
+}
+
+static void test_a_protected_table_or_namespace_is_not_dropped(void **context)
+{
+    fixture *f = *context;
+    lake l = keeping(f, HOUR_MS, false);
+    bool dropped = false;
+    bool protected = false;
+    const table_name space = {STR("sales"), STR("")};
+    const table_name inside = {STR("sales"), STR("t")};
+
+    EXPECT_OK(make_table(&l, "t", STR_NULL, &f->err));
+    EXPECT_OK(catalog_protect(l.catalog, t, true, &f->err));
+    EXPECT_STATUS(DENIED, catalog_drop_table(l.catalog, t, false, &dropped, &f->err));
+    assert_non_null(strstr(f->err.message, "protected"));
+    EXPECT_STATUS(DENIED, catalog_purge_table(l.catalog, t, false, &dropped, &f->err));
+    EXPECT_OK(catalog_is_protected(l.catalog, t, &protected, &f->err));
+    assert_true(protected);
+    catalog_txn *txn = NULL;
+    EXPECT_OK(catalog_txn_begin(l.catalog, false, &txn, &f->err));
+    EXPECT_STATUS(DENIED, catalog_drop_table(catalog_in(txn), t, false, &dropped, &f->err));
+    catalog_txn_rollback(txn);
+    EXPECT_OK(catalog_protect(l.catalog, t, false, &f->err));
+    drop(&l, t);
+    EXPECT_STATUS(NO_TABLE, catalog_protect(l.catalog, t, true, &f->err));
+
+    EXPECT_OK(catalog_create_namespace(l.catalog, STR("sales"), NULL, 0, &f->err));
+    EXPECT_OK(catalog_protect(l.catalog, space, true, &f->err));
+    EXPECT_STATUS(DENIED, catalog_drop_namespace(l.catalog, STR("sales"), true, &f->err));
+    EXPECT_OK(catalog_protect(l.catalog, space, false, &f->err));
+    const catalog_create create = {.name = inside, .table = {.root = two_columns()}};
+    EXPECT_OK(catalog_create_table(l.catalog, &create, &dropped, &f->err));
+    EXPECT_OK(catalog_protect(l.catalog, inside, true, &f->err));
+    EXPECT_STATUS(DENIED, catalog_drop_namespace(l.catalog, STR("sales"), true, &f->err));
+    EXPECT_OK(catalog_protect(l.catalog, inside, false, &f->err));
+    EXPECT_OK(catalog_drop_namespace(l.catalog, STR("sales"), true, &f->err));
+    assert_int_equal(2, dropped_count(&l));
+    EXPECT_OK(catalog_undrop_table(l.catalog, inside, STR_NULL, other, &f->err));
+    lake_close(&l);
+}
+
+static void test_tables_dropped_in_a_transaction_are_kept_when_it_commits(void **context)
+{
+    fixture *f = *context;
+    lake l = keeping(f, HOUR_MS, false);
+    catalog_txn *txn = NULL;
+    bool dropped = false;
+    table_info info;
+
+    EXPECT_OK(make_table(&l, "t", STR_NULL, &f->err));
+    EXPECT_OK(make_table(&l, "other", STR_NULL, &f->err));
+    ice_metadata_unref(load(&l, "other", &info));
+    EXPECT_OK(catalog_txn_begin(l.catalog, false, &txn, &f->err));
+    EXPECT_OK(catalog_drop_table(catalog_in(txn), t, false, &dropped, &f->err));
+    EXPECT_OK(catalog_purge_table(catalog_in(txn), other, false, &dropped, &f->err));
+    assert_int_equal(0, dropped_count(&l));
+    EXPECT_OK(catalog_txn_commit(txn, &f->err));
+    assert_int_equal(1, dropped_count(&l));
+    expect_gone(&l, info.metadata_location);
+    EXPECT_OK(catalog_undrop_table(l.catalog, t, STR_NULL, t, &f->err));
+    lake_close(&l);
+}
+
+static void test_recovery_knows_which_tables_were_dropped(void **context)
+{
+    fixture *f = *context;
+    lake l = keeping(f, HOUR_MS, false);
+    catalog *again = NULL;
+    state *fresh = NULL;
+    int64_t tables = 0;
+    table_info info;
+
+    EXPECT_OK(make_table(&l, "t", STR_NULL, &f->err));
+    EXPECT_OK(make_table(&l, "other", STR_NULL, &f->err));
+    ice_metadata_unref(load(&l, "t", &info));
+    drop(&l, t);
+    catalog_close(l.catalog);
+    const state_options db = {.path = test_path(f, "fresh.db")};
+    EXPECT_OK(state_open(&db, catalog_migrations, catalog_migration_count, &fresh, &f->err));
+    const catalog_options options = {.state = fresh,
+                                     .storage = l.storage,
+                                     .warehouse = STR("tarn"),
+                                     .warehouse_location = STR("s3://warehouse"),
+                                     .retention_ms = HOUR_MS,
+                                     .is_recovering = true};
+    EXPECT_OK(catalog_open(&options, &again, &f->err));
+    EXPECT_OK(catalog_recover(again, &tables, &f->err));
+    l.catalog = again;
+    assert_int_equal(1, dropped_count(&l));
+    ice_metadata *m = NULL;
+    EXPECT_STATUS(NO_TABLE, catalog_load_table(again, t, f->arena, &m, &info, &f->err));
+    ice_metadata_unref(load(&l, "other", &info));
+    catalog_close(again);
+    state_close(fresh);
+    storage_close(l.storage);
+    state_close(l.state);
+}
+
+TESTS(test_a_dropped_table_is_kept_and_comes_back_under_its_name,
+      test_the_name_is_free_at_once_and_the_last_dropped_comes_back_under_another,
+      test_the_place_of_a_dropped_table_is_taken_until_it_is_purged,
+      test_registering_its_metadata_file_again_takes_a_table_out_of_the_dropped_ones,
+      test_a_purge_request_removes_files_at_once_or_is_answered_as_a_drop,
+      test_files_go_when_the_retention_is_over, test_files_that_another_table_reaches_stay,
+      test_files_of_registered_tables_stay_whatever_is_asked,
+      test_a_protected_table_or_namespace_is_not_dropped,
+      test_tables_dropped_in_a_transaction_are_kept_when_it_commits,
+      test_recovery_knows_which_tables_were_dropped)
