@@ -18,6 +18,8 @@ struct ice_builder {
     /* the last schema or spec is one that changes of this builder made, and that nobody else has seen: the next
      * change replaces it, so that many changes make one schema */
     bool draft_schema, draft_spec;
+    ice_snapshot *snapshots; /* the list of `now`, where this builder made it; NULL */
+    size_t snapshot_room;
     ice__str_vec obsolete; /* files that nothing needs once what was built is visible */
 };
 
@@ -48,6 +50,9 @@ void ice__log_snapshot(ice_metadata *next, int64_t snapshot_id, int64_t timestam
 /* Entries of "statistics" and "partition-statistics" of these snapshots go, their files to `obsolete` (may be NULL). */
 void ice__drop_statistics(ice_metadata *next, const int64_t *ids, size_t count, arena *a,
                           ice__str_vec *obsolete);
+
+/* Entries of one of the two lists, 0 or 1 in that order. */
+void ice__builder_drop_statistics(ice_builder *b, size_t list, const int64_t *ids, size_t count);
 
 /* ---- schemas (evolve_path.c, evolve_schema.c, evolve_default.c) ---- */
 /* A place in a schema that may be written to. */

@@ -2,6 +2,8 @@
  * commits, so that there is one way to move "main". */
 #include "builder.h"
 
+#include <stdlib.h>
+
 #include "tarn/base/clock.h"
 #include "tarn/base/limits.h"
 
@@ -231,16 +233,30 @@ static status check_snapshot(const ice_builder *b, const ice_snapshot *s, error 
     return STATUS_OK;
 }
 
+/* The list of snapshots, with a place behind the last: some commits bring hundreds. */
+static ice_snapshot *room_for_snapshot(ice_builder *b)
+{
+    size_t count = b->now.snapshot_count;
+
+    if (b->snapshots == NULL || b->now.snapshots != b->snapshots || count == b->snapshot_room) {
+        ice_snapshot *list = ARENA_ARRAY(b->memory, ice_snapshot, count + count / 2 + 1);
+
+        for (size_t i = 0; i < count; i++) {
+            list[i] = b->now.snapshots[i];
+        }
+        b->snapshots = list;
+        b->snapshot_room = count + count / 2 + 1;
+    }
+    return b->snapshots;
+}
+
 status ice_builder_add_snapshot(ice_builder *b, const ice_snapshot *snapshot, error *err)
 {
     ice_metadata *m = &b->now;
     ice_snapshot *list;
 
     TRY(check_snapshot(b, snapshot, err));
-    list = ARENA_ARRAY(b->memory, ice_snapshot, m->snapshot_count + 1);
-    for (size_t i = 0; i < m->snapshot_count; i++) {
-        list[i] = m->snapshots[i];
-    }
+    list = room_for_snapshot(b);
     list[m->snapshot_count++] = *snapshot;
     m->snapshots = list;
     m->last_sequence_number = snapshot->sequence_number > m->last_sequence_number
@@ -254,14 +270,28 @@ status ice_builder_add_snapshot(ice_builder *b, const ice_snapshot *snapshot, er
     return STATUS_OK;
 }
 
+static int compare_ids(const void *x, const void *y)
+{
+    int64_t a = *(const int64_t *)x, b = *(const int64_t *)y;
+
+    return a < b ? -1 : a > b;
+}
+
+/* `ids` are sorted: thousands of snapshots expire at once. */
 static bool is_one_of(int64_t id, const int64_t *ids, size_t count)
 {
-    for (size_t i = 0; i < count; i++) {
-        if (ids[i] == id) {
-            return true;
-        }
+    return count > 0 && bsearch(&id, ids, count, sizeof(*ids), compare_ids) != NULL;
+}
+
+static const int64_t *sort_ids(const int64_t *ids, size_t count, arena *a)
+{
+    int64_t *sorted = ARENA_ARRAY(a, int64_t, count);
+
+    if (count > 0) {
+        memcpy(sorted, ids, count * sizeof(*sorted));
+        qsort(sorted, count, sizeof(*sorted), compare_ids);
     }
-    return false;
+    return sorted;
 }
 
 void ice_builder_remove_snapshots(ice_builder *b, const int64_t *ids, size_t count)
@@ -271,6 +301,7 @@ void ice_builder_remove_snapshots(ice_builder *b, const int64_t *ids, size_t cou
     size_t kept = 0;
     size_t start = 0;
 
+    ids = sort_ids(ids, count, b->memory);
     for (size_t i = 0; i < m->snapshot_count; i++) {
         if (!is_one_of(m->snapshots[i].id, ids, count)) {
             list[kept++] = m->snapshots[i];
@@ -380,6 +411,7 @@ static void edit_list(ice_metadata *m, const char *key, const int64_t *ids, size
 void ice__drop_statistics(ice_metadata *next, const int64_t *ids, size_t count, arena *a,
                           ice__str_vec *obsolete)
 {
+    ids = sort_ids(ids, count, a);
     for (size_t i = 0; i < COUNT_OF(statistics_lists); i++) {
         edit_list(next, statistics_lists[i], ids, count, NULL, a, obsolete);
     }
@@ -411,6 +443,14 @@ status ice_builder_set_statistics(ice_builder *b, const json *entry, error *err)
 status ice_builder_set_partition_statistics(ice_builder *b, const json *entry, error *err)
 {
     return set_entry(b, statistics_lists[1], entry, err);
+}
+
+void ice__builder_drop_statistics(ice_builder *b, size_t list, const int64_t *ids, size_t count)
+{
+    if (count > 0) {
+        edit_list(&b->now, statistics_lists[list], sort_ids(ids, count, b->memory), count, NULL,
+                  b->memory, NULL);
+    }
 }
 
 void ice_builder_remove_statistics(ice_builder *b, int64_t snapshot_id)

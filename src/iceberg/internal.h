@@ -3,6 +3,7 @@
 #define TARN_ICEBERG_INTERNAL_H
 
 #include "tarn/iceberg/commit.h"
+#include "tarn/iceberg/view.h"
 
 __extension__ typedef __int128 ice__int128;
 __extension__ typedef unsigned __int128 ice__uint128;
@@ -34,6 +35,12 @@ static inline int64_t ice__sum(int64_t a, int64_t b)
     int64_t sum;
 
     return __builtin_add_overflow(a, b, &sum) ? INT64_MAX : sum;
+}
+static inline int32_t ice__sum32(int32_t a, int32_t b)
+{
+    int32_t sum;
+
+    return __builtin_add_overflow(a, b, &sum) ? INT32_MAX : sum;
 }
 /* Digits needed for a fixed of a decimal: the least bytes that hold every value of `precision`. */
 int32_t ice__decimal_width(int32_t precision);
@@ -81,6 +88,9 @@ str ice__copy(arena *a, str s); /* str_copy that keeps STR_NULL and emptiness ap
 const ice_property *ice__properties_copy(const ice_property *properties, size_t count, arena *a);
 /* All but its text, and of no chapter. */
 ice_snapshot ice__snapshot_copy(const ice_snapshot *snapshot, arena *a);
+/* One snapshot as metadata of that version has it. CORRUPT, INVALID. */
+status ice__snapshot_parse(const json *value, int version, arena *a, ice_snapshot *ret_snapshot,
+                           error *err);
 /* The snapshot as metadata of that version writes it; its own `text` where it has one. */
 str ice__snapshot_text(const ice_snapshot *s, int format_version, arena *a);
 void ice__log_entry_format(json_writer *w, const ice_log_entry *entry); /* of the snapshot log */
@@ -88,6 +98,15 @@ void ice__log_entry_format(json_writer *w, const ice_log_entry *entry); /* of th
 void ice__metadata_assign(ice_metadata *to, const ice_metadata *from);
 /* A shared value of its own: everything copied out of `m`, whatever arenas that lives in. One reference. */
 ice_metadata *ice__metadata_copy(const ice_metadata *m);
+
+/* ---- views (view.c, view_change.c) ---- */
+/* One version as view metadata has it. CORRUPT, INVALID. */
+status ice__view_version_parse(const json *value, arena *a, ice_view_version *ret_version,
+                               error *err);
+/* The parts of `base` that stay; the rest is for the caller to replace. */
+ice_view ice__view_parts(const ice_view *base);
+/* A value of its own, made of parts of others. */
+status ice__view_settle(const ice_view *parts, arena *a, ice_view **ret_view, error *err);
 
 /* ---- pruning (prune.c, project.c) ---- */
 /* What is known of the values behind a bound pair. */

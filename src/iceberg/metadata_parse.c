@@ -127,8 +127,8 @@ static status parse_inline_manifests(const json *list, arena *a, ice_snapshot *s
     return STATUS_OK;
 }
 
-static status parse_snapshot(const json *value, int version, arena *a, ice_snapshot *ret_snapshot,
-                             error *err)
+status ice__snapshot_parse(const json *value, int version, arena *a, ice_snapshot *ret_snapshot,
+                           error *err)
 {
     snapshot_text text = {.s = {.parent_id = ICE_NO_SNAPSHOT,
                                 .first_row_id = ICE_NO_ROW_ID,
@@ -399,7 +399,8 @@ static status parse_snapshots(const document *d, arena *a, ice_metadata *m, erro
     ice_snapshot *snapshots = ARENA_ARRAY(a, ice_snapshot, count);
 
     for (size_t i = 0; i < count; i++) {
-        TRY(parse_snapshot(json_at(d->snapshots, i), m->format_version, a, &snapshots[i], err));
+        TRY(ice__snapshot_parse(json_at(d->snapshots, i), m->format_version, a, &snapshots[i],
+                                err));
     }
     m->snapshots = snapshots;
     m->snapshot_count = count;

@@ -145,13 +145,24 @@ void ice_schema_format(const ice_schema *schema, json_writer *w)
     json_end_object(w);
 }
 
+static bool identifies(const ice_schema *schema, int32_t id)
+{
+    for (size_t i = 0; i < schema->identifier_count; i++) {
+        if (schema->identifier_ids[i] == id) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Identifier fields are a set: writers list them in any order. */
 bool ice_schema_equal(const ice_schema *x, const ice_schema *y)
 {
     if (x->identifier_count != y->identifier_count) {
         return false;
     }
     for (size_t i = 0; i < x->identifier_count; i++) {
-        if (x->identifier_ids[i] != y->identifier_ids[i]) {
+        if (!identifies(y, x->identifier_ids[i]) || !identifies(x, y->identifier_ids[i])) {
             return false;
         }
     }

@@ -195,10 +195,12 @@ static status parse_sort_field(const json *value, arena *a, ice_sort_field *ret_
     return STATUS_OK;
 }
 
+/* An object with order-id and fields, or the list of fields alone. */
 status ice_sort_order_parse(const json *value, arena *a, ice_sort_order *ret_order, error *err)
 {
-    const json *list = json_get(value, "fields");
-    int64_t id = json_int64_or(json_get(value, "order-id"), -1);
+    bool is_list = json_kind_of(value) == JSON_ARRAY;
+    const json *list = is_list ? value : json_get(value, "fields");
+    int64_t id = is_list ? 0 : json_int64_or(json_get(value, "order-id"), -1);
     size_t count = json_count(list);
     ice_sort_field *fields = ARENA_ARRAY(a, ice_sort_field, count);
 

@@ -97,6 +97,9 @@ static status parse_representation(const json *value, arena *a, ice_representati
     return STATUS_OK;
 }
 
+/* The words of Iceberg's clients. */
+#define TWO_QUERIES "Invalid view version: Cannot add multiple queries for dialect"
+
 static status parse_representations(const json *list, arena *a, ice_view_version *v, error *err)
 {
     size_t count = json_count(list);
@@ -106,8 +109,7 @@ static status parse_representations(const json *list, arena *a, ice_view_version
         TRY(parse_representation(json_at(list, i), a, &found[i], err));
         for (size_t k = 0; k < i && !str_is_null(found[i].dialect); k++) {
             if (str_equal_nocase(found[k].dialect, found[i].dialect)) {
-                return error_set(err, STATUS_CORRUPT,
-                                 "version %d has two representations of dialect \"%.*s\"", v->id,
+                return error_set(err, STATUS_CORRUPT, TWO_QUERIES " %.*s",
                                  STR_ARG(found[i].dialect));
             }
         }
@@ -117,7 +119,8 @@ static status parse_representations(const json *list, arena *a, ice_view_version
     return STATUS_OK;
 }
 
-static status parse_version(const json *value, arena *a, ice_view_version *ret_version, error *err)
+status ice__view_version_parse(const json *value, arena *a, ice_view_version *ret_version,
+                               error *err)
 {
     version_text text = {.v = {.default_catalog = STR_NULL}};
     ice_view_version *v = &text.v;
@@ -159,7 +162,7 @@ static status parse_versions(const view_document *d, arena *a, ice_view *v, erro
     ice_view_version *found = ARENA_ARRAY(a, ice_view_version, count);
 
     for (size_t i = 0; i < count; i++) {
-        TRY(parse_version(json_at(d->versions, i), a, &found[i], err));
+        TRY(ice__view_version_parse(json_at(d->versions, i), a, &found[i], err));
         if (schema_by_id(v, found[i].schema_id) == NULL) {
             return error_set(err, STATUS_CORRUPT, "version %d has schema %d, which is not there",
                              found[i].id, found[i].schema_id);

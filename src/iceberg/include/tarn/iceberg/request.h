@@ -6,8 +6,8 @@
  *
  * Errors. INVALID for what the specification does not know or allow, naming the place ("updates[2]: …"): an unknown
  * requirement or action, a type that the format version does not have, a member of the wrong kind. CONFLICT where a
- * requirement does not hold, in the words that Iceberg's clients look for ("Requirement failed: branch main has changed:
- * …"), and where a sequence number or first row id is stale.
+ * requirement does not hold, in the words that Iceberg's clients look for ("Requirement failed: branch main has
+ * changed: …"), and where a sequence number or first row id is stale.
  *
  * Source: Iceberg REST catalog specification: TableRequirement, TableUpdate, ViewRequirement, ViewUpdate,
  * CreateTableRequest, CreateViewRequest; the words of the errors: Iceberg's UpdateRequirement. */
