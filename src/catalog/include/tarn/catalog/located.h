@@ -1,0 +1,17 @@
+/* located.h: from places in storage to tables: for those who give out keys and signatures for a table's files.
+ *
+ * Thread-safe. */
+#ifndef TARN_CATALOG_LOCATED_H
+#define TARN_CATALOG_LOCATED_H
+
+#include "tarn/catalog/catalog.h"
+
+/* The table whose location is `location` or a folder above it, as spelled by the catalog ("s3://bucket/key").
+ * NO_TABLE. */
+status catalog_find_at(catalog *c, str location, arena *a, table_name *ret_name, error *err);
+/* A folder beside the table's own that the table is told to keep files in: DENIED or INVALID where it is outside of
+ * every warehouse and root, or where it and another table's location lie in each other. */
+status catalog_check_folder(catalog *c, str table_location, str table_uuid, str folder, arena *a,
+                            str *ret_settled, error *err);
+
+#endif

@@ -1,0 +1,60 @@
+/* Tables by the places that they lie at. */
+#include "tarn/catalog/located.h"
+
+#include "place.h"
+
+typedef struct location_search {
+    str location;
+    arena *memory;
+    bool found;
+    table_name name;
+} location_search;
+
+static status find_exactly(location_search *s, state_txn *txn, str location, error *err)
+{
+    state_rows *rows = NULL;
+
+    TRY(STATE_QUERY(txn, "SELECT space, name FROM tables WHERE location = ?1", &rows, err,
+                    SV_TEXT(location)));
+    TRY(state_next(rows, &s->found, err));
+    if (s->found) {
+        s->name.space = state_text(rows, 0, s->memory);
+        s->name.table = state_text(rows, 1, s->memory);
+    }
+    state_finish(rows);
+    return STATUS_OK;
+}
+
+/* Locations do not lie in each other: at most one of these is there. */
+static status find_above(void *context, state_txn *txn, error *err)
+{
+    location_search *s = context;
+
+    for (size_t end = s->location.size; end > 0 && !s->found; end--) {
+        if (end == s->location.size || s->location.data[end] == '/') {
+            TRY(find_exactly(s, txn, str_slice(s->location, 0, end), err));
+        }
+    }
+    return STATUS_OK;
+}
+
+status catalog_find_at(catalog *c, str location, arena *a, table_name *ret_name, error *err)
+{
+    location_search s = {.location = location, .memory = a};
+
+    TRY(state_read(c->state, find_above, &s, err));
+    if (!s.found) {
+        return error_set(err, STATUS_NO_TABLE, "no table lies at \"%.*s\"", STR_ARG(location));
+    }
+    *ret_name = s.name;
+    return STATUS_OK;
+}
+
+status catalog_check_folder(catalog *c, str table_location, str table_uuid, str folder, arena *a,
+                            str *ret_settled, error *err)
+{
+    const catalog__place place = {
+        .kind = ICE_AT_PATH_PROPERTY, .location = folder, .uuid = table_uuid};
+
+    return catalog__check_owner(c, &place, table_location, a, ret_settled, err);
+}
