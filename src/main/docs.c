@@ -187,9 +187,11 @@ static const struct {
     const char *name;
     void (*format)(buf *out);
 } pages[] = {
-    {"settings", settings_page},     {"routes", routes_page},   {"metrics", metrics_page},
-    {"errors", errors_page},         {"actions", actions_page}, {"s3_actions", s3_actions_page},
-    {"properties", properties_page}, {"faults", faults_page},   {"s3", server_format_s3},
+    {"settings", settings_page},     {"routes", routes_page},
+    {"metrics", metrics_page},       {"errors", errors_page},
+    {"actions", actions_page},       {"s3_actions", s3_actions_page},
+    {"properties", properties_page}, {"faults", faults_page},
+    {"s3", server_format_s3},        {"catalog", server_format_catalog},
 };
 
 static int print_page(void (*format)(buf *out))

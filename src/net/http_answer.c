@@ -301,23 +301,34 @@ static bool answer_begin(http_exchange *x, int status_code)
     return true;
 }
 
-void http_respond(http_exchange *x, int status_code, const char *content_type, str body)
+void http_respond_pieces(http_exchange *x, int status_code, const char *content_type,
+                         const str *pieces, size_t count)
 {
     bool bodiless = has_no_body(status_code);
+    struct iovec parts[1 + HTTP_PIECES_MAX];
+    size_t size = 0;
 
+    ASSERT(count <= HTTP_PIECES_MAX);
     if (!answer_begin(x, status_code)) {
         return;
     }
     x->ended = true;
-    str head = head_format(x, content_type, bodiless ? ANSWER_NO_BODY : (int64_t)body.size);
-    bool is_sent = !bodiless && x->head.method != HTTP_HEAD && body.size > 0;
-    struct iovec parts[2] = {
-        {.iov_base = (void *)(uintptr_t)head.data, .iov_len = head.size},
-        {.iov_base = (void *)(uintptr_t)body.data, .iov_len = is_sent ? body.size : 0},
-    };
-    x->answer_bytes = is_sent ? (int64_t)body.size : 0;
-    (void)send_parts(x, parts, is_sent ? 2 : 1, false, x->conn->loop->server->config.buffer_bytes,
-                     NULL);
+    for (size_t i = 0; i < count; i++) {
+        parts[1 + i] = (struct iovec){.iov_base = (void *)(uintptr_t)pieces[i].data,
+                                      .iov_len = pieces[i].size};
+        size += pieces[i].size;
+    }
+    str head = head_format(x, content_type, bodiless ? ANSWER_NO_BODY : (int64_t)size);
+    bool is_sent = !bodiless && x->head.method != HTTP_HEAD && size > 0;
+    parts[0] = (struct iovec){.iov_base = (void *)(uintptr_t)head.data, .iov_len = head.size};
+    x->answer_bytes = is_sent ? (int64_t)size : 0;
+    (void)send_parts(x, parts, is_sent ? 1 + (int)count : 1, false,
+                     x->conn->loop->server->config.buffer_bytes, NULL);
+}
+
+void http_respond(http_exchange *x, int status_code, const char *content_type, str body)
+{
+    http_respond_pieces(x, status_code, content_type, &body, 1);
 }
 
 void http_respond_file(http_exchange *x, int status_code, const char *content_type, int fd,

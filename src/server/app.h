@@ -14,6 +14,7 @@
 typedef struct upload_table upload_table;         /* ingest/uploads.c */
 typedef struct s3_facts_cache s3_facts_cache;     /* s3/facts.c */
 typedef struct lifecycle_runner lifecycle_runner; /* s3/lifecycle_run.c */
+typedef struct webhook_sender webhook_sender;     /* ops/webhooks.c */
 
 typedef struct server {
     const settings *settings;
@@ -28,9 +29,13 @@ typedef struct server {
     ingest *ingest;
     http_server *http;
     http_router *router;
+    http_router *rest_router;                  /* of the addresses below */
+    const struct rest_address *rest_addresses; /* rest/routes.c */
+    struct idempotency *idempotency;           /* rest/idempotent.c */
     upload_table *uploads;
     s3_facts_cache *s3_facts;
     lifecycle_runner *lifecycle;
+    webhook_sender *webhooks;
     char http_address[128]; /* bound; empty where that door is closed */
     char s3_address[128];
     char instance[37]; /* of this start; known to those who may read run/server.json */
@@ -65,6 +70,12 @@ extern const size_t server__route_count;
 /* door.c: authenticates, authorises, runs the handler, answers errors, logs, counts. */
 void server__handle(void *context, http_exchange *x);
 bool server__is_inline(void *context, http_exchange *x);
+
+/* Who asks, by the Authorization header. UNAUTHORIZED; INVALID where it is given twice. */
+status server__authenticate(call *c, error *err);
+
+/* rest/routes.c: the router of the REST catalog. */
+void server__route_rest(server *app);
 
 /* s3/door.c: the same for S3. */
 void server__handle_s3(void *context, http_exchange *x);

@@ -9,8 +9,10 @@
 
 #include "answer.h"
 #include "metrics.h"
+#include "rest/rest.h"
 #include "tarn/base/clock.h"
 #include "tarn/base/log.h"
+#include "tarn/catalog/caller.h"
 
 static resource resource_of(const call *c)
 {
@@ -37,15 +39,20 @@ static status the_authorization(const call *c, str *ret_text, error *err)
     return STATUS_OK;
 }
 
-static status authorise(call *c, action act, error *err)
+status server__authenticate(call *c, error *err)
 {
     str authorization;
 
+    TRY(the_authorization(c, &authorization, err));
+    return access_authenticate(c->app->access, authorization, c->a, &c->who, err);
+}
+
+static status authorise(call *c, action act, error *err)
+{
     if (act == ACTION_NONE) {
         return STATUS_OK;
     }
-    TRY(the_authorization(c, &authorization, err));
-    TRY(access_authenticate(c->app->access, authorization, c->a, &c->who, err));
+    TRY(server__authenticate(c, err));
     const resource what = resource_of(c);
     return access_check(c->app->access, &c->who, act, &what, err);
 }
@@ -56,6 +63,31 @@ static status refuse_unknown(call *c, status found, const error *unknown, error 
     TRY(authorise(c, ACTION_STATUS_READ, err));
     *err = *unknown;
     return found;
+}
+
+/* What events say of the way that a change came. */
+static str via_of(const char *pattern)
+{
+    static const struct {
+        str prefix, via;
+    } ways[] = {{STR_INIT("/api/v1/query"), STR_INIT("sql")},
+                {STR_INIT("/query"), STR_INIT("sql")},
+                {STR_INIT("/api/v1/loads"), STR_INIT("load")},
+                {STR_INIT("/api/v1/tables/"), STR_INIT("load")},
+                {STR_INIT("/ingest"), STR_INIT("load")}};
+
+    for (size_t i = 0; i < COUNT_OF(ways); i++) {
+        if (str_starts_with(str_c(pattern), ways[i].prefix)) {
+            return ways[i].via;
+        }
+    }
+    return STR("api");
+}
+
+static str peer_of(const http_exchange *x)
+{
+    str peer = http_request_peer(x);
+    return str_equal(peer, STR("unix")) ? STR("") : peer;
 }
 
 static status run(call *c, const route **ret_route, error *err)
@@ -70,7 +102,15 @@ static status run(call *c, const route **ret_route, error *err)
     const route *r = &server__routes[index];
     *ret_route = r;
     TRY(authorise(c, r->act, err));
-    return r->handle(c, err);
+    const catalog_caller caller = {.principal = c->who.name,
+                                   .via = via_of(r->pattern.pattern),
+                                   .peer = peer_of(c->x),
+                                   .agent = http_request_header(c->x, "User-Agent"),
+                                   .request_id = http_request_id(c->x)};
+    catalog_set_caller(&caller);
+    status result = r->handle(c, err);
+    catalog_set_caller(NULL);
+    return result;
 }
 
 static void log_request(const call *c, const route *r, const error *err, int64_t elapsed_us)
@@ -92,6 +132,10 @@ static void log_request(const call *c, const route *r, const error *err, int64_t
 
 void server__handle(void *context, http_exchange *x)
 {
+    if (server__is_rest(x)) {
+        server__handle_rest(context, x);
+        return;
+    }
     int64_t started_ns = clock_mono_ns();
     call c = {.app = context, .x = x, .a = http_exchange_arena(x)};
     const route *r = NULL;
@@ -124,6 +168,9 @@ bool server__is_inline(void *context, http_exchange *x)
     const server *app = context;
     size_t index = 0;
 
+    if (server__is_rest(x)) {
+        return server__rest_is_inline(context, x);
+    }
     return http_router_match(app->router, x, &index, NULL) == STATUS_OK &&
            server__routes[index].on_loop;
 }

@@ -4,6 +4,8 @@
 #include <inttypes.h>
 
 #include "answer.h"
+#include "ops/webhooks.h"
+#include "rest/rest.h"
 #include "s3/lifecycle.h"
 #include "tarn/base/clock.h"
 #include "tarn/base/limits.h"
@@ -38,6 +40,7 @@ typedef struct readings {
     http_stats http;
     state_stats state;
     catalog_stats catalog;
+    webhook_stats webhooks;
     worker_pool_stats workers;
     engine_stats engine;
     store_usage store;
@@ -60,6 +63,9 @@ typedef struct readings {
     X("tarn_table_commits_total", "counter", "commits to tables", r->catalog.commits) \
     X("tarn_table_conflicts_total", "counter", "commits that found the table changed and tried again", r->catalog.conflicts) \
     X("tarn_table_merged_appends_total", "counter", "appends that shared another's commit", r->catalog.merged_appends) \
+    X("tarn_webhook_sent_total", "counter", "events that webhooks took", r->webhooks.sent) \
+    X("tarn_webhook_failed_total", "counter", "events that a webhook did not take, each time", r->webhooks.failed) \
+    X("tarn_webhook_behind", "gauge", "events that the slowest webhook is still to be told", r->webhooks.behind) \
     X("tarn_sweeps_total", "counter", "searches of file: tables for files that killed commits left", r->catalog.sweeps) \
     X("tarn_sweeps_failed_total", "counter", "such searches that failed or left a table out; the log says why", r->catalog.sweeps_failed) \
     X("tarn_swept_files_total", "counter", "such files removed", r->catalog.swept_files) \
@@ -139,12 +145,14 @@ status metrics_get(call *c, error *err)
     http_server_stats(c->app->http, &r.http);
     state_read_stats(c->app->state, &r.state);
     TRY(catalog_read_stats(c->app->catalog, &r.catalog, err));
+    r.webhooks = webhooks_read_stats(c->app->webhooks);
     worker_pool_read_stats(c->app->workers, &r.workers);
     engine_read_stats(c->app->engine, &r.engine);
     TRY(store_read_usage(c->app->storage, &r.store, err));
     format_plain(&r, out);
     format_requests(out);
     s3_format_metrics(out);
+    rest__format_metrics(out);
     lifecycle_format_metrics(out);
     TRY(buf_check(out, "answer", err));
     http_respond(c->x, 200, "text/plain; version=0.0.4; charset=utf-8", buf_str(out));
@@ -162,5 +170,8 @@ void server_format_metrics(buf *out)
         "| `tarn_http_requests_total` | counter | requests answered, by method, route and status class |\n"
         "| `tarn_http_request_seconds_total` | counter | time spent on requests, by method and route |\n"
         "| `tarn_s3_requests_total` | counter | S3 requests answered, by operation and status class |\n"
-        "| `tarn_s3_request_seconds_total` | counter | time spent on S3 requests, by operation |\n");
+        "| `tarn_s3_request_seconds_total` | counter | time spent on S3 requests, by operation |\n"
+        "| `tarn_rest_requests_total` | counter | requests to the Iceberg catalog answered, by operation and status class |\n"
+        "| `tarn_rest_request_seconds_total` | counter | time spent on them, by operation |\n"
+        "| `tarn_rest_reports_total` | counter | reports of scans and commits that clients sent, by kind |\n");
 }

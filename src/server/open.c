@@ -7,6 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "rest/idempotent.h"
+#include "ops/webhooks.h"
 #include "s3/facts.h"
 #include "s3/lifecycle.h"
 #include "tarn/base/clock.h"
@@ -141,7 +143,14 @@ static status open_catalog(server *app, bool recovering, error *err)
         .warehouse = setting_text(app->settings, SETTING_WAREHOUSE_NAME),
         .warehouse_location = location,
         .orphan_age_ms = recovering ? 0 : setting_number(app->settings, SETTING_STORE_ORPHAN_AGE),
+        .retention_ms = setting_number(app->settings, SETTING_CATALOG_RETENTION),
+        .purge_retained =
+            str_equal(setting_text(app->settings, SETTING_CATALOG_PURGE), STR("retained")),
+        .events_kept_ms = setting_number(app->settings, SETTING_CATALOG_EVENTS_KEPT),
+        .is_recovering = recovering,
         .hot_bytes_max = (size_t)setting_number(app->settings, SETTING_CATALOG_HOT),
+        .own_locations =
+            str_equal(setting_text(app->settings, SETTING_CATALOG_LOCATIONS), STR("own")),
     };
     return catalog_open(&options, &app->catalog, err);
 }
@@ -246,6 +255,13 @@ static status open_modules(server *app, bool recovering, error *err)
     app->uploads = uploads_create(app->storage);
     app->s3_facts = s3_facts_cache_create();
     app->router = http_router_create(server__routes, server__route_count, sizeof(route));
+    server__route_rest(app);
+    app->idempotency = idempotency_create();
+    if (!recovering) {
+        TRY(webhooks_start(app->catalog, setting_text(app->settings, SETTING_CATALOG_WEBHOOKS),
+                           setting_text(app->settings, SETTING_CATALOG_WEBHOOK_SECRET),
+                           &app->webhooks, err));
+    }
     return recovering ? STATUS_OK
                       : lifecycle_start(app->storage,
                                         setting_number(app->settings, SETTING_S3_LIFECYCLE_DAY),
@@ -275,7 +291,10 @@ void server__close(server *app)
 {
     http_server_free(app->http);
     http_router_free(app->router);
+    http_router_free(app->rest_router);
+    idempotency_free(app->idempotency);
     lifecycle_stop(app->lifecycle);
+    webhooks_stop(app->webhooks);
     s3_facts_cache_free(app->s3_facts);
     uploads_free(app->uploads);
     ingest_close(app->ingest);

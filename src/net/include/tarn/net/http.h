@@ -99,6 +99,10 @@ void http_set_header(http_exchange *x, const char *name, str value);
 /* `content_type` may be NULL. An answer that was begun before cannot be taken back: it is then cut off
  * (http_stream_abort), so that a failure in the middle of a stream may simply be answered. */
 void http_respond(http_exchange *x, int status_code, const char *content_type, str body);
+/* The same with a body in up to HTTP_PIECES_MAX pieces, which are sent from where they lie. */
+#define HTTP_PIECES_MAX 4
+void http_respond_pieces(http_exchange *x, int status_code, const char *content_type,
+                         const str *pieces, size_t count);
 /* A part of an open file, by sendfile. Takes `fd` over. A file that is shorter than said cuts the answer. */
 void http_respond_file(http_exchange *x, int status_code, const char *content_type, int fd,
                        int64_t offset, int64_t size_bytes);

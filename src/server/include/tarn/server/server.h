@@ -38,5 +38,7 @@ const route_info *server_routes(size_t *ret_count);
 void server_format_metrics(buf *out);
 /* Every operation of the S3 API and its state, as a Markdown page. */
 void server_format_s3(buf *out);
+/* The same of the Iceberg REST catalog. */
+void server_format_catalog(buf *out);
 
 #endif

@@ -1,0 +1,316 @@
+/* Answers that hold a table, a view or a namespace. A table's metadata is sent from where the catalog keeps its bytes;
+ * what is written here is around them.
+ *
+ * An ETag stands for one form of one version, for one caller, and tells when the credentials that went with it
+ * end: W/"<version>-<seconds>". While they are fresh the answer may be 304, later not, though the metadata did not
+ * change. */
+#include <inttypes.h>
+
+#include "rest.h"
+#include "tarn/base/clock.h"
+#include "tarn/base/limits.h"
+#include "tarn/codec/checksum.h"
+
+/* What is left of credentials' life when a client may still be told to go on with them. */
+#define FRESH_S (10 * 60)
+#define NO_EXPIRY INT64_C(0)
+#define ETAG_BYTES 12
+
+status rest__send(rest_call *c, json_writer *w, error *err)
+{
+    return answer_send(&c->base, 200, w, err);
+}
+
+static void unref_metadata(void *metadata)
+{
+    ice_metadata_unref(metadata);
+}
+
+static void unref_view(void *view)
+{
+    ice_view_unref(view);
+}
+
+static void unref_document(void *document)
+{
+    catalog_document_unref(document);
+}
+
+/* ---- ETags ---- */
+
+/* Digest of what an answer depends on beside the credentials. */
+static str etag_version(const rest_call *c, str metadata_location, bool refs_alone)
+{
+    str delegation = http_request_header(c->base.x, "X-Iceberg-Access-Delegation");
+    uint8_t bytes[DIGEST_SIZE_MAX];
+    str text = str_printf(c->base.a, "%.*s\n%d\n%.*s\n%.*s\n%s", STR_ARG(metadata_location),
+                          refs_alone ? 1 : 0, STR_ARG(c->base.who.id), STR_ARG(delegation),
+                          c->base.app->instance);
+
+    digest(DIGEST_SHA256, text, bytes);
+    return str_to_hex(c->base.a, bytes, ETAG_BYTES);
+}
+
+static void set_etag(rest_call *c, str version, int64_t expires_us)
+{
+    str tag = expires_us == NO_EXPIRY ? str_printf(c->base.a, "W/\"%.*s\"", STR_ARG(version))
+                                      : str_printf(c->base.a, "W/\"%.*s-%" PRId64 "\"",
+                                                   STR_ARG(version), expires_us / 1000000);
+
+    http_set_header(c->base.x, "ETag", tag);
+}
+
+/* Whether If-None-Match has that version, and until when the credentials that went with it are good: the latest. */
+static bool is_known(const rest_call *c, str version, int64_t *ret_expires_us)
+{
+    str sent = http_request_header(c->base.x, "If-None-Match");
+    int64_t best_s = -1;
+
+    for (str rest = sent; !str_is_null(rest);) {
+        str tag = str_trim(str_cut(rest, ',', &rest));
+        str expiry = STR_NULL;
+        int64_t expires_s = 0;
+
+        tag = str_starts_with(tag, STR("W/")) ? str_slice(tag, 2, tag.size) : tag;
+        if (tag.size < 2 || tag.data[0] != '"' || tag.data[tag.size - 1] != '"') {
+            continue;
+        }
+        str own = str_cut(str_slice(tag, 1, tag.size - 1), '-', &expiry);
+        if (!str_equal(own, version) ||
+            (!str_is_null(expiry) && str_to_int64(expiry, &expires_s, NULL) != STATUS_OK)) {
+            continue;
+        }
+        best_s = expires_s > best_s ? expires_s : best_s;
+    }
+    *ret_expires_us = best_s > 0 && best_s < INT64_MAX / 1000000 ? best_s * 1000000 : NO_EXPIRY;
+    return best_s >= 0;
+}
+
+/* ---- tables ---- */
+
+/* {"metadata-location": …, "metadata": */
+static str answer_head(rest_call *c, str metadata_location)
+{
+    buf *head = buf_in(c->base.a, LIMIT_MIB);
+
+    buf_add_c(head, "{\"metadata-location\":");
+    if (str_is_null(metadata_location)) {
+        buf_add_c(head, "null");
+    } else {
+        json_quote(head, metadata_location);
+    }
+    buf_add_c(head, ",\"metadata\":");
+    return buf_str(head);
+}
+
+/* , "config": {…}, "storage-credentials": […]} */
+static status answer_tail(rest_call *c, const catalog_document *table, str *ret_tail,
+                          int64_t *ret_expires_us, error *err)
+{
+    buf *tail = buf_in(c->base.a, LIMIT_JSON_BODY);
+    json_writer w;
+
+    json_writer_init(&w, tail);
+    w.needs_comma = true; /* it goes on where the metadata ended */
+    TRY(rest__write_access(c, table, &w, ret_expires_us, err));
+    buf_add_char(tail, '}');
+    TRY(buf_check(tail, "answer", err));
+    *ret_tail = buf_str(tail);
+    return STATUS_OK;
+}
+
+static void send_pieces(rest_call *c, str head, str document, str tail)
+{
+    const str pieces[] = {head, document, tail};
+
+    http_respond_pieces(c->base.x, 200, "application/json", pieces, COUNT_OF(pieces));
+}
+
+static status read_snapshots_param(const rest_call *c, bool *ret_refs_alone, error *err)
+{
+    str text = http_request_param(c->base.x, "snapshots");
+
+    if (text.size == 0 || str_equal_nocase(text, STR("all"))) {
+        *ret_refs_alone = false;
+    } else if (str_equal_nocase(text, STR("refs"))) {
+        *ret_refs_alone = true;
+    } else {
+        return error_set(err, STATUS_INVALID, "invalid snapshots: \"%.*s\" is neither all nor refs",
+                         STR_ARG(text));
+    }
+    return STATUS_OK;
+}
+
+/* The file that a message of the modules below names last. */
+static str file_of(const error *err)
+{
+    str text = str_c(err->message);
+    size_t end = str_find_last_char(text, '"');
+    str before = end == STR_NPOS ? STR("") : str_slice(text, 0, end);
+    size_t begin = str_find_last_char(before, '"');
+
+    return begin == STR_NPOS ? text : str_slice(before, begin + 1, before.size);
+}
+
+static status word_load(rest_call *c, status result, error *err)
+{
+    if (result == STATUS_NO_TABLE || result == STATUS_NO_NAMESPACE || result == STATUS_NO_VIEW) {
+        return rest__no_table(c, c->shown, err);
+    }
+    if (result == STATUS_NOT_FOUND) {
+        str file = str_copy(c->base.a, file_of(err));
+        return rest__fail(c, err, STATUS_NOT_FOUND, 404, "NotFoundException",
+                          "Failed to open input stream for file: %.*s", STR_ARG(file));
+    }
+    return result;
+}
+
+static status answer_document(rest_call *c, const catalog_document *d, bool conditional, error *err)
+{
+    bool refs_alone = false;
+    int64_t known_us = 0, expires_us = NO_EXPIRY;
+    str tail;
+
+    TRY(read_snapshots_param(c, &refs_alone, err));
+    str version = etag_version(c, d->metadata_location, refs_alone);
+    bool known = conditional && is_known(c, version, &known_us);
+    if (known && known_us > clock_now_us() + FRESH_S * INT64_C(1000000)) {
+        set_etag(c, version, known_us);
+        http_respond(c->base.x, 304, NULL, STR(""));
+        return STATUS_OK;
+    }
+    TRY(answer_tail(c, d, &tail, &expires_us, err));
+    set_etag(c, version, expires_us);
+    if (known && known_us == NO_EXPIRY && expires_us == NO_EXPIRY) {
+        http_respond(c->base.x, 304, NULL, STR(""));
+        return STATUS_OK;
+    }
+    send_pieces(c, answer_head(c, d->metadata_location), refs_alone ? d->refs : d->all, tail);
+    return STATUS_OK;
+}
+
+status rest__answer_table(rest_call *c, table_name name, bool conditional, error *err)
+{
+    catalog_document *d = NULL;
+    status found = catalog_load_document(c->base.app->catalog, name, &d, err);
+
+    if (found != STATUS_OK) {
+        return word_load(c, found, err);
+    }
+    arena_defer(c->base.a, unref_document, d);
+    return answer_document(c, d, conditional, err);
+}
+
+/* What a change left, as a document; a staged table has only what it would begin with. */
+static status loaded_document(rest_call *c, const catalog_loaded *loaded,
+                              const catalog_document **ret_document, error *err)
+{
+    const ice_metadata *m = loaded->metadata;
+
+    arena_defer(c->base.a, unref_metadata, loaded->metadata);
+    if (!str_is_null(loaded->info.metadata_location)) {
+        catalog_document *made = NULL;
+        TRY(catalog_make_document(c->base.app->catalog, loaded->info.name, m, &loaded->info, &made,
+                                  err));
+        arena_defer(c->base.a, unref_document, made);
+        *ret_document = made;
+        return STATUS_OK;
+    }
+    buf *text = buf_in(c->base.a, LIMIT_METADATA_FILE);
+    catalog_document *staged = ARENA_NEW(c->base.a, catalog_document);
+    ice_metadata_format(m, text);
+    TRY(buf_check(text, "table metadata", err));
+    staged->metadata_location = STR_NULL;
+    staged->uuid = m->uuid;
+    staged->location = m->location;
+    staged->rebase = STR_NULL;
+    staged->all = buf_str(text);
+    staged->refs = staged->all;
+    staged->metadata = m;
+    *ret_document = staged;
+    return STATUS_OK;
+}
+
+status rest__answer_loaded(rest_call *c, const catalog_loaded *loaded, error *err)
+{
+    const catalog_document *d = NULL;
+    int64_t expires_us = NO_EXPIRY;
+    str tail;
+
+    TRY(loaded_document(c, loaded, &d, err));
+    TRY(answer_tail(c, d, &tail, &expires_us, err));
+    if (!str_is_null(d->metadata_location)) {
+        set_etag(c, etag_version(c, d->metadata_location, false), expires_us);
+    }
+    send_pieces(c, answer_head(c, d->metadata_location), d->all, tail);
+    return STATUS_OK;
+}
+
+status rest__answer_committed(rest_call *c, const catalog_loaded *loaded, error *err)
+{
+    const catalog_document *d = NULL;
+
+    TRY(loaded_document(c, loaded, &d, err));
+    set_etag(c, etag_version(c, d->metadata_location, false), NO_EXPIRY);
+    send_pieces(c, answer_head(c, d->metadata_location), d->all, STR("}"));
+    return STATUS_OK;
+}
+
+/* ---- views ---- */
+
+status rest__answer_loaded_view(rest_call *c, const catalog_loaded_view *loaded, error *err)
+{
+    buf *text = buf_in(c->base.a, LIMIT_METADATA_FILE);
+
+    arena_defer(c->base.a, unref_view, loaded->view);
+    ice_view_format(loaded->view, text);
+    TRY(buf_check(text, "view metadata", err));
+    send_pieces(c, answer_head(c, loaded->info.metadata_location), buf_str(text),
+                STR(",\"config\":{}}"));
+    return STATUS_OK;
+}
+
+status rest__answer_view(rest_call *c, table_name name, error *err)
+{
+    catalog_loaded_view loaded;
+    status found =
+        catalog_load_view(c->base.app->catalog, name, c->base.a, &loaded.view, &loaded.info, err);
+
+    if (found == STATUS_NO_VIEW || found == STATUS_NO_TABLE || found == STATUS_NO_NAMESPACE) {
+        return rest__no_view(c, c->shown, err);
+    }
+    return found == STATUS_OK ? rest__answer_loaded_view(c, &loaded, err) : found;
+}
+
+/* ---- namespaces ---- */
+
+status rest__answer_namespace(rest_call *c, str space, error *err)
+{
+    namespace_info info;
+    str location;
+    bool has_location = false;
+    status found = catalog_get_namespace(c->base.app->catalog, space, c->base.a, &info, err);
+
+    if (found == STATUS_NO_NAMESPACE) {
+        return rest__no_space(c, rest__shown_space(c, space), err);
+    }
+    TRY(found);
+    TRY(catalog_space_location(c->base.app->catalog, space, c->base.a, &location, err));
+    json_writer w = answer_begin(&c->base);
+    json_begin_object(&w);
+    json_key(&w, "namespace");
+    rest__put_levels(c, info.name, &w);
+    json_key(&w, "properties");
+    json_begin_object(&w);
+    for (size_t i = 0; i < info.property_count; i++) {
+        json_key_str(&w, info.properties[i].key);
+        json_put_str(&w, info.properties[i].value);
+        has_location = has_location || str_equal(info.properties[i].key, STR("location"));
+    }
+    if (!has_location) {
+        json_member_str(&w, "location", location);
+    }
+    json_end_object(&w);
+    json_end_object(&w);
+    return rest__send(c, &w, err);
+}

@@ -1,0 +1,75 @@
+/* docs/catalog.md: what of the Iceberg REST catalog is served, from the route table. */
+#include "rest.h"
+#include "tarn/server/server.h"
+
+static const char introduction[] =
+    "# The Iceberg REST catalog\n\n"
+    "Spark, Trino, Flink, PyIceberg, DuckDB and every other client of the Iceberg REST catalog find tarn's tables at "
+    "`/iceberg` of `http.listen`: `http://127.0.0.1:8181/iceberg`. SQL, the API and these clients see one catalog: a "
+    "table or view that one makes the others read at once.\n\n"
+    "```python\n"
+    "from pyiceberg.catalog.rest import RestCatalog\n"
+    "catalog = RestCatalog(\"tarn\", uri=\"http://127.0.0.1:8181/iceberg\", token=\"tarn_…\")\n"
+    "```\n\n"
+    "```properties\n"
+    "# Spark\n"
+    "spark.sql.catalog.tarn=org.apache.iceberg.spark.SparkCatalog\n"
+    "spark.sql.catalog.tarn.type=rest\n"
+    "spark.sql.catalog.tarn.uri=http://127.0.0.1:8181/iceberg\n"
+    "spark.sql.catalog.tarn.token=tarn_…\n"
+    "```\n\n"
+    "`token` is a bearer key: root's is in `secrets/root.key`, others are made with `tarn key create`. With "
+    "`auth.mode=none` none is needed, and `Bearer None`, which PyIceberg sends without one, is nobody. "
+    "Clients reach files in the built-in store with what a table's answer tells: endpoint, region and keys for that "
+    "table alone.\n\n"
+    "* **Warehouses**: `?warehouse=` of getConfig takes a name, a location (`s3://lake/`) or nothing "
+    "for the first; the "
+    "answer tells the prefix of its addresses. Without a prefix an address means the first warehouse.\n"
+    "* **Namespaces** may be nested; in addresses levels are separated by `%1F`, and `ns%1Finner` is "
+    "`ns.inner` in SQL. A "
+    "level cannot contain a dot or a control character: 400. Every namespace answers with a `location`.\n"
+    "* **Names** keep their case and are found without regard to it. In a path a space is `%20` or `+`, a plus sign "
+    "`%2B`; where only a name with a plus sign is there, a bare `+` means that.\n"
+    "* **Pages**: `pageToken` absent answers everything; empty begins, with `pageSize` names a page "
+    "(1000, at most 10000). "
+    "Tokens are opaque, and those of another list are refused.\n"
+    "* **ETags**: loadTable, createTable, registerTable and updateTable answer with one; `If-None-Match` of loadTable "
+    "answers 304 while the metadata is the same and the credentials that went with it are good for ten minutes more. "
+    "`snapshots=all` and `refs`, and two callers, have different ones.\n"
+    "* **Commits**: the requirements that the request lists are checked and no others; where another "
+    "commit came between "
+    "they are checked again, and the commit goes on while they hold. Otherwise 409 `CommitFailedException`. Several "
+    "tables are committed in one transaction of the database. A 5xx to a commit means that nobody knows.\n"
+    "* **Rights** are those of SQL: an update of rows asks for table.write, any other for table.alter "
+    "too, a commit with "
+    "assert-create for table.create; a rename asks for table.drop on the old name and table.create on "
+    "the new. Views are "
+    "asked for as tables are. Registering asks for location.read. Who may not is answered 403 `ForbiddenException`, "
+    "whether the table is there or not.\n"
+    "* **Reports** of scans and commits are checked and counted (`tarn_rest_reports_total`), and kept nowhere.\n"
+    "* **Errors** are `{\"error\": {\"message\", \"type\", \"code\"}}` in the words that clients look "
+    "for; `stack` holds a "
+    "hint where there is one. 401 comes with `WWW-Authenticate`, 503 with `Retry-After`.\n\n"
+    "`endpoints` of getConfig names what stands below as served, but for the three addresses without a prefix.\n";
+
+void server_format_catalog(buf *out)
+{
+    buf_add_c(out, introduction);
+    buf_add_c(
+        out,
+        "\n## Operations\n\n| operation | request | right | state | |\n|---|---|---|---|---|\n");
+    for (size_t i = 0; i < rest__route_count; i++) {
+        const rest_route *r = &rest__routes[i];
+
+        buf_printf(out, "| %s | %s `%s` | %s | served%s | %s |\n", r->operation,
+                   http_method_name(r->pattern.method), r->pattern.pattern, action_name(r->act),
+                   (r->flags & REST_IDEMPOTENT) != 0 ? ", `Idempotency-Key`" : "", r->summary);
+    }
+    for (size_t i = 0; i < rest__refusal_count; i++) {
+        const rest_refusal *r = &rest__refusals[i];
+
+        buf_printf(out, "| %s | %s `%s` | | refused: 406 | %s |\n", r->operation,
+                   http_method_name(r->pattern.method), r->pattern.pattern, r->reason);
+    }
+    buf_add_c(out, "\nMade from the table in `src/server/rest/routes.c`: `make docs`.\n");
+}
