@@ -14,8 +14,14 @@ typedef struct lake {
     catalog *catalog;
 } lake;
 
-/* Files that killed commits left in plain folders go after `orphan_age_ms`; 0: never. */
-static inline lake lake_open_sweeping(fixture *f, int64_t orphan_age_ms)
+/* What a test wants otherwise than most. */
+typedef struct lake_wishes {
+    int64_t orphan_age_ms; /* files that killed commits left in plain folders go then; 0: never */
+    int64_t retention_ms;
+    bool own_locations;
+} lake_wishes;
+
+static inline lake lake_open_with(fixture *f, lake_wishes wishes)
 {
     static state_migration all[16];
     size_t count = 0;
@@ -40,15 +46,22 @@ static inline lake lake_open_sweeping(fixture *f, int64_t orphan_age_ms)
                                      .storage = l.storage,
                                      .warehouse = STR("tarn"),
                                      .warehouse_location = STR("s3://warehouse"),
-                                     .orphan_age_ms = orphan_age_ms,
+                                     .orphan_age_ms = wishes.orphan_age_ms,
+                                     .retention_ms = wishes.retention_ms,
+                                     .own_locations = wishes.own_locations,
                                      .hot_bytes_max = (size_t)64 << 20};
     EXPECT_OK(catalog_open(&options, &l.catalog, &f->err));
     return l;
 }
 
+static inline lake lake_open_sweeping(fixture *f, int64_t orphan_age_ms)
+{
+    return lake_open_with(f, (lake_wishes){.orphan_age_ms = orphan_age_ms});
+}
+
 static inline lake lake_open(fixture *f)
 {
-    return lake_open_sweeping(f, 0);
+    return lake_open_with(f, (lake_wishes){0});
 }
 
 static inline void lake_close(lake *l)

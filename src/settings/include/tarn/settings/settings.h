@@ -33,6 +33,8 @@
       "host names under which a bucket may stand in front: bucket.localhost; else it stands in the path") \
     X(S3_REGION, "s3.region", TEXT, "us-east-1", NULL, \
       "region that new buckets are said to lie in; signatures of any region are taken") \
+    X(S3_ENDPOINT, "s3.endpoint", TEXT, "", NULL, \
+      "where clients of the catalog reach the S3 door, as https://s3.example.org; empty: the address it listens at") \
     X(S3_LIFECYCLE_DAY, "s3.lifecycle_day", DURATION, "1d", NULL, \
       "how long a day of lifecycle rules is; shorter for tests of them") \
     X(AUTH_MODE, "auth.mode", CHOICE, "keys", "keys|none", \
@@ -73,8 +75,24 @@
       "a session that is idle for so long is rolled back and gone") \
     X(QUERY_ROWS_MAX, "query.rows_max", INT, "0", NULL, \
       "rows of one answer; 0: no limit") \
+    X(CATALOG_LOCATIONS, "catalog.locations", CHOICE, "refuse", "refuse|own", \
+      "a new table's location that a client asks for and may not have; own: another takes its place") \
+    X(CATALOG_RETENTION, "catalog.retention", DURATION, "7d", NULL, \
+      "dropped tables can come back for so long; 0s: their files go at once") \
+    X(CATALOG_PURGE, "catalog.purge", CHOICE, "now", "now|retained", \
+      "a purge request (DROP TABLE … PURGE, purgeRequested) removes files at once, or is a drop like others") \
+    X(CATALOG_EVENTS_KEPT, "catalog.events_kept", DURATION, "30d", NULL, \
+      "events of the catalog are removed after this; 0s: never") \
+    X(CATALOG_WEBHOOKS, "catalog.webhooks", TEXT, "", NULL, \
+      "URLs that events are sent to as CloudEvents, separated by commas") \
+    X(CATALOG_WEBHOOK_SECRET, "catalog.webhook_secret", TEXT, "", NULL, \
+      "webhooks are signed with it: X-Tarn-Signature is the body's HMAC-SHA256; never shown") \
     X(CATALOG_HOT, "catalog.hot", SIZE, "64MiB", NULL, \
       "tables that REST clients load, kept in memory; 0: none") \
+    X(CATALOG_CREDENTIALS_LIFETIME, "catalog.credentials_lifetime", DURATION, "1h", NULL, \
+      "how long credentials that come with a table are good, 1m to 12h") \
+    X(CATALOG_IDEMPOTENCY_LIFETIME, "catalog.idempotency_lifetime", DURATION, "30m", NULL, \
+      "how long answers are kept for clients that ask again with the same Idempotency-Key; 0s: they are not") \
     X(STORE_HOT, "store.hot", SIZE, "64MiB", NULL, \
       "small objects that S3 clients read, kept in memory; 0: none") \
     X(STORE_SCRUB_RATE, "store.scrub_rate", SIZE, "20MiB", NULL, \
@@ -155,6 +173,8 @@ typedef struct setting_info {
     const char *choices; /* "keys|none", or NULL */
 } setting_info;
 const setting_info *setting_describe(setting id);
+/* The value as it may be shown: of secrets, that there is one. */
+str setting_shown(setting id, const setting_value *value);
 /* 64 hex digits that are the same for the same values, whatever they came from. Where a server listens and what it logs
  * has no part in it: a server on a private socket does its work without. */
 str settings_fingerprint(const settings *s, arena *a);
