@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
-"""Every route of the server, taken from its own OpenAPI document, as nobody, with a bad key, as a reader and as
-root: who may not is told so before anything else, and who may is not."""
+"""Every route of the server, taken from its own OpenAPI document, and every operation of the REST catalog, taken from
+its own page, as nobody, with a bad key, as a reader and as root: who may not is told so before anything else, and who
+may is not."""
 import json
 import os
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
+import restcatalog  # noqa: E402
 from tarn import NO_KEY, Failed, check, contains, equal, fails, main, shared, test  # noqa: E402
 
 # What a reader may: everything else of the document is refused to one. A new action has to be judged here.
@@ -116,6 +118,78 @@ def root_may_everything():
     shared().request("DELETE", "/api/v1/principals/matrix")
     shared().request("DELETE", "/api/v1/namespaces/matrix_made")
     shared().query("DROP TABLE IF EXISTS matrix_none")
+
+
+# ---- the REST catalog ----
+
+REST_SEGMENTS = {"prefix": "tarn", "namespace": "main", "table": "matrix_rest", "view": "matrix_rest", "function": "f",
+                 "plan-id": "p"}
+STRUCT = {"type": "struct", "fields": [{"id": 1, "name": "a", "type": "long", "required": False}]}
+MOVE = {"source": {"namespace": ["main"], "name": "matrix_no"}, "destination": {"namespace": ["main"], "name": "m2"}}
+SET = {"requirements": [], "updates": [{"action": "set-properties", "updates": {"a": "b"}}]}
+REST_BODIES = {
+    "createNamespace": {"namespace": ["matrix_rest_made"]}, "createTable": {"name": "matrix_rest", "schema": STRUCT},
+    "registerTable": {"name": "matrix_r", "metadata-location": "s3://warehouse/no/metadata/1.metadata.json"},
+    "registerView": {"name": "matrix_r", "metadata-location": "s3://warehouse/no/metadata/1.metadata.json"},
+    "createView": restcatalog.view_body("matrix_view"), "renameTable": MOVE, "renameView": MOVE, "updateTable": SET,
+    "commitTransaction": {"table-changes": [dict(SET, identifier=MOVE["source"])]},
+}
+
+
+def rest_call(operation, method, pattern, key):
+    path = pattern
+    for name, value in REST_SEGMENTS.items():
+        path = path.replace("{" + name + "}", value)
+    check("{" not in path, f"{pattern} has a segment this test does not know")
+    body = REST_BODIES.get(operation, {}) if method in ("POST", "PUT") else None
+    answer = shared().request(method, "/iceberg" + path, body, None, key)
+    where = f"{operation}: {answer.status} {answer.body[:300]!r}"
+    if answer.status >= 400 and method != "HEAD" and operation != "getToken":
+        equal(answer.type, "application/json", where)
+        equal(answer.error["code"], answer.status, where)
+    return answer, where
+
+
+def rest_rights(may, key):
+    """What is not served asks for table.read, and says so only then."""
+    for operation, method, pattern, action, _ in restcatalog.operations():
+        answer, where = rest_call(operation, method, pattern, key)
+        if action == "none":
+            continue
+        check(action == "" or action in READER_MAY | READER_MAY_NOT, f"{operation} asks for {action}")
+        if (action or "table.read") in may:
+            check(answer.status not in (401, 403) and answer.status < 500, where)
+        else:
+            equal(answer.status, 403, where)
+            if method != "HEAD":
+                equal(answer.error["type"], "ForbiddenException", where)
+
+
+@test
+def nobody_gets_into_the_rest_catalog():
+    key = shared().key
+    flipped = key[:-1] + ("A" if key[-1] != "A" else "B")
+    for stranger in (NO_KEY, flipped, "None"):
+        for operation, method, pattern, action, _ in restcatalog.operations():
+            answer, where = rest_call(operation, method, pattern, stranger)
+            if action != "none":
+                equal(answer.status, 401, where)
+                contains(answer.headers["www-authenticate"], "Bearer")
+
+
+@test
+def readers_and_users_may_in_the_rest_catalog_what_they_may():
+    rest_rights(READER_MAY, shared().make_principal("matrix_rest_reader", "reader"))
+    rest_rights(USER_MAY, shared().make_principal("matrix_rest_user", "user"))
+    equal(shared().rows("SELECT count(*) FROM information_schema.tables WHERE table_name LIKE 'matrix_rest%'"), [[0]])
+
+
+@test
+def root_may_everything_in_the_rest_catalog():
+    for operation, method, pattern, action, _ in restcatalog.operations():
+        answer, where = rest_call(operation, method, pattern, None)
+        check(action == "none" or answer.status not in (401, 403), where)
+        check(answer.status < 500, where)
 
 
 @test

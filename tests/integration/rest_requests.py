@@ -1,0 +1,377 @@
+#!/usr/bin/env python3
+"""Requests to the Iceberg REST catalog as such: commits and their requirements, several tables at once, pages, ETags,
+names of every kind, and bodies that are none."""
+# timeout: 120
+import gzip
+import json
+import os
+import re
+import sys
+import time
+import urllib.parse
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
+from restcatalog import (LONG_A, ask, commit, identifier, make_space, make_table, make_view, ok, refused,  # noqa: E402
+                         set_property, space_path, table_path, view_body)
+from tarn import NO_KEY, check, contains, equal, main, shared, test  # noqa: E402
+
+NO_UUID = "00000000-0000-4000-8000-000000000000"
+
+
+def ready(*levels):
+    make_space(*(levels or ("ns",)))
+    return shared()
+
+
+def metadata(table, *levels):
+    return ok("GET", table_path(table, *levels))["metadata"]
+
+
+# ---- commits ----
+
+@test
+def requirements_fail_in_the_words_that_clients_know():
+    ready()
+    make_table("required")
+    shared().query("INSERT INTO ns.required VALUES (1)")
+    snapshot = metadata("required")["current-snapshot-id"]
+    for requirement, words in (
+            ({"type": "assert-create"}, "table already exists"),
+            ({"type": "assert-table-uuid", "uuid": NO_UUID}, "UUID does not match"),
+            ({"type": "assert-ref-snapshot-id", "ref": "main", "snapshot-id": 1}, "branch main has changed"),
+            ({"type": "assert-ref-snapshot-id", "ref": "main", "snapshot-id": None}, "branch main was created concurrently"),
+            ({"type": "assert-ref-snapshot-id", "ref": "nix", "snapshot-id": 1}, "branch or tag nix is missing"),
+            ({"type": "assert-last-assigned-field-id", "last-assigned-field-id": 9}, "last assigned field id changed"),
+            ({"type": "assert-current-schema-id", "current-schema-id": 9}, "current schema changed"),
+            ({"type": "assert-last-assigned-partition-id", "last-assigned-partition-id": 9},
+             "last assigned partition id changed"),
+            ({"type": "assert-default-spec-id", "default-spec-id": 9}, "default partition spec changed"),
+            ({"type": "assert-default-sort-order-id", "default-sort-order-id": 9}, "default sort order changed")):
+        body = {"requirements": [requirement], "updates": [set_property("never", "set")]}
+        refused(409, "CommitFailedException", re.compile("^Requirement failed: " + words), "POST",
+                table_path("required"), body)
+    check("never" not in metadata("required")["properties"], "a failed commit leaves nothing")
+    good = [{"type": "assert-ref-snapshot-id", "ref": "main", "snapshot-id": snapshot},
+            {"type": "assert-current-schema-id", "current-schema-id": 0}]
+    done = commit("required", good, [set_property("once", "set")]).ok()
+    equal(done.json["metadata"], metadata("required"))
+    equal(sorted(done.json), ["metadata", "metadata-location"])
+
+
+@test
+def what_is_no_update_or_requirement_is_400():
+    ready()
+    make_table("strict")
+    for requirements, updates, words in (
+            ([{"type": "assert-weather"}], [], "assert-weather"), ([{}], [], "requirements"),
+            ([], [{"action": "make-coffee"}], "make-coffee"), ([], [{}], "updates"), ([], ["x"], "updates"),
+            ([], [{"action": "set-current-schema", "schema-id": "one"}], "schema-id"),
+            ([], [{"action": "upgrade-format-version", "format-version": 99}], "format"),
+            ({}, [], "requirements"), ([], None, "updates")):
+        refused(400, "IllegalArgumentException", re.compile(words), "POST", table_path("strict"),
+                {"requirements": requirements, "updates": updates})
+    refused(404, "NoSuchTableException", "Table does not exist: ns.nix", "POST", table_path("nix"),
+            {"requirements": [], "updates": [set_property("a", "b")]})
+    refused(400, "IllegalArgumentException", re.compile("the path names ns.strict"), "POST", table_path("strict"),
+            {"identifier": identifier("other"), "requirements": [], "updates": []})
+
+
+@test
+def a_staged_table_is_seen_when_it_is_committed():
+    ready()
+    staged = make_table("staged", **{"stage-create": True})
+    equal(staged["metadata-location"], None)
+    equal(ask("HEAD", table_path("staged")).status, 404)
+    made = staged["metadata"]
+    updates = [{"action": "assign-uuid", "uuid": made["table-uuid"]},
+               {"action": "upgrade-format-version", "format-version": 2},
+               {"action": "add-schema", "schema": made["schemas"][0]},
+               {"action": "set-current-schema", "schema-id": -1},
+               {"action": "add-spec", "spec": {"spec-id": 0, "fields": []}},
+               {"action": "set-default-spec", "spec-id": -1},
+               {"action": "add-sort-order", "sort-order": {"order-id": 0, "fields": []}},
+               {"action": "set-default-sort-order", "sort-order-id": -1},
+               {"action": "set-location", "location": made["location"]}]
+    create = [{"type": "assert-create"}]
+    done = commit("staged", create, updates).ok().json
+    equal((done["metadata"]["table-uuid"], done["metadata"]["location"]), (made["table-uuid"], made["location"]))
+    refused(409, "CommitFailedException", re.compile("^Requirement failed: table already exists"), "POST",
+            table_path("staged"), {"requirements": create, "updates": updates})
+    make_view("in_the_way")
+    refused(409, "AlreadyExistsException", "View with same name already exists: ns.in_the_way", "POST",
+            table_path("in_the_way"), {"requirements": create, "updates": updates})
+    refused(404, "NoSuchNamespaceException", "Namespace does not exist: nix", "POST", table_path("t", "nix"),
+            {"requirements": create, "updates": updates[:-1]})
+
+
+def change(table, requirements, updates):
+    return {"identifier": identifier(table), "requirements": requirements, "updates": updates}
+
+
+@test
+def several_tables_are_committed_or_none():
+    ready()
+    for name in ("one", "two", "three"):
+        make_table(name)
+    path = "/transactions/commit"
+    ok("POST", path, {"table-changes": [change(name, [], [set_property("x", name)]) for name in ("one", "two")]},
+       status=204)
+    equal([metadata(name)["properties"].get("x") for name in ("one", "two")], ["one", "two"])
+    stale = [{"type": "assert-table-uuid", "uuid": NO_UUID}]
+    refused(409, "CommitFailedException", re.compile("Requirement failed: UUID does not match"), "POST", path,
+            {"table-changes": [change("one", [], [set_property("y", "1")]), change("two", stale, [])]})
+    refused(404, "NoSuchTableException", "Table does not exist: ns.nix", "POST", path,
+            {"table-changes": [change("one", [], [set_property("y", "1")]),
+                               change("nix", [], [set_property("y", "1")])]})
+    refused(400, "IllegalArgumentException", re.compile("."), "POST", path,
+            {"table-changes": [change("one", [], [set_property("y", "1")])] * 2})
+    for body in ({}, {"table-changes": {}}, {"table-changes": [1]},
+                 {"table-changes": [{"requirements": [], "updates": []}]}):
+        refused(400, "IllegalArgumentException", re.compile("."), "POST", path, body)
+    check("y" not in metadata("one")["properties"], "none of a failed transaction stays")
+
+
+# ---- pages ----
+
+@test
+def lists_come_in_pages():
+    ready("paged")
+    names = sorted(f"t{i:02}" for i in range(7))
+    for name in names:
+        make_table(name, "paged")
+        make_view("v_" + name, "paged")
+        ok("POST", "/namespaces", {"namespace": ["paged", "n_" + name]})
+    for path, member, expected in (
+            ("/namespaces/paged/tables?", "identifiers", [identifier(name, "paged") for name in names]),
+            ("/namespaces/paged/views?", "identifiers", [identifier("v_" + name, "paged") for name in names]),
+            ("/namespaces?parent=paged&", "namespaces", [["paged", "n_" + name] for name in names])):
+        whole = ok("GET", path)
+        equal((whole[member], whole["next-page-token"]), (expected, None), path)
+        equal(ok("GET", path + "pageSize=2")[member], expected, "without a token there are no pages")
+        got, token, pages = [], "", 0
+        while token is not None:
+            page = ok("GET", f"{path}pageToken={urllib.parse.quote(token)}&pageSize=3")
+            check(len(page[member]) <= 3, path)
+            got += page[member]
+            token, pages = page["next-page-token"], pages + 1
+        equal((got, pages), (expected, 3), path)
+        first = ok("GET", path + "pageToken=&pageSize=1")["next-page-token"]
+        refused(400, "IllegalArgumentException", re.compile("pageToken"), "GET",
+                "/namespaces/main/tables?pageToken=" + first)
+        for query in ("pageToken=nonsense", "pageToken=&pageSize=0", "pageToken=&pageSize=-1", "pageToken=&pageSize=x"):
+            refused(400, "IllegalArgumentException", re.compile("page"), "GET", path + query)
+
+
+# ---- ETags ----
+
+@test
+def an_etag_tells_versions_forms_and_callers_apart():
+    server = ready()
+    make_table("tagged")
+    path = table_path("tagged")
+    first = ask("GET", path)
+    tag = first.headers["etag"]
+    again = ask("GET", path, None, {"If-None-Match": tag})
+    equal((again.status, again.body), (304, b""))
+    equal(ask("GET", path, None, {"If-None-Match": '"other", ' + tag}).status, 304)
+    refs = ask("GET", path + "?snapshots=refs").headers["etag"]
+    check(refs.split("-")[0] != tag.split("-")[0], "another form")
+    equal(ask("GET", path + "?snapshots=refs", None, {"If-None-Match": tag}).status, 200)
+    reader = server.make_principal("tag_reader", "reader")
+    equal(ask("GET", path, None, {"If-None-Match": tag}, key=reader).status, 200, "another caller")
+    equal(ask("GET", path, None, {"If-None-Match": tag}, key=NO_KEY).status, 401)
+    moved = commit("tagged", [], [set_property("a", "b")])
+    check(moved.headers["etag"] != tag, "another version")
+    equal(ask("GET", path, None, {"If-None-Match": tag}).status, 200)
+    refused(400, "IllegalArgumentException", re.compile("snapshots"), "GET", path + "?snapshots=some")
+
+
+@test
+def credentials_that_are_old_are_not_gone_on_with():
+    ready()
+    make_table("aging")
+    tag = ask("GET", table_path("aging")).headers["etag"]
+    version, _, expiry = tag[3:-1].partition("-")
+    check(int(expiry) > time.time(), tag)
+    for seconds, status in ((int(expiry), 304), (int(time.time()) + 60, 200), (1, 200)):
+        answer = ask("GET", table_path("aging"), None, {"If-None-Match": f'W/"{version}-{seconds}"'})
+        equal(answer.status, status, f"{seconds - time.time():.0f} s left")
+    equal(ask("GET", table_path("aging"), None, {"If-None-Match": f'W/"{version}"'}).status, 200,
+          "it came without credentials")
+
+
+@test
+def snapshots_of_refs_are_those_that_a_branch_or_tag_names():
+    ready()
+    make_table("branched")
+    for value in range(3):
+        shared().query(f"INSERT INTO ns.branched VALUES ({value})")
+    every, refs = (ok("GET", table_path("branched") + "?snapshots=" + what)["metadata"] for what in ("all", "refs"))
+    equal((len(every["snapshots"]), len(refs["snapshots"])), (3, 1))
+    equal(refs["snapshots"][0]["snapshot-id"], every["current-snapshot-id"])
+    equal(refs["current-snapshot-id"], every["current-snapshot-id"])
+
+
+# ---- names ----
+
+NAMES = ("with space", "Ünïcødé", "smile\U0001f600", "per%20cent", "sla/sh", "plus+sign", "quo\"te", "a&b=c?d#e", "semi;colon",
+         "ба́за", "tilde~", "back\\slash")
+
+
+@test
+def names_of_every_kind_come_back_as_they_were():
+    for name in NAMES:
+        ok("POST", "/namespaces", {"namespace": [name]})
+        equal(ok("GET", space_path(name))["namespace"], [name], name)
+        made = make_table(name, name)
+        location = urllib.parse.urlparse(made["metadata"]["location"]).path
+        check(re.fullmatch(r"[\w./~-]+", location, re.A), f"a location of plain characters: {location}")
+        equal(ok("GET", table_path(name, name))["metadata"], made["metadata"], name)
+        equal(ok("GET", space_path(name) + "/tables")["identifiers"], [identifier(name, name)])
+        ok("HEAD", table_path(name, name), status=204)
+        moved = {"source": identifier(name, name), "destination": identifier(name + "2", name)}
+        ok("POST", "/tables/rename", moved, status=204)
+        refused(404, "NoSuchTableException", f"Table does not exist: {name}.{name}", "GET", table_path(name, name))
+        ok("DELETE", table_path(name + "2", name), status=204)
+        ok("DELETE", space_path(name), status=204)
+
+
+@test
+def a_plus_sign_of_a_path_is_what_is_there():
+    ready("a b")
+    make_table("c d", "a b")
+    ok("GET", "/namespaces/a+b/tables/c+d")
+    ok("GET", "/namespaces/a%20b/tables/c%20d")
+    equal(ask("GET", "/namespaces/a%2Bb/tables/c%2Bd").status, 404)
+    ready("e+f")
+    make_table("g+h", "e+f")
+    ok("GET", "/namespaces/e%2Bf/tables/g%2Bh")
+    ok("GET", "/namespaces/e+f/tables/g+h")
+    equal(ask("GET", "/namespaces/e%20f/tables/g%20h").status, 404)
+    make_table("both here", "a b")
+    make_table("both+here", "a b")
+    equal(ok("GET", "/namespaces/a%20b/tables/both+here")["metadata-location"],
+          ok("GET", "/namespaces/a%20b/tables/both%2Bhere")["metadata-location"])
+
+
+@test
+def names_that_none_can_have_are_400():
+    ready()
+    for segment in ("a.b", "a%1F", "%1Fa", "a%1F%1Fb", "a%07b", "a%7Fb", "a%FFb", "a%0Ab"):
+        refused(400, "IllegalArgumentException", re.compile("namespace"), "GET", "/namespaces/" + segment)
+    for segment in ("a%07b", "%1F", "a%FF"):
+        refused(400, "IllegalArgumentException", re.compile("name"), "GET", "/namespaces/ns/tables/" + segment)
+    for levels in ([], [""], ["a", ""], ["a.b"], ["a\nb"], ["a\x1fb"], [1], "a", None, [["a"]]):
+        refused(400, "IllegalArgumentException", re.compile("namespace"), "POST", "/namespaces", {"namespace": levels})
+    for name in ("", "a\nb", "a\x00b", "\x7f"):
+        refused(400, "IllegalArgumentException", re.compile("name"), "POST", "/namespaces/ns/tables",
+                {"name": name, "schema": LONG_A})
+    for name in (None, 7, ["t"]):
+        refused(400, "IllegalArgumentException", re.compile("name"), "POST", "/namespaces/ns/tables",
+                {"name": name, "schema": LONG_A})
+    for bad in (None, 1, {}, {"namespace": ["ns"]}, {"name": "t"}, {"namespace": "ns", "name": "t"}):
+        refused(400, "IllegalArgumentException", re.compile("identifier|namespace"), "POST", "/tables/rename",
+                {"source": bad, "destination": identifier("x")})
+
+
+# ---- bodies ----
+
+def raw(status, kind, words, body, headers=None, path="/namespaces"):
+    return refused(status, kind, re.compile(words), "POST", path,
+                   body, dict({"Content-Type": "application/json"}, **(headers or {})))
+
+
+@test
+def malformed_bodies_are_told_where():
+    ready()
+    raw(400, "BadRequestException", r"line 2, column \d+", b'{"namespace":\n["a"')
+    raw(400, "BadRequestException", "line 1", b"")
+    raw(400, "BadRequestException", "line 1", b"\xff\xfe{}")
+    raw(400, "BadRequestException", "line 1", b'{"namespace":["a"]} {}')
+    raw(400, "BadRequestException", "duplicate|twice", b'{"namespace":["a"],"namespace":["b"]}')
+    raw(400, "BadRequestException", "line 1", b'{"namespace":["a"],"properties":{"n":NaN}}')
+    for body in (b"[]", b"1", b'"x"', b"null"):
+        raw(400, "IllegalArgumentException", "not a JSON object", body)
+    deep = b'{"namespace":["a"],"properties":' + b'{"a":' * 100000 + b"1" + b"}" * 100001
+    answer = ask("POST", "/namespaces", deep)
+    check(answer.status in (400, 413), f"deep JSON: {answer.status}")
+    check(answer.error["type"] == "BadRequestException", answer.text[:200])
+    raw(415, "BadRequestException", "gzip", gzip.compress(b'{"namespace":["a"]}'), {"Content-Encoding": "gzip"})
+    for properties in ([], "x", {"a": 1}, {"a": None}, {"a": {}}):
+        raw(400, "IllegalArgumentException", "properties", json.dumps({"namespace": ["p"], "properties": properties}))
+    ok("POST", "/namespaces", {"namespace": ["loose"], "of-tomorrow": [1, {"x": None}]})
+
+
+@test
+def a_body_beyond_the_limit_is_413():
+    big = b'{"namespace":["a"],"properties":{"a":"' + b"x" * (65 << 20) + b'"}}'
+    answer = ask("POST", "/namespaces", big)
+    equal((answer.status, answer.error["code"], answer.error["type"]), (413, 413, "BadRequestException"))
+    ok("GET", "/namespaces")
+
+
+@test
+def a_body_on_get_is_nobodys_business():
+    ready()
+    headers = {"Content-Type": "application/json", "Accept-Encoding": "gzip, deflate, br"}
+    equal(ok("GET", "/namespaces/ns", None, headers), ok("GET", "/namespaces/ns", b"{not json", headers))
+    ok("HEAD", "/namespaces/ns", None, headers, status=204)
+
+
+@test
+def addresses_that_are_none_are_error_objects_too():
+    server = shared()
+    for path in ("/iceberg", "/iceberg/", "/iceberg/v1", "/iceberg/v2/config", "/iceberg/v1/nothing/at/all/here"):
+        answer = server.request("GET", path)
+        equal((answer.status, answer.error["code"], answer.error["type"]), (404, 404, "NotFoundException"), path)
+        equal(server.request("GET", path, key=NO_KEY).status, 401, path)
+    answer = refused(405, "UnsupportedOperationException", re.compile("not allowed"), "PUT", "/namespaces")
+    contains(answer.headers["allow"], "POST")
+    refused(405, "UnsupportedOperationException", re.compile("not allowed"), "DELETE", "/config")
+    equal(server.request("GET", "/icebergs").error["code"], "not_found", "that is the API's")
+    refused(400, "IllegalArgumentException", re.compile("segment"), "GET", "/namespaces/../config")
+
+
+@test
+def odd_types_in_requests_for_tables_and_views_are_400():
+    ready()
+    tables, views = "/namespaces/ns/tables", "/namespaces/ns/views"
+    field = LONG_A["fields"][0]
+    for body in ({}, {"name": "t"}, {"name": "t", "schema": 1}, {"name": "t", "schema": {}},
+                 {"name": "t", "schema": {"type": "struct", "fields": [dict(field, type="elephant")]}},
+                 {"name": "t", "schema": {"type": "struct", "fields": [field, field]}},
+                 {"name": "t", "schema": LONG_A, "properties": {"format-version": "99"}},
+                 {"name": "t", "schema": LONG_A, "properties": {"a": 1}},
+                 {"name": "t", "schema": LONG_A, "partition-spec": {"fields": [{"source-id": 99, "transform": "identity",
+                                                                                "name": "x"}]}},
+                 {"name": "t", "schema": LONG_A, "stage-create": "yes"}, {"name": "t", "schema": LONG_A, "location": 7}):
+        refused(400, "IllegalArgumentException", re.compile("."), "POST", tables, body)
+    for body in ({}, {"name": "v"}, view_body("v", schema=1), view_body("v", **{"view-version": 1}),
+                 view_body("v", properties=[])):
+        refused(400, "IllegalArgumentException", re.compile("."), "POST", views, body)
+    for path in ("/register", "/register-view"):
+        for body in ({}, {"name": "t"}, {"name": 1, "metadata-location": "s3://warehouse/x"},
+                     {"name": "t", "metadata-location": 5}):
+            refused(400, "IllegalArgumentException", re.compile("."), "POST", "/namespaces/ns" + path, body)
+    equal(ask("HEAD", table_path("t")).status, 404)
+
+
+@test
+def locations_of_others_and_elsewhere_are_refused():
+    ready()
+    mine = make_table("located")["metadata"]["location"]
+    for location in ("s3://elsewhere/x", "file:///etc", "http://example.com/x", "../x", mine, mine + "/inside",
+                     "s3://warehouse/../x", ""):
+        answer = ask("POST", "/namespaces/ns/tables", {"name": "stray", "schema": LONG_A, "location": location})
+        check(answer.status in (400, 403) or (location == "" and answer.status == 200),
+              f"{location}: {answer.status} {answer.body[:300]!r}")
+    ask("DELETE", table_path("stray"))
+    for location in ("s3://elsewhere/x", "file:///etc/passwd", mine + "/metadata/none.json"):
+        answer = ask("POST", "/namespaces/ns/register", {"name": "stray", "metadata-location": location})
+        check(400 <= answer.status < 500, f"{location}: {answer.status}")
+        check(answer.error["type"].endswith("Exception"), answer.text[:200])
+    answer = commit("located", [], [set_property("write.metadata.path", "s3://elsewhere/m")])
+    check(answer.status in (400, 403), f"{answer.status} {answer.body[:300]!r}")
+
+
+main()
