@@ -65,6 +65,8 @@ out=$(bash -eu http.sh)
 expect '"rows":[[42]]' "$out" "query"
 expect '"rows_written":1' "$out" "ingest"
 expect '[{"id":3,"name":"cyd"}]' "$out" "small query"
+block '/iceberg/v1/' | grep '^curl' | sed "s/127\.0\.0\.1:8181/$address/g; s/^curl/curl -sS/" >catalog.sh
+expect '{"namespace":["main"],"name":"trips"}' "$(KEY=$(cat "$TARN_DATA/secrets/root.key") bash -eu catalog.sh)" "REST catalog"
 kill "$server"
 wait "$server" || fail "the server ended with $?"
 server=""
