@@ -102,6 +102,11 @@ status access_check(access_control *ac, const principal *who, action act, const 
     return who->role == ROLE_NOBODY ? STATUS_UNAUTHORIZED : STATUS_DENIED;
 }
 
+uint64_t access_generation(const access_control *ac)
+{
+    return ac->generation;
+}
+
 /* --- the first start --- */
 
 /* The key in the file, where an earlier start left one: a rebuilt database keeps it. Else a new

@@ -53,6 +53,7 @@ struct access_control {
     uint8_t tokens_key[CIPHER_KEY_BYTES];   /* of bearer tokens */
     mutex lock;
     mirror now;
+    _Atomic uint64_t generation; /* of the mirror */
 };
 
 /* Reads everything from the rows and puts it in place. */

@@ -163,6 +163,7 @@ status access__reload(access_control *ac, error *err)
     if (loaded == STATUS_OK) {
         before = ac->now.memory;
         ac->now = l.m;
+        ac->generation++;
     }
     mutex_unlock(&ac->lock);
     arena_free(before);

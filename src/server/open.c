@@ -7,8 +7,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "rest/idempotent.h"
 #include "ops/webhooks.h"
+#include "rest/idempotent.h"
+#include "rest/vend.h"
 #include "s3/facts.h"
 #include "s3/lifecycle.h"
 #include "tarn/base/clock.h"
@@ -257,6 +258,7 @@ static status open_modules(server *app, bool recovering, error *err)
     app->router = http_router_create(server__routes, server__route_count, sizeof(route));
     server__route_rest(app);
     app->idempotency = idempotency_create();
+    app->given_keys = given_cache_create();
     if (!recovering) {
         TRY(webhooks_start(app->catalog, setting_text(app->settings, SETTING_CATALOG_WEBHOOKS),
                            setting_text(app->settings, SETTING_CATALOG_WEBHOOK_SECRET),
@@ -293,6 +295,7 @@ void server__close(server *app)
     http_router_free(app->router);
     http_router_free(app->rest_router);
     idempotency_free(app->idempotency);
+    given_cache_free(app->given_keys);
     lifecycle_stop(app->lifecycle);
     webhooks_stop(app->webhooks);
     s3_facts_cache_free(app->s3_facts);

@@ -102,6 +102,9 @@ status access_create_token(access_control *ac, const principal *who, arena *a, s
 status access_check(access_control *ac, const principal *who, action act, const resource *what,
                     error *err);
 
+/* Another number after each change of principals, keys and sessions: for those who keep what follows from them. */
+uint64_t access_generation(const access_control *ac);
+
 /* Makes a principal with a bearer key (tarn_… 43 characters); the key is returned once. EXISTS. */
 status access_create_principal(access_control *ac, str name, role gets, arena *a, str *ret_key,
                                error *err);
