@@ -434,7 +434,8 @@ void worker_release(worker *w)
 {
     worker_pool *p = w->pool;
     bool is_clean = !w->is_touched && !w->is_open;
-    bool is_usable = !w->is_broken && !w->is_worn && pool_clear_folders(w, NULL) == STATUS_OK;
+    bool is_usable =
+        !w->is_broken && !w->is_worn && !w->holds_files && pool_clear_folders(w, NULL) == STATUS_OK;
     bool is_idle;
 
     if (is_usable && !is_clean) {

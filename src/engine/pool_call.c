@@ -6,10 +6,13 @@
 #include "pool_internal.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "protocol.h"
 #include "tarn/base/clock.h"
@@ -32,7 +35,9 @@ typedef struct call {
     int64_t looked_ns;
     char *block; /* NULL until something large comes */
     /* where the answer goes; parts that a request cannot have are NULL */
-    bool has_rows;           /* the request may answer with columns and data */
+    bool has_rows; /* the request may answer with columns and data */
+    bool has_file; /* `file` goes with the request */
+    int file;
     const result_sink *sink; /* NULL: they are dropped */
     arena *arena;
     str *value;
@@ -327,6 +332,15 @@ status pool_send(worker *w, uint32_t type, str payload, error *err)
     return wire_send(w->fd, (wire_type)type, payload, err);
 }
 
+static status send_request(call *c, wire_type type, str payload)
+{
+    if (!c->has_file) {
+        return pool_send(c->worker, type, payload, NULL);
+    }
+    c->worker->requests++;
+    return wire_send_file(c->worker->fd, type, payload, c->file, NULL);
+}
+
 static status run(call *c, wire_type type, str payload, error *err)
 {
     bool is_last = false;
@@ -336,7 +350,7 @@ static status run(call *c, wire_type type, str payload, error *err)
         return error_set(err, STATUS_WORKER_DIED,
                          "the query's worker process is of no further use");
     }
-    if (pool_send(c->worker, type, payload, NULL) != STATUS_OK) {
+    if (send_request(c, type, payload) != STATUS_OK) {
         return died(c->worker, err);
     }
     while (!is_last && result == STATUS_OK) {
@@ -395,6 +409,59 @@ void worker_forget_deletes(worker *w, uint32_t handle)
     buf_add_u32le(&payload, handle);
     (void)run(&c, WIRE_FORGET, buf_str(&payload), NULL);
     buf_release(&payload);
+}
+
+/* --- files in memory --- */
+
+status worker_file_begin(worker *w, str location, int64_t size_bytes, int *ret_fd, error *err)
+{
+    int64_t most = w->pool->options.held_bytes;
+    int fd;
+
+    if (size_bytes > most - w->held_bytes) {
+        (void)error_set(err, STATUS_TOO_LARGE,
+                        "object \"%.*s\" is encrypted on the disk, and with its %lld bytes a query "
+                        "would read more than %lld of such objects",
+                        STR_ARG(location), (long long)size_bytes, (long long)most);
+        error_hint(err,
+                   "Raise engine.sealed_bytes, or ask for a copy without server-side encryption.");
+        return STATUS_TOO_LARGE;
+    }
+    fd = memfd_create("tarn", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    if (fd < 0) {
+        return error_errno(err, STATUS_BUSY, errno, "cannot make a file in memory");
+    }
+    if (ftruncate(fd, size_bytes) != 0) {
+        status result =
+            error_errno(err, STATUS_OUT_OF_MEMORY, errno,
+                        "cannot make a file of %lld bytes in memory", (long long)size_bytes);
+        (void)close(fd);
+        return result;
+    }
+    w->holds_files = true;
+    w->held_bytes += size_bytes;
+    *ret_fd = fd;
+    return STATUS_OK;
+}
+
+status worker_hand_over(worker *w, int fd, const worker_cancel *cancel, arena *a, char **ret_path,
+                        error *err)
+{
+    str number = STR_NULL;
+    call c = {
+        .worker = w, .cancel = cancel, .has_file = true, .file = fd, .arena = a, .value = &number};
+    status result = STATUS_OK;
+
+    if (fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL) != 0) {
+        result = error_errno(err, STATUS_INTERNAL, errno, "cannot seal a file in memory");
+    }
+    if (result == STATUS_OK) {
+        result = run(&c, WIRE_FILE, STR(""), err);
+    }
+    if (result == STATUS_OK) {
+        *ret_path = arena_printf(a, WORKER_HELD_FOLDER "/%.*s", STR_ARG(number));
+    }
+    return result;
 }
 
 static void put_params(const str *params, size_t count, buf *payload)

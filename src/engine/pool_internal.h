@@ -61,10 +61,13 @@ struct worker {
     bool is_open;           /* … a transaction, which the last query ends */
     bool used_in, used_out; /* the folders may hold files */
     bool is_worn;           /* full of footers: ends at its release */
-    bool is_broken;         /* not to be used again */
-    bool was_killed;        /* by the pool */
-    bool is_dead;           /* reaped */
-    int exit_signal;        /* 0: it ended by itself */
+    bool
+        holds_files; /* that were handed over, which it gives up only with its life: ends at its release */
+    int64_t held_bytes; /* of these. The borrower's, as holds_files */
+    bool is_broken;     /* not to be used again */
+    bool was_killed;    /* by the pool */
+    bool is_dead;       /* reaped */
+    int exit_signal;    /* 0: it ended by itself */
 };
 
 typedef struct waiter {

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "tarn/base/limits.h"
 
@@ -154,12 +155,77 @@ status wire_send(int fd, wire_type type, str payload, error *err)
     return wire_send_slices(fd, type, &slice, 1, err);
 }
 
-static status receive_all(int fd, char *bytes, size_t size, bool *ret_is_end, error *err)
+/* Room for one descriptor beside a message. */
+typedef union passed_file {
+    struct cmsghdr head;
+    char room[CMSG_SPACE(sizeof(int))];
+} passed_file;
+
+status wire_send_file(int fd, wire_type type, str payload, int file, error *err)
+{
+    wire_head head = {.type = (uint32_t)type, .size_bytes = (uint32_t)payload.size};
+    struct iovec first = {.iov_base = &head, .iov_len = sizeof(head)};
+    struct iovec rest = {.iov_base = (void *)(uintptr_t)payload.data, .iov_len = payload.size};
+    passed_file passed = {.room = {0}};
+    struct msghdr message = {.msg_iov = &first,
+                             .msg_iovlen = 1,
+                             .msg_control = passed.room,
+                             .msg_controllen = sizeof(passed.room)};
+    struct cmsghdr *control = CMSG_FIRSTHDR(&message);
+    ssize_t sent;
+
+    control->cmsg_level = SOL_SOCKET;
+    control->cmsg_type = SCM_RIGHTS;
+    control->cmsg_len = CMSG_LEN(sizeof(int));
+    memcpy(CMSG_DATA(control), &file, sizeof(file));
+    do {
+        sent = sendmsg(fd, &message, MSG_NOSIGNAL);
+    } while (sent < 0 && errno == EINTR);
+    if (sent < 0) {
+        return error_errno(err, STATUS_IO, errno, "the connection between server and worker broke");
+    }
+    first.iov_base = (char *)&head + sent;
+    first.iov_len = sizeof(head) - (size_t)sent;
+    TRY(send_all(fd, &first, 1, err));
+    return payload.size > 0 ? send_all(fd, &rest, 1, err) : STATUS_OK;
+}
+
+/* What recv does; a descriptor that comes along is put into `file`, where it is wanted and none is there yet. */
+static ssize_t receive_some(int fd, char *bytes, size_t size, int *file)
+{
+    struct iovec slice = {.iov_base = bytes, .iov_len = size};
+    passed_file passed = {.room = {0}};
+    struct msghdr message = {.msg_iov = &slice,
+                             .msg_iovlen = 1,
+                             .msg_control = passed.room,
+                             .msg_controllen = sizeof(passed.room)};
+    const struct cmsghdr *control;
+    ssize_t got;
+    int came = -1;
+
+    if (file == NULL) {
+        return recv(fd, bytes, size, 0);
+    }
+    got = recvmsg(fd, &message, MSG_CMSG_CLOEXEC);
+    control = got >= 0 ? CMSG_FIRSTHDR(&message) : NULL;
+    if (control == NULL || control->cmsg_level != SOL_SOCKET || control->cmsg_type != SCM_RIGHTS) {
+        return got;
+    }
+    memcpy(&came, CMSG_DATA(control), sizeof(came));
+    if (*file >= 0) {
+        (void)close(came);
+    } else {
+        *file = came;
+    }
+    return got;
+}
+
+static status receive_all(int fd, char *bytes, size_t size, bool *ret_is_end, int *file, error *err)
 {
     size_t done = 0;
 
     while (done < size) {
-        ssize_t got = recv(fd, bytes + done, size - done, 0);
+        ssize_t got = receive_some(fd, bytes + done, size - done, file);
 
         if (got < 0 && errno == EINTR) {
             continue;
@@ -177,13 +243,14 @@ static status receive_all(int fd, char *bytes, size_t size, bool *ret_is_end, er
     return STATUS_OK;
 }
 
-status wire_receive(int fd, wire_type *ret_type, buf *payload, bool *ret_is_end, error *err)
+static status receive(int fd, wire_type *ret_type, buf *payload, bool *ret_is_end, int *file,
+                      error *err)
 {
     wire_head head = {.size_bytes = 0};
     char *room;
 
     *ret_is_end = false;
-    TRY(receive_all(fd, (char *)&head, sizeof(head), ret_is_end, err));
+    TRY(receive_all(fd, (char *)&head, sizeof(head), ret_is_end, file, err));
     if (*ret_is_end) {
         return STATUS_OK;
     }
@@ -193,10 +260,29 @@ status wire_receive(int fd, wire_type *ret_type, buf *payload, bool *ret_is_end,
     buf_clear(payload);
     room = buf_reserve(payload, head.size_bytes);
     TRY(buf_check(payload, "a message between server and worker", err));
-    TRY(receive_all(fd, room, head.size_bytes, NULL, err));
+    TRY(receive_all(fd, room, head.size_bytes, NULL, file, err));
     buf_commit(payload, head.size_bytes);
     *ret_type = (wire_type)head.type;
     return STATUS_OK;
+}
+
+status wire_receive(int fd, wire_type *ret_type, buf *payload, bool *ret_is_end, error *err)
+{
+    return receive(fd, ret_type, payload, ret_is_end, NULL, err);
+}
+
+status wire_receive_file(int fd, wire_type *ret_type, buf *payload, bool *ret_is_end, int *ret_file,
+                         error *err)
+{
+    int file = -1;
+    status result = receive(fd, ret_type, payload, ret_is_end, &file, err);
+
+    if (result != STATUS_OK && file >= 0) {
+        (void)close(file);
+        file = -1;
+    }
+    *ret_file = file;
+    return result;
 }
 
 /* --- errors --- */

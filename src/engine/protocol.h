@@ -6,7 +6,7 @@
  * STR_NULL is the size WIRE_NULL.
  *
  *   server: SETUP (once) -> worker: DONE or FAILED (then it ends)
- *           EXEC, SCALAR, QUERY, DELETES, FORGET, RESET, PING -> [COLUMNS] [DATA …] [VALUE] then DONE or FAILED
+ *           EXEC, SCALAR, QUERY, DELETES, FORGET, FILE, RESET, PING -> [COLUMNS] [DATA …] [VALUE] then DONE or FAILED
  *
  * Interrupts have a connection of their own, so that the thread that runs statements reads its requests itself: what
  * goes there is the number of a request (8 bytes). Requests are counted from 1 on by both ends, SETUP not. */
@@ -23,6 +23,7 @@
 #include "tarn/base/str.h"
 
 #define WORKER_FD 3           /* the worker's end */
+#define WORKER_HELD_FOLDER "/proc/self/fd" /* where files that were handed over have their names */
 #define WORKER_INTERRUPT_FD 4 /* … of the connection for interrupts */
 
 /*  type        payload */
@@ -33,6 +34,7 @@
     X(QUERY)   /* format, rows_max, flags, parameters, before, sql */        \
     X(DELETES) /* files, vectors, position queries: worker/delete_sets.c */  \
     X(FORGET)  /* handle */                                                  \
+    X(FILE)    /* nothing, and a descriptor; VALUE is its number there */    \
     X(RESET)   /* nothing */                                                 \
     X(PING)    /* nothing */                                                 \
     X(COLUMNS) /* count, name and type of each */                            \
@@ -82,11 +84,16 @@ str wire_get_str(wire_reader *r); /* a view into the payload */
  * gone. */
 status wire_send_slices(int fd, wire_type type, struct iovec *slices, size_t count, error *err);
 status wire_send(int fd, wire_type type, str payload, error *err);
+/* The same with a descriptor, which the other end gets one of its own of. */
+status wire_send_file(int fd, wire_type type, str payload, int file, error *err);
 /* The same behind whole messages that wait in `before`, in one call. */
 void wire_put_message(buf *out, wire_type type, str payload);
 status wire_send_behind(int fd, str before, wire_type type, str payload, error *err);
 /* Receives a message whole, waiting as long as it takes. `ret_is_end`: the other end was closed between messages. */
 status wire_receive(int fd, wire_type *ret_type, buf *payload, bool *ret_is_end, error *err);
+/* The same; `ret_file` is the descriptor that came with it, the caller's, -1: none. */
+status wire_receive_file(int fd, wire_type *ret_type, buf *payload, bool *ret_is_end, int *ret_file,
+                         error *err);
 
 /* FAILED and what it says. */
 void wire_put_error(buf *out, const error *failure, bool is_fatal);

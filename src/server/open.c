@@ -200,6 +200,7 @@ static status open_workers(server *app, error *err)
         .threads_per_worker = threads > 0 ? (int)threads : thread_cpu_count(),
         .memory_bytes = worker_memory(app),
         .temp_bytes = setting_number(app->settings, SETTING_ENGINE_TEMP),
+        .held_bytes = setting_number(app->settings, SETTING_ENGINE_SEALED),
         .sandbox = str_equal(setting_text(app->settings, SETTING_ENGINE_SANDBOX), STR("unsafe"))
                        ? SANDBOX_UNSAFE
                        : SANDBOX_ON,

@@ -537,16 +537,6 @@ static status copy_part(storage *st, str location, const char *folder, const cha
     return STATUS_OK;
 }
 
-/* A worker reads files by itself, and the bytes must not lie in the clear on the disk. */
-static status encrypted(str location, error *err)
-{
-    (void)error_set(err, STATUS_UNSUPPORTED,
-                    "object \"%.*s\" is encrypted on the disk, which SQL cannot read",
-                    STR_ARG(location));
-    error_hint(err, "Copy it without server-side encryption, and use the copy.");
-    return STATUS_UNSUPPORTED;
-}
-
 static status link_object(storage *st, str location, const char *folder, const char *name, arena *a,
                           char **ret_path, error *err)
 {
@@ -559,8 +549,9 @@ static status link_object(storage *st, str location, const char *folder, const c
         char *path;
 
         TRY(find(st, location, false, a, &source, err));
-        if (!str_is_empty(source.seal)) {
-            return encrypted(location, err);
+        if (!str_is_empty(source.seal)) { /* the bytes must not lie in the clear on the disk */
+            *ret_path = NULL;
+            return STATUS_OK;
         }
         if (source.packed || source.file.text[0] != '\0') {
             return copy_part(st, location, folder, name, a, ret_path, err);

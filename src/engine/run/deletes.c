@@ -253,8 +253,7 @@ status deletes__group_file(const table_deletes *d, uint32_t index, delete_groups
     const char *path;
     size_t at = 0;
 
-    TRY(groups_link_file(d->q, location, &path, err));
-    TRY(shape_of(&d->q->r->e->shapes, location, path, &look, err));
+    TRY(groups_look_into(d->q, location, &path, &look, err));
     while (at < groups->count &&
            (groups->items[at].look != look || groups->items[at].is_single != is_single)) {
         at++;

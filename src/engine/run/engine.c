@@ -1,6 +1,7 @@
 /* The engine and the run of a script: statement by statement, the first error ends it, the
  * answer is the last one's. */
 #include "run/blame.h"
+#include "run/groups.h"
 #include "run/params.h"
 #include "run/report.h"
 #include "run/run.h"
@@ -433,11 +434,13 @@ status engine_run(engine *e, const query_request *request, const result_sink *si
     error_clear(err);
     r.cancel.context = &r;
     r.links = map_create(r.a);
+    r.held = map_create(r.a);
     atomic_fetch_add(&e->count, 1);
     status result = run_in_session(&r, err);
     if (r.w != NULL) {
         worker_release(r.w);
     }
+    groups_close_held(&r);
     memcpy(r.result.id, r.entry->id.data, r.entry->id.size);
     registry_end(&e->queries, r.entry, result, err, r.result.row_count);
     if (result == STATUS_OK) {

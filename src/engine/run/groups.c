@@ -3,6 +3,7 @@
 #include "run/groups.h"
 
 #include "run/deletes.h"
+#include "tarn/base/fs.h"
 #include "tarn/base/limits.h"
 #include "tarn/base/mem.h"
 
@@ -65,6 +66,56 @@ static status verify_file(const query *q, str location, error *err)
     return result;
 }
 
+/* The bytes of an encrypted object, in memory alone. Reading them verifies them. */
+static status hand_over(const query *q, str location, char **ret_path, error *err)
+{
+    run *r = q->r;
+    store_reader *reader = NULL;
+    char *piece;
+    int fd;
+
+    TRY(store_open_reader(r->e->options.storage, location, &reader, err));
+    int64_t size = store_reader_size(reader);
+    status result = worker_file_begin(r->w, location, size, &fd, err);
+    if (result != STATUS_OK) {
+        store_reader_close(reader);
+        return result;
+    }
+    piece = mem_alloc(VERIFY_PIECE_BYTES);
+    for (int64_t at = 0; result == STATUS_OK && at < size;) {
+        size_t got = 0;
+
+        result = store_reader_read(reader, piece, VERIFY_PIECE_BYTES, at, &got, err);
+        if (result == STATUS_OK && got == 0) {
+            result = error_set(err, STATUS_CORRUPT, "object \"%.*s\" is shorter than it should be",
+                               STR_ARG(location));
+        }
+        if (result == STATUS_OK) {
+            result = fs_write_all(fd, piece, got, err);
+        }
+        at += (int64_t)got;
+    }
+    mem_wipe(piece, VERIFY_PIECE_BYTES);
+    mem_free(piece);
+    store_reader_close(reader);
+    if (result != STATUS_OK) {
+        fs_close(fd);
+        return result;
+    }
+    vec_push(r->a, &r->held_fds, fd);
+    TRY(worker_hand_over(r->w, fd, &r->cancel, r->a, ret_path, err));
+    map_set(r->held, location, arena_printf(r->a, "/proc/self/fd/%d", fd));
+    return STATUS_OK;
+}
+
+void groups_close_held(run *r)
+{
+    for (size_t i = 0; i < r->held_fds.count; i++) {
+        fs_close(r->held_fds.items[i]);
+    }
+    r->held_fds.count = 0;
+}
+
 status groups_link_file(query *q, str location, const char **ret_path, error *err)
 {
     run *r = q->r;
@@ -74,10 +125,21 @@ status groups_link_file(query *q, str location, const char **ret_path, error *er
             TRY(verify_file(q, location, err));
         }
         TRY(store_link(r->e->options.storage, location, worker_in(r->w), NULL, r->a, &path, err));
+        if (path == NULL) {
+            TRY(hand_over(q, location, &path, err));
+        }
         map_set(r->links, location, path);
     }
     *ret_path = path;
     return STATUS_OK;
+}
+
+status groups_look_into(query *q, str location, const char **ret_path, const shape **ret_look,
+                        error *err)
+{
+    TRY(groups_link_file(q, location, ret_path, err));
+    const char *held = map_get(q->r->held, location);
+    return shape_of(&q->r->e->shapes, location, held != NULL ? held : *ret_path, ret_look, err);
 }
 
 /* ---- groups ---- */
@@ -159,8 +221,7 @@ static status add_to_group(query *q, const query_table *table, uint32_t index,
     const shape *look;
     size_t at = 0;
     str location = ice_locate(table->metadata, file->path, q->a);
-    TRY(groups_link_file(q, location, &path, err));
-    TRY(shape_of(&q->r->e->shapes, location, path, &look, err));
+    TRY(groups_look_into(q, location, &path, &look, err));
 
     while (at < groups->count &&
            (groups->items[at].look != look || groups->items[at].deletes != kind)) {

@@ -46,6 +46,8 @@ typedef struct run {
     worker_profile profile;
     worker *w;  /* NULL until it is needed */
     map *links; /* location of a data file to its path (char *) in the worker's folder */
+    map *held; /* location of an encrypted one to its path in this process: it is in memory alone */
+    VEC(int) held_fds; /* closed with the request */
     token_list tokens;
     str space;  /* default namespace */
     str branch; /* SET branch: what tables that have it are read and written at; STR_NULL: "main" */

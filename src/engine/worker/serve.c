@@ -7,6 +7,7 @@
 
 #include <malloc.h>
 #include <poll.h>
+#include <stdio.h>
 #include <unistd.h>
 
 #include "protocol.h"
@@ -30,6 +31,7 @@ typedef struct server {
     bool is_running;
     wire_type type;
     buf request;
+    int file; /* that came with it; -1: none */
 } server;
 
 /* --- the listening thread --- */
@@ -235,6 +237,26 @@ static status run_reset(server *s, wire_reader *r, reply *out, error *err)
     return result;
 }
 
+/* A file that lies in memory alone stays open for the worker's life, under a name of its own: /proc/self/fd/N. */
+static status run_file(server *s, wire_reader *r, reply *out, error *err)
+{
+    char number[16];
+    buf payload;
+
+    (void)r;
+    (void)out;
+    if (s->file < 0) {
+        return error_set(err, STATUS_INTERNAL, "a worker was given no file");
+    }
+    (void)snprintf(number, sizeof(number), "%d", s->file);
+    s->file = -1;
+    buf_init(&payload, LIMIT_KIB);
+    wire_put_str(&payload, str_c(number));
+    status sent = wire_send(s->fd, WIRE_VALUE, buf_str(&payload), err);
+    buf_release(&payload);
+    return sent;
+}
+
 static status run_nothing(server *s, wire_reader *r, reply *out, error *err)
 {
     (void)s;
@@ -249,7 +271,7 @@ typedef status (*request_run)(server *s, wire_reader *r, reply *out, error *err)
 static const request_run runs[WIRE_TYPE_COUNT] = {
     [WIRE_EXEC] = run_exec,     [WIRE_SCALAR] = run_scalar, [WIRE_QUERY] = run_query,
     [WIRE_RESET] = run_reset,   [WIRE_PING] = run_nothing,  [WIRE_DELETES] = run_deletes,
-    [WIRE_FORGET] = run_forget,
+    [WIRE_FORGET] = run_forget, [WIRE_FILE] = run_file,
 };
 
 static status run_request(server *s, reply *out, error *err)
@@ -300,7 +322,7 @@ static status receive_request(server *s, error *err)
     for (int wait_ms = TRIM_AFTER_MS; poll(&wait, 1, wait_ms) <= 0; wait_ms = -1) {
         (void)malloc_trim(0);
     }
-    TRY(wire_receive(s->fd, &s->type, &s->request, &is_end, err));
+    TRY(wire_receive_file(s->fd, &s->type, &s->request, &is_end, &s->file, err));
     if (is_end) {
         _exit(0); /* the server is gone, or wants this worker gone */
     }

@@ -2,6 +2,7 @@
  * access is on, then it goes off, and the lock comes last. */
 #include "worker/session.h"
 
+#include "protocol.h"
 #include "tarn/base/limits.h"
 #include "tarn/engine/worker.h"
 #include "worker/delete_sets.h"
@@ -83,6 +84,9 @@ static void put_text_list(buf *out, const session_options *options)
     sql_quote_text(out, options->in);
     buf_add_char(out, ',');
     sql_quote_text(out, options->out);
+    buf_add_c(out,
+              ",'" WORKER_HELD_FOLDER
+              "'"); /* what the server handed over; the sandbox lets nothing else be opened there */
     for (size_t i = 0; i < options->root_count; i++) {
         buf_add_char(out, ',');
         sql_quote_text(out, options->roots[i]);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "protocol.h"
 #include "tarn/base/limits.h"
 #include "tarn/codec/json.h"
 #include "worker/translate_csv.h"
@@ -371,7 +372,7 @@ static str without_own(str text)
 
 static void word_generally(str folder, arena *a, const raw_error *raw, error *err)
 {
-    str text = hide_paths(a, raw->text, folder);
+    str text = hide_paths(a, hide_paths(a, raw->text, folder), STR(WORKER_HELD_FOLDER));
     str rest = STR_NULL;
     str detail = STR_NULL;
     str message;

@@ -40,6 +40,7 @@ typedef struct worker_options {
     int threads_per_worker;
     int64_t memory_bytes; /* budget over all workers */
     int64_t temp_bytes;   /* spill of one worker */
+    int64_t held_bytes;   /* of files that one worker is handed over in memory */
     sandbox_mode sandbox;
     int spare;               /* workers kept warm without an owner: 1 */
     int64_t idle_timeout_ms; /* an owned idle worker ends after this */
@@ -78,6 +79,13 @@ const char *worker_in(worker *w);
 const char *worker_out(worker *w);
 /* A name never used before in this worker: "f12". */
 char *worker_fresh_name(worker *w, arena *a);
+
+/* A file for a worker that must not lie on the disk: `size_bytes` of memory, which the caller fills through *ret_fd.
+ * TOO_LARGE beyond what a worker may hold, naming `location`. The descriptor is the caller's; after worker_hand_over
+ * nobody can change the bytes any more. The worker ends with its release. */
+status worker_file_begin(worker *w, str location, int64_t size_bytes, int *ret_fd, error *err);
+status worker_hand_over(worker *w, int fd, const worker_cancel *cancel, arena *a, char **ret_path,
+                        error *err);
 
 /* A file that a statement is about to read, under a path that never means another file. */
 typedef struct worker_footer {

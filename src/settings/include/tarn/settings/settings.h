@@ -57,6 +57,8 @@
       "memory of all workers together; 0: 60 % of the machine's") \
     X(ENGINE_TEMP, "engine.temp", SIZE, "64GiB", NULL, \
       "spill space of one worker") \
+    X(ENGINE_SEALED, "engine.sealed_bytes", SIZE, "256MiB", NULL, \
+      "encrypted objects that one query may read: they are decrypted into memory, beside engine.memory") \
     X(ENGINE_SPARE, "engine.spare", INT, "1", NULL, \
       "workers kept warm") \
     X(ENGINE_IDLE, "engine.idle", DURATION, "60s", NULL, \

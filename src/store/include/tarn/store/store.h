@@ -157,7 +157,8 @@ status store_read_all(storage *st, str location, size_t size_max_bytes, arena *a
  * (built-in; of what shares its file with others a verified copy), the plain path (local; then
  * *ret_path is that path, and nothing is made), a hard link again of what lies below a shared root
  * alone: UNSUPPORTED where the file system cannot. The bytes stay until the link is removed. `name`
- * NULL: one of the store's, which never stands for other bytes; it may be there already. */
+ * NULL: one of the store's, which never stands for other bytes; it may be there already. *ret_path is NULL where the
+ * bytes are encrypted on the disk: then there is no name, and who wants them reads them (store_open_reader). */
 status store_link(storage *st, str location, const char *folder, const char *name, arena *a,
                   char **ret_path, error *err);
 
