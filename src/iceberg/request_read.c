@@ -1,6 +1,6 @@
-/* request_read.c: what updates say, read from their JSON: members of the right kind, numbers in range, and nothing
- * that other programs could not read in the metadata afterwards. Members that are null count as left out; members that nobody
- * knows are passed over. */
+/* request_read.c: what updates say, read from their JSON: members of the right kind, numbers in range,
+ * and nothing that other programs could not read in the metadata afterwards. Members that are null count as left out;
+ * members that nobody knows are passed over. */
 #include "request_parts.h"
 
 #include "tarn/base/limits.h"

@@ -1,4 +1,4 @@
-/* request_schema.c: updates of schemas, partition specs and sort orders. What is equal to one that is there is that one;
+/* request_schema.c: updates of schemas, partition specs and sort orders. What equals one that is there is that one;
  * what is new gets the next id, whatever the client called it, and the client's own name for it still leads there.
  * Source: Iceberg specification, "Schema evolution", "Partition evolution", "Sorting"; the reference implementation's
  * TableMetadata, PartitionSpec, SortOrder. */

@@ -1,6 +1,6 @@
 /* requests.h: what the tests of requests share: a table to begin with, commits written as JSON with ' for ". */
-#ifndef TARN_TEST_ICEBERG_REQUESTS_H
-#define TARN_TEST_ICEBERG_REQUESTS_H
+#ifndef TARN_TEST_UNIT_ICEBERG_REQUESTS_H
+#define TARN_TEST_UNIT_ICEBERG_REQUESTS_H
 
 #include "support/test.h"
 
