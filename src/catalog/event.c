@@ -1,5 +1,5 @@
-/* Events: one row for each change, written in the change's transaction; reading them, and how far each webhook was told.
- * Sending is the server's affair. */
+/* Events: one row for each change, written in the change's transaction; reading them, and how far each webhook was
+ * told. Sending is the server's affair. */
 #include "tarn/catalog/event.h"
 
 #include "internal.h"
@@ -153,6 +153,24 @@ status catalog_list_events(catalog *c, int64_t after, str kind, size_t limit, ar
     *ret_list = list.found.items;
     *ret_count = list.found.count;
     return STATUS_OK;
+}
+
+static status read_last(void *context, state_txn *txn, error *err)
+{
+    int64_t *last = context;
+    state_rows *rows = NULL;
+    bool found = false;
+
+    TRY(state_query(txn, "SELECT COALESCE(max(id), 0) FROM events", NULL, 0, &rows, err));
+    TRY(state_next(rows, &found, err));
+    *last = found ? state_int(rows, 0) : 0;
+    state_finish(rows);
+    return STATUS_OK;
+}
+
+status catalog_last_event(catalog *c, int64_t *ret_id, error *err)
+{
+    return state_read(c->state, read_last, ret_id, err);
 }
 
 /* ---- webhooks ---- */

@@ -52,6 +52,16 @@ status preview_get(call *c, error *err);
 status small_schema_get(call *c, error *err);
 status small_table_delete(call *c, error *err);
 
+/* api/catalog.c */
+status warehouses_get(call *c, error *err);
+status warehouses_post(call *c, error *err);
+status warehouse_delete(call *c, error *err);
+status dropped_get(call *c, error *err);
+status dropped_undrop(call *c, error *err);
+status protection_put(call *c, error *err);
+status protection_delete(call *c, error *err);
+status events_get(call *c, error *err);
+
 /* ingest/ */
 status loads_post(call *c, error *err);
 status load_file_put(call *c, error *err);

@@ -351,3 +351,9 @@ void settings_free(settings *s)
         mem_free(s);
     }
 }
+
+str setting_shown(setting id, const setting_value *value)
+{
+    return id == SETTING_CATALOG_WEBHOOK_SECRET && value->text.size > 0 ? STR("(set)")
+                                                                        : value->text;
+}

@@ -232,6 +232,7 @@ static status (*const runners[])(run *r, const statement *st, bool last, arena *
     [STATEMENT_CREATE_TABLE] = run_create_table,
     [STATEMENT_CREATE_TABLE_AS] = run_create_table_as,
     [STATEMENT_DROP_TABLE] = run_drop_table,
+    [STATEMENT_UNDROP_TABLE] = run_undrop_table,
     [STATEMENT_CREATE_VIEW] = run_create_view,
     [STATEMENT_ALTER_VIEW] = run_alter_view,
     [STATEMENT_DROP_VIEW] = run_drop_view,

@@ -9,7 +9,9 @@
 #include "run/rows_sql.h"
 #include "run/table.h"
 #include "run/view.h"
+#include "tarn/base/clock.h"
 #include "tarn/base/limits.h"
+#include "tarn/catalog/event.h"
 
 #define OID_FIRST_USER 16384
 
@@ -258,6 +260,59 @@ static status put_columns(query *q, rows_sql *rows, error *err)
     return each_relation(q, put_relation_columns, rows, err);
 }
 
+/* The newest are told where there are more than a statement can hold. */
+#define EVENTS_MAX 100000
+
+static str filled(str text)
+{
+    return text.size > 0 ? text : STR_NULL;
+}
+
+static status put_events(query *q, rows_sql *rows, error *err)
+{
+    catalog_event *list;
+    size_t count;
+    int64_t last = 0;
+
+    TRY(run_check_access(q->r, ACTION_EVENTS_READ, STR(""), STR(""), err));
+    TRY(catalog_last_event(q->r->catalog, &last, err));
+    TRY(catalog_list_events(q->r->catalog, last > EVENTS_MAX ? last - EVENTS_MAX : 0, STR_NULL,
+                            EVENTS_MAX, q->a, &list, &count, err));
+    for (size_t i = 0; i < count; i++) {
+        const catalog_event *e = &list[i];
+        char time[40];
+
+        clock_format_utc(e->time_us, 6, time);
+        rows_int(rows, e->id);
+        rows_text(rows, str_copy(q->a, str_c(time)));
+        rows_text(rows, str_c(event_kind_name(e->kind)));
+        rows_text(rows, filled(e->name.space));
+        rows_text(rows, filled(e->name.table));
+        rows_text(rows, filled(e->to.space));
+        rows_text(rows, filled(e->to.table));
+        rows_text(rows, filled(e->uuid));
+        rows_text(rows, filled(e->metadata_location));
+        rows_text(rows, e->snapshot_id == ICE_NO_SNAPSHOT
+                            ? STR_NULL
+                            : str_printf(q->a, "%lld", (long long)e->snapshot_id));
+        rows_text(rows, filled(e->principal));
+        rows_text(rows, filled(e->via));
+        rows_text(rows, filled(e->peer));
+        rows_text(rows, filled(e->agent));
+        rows_text(rows, filled(e->request_id));
+        rows_text(rows, filled(e->detail));
+    }
+    return STATUS_OK;
+}
+
+static const char *const event_columns[] = {
+    "id BIGINT",          "time TIMESTAMPTZ",  "kind VARCHAR",
+    "namespace VARCHAR",  "name VARCHAR",      "to_namespace VARCHAR",
+    "to_name VARCHAR",    "uuid VARCHAR",      "metadata_location VARCHAR",
+    "snapshot_id BIGINT", "principal VARCHAR", "via VARCHAR",
+    "peer VARCHAR",       "agent VARCHAR",     "request_id VARCHAR",
+    "detail VARCHAR"};
+
 #define HEAD "oid BIGINT", "space_oid BIGINT", "catalog VARCHAR", "space VARCHAR", "name VARCHAR"
 
 static const char *const schemata_columns[] = {"oid BIGINT", "catalog VARCHAR", "name VARCHAR"};
@@ -281,7 +336,8 @@ enum {
     NEEDS_SCHEMATA = INFORMATION_SCHEMATA,
     NEEDS_RELATIONS = INFORMATION_RELATIONS,
     NEEDS_DETAILS = INFORMATION_DETAILS,
-    NEEDS_COLUMNS = INFORMATION_COLUMNS
+    NEEDS_COLUMNS = INFORMATION_COLUMNS,
+    NEEDS_EVENTS = INFORMATION_EVENTS
 };
 
 static const struct {
@@ -295,6 +351,7 @@ static const struct {
     {NEEDS_RELATIONS, "relations", relation_columns, COUNT_OF(relation_columns), put_relations},
     {NEEDS_DETAILS, "details", detail_columns, COUNT_OF(detail_columns), put_details},
     {NEEDS_COLUMNS, "columns", column_columns, COUNT_OF(column_columns), put_columns},
+    {NEEDS_EVENTS, "events", event_columns, COUNT_OF(event_columns), put_events},
 };
 
 /* ---- the views ---- */
@@ -348,6 +405,7 @@ static const struct {
     {"information_schema", "constraint_column_usage", 0,
      EMPTY("'' AS table_catalog, '' AS table_schema, '' AS table_name, '' AS column_name, '' AS "
            "constraint_catalog, '' AS constraint_schema, '' AS constraint_name")},
+    {"tarn", "events", NEEDS_EVENTS, "SELECT * FROM \"#catalog\".events"},
     {"pg_catalog", "pg_namespace", NEEDS_SCHEMATA,
      "SELECT oid, name AS nspname, CAST(10 AS BIGINT) AS nspowner, " TEXT_NULL
      " AS nspacl FROM \"#catalog\".schemata UNION ALL VALUES (11, 'pg_catalog', 10, NULL), "
@@ -453,6 +511,7 @@ status information_rows(query *q, unsigned needs, error *err)
     }
     buf_add_c(q->extra_sql, "CREATE SCHEMA IF NOT EXISTS \"#catalog\";"
                             "CREATE SCHEMA IF NOT EXISTS \"#information_schema\";"
+                            "CREATE SCHEMA IF NOT EXISTS \"#tarn\";"
                             "CREATE SCHEMA IF NOT EXISTS \"#pg_catalog\";");
     for (size_t base = 0; base < COUNT_OF(bases); base++) {
         if ((needs & bases[base].bit) != 0) {

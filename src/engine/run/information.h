@@ -13,7 +13,8 @@ enum {
     INFORMATION_SCHEMATA = 1,
     INFORMATION_RELATIONS = 2,
     INFORMATION_DETAILS = 4,
-    INFORMATION_COLUMNS = 8
+    INFORMATION_COLUMNS = 8,
+    INFORMATION_EVENTS = 16
 };
 status information_rows(query *q, unsigned needs, error *err);
 

@@ -416,6 +416,11 @@ static status add_reference(query *q, const tree_table *ref, size_t position, er
         error_clear(err);
         return add_information(q, ref, STR("pg_catalog"), place, err);
     }
+    if ((result == STATUS_NO_TABLE || result == STATUS_NO_NAMESPACE) && chain == 2 &&
+        str_equal_nocase(parts[0], STR("tarn")) && information_has(STR("tarn"), parts[1])) {
+        error_clear(err);
+        return add_information(q, ref, STR("tarn"), place, err);
+    }
     if (result == STATUS_OK && is_view) {
         return add_stored(q, parts, chain, place, name, err);
     }

@@ -92,6 +92,7 @@ status run_schema(run *r, const statement *st, bool last, arena *a, error *err);
 status run_create_table(run *r, const statement *st, bool last, arena *a, error *err);
 status run_create_table_as(run *r, const statement *st, bool last, arena *a, error *err);
 status run_drop_table(run *r, const statement *st, bool last, arena *a, error *err);
+status run_undrop_table(run *r, const statement *st, bool last, arena *a, error *err);
 status run_create_view(run *r, const statement *st, bool last, arena *a, error *err);
 status run_alter_view(run *r, const statement *st, bool last, arena *a, error *err);
 status run_drop_view(run *r, const statement *st, bool last, arena *a, error *err);

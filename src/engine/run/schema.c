@@ -2,6 +2,7 @@
 #include "run/run.h"
 #include "run/table.h"
 #include "tarn/base/limits.h"
+#include "tarn/catalog/dropped.h"
 
 /* ---- schemas ---- */
 
@@ -219,8 +220,40 @@ status run_drop_table(run *r, const statement *st, bool last, arena *a, error *e
     }
     for (size_t i = 0; i < count; i++) { /* another name for one that just went is no mistake */
         bool missing_is_fine = st->if_exists || i > 0;
-        TRY(run_at(catalog_drop_table(c, names[i], missing_is_fine, &dropped, err),
-                   st->name.position, err));
+        status result = st->purge ? catalog_purge_table(c, names[i], missing_is_fine, &dropped, err)
+                                  : catalog_drop_table(c, names[i], missing_is_fine, &dropped, err);
+        TRY(run_at(result, st->name.position, err));
     }
+    return run_changed(r, last, 0, ICE_NO_SNAPSHOT, err);
+}
+
+/* ---- UNDROP TABLE ---- */
+
+/* What the name says of a table that is not there: its namespace may be gone, too. */
+static table_name dropped_name(const run *r, const statement_name *written, arena *a)
+{
+    bool warehouse =
+        written->count > 2 && str_equal_nocase(written->parts[0], catalog_warehouse(r->catalog));
+    statement_name space = *written;
+
+    space.count--;
+    return (table_name){.space =
+                            written->count == 1 ? r->space : joined(&space, warehouse ? 1 : 0, a),
+                        .table = written->parts[written->count - 1]};
+}
+
+status run_undrop_table(run *r, const statement *st, bool last, arena *a, error *err)
+{
+    table_name name = dropped_name(r, &st->name, a);
+    table_name as = name;
+
+    if (st->other_count > 0) {
+        TRY(run_at(catalog_resolve_new(r->catalog, st->others[0].parts, st->others[0].count,
+                                       r->space, a, &as, err),
+                   st->others[0].position, err));
+    }
+    TRY(run_check_access(r, ACTION_TABLE_DROP, name.space, name.table, err));
+    TRY(run_check_access(r, ACTION_TABLE_CREATE, as.space, as.table, err));
+    TRY(run_at(catalog_undrop_table(r->catalog, name, STR_NULL, as, err), st->name.position, err));
     return run_changed(r, last, 0, ICE_NO_SNAPSHOT, err);
 }

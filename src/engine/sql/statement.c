@@ -352,7 +352,7 @@ static status parse_drop(parser *p, statement *st)
         st->kind = STATEMENT_DROP_TABLE;
         TRY(parser_names(p, st));
         (void)parser_skip(p, "restrict");
-        (void)parser_skip(p, "purge"); /* what every DROP does: the files go */
+        st->purge = parser_skip(p, "purge");
         if (parser_is(p, "cascade")) {
             error_set(p->err, STATUS_UNSUPPORTED, "DROP TABLE … CASCADE is not supported");
             error_hint(p->err, "Views that read the table stay, and say so when they are read; "
@@ -368,6 +368,21 @@ static status parse_drop(parser *p, statement *st)
         return parser_fail(p);
     }
     return refuse_by_name(&start);
+}
+
+static status parse_undrop(parser *p, statement *st)
+{
+    p->at++;
+    st->kind = STATEMENT_UNDROP_TABLE;
+    TRY(parser_expect(p, "table"));
+    TRY(parser_name(p, &st->name));
+    if (parser_skip(p, "as")) {
+        statement_name *as = ARENA_NEW(p->a, statement_name);
+        TRY(parser_name(p, as));
+        st->others = as;
+        st->other_count = 1;
+    }
+    return expect_end(p);
 }
 
 /* "a.b" and nothing behind it. */
@@ -709,6 +724,7 @@ static const struct {
     {"use", parse_use},
     {"create", parse_create},
     {"drop", parse_drop},
+    {"undrop", parse_undrop},
     {"insert", parser_insert},
     {"alter", parse_alter},
     {"comment", parser_comment},

@@ -34,6 +34,7 @@
     X(CREATE_TABLE, "CREATE TABLE", true)            \
     X(CREATE_TABLE_AS, "CREATE TABLE AS", true)      \
     X(DROP_TABLE, "DROP TABLE", true)                \
+    X(UNDROP_TABLE, "UNDROP TABLE", true)            \
     X(CREATE_VIEW, "CREATE VIEW", true)              \
     X(ALTER_VIEW, "ALTER VIEW", true)                \
     X(DROP_VIEW, "DROP VIEW", true)                  \
@@ -176,7 +177,8 @@ typedef struct statement {
     bool replace;                 /* CREATE OR REPLACE */
     bool must_exist;              /* ALTER VIEW … AS */
     bool on_view;                 /* COMMENT ON VIEW */
-    const statement_name *others; /* DROP TABLE a, b: those behind the first */
+    bool purge;                   /* DROP TABLE … PURGE */
+    const statement_name *others; /* DROP TABLE a, b: those behind the first; UNDROP TABLE … AS */
     size_t other_count;
     statement_name like;               /* CREATE TABLE … LIKE; count 0: none */
     bool like_properties;              /* INCLUDING PROPERTIES */

@@ -11,6 +11,12 @@ static void format_namespace(const namespace_info *info, json_writer *w)
         json_member_str(w, "location", info->location);
     }
     member_time_us(w, "created_at", info->created_us);
+    if (info->is_protected) {
+        json_member_bool(w, "protected", true);
+    }
+    if (info->is_warehouse) {
+        json_member_bool(w, "warehouse", true);
+    }
     json_key(w, "properties");
     json_begin_object(w);
     for (size_t i = 0; i < info->property_count; i++) {

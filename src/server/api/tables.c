@@ -6,6 +6,7 @@
 #include "handlers.h"
 #include "sql/run.h"
 #include "tarn/base/limits.h"
+#include "tarn/catalog/dropped.h"
 #include "tarn/catalog/view.h"
 #include "tarn/iceberg/scan.h"
 
@@ -214,10 +215,12 @@ status table_get(call *c, error *err)
 status table_delete(call *c, error *err)
 {
     table_name name;
-    bool dropped = false;
+    bool dropped = false, purge = false;
 
     TRY(path_table(c, &name, err));
-    TRY(catalog_drop_table(c->app->catalog, name, false, &dropped, err));
+    TRY(param_bool(c, "purge", false, &purge, err));
+    TRY(purge ? catalog_purge_table(c->app->catalog, name, false, &dropped, err)
+              : catalog_drop_table(c->app->catalog, name, false, &dropped, err));
     answer_empty(c);
     return STATUS_OK;
 }

@@ -2,6 +2,7 @@
 #include "s3/address.h"
 #include "s3/handlers.h"
 #include "tarn/base/clock.h"
+#include "tarn/catalog/warehouse.h"
 #include "tarn/codec/checksum.h"
 
 #define BUCKETS_MAX 10000 /* of one page */
@@ -62,13 +63,7 @@ status s3_buckets_list(s3_call *c, error *err)
 /* Tables lie in the warehouse's own bucket. */
 static bool is_warehouse(const s3_call *c)
 {
-    str location = setting_text(c->app->settings, SETTING_WAREHOUSE_LOCATION);
-
-    if (!str_starts_with(location, STR("s3://"))) {
-        return false;
-    }
-    str rest = STR_NULL;
-    return str_equal(str_cut(str_slice(location, 5, location.size), '/', &rest), c->bucket);
+    return catalog_holds_bucket(c->app->catalog, c->bucket);
 }
 
 status s3_check_not_warehouse(const s3_call *c, const char *what, error *err)

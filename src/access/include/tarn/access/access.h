@@ -34,6 +34,7 @@
     X(TABLE_ALTER, "table.alter", "change a table's schema or properties", 0, 0)          \
     X(TABLE_DROP, "table.drop", "drop a table", 0, 0)                                     \
     X(LOCATION_READ, "location.read", "read a table by its location", 0, 0)               \
+    X(EVENTS_READ, "events.read", "read what happened in the catalog", 0, 0)              \
     X(QUERY_RUN, "query.run", "run SQL (each table is checked by itself)", 1, 0)          \
     X(QUERY_READ, "query.read", "see one's own queries", 1, 0)                            \
     X(QUERY_CANCEL, "query.cancel", "end one's own queries", 1, 0)                        \

@@ -56,6 +56,8 @@ typedef struct catalog_event {
 status catalog_list_events(catalog *c, int64_t after, str kind, size_t limit, arena *a,
                            catalog_event **ret_list, size_t *ret_count, error *err);
 
+status catalog_last_event(catalog *c, int64_t *ret_id, error *err); /* 0: there was none yet */
+
 /* ---- how far each webhook was told; the server sends (server/ops/webhooks.c) ---- */
 /* From now on these are the webhooks: a new one is told what happens from now on, others are forgotten. */
 status catalog_settle_webhooks(catalog *c, const str *urls, size_t count, error *err);

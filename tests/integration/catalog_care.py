@@ -1,0 +1,283 @@
+#!/usr/bin/env python3
+"""Dropped tables, protection, warehouses and events, over the API and in SQL; webhooks to a receiver that fails, through
+kills of the server: no event is lost, and none is without its change."""
+# timeout: 120
+import hashlib
+import hmac
+import http.client
+import http.server
+import json
+import os
+import sys
+import threading
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
+from tarn import TIME_FACTOR, Failed, Server, TarnError, check, contains, equal, main, test  # noqa: E402
+
+SECRET = "s3cr3t"
+
+
+def refused(call, code, *words):
+    try:
+        call()
+    except TarnError as error:
+        equal(error.code, code, str(error))
+        for word in words:
+            contains(str(error), word)
+        return
+    raise Failed(f"nothing was refused with {code}")
+
+
+def wait_until(condition, what):
+    deadline = time.monotonic() + 20 * TIME_FACTOR
+    while not condition():
+        if time.monotonic() > deadline:
+            raise Failed(f"in vain waited for {what}")
+        time.sleep(0.02)
+
+
+class Receiver:
+    """Takes CloudEvents; the first `failures` requests are answered 500."""
+
+    def __init__(self, failures=0):
+        self.events, self.tries, self.failures, self.wrong = [], 0, failures, []
+        receiver = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                if len(body) < int(self.headers["Content-Length"]):
+                    return  # the sender was killed
+                receiver.tries += 1
+                mac = "sha256=" + hmac.new(SECRET.encode(), body, hashlib.sha256).hexdigest()
+                if self.headers["X-Tarn-Signature"] != mac:
+                    receiver.wrong.append("signature")
+                if self.headers["Content-Type"] != "application/cloudevents+json":
+                    receiver.wrong.append("content type")
+                failed = receiver.tries <= receiver.failures
+                if not failed:
+                    receiver.events.append(json.loads(body))
+                self.send_response(500 if failed else 204)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def log_message(self, *ignored):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_address[1]}/hook?x=1"
+        self.thread = threading.Thread(target=self.server.serve_forever, daemon=True)
+        self.thread.start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        self.server.shutdown()
+        self.server.server_close()
+
+    def ids(self):
+        return [int(event["id"]) for event in self.events]
+
+
+def paths(server):
+    """How many objects there are."""
+    return server.metrics()["tarn_store_objects"]
+
+
+@test
+def dropped_tables_come_back():
+    with Server() as server:
+        server.query("CREATE TABLE t (a BIGINT); INSERT INTO t SELECT range FROM range(7); CREATE SCHEMA s")
+        before = paths(server)
+        server.query("DROP TABLE t")
+        refused(lambda: server.query("SELECT * FROM t"), "table_not_found")
+        check(paths(server) >= before, "files went with the drop")
+        server.query("CREATE TABLE t (b BIGINT)")  # the name is free at once
+        refused(lambda: server.query("UNDROP TABLE t"), "already_exists")
+        refused(lambda: server.query("UNDROP TABLE t AS nowhere.t"), "namespace_not_found")
+        refused(lambda: server.query("BEGIN; UNDROP TABLE t AS u"), "transaction_active")
+        server.query("UNDROP TABLE t AS s.u")
+        equal(server.value("SELECT count(*) FROM s.u"), 7)
+        refused(lambda: server.query("UNDROP TABLE t AS v"), "table_not_found", "no dropped table")
+        # through the API, by uuid
+        server.query("DROP SCHEMA s CASCADE; CREATE SCHEMA s")
+        (one,) = server.request("GET", "/api/v1/dropped").ok().json["dropped"]
+        equal((one["namespace"], one["name"], one["dropped_by"], one["registered"]), ("s", "u", "root", False))
+        equal(server.request("GET", "/api/v1/dropped?namespace=main").ok().json["dropped"], [])
+        answer = server.request("POST", f"/api/v1/dropped/{one['uuid']}/undrop", {"as": "main.back"}).ok().json
+        equal(answer, {"namespace": "main", "name": "back"})
+        equal(server.value("SELECT sum(a) FROM back"), 21)
+        equal(server.request("POST", f"/api/v1/dropped/{one['uuid']}/undrop").status, 404)
+        server.query("DROP TABLE back")
+        server.request("POST", f"/api/v1/dropped/{one['uuid']}/undrop").ok()
+        server.kill()
+        server.start()
+        equal(server.value("SELECT sum(a) FROM back"), 21)
+
+
+@test
+def purges_remove_what_only_they_reach():
+    with Server() as server:
+        server.query("CREATE TABLE t (a BIGINT); INSERT INTO t SELECT range FROM range(7)")
+        empty = paths(server)
+        server.query("CREATE TABLE u AS SELECT 1 AS a; DROP TABLE u PURGE")
+        wait_until(lambda: paths(server) == empty, "the files to go")
+        server.query("CREATE TABLE u AS SELECT 1 AS a")
+        server.request("DELETE", "/api/v1/namespaces/main/tables/u?purge=true").ok()
+        wait_until(lambda: paths(server) == empty, "the files to go")
+        equal(server.request("GET", "/api/v1/dropped").ok().json["dropped"], [])
+        server.query("CREATE TABLE u AS SELECT 1 AS a; BEGIN; DROP TABLE u PURGE; COMMIT")
+        wait_until(lambda: paths(server) == empty, "the files to go")
+        # nothing is kept, or everything
+        server.restart(settings={"catalog.retention": "0s"})
+        server.query("CREATE TABLE u AS SELECT 1 AS a; DROP TABLE u")
+        wait_until(lambda: paths(server) == empty, "the files to go")
+        server.restart(settings={"catalog.purge": "retained"})
+        server.query("CREATE TABLE u AS SELECT 1 AS a; DROP TABLE u PURGE; UNDROP TABLE u; DROP TABLE u")
+        server.restart(settings={"catalog.retention": "1ms"})
+        server.query("CREATE TABLE v AS SELECT 1 AS a; DROP TABLE v")
+        wait_until(lambda: len(server.request("GET", "/api/v1/dropped").ok().json["dropped"]) == 1, "v to go")
+        equal(server.value("SELECT sum(a) FROM t"), 21)
+
+
+@test
+def protected_things_are_not_dropped():
+    with Server() as server:
+        server.query("CREATE SCHEMA s; CREATE TABLE s.t (a BIGINT)")
+        server.request("PUT", "/api/v1/namespaces/s/tables/t/protection").ok()
+        for sql in ("DROP TABLE s.t", "DROP TABLE s.t PURGE", "DROP SCHEMA s CASCADE", "BEGIN; DROP TABLE s.t"):
+            refused(lambda sql=sql: server.query(sql), "denied", "protected")
+        equal(server.request("DELETE", "/api/v1/namespaces/s/tables/t").status, 403)
+        server.query("INSERT INTO s.t VALUES (1)")
+        server.request("DELETE", "/api/v1/namespaces/s/tables/t/protection").ok()
+        server.request("PUT", "/api/v1/namespaces/s/protection").ok()
+        check(server.request("GET", "/api/v1/namespaces/s").ok().json["protected"], "the flag is not told")
+        refused(lambda: server.query("DROP SCHEMA s CASCADE"), "denied", "protected")
+        server.request("DELETE", "/api/v1/namespaces/s/protection").ok()
+        server.query("DROP SCHEMA s CASCADE")
+        equal(server.request("PUT", "/api/v1/namespaces/s/tables/t/protection").status, 404)
+        key = server.make_principal("rita", "reader")
+        server.query("CREATE TABLE t (a BIGINT)")
+        for method, path in (("PUT", "/api/v1/namespaces/main/tables/t/protection"), ("GET", "/api/v1/events"),
+                             ("POST", "/api/v1/warehouses"), ("DELETE", "/api/v1/warehouses/x")):
+            equal(server.request(method, path, key=key).status, 403, path)
+        refused(lambda: server.query("SELECT * FROM tarn.events", key=key), "denied")
+
+
+@test
+def warehouses_have_tables_of_their_own():
+    with Server() as server:
+        made = server.request("POST", "/api/v1/warehouses", {"name": "lake", "location": "s3://lake"}).ok().json
+        equal((made["name"], made["location"], made["first"]), ("lake", "s3://lake", False))
+        server.query("CREATE SCHEMA lake.sales; CREATE TABLE lake.sales.orders AS SELECT 1 AS a")
+        equal(server.value("SELECT a FROM lake.sales.orders"), 1)
+        table = server.request("GET", "/api/v1/namespaces/lake.sales/tables/orders").ok().json
+        check(table["location"].startswith("s3://lake/sales/orders-"), table["location"])
+        equal([w["name"] for w in server.request("GET", "/api/v1/warehouses").ok().json["warehouses"]], ["tarn", "lake"])
+        refused(lambda: server.query("CREATE TABLE lake.t (a BIGINT)"), "invalid", "holds namespaces")
+        refused(lambda: server.query("DROP SCHEMA lake CASCADE"), "invalid", "warehouse")
+        equal(server.request("POST", "/api/v1/warehouses", {"name": "sea", "location": "s3://lake/in"}).status, 400)
+        equal(server.request("POST", "/api/v1/warehouses", {"name": "lake", "location": "s3://sea"}).status, 409)
+        equal(server.request("DELETE", "/api/v1/warehouses/lake").status, 409)
+        equal(server.request("DELETE", "/api/v1/warehouses/tarn").status, 400)
+        server.stop()
+        for name in ("tarn.db", "tarn.db-wal", "tarn.db-shm"):
+            if os.path.exists(os.path.join(server.data, name)):
+                os.unlink(os.path.join(server.data, name))
+        code, out, errors = server.run("recover", "--yes")
+        equal(code, 0, out + errors)
+        server.start()
+        equal(server.value("SELECT a FROM lake.sales.orders"), 1)
+        server.query("DROP TABLE lake.sales.orders PURGE; DROP SCHEMA lake.sales")
+        server.request("DELETE", "/api/v1/warehouses/lake").ok()
+
+
+@test
+def events_tell_who_what_and_from_where():
+    with Server() as server:
+        server.query("CREATE TABLE t (a BIGINT); INSERT INTO t VALUES (1)")
+        server.ingest("t", [{"a": 2}])
+        server.request("PUT", "/api/v1/namespaces/main/tables/t/protection").ok()
+        server.request("DELETE", "/api/v1/namespaces/main/tables/t/protection").ok()
+        server.query("DROP TABLE t")
+        events = server.request("GET", "/api/v1/events").ok().json
+        kinds = [(event["kind"], event["via"], event["principal"]) for event in events["events"]]
+        equal(kinds, [("table.created", "sql", "root"), ("table.committed", "sql", "root"),
+                      ("table.committed", "load", "root"), ("table.protected", "api", "root"),
+                      ("table.protected", "api", "root"), ("table.dropped", "sql", "root")])
+        check(all(e["peer"].startswith("127.0.0.1") and e["request_id"] for e in events["events"]), str(events))
+        check(events["events"][1]["snapshot_id"].isdigit(), str(events["events"][1]))
+        last = events["next"]
+        equal(server.request("GET", f"/api/v1/events?after={last}").ok().json, {"events": [], "next": last})
+        one = server.request("GET", "/api/v1/events?kind=table.committed&limit=1&after=0").ok().json
+        equal(len(one["events"]), 1)
+        equal(server.request("GET", "/api/v1/events?kind=tabel.committed").status, 400)
+        equal(server.rows("SELECT kind, namespace, name, via FROM tarn.events ORDER BY id LIMIT 2"),
+              [["table.created", "main", "t", "sql"], ["table.committed", "main", "t", "sql"]])
+        equal(server.value("SELECT count(*) FROM tarn.events WHERE time > now() - INTERVAL 1 HOUR"), 6)
+        # a refused change has no event, and a table of that name comes first
+        refused(lambda: server.query("DROP TABLE t"), "table_not_found")
+        equal(server.request("GET", f"/api/v1/events?after={last}").ok().json["events"], [])
+        server.query("CREATE TABLE events AS SELECT 5 AS mine")
+        equal(server.value("SELECT mine FROM tarn.events"), 5)
+
+
+@test
+def webhooks_miss_nothing_though_receiver_and_server_die():
+    with Receiver(failures=3) as receiver:
+        settings = {"catalog.webhooks": receiver.url, "catalog.webhook_secret": SECRET}
+        with Server(settings=settings) as server:
+            shown = server.request("GET", "/api/v1/config").ok().text
+            check(SECRET not in shown, "the secret is shown")
+            server.query("CREATE TABLE t (a BIGINT)")
+            wait_until(lambda: receiver.events, "the first event")
+            equal(receiver.tries - len(receiver.events), 3)
+            for round_ in range(3):
+                stop = threading.Event()
+                acknowledged = []
+
+                def write():
+                    while not stop.is_set():
+                        try:
+                            server.query("INSERT INTO t VALUES (1)")
+                            acknowledged.append(1)
+                        except (OSError, TarnError, ValueError, http.client.HTTPException):
+                            return
+
+                writer = threading.Thread(target=write)
+                writer.start()
+                wait_until(lambda: len(acknowledged) >= 5, "some inserts")
+                receiver.failures = receiver.tries + round_  # it fails around the kill, too
+                server.kill()
+                stop.set()
+                writer.join()
+                server.start()
+            last = server.request("GET", "/api/v1/events?limit=1000").ok().json
+            wait_until(lambda: max(receiver.ids()) == last["next"], "the last event")
+            told = receiver.ids()
+            equal(sorted(set(told)), [event["id"] for event in last["events"]])
+            first = [id_ for place, id_ in enumerate(told) if id_ not in told[:place]]
+            equal(first, sorted(first))  # in order, apart from repeats
+            commits = server.value("SELECT count(*) FROM t")
+            equal(sum(event["kind"] == "table.committed" for event in last["events"]), commits)
+            equal(receiver.wrong, [])
+            event = receiver.events[0]
+            equal((event["specversion"], event["source"], event["type"], event["subject"]),
+                  ("1.0", "/tarn/tarn", "tarn.table.created", "main.t"))
+            wait_until(lambda: server.metrics()["tarn_webhook_behind"] == 0, "the metric")
+            check(server.metrics()["tarn_webhook_sent_total"] > 0, "nothing was counted")
+            equal(server.stop(), 0)
+
+
+@test
+def a_webhook_that_is_no_url_is_refused():
+    server = Server(start=False, settings={"catalog.webhooks": "ftp://x"})
+    with server:
+        server.launch()
+        equal(server.process.wait(20 * TIME_FACTOR), 2)
+        contains(server.log_text(), "catalog.webhooks")
+
+
+main()
