@@ -110,6 +110,10 @@ ICE__APPLIER(add_schema)
     TRY(ice__put_schema(x, u->schema, &given.given, err));
     vec_push(x->memory, &x->schemas, given);
     x->last_schema = given.given;
+    if (ice_metadata_schema(&x->b->now) ==
+        NULL) { /* DuckDB says which is current after spec and order */
+        x->b->now.current_schema_id = given.given;
+    }
     return STATUS_OK;
 }
 

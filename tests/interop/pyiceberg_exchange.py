@@ -316,4 +316,5 @@ def random_changes_by_pyiceberg():
             agree(name, table, f"step {step}: {action}")
 
 
-main()
+if __name__ == "__main__":
+    main()

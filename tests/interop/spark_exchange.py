@@ -22,6 +22,7 @@ from history_files import make_tables, rows_of_file  # noqa: E402
 from tarn import Failed, Server, TarnError, check, contains, equal, main, seed, test  # noqa: E402
 
 STATE = {}
+SPACE = "ns"  # of Spark's tables
 GOLDEN = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../golden/foreign")
 
 
@@ -46,7 +47,7 @@ def spark():
 # ---- Spark's side ----
 
 def theirs(name):
-    return f"{sparks.CATALOG}.ns.{name}"
+    return f"{sparks.CATALOG}.{SPACE}.{name}"
 
 
 def of_java(call, *arguments):
@@ -340,7 +341,7 @@ def versions_branches_and_tags_of_spark():
     for ref in ("v1 of it", "dev", "main"):
         same(of_tarn(f"SELECT * FROM {name} FOR VERSION AS OF '{ref}'"),
              of_spark(f"SELECT * FROM {theirs(name)} VERSION AS OF '{ref}'"), f"{name} {ref}")
-    tell(f"CALL {sparks.CATALOG}.system.rollback_to_snapshot('ns.{name}', {snapshots[2][0]})")
+    tell(f"CALL {sparks.CATALOG}.system.rollback_to_snapshot('{SPACE}.{name}', {snapshots[2][0]})")
     reads(name)
     alike(name, "history")
 
@@ -353,7 +354,7 @@ def files_that_spark_took_in_by_name():
                                                "s": [{"x": 1}, None]}), os.path.join(folder, "f.parquet"))
     name = "taken"
     create(name, "id bigint, name string, s struct<x: bigint>")
-    tell(f"CALL {sparks.CATALOG}.system.add_files(table => 'ns.{name}', source_table => '`parquet`.`{folder}`')",
+    tell(f"CALL {sparks.CATALOG}.system.add_files(table => '{SPACE}.{name}', source_table => '`parquet`.`{folder}`')",
          f"INSERT INTO {theirs(name)} VALUES (3, 'c', null)")
     equal(len(reads(name)), 3)
     tell(f"ALTER TABLE {theirs(name)} RENAME COLUMN name TO title", f"ALTER TABLE {theirs(name)} RENAME COLUMN s.x TO y",
@@ -606,4 +607,5 @@ def tarn_goes_on_with_tables_of_spark():
             alike_theirs(name, kind)
 
 
-main()
+if __name__ == "__main__":
+    main()

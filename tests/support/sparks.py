@@ -12,9 +12,10 @@ PLACE = os.path.join(os.environ.get("TARN_INTEROP_CACHE") or os.path.join(ROOT, 
 CATALOG = "there"
 
 
-def session(scratch):
-    """Files go below `scratch`; its folder "warehouse" is the catalog's."""
-    jars = glob.glob(os.path.join(PLACE, "jars", "iceberg-spark-runtime-*.jar"))
+def session(scratch, more=None):
+    """Files go below `scratch`; its folder "warehouse" is the catalog's. `more`: settings beside, those of
+    the catalog among them or not."""
+    jars = glob.glob(os.path.join(PLACE, "jars", "iceberg-*.jar"))
     packages = glob.glob(os.path.join(PLACE, "venv", "lib", "python3*", "site-packages"))
     if not jars or not packages:
         skip(f"Spark is not installed in {PLACE}")
@@ -39,10 +40,13 @@ def session(scratch):
         "spark.sql.extensions": "org.apache.iceberg.spark.extensions.IcebergSparkSessionExtensions",
     }
     builder = SparkSession.builder.master("local[2]").appName("tarn")
+    settings.update(more or {})
     for name, value in settings.items():
         builder = builder.config(name, value)
     made = builder.getOrCreate()
     prefix = f"spark.sql.catalog.{CATALOG}"
+    if prefix in settings:
+        return made
     for name, value in (("", "org.apache.iceberg.spark.SparkCatalog"), (".type", "hadoop"),
                         (".warehouse", "file:" + os.path.join(scratch, "warehouse")), (".cache-enabled", "false")):
         made.conf.set(prefix + name, value)

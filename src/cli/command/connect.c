@@ -76,9 +76,9 @@ static const char *const duckdb_lines[] = {
     " INSTALL iceberg; LOAD iceberg;",
     "+CREATE OR REPLACE SECRET tarn (TYPE iceberg, TOKEN '{token}');",
     "+ATTACH '{warehouse}' AS tarn (TYPE iceberg, ENDPOINT '{uri}', SECRET tarn,",
-    "+    ACCESS_DELEGATION_MODE 'vended_credentials', SUPPORT_NESTED_NAMESPACES true);",
+    "+    ACCESS_DELEGATION_MODE 'vended_credentials', SUPPORT_NESTED_NAMESPACES true, DEFAULT_SCHEMA 'main');",
     "-ATTACH '{warehouse}' AS tarn (TYPE iceberg, ENDPOINT '{uri}', AUTHORIZATION_TYPE 'none',",
-    "-    ACCESS_DELEGATION_MODE 'vended_credentials', SUPPORT_NESTED_NAMESPACES true);",
+    "-    ACCESS_DELEGATION_MODE 'vended_credentials', SUPPORT_NESTED_NAMESPACES true, DEFAULT_SCHEMA 'main');",
     NULL,
 };
 
@@ -129,6 +129,7 @@ static const char *const dbt_lines[] = {
     "+            secret: tarn",
     "-            authorization_type: none",
     "             access_delegation_mode: vended_credentials",
+    "             default_schema: main",
     "       database: tarn",
     "       schema: main",
     NULL,
@@ -465,9 +466,9 @@ const command command_connect = {
     .summary = "print the configuration with which another program finds the tables",
     .details =
         "The program gets the running server's addresses, a key of its own, and short-lived keys for the files of "
-        "each table from the catalog; sail alone, which takes none of those, gets an S3 key pair. Its rights are those of "
-        "the principal whose key it is, and end with the key (tarn key drop). stdout has the configuration alone; "
-        "its first line says where it goes.",
+        "each table from the catalog; sail alone, which takes none of those, gets an S3 key pair. Its rights are "
+        "those of the principal whose key it is, and end with the key (tarn key drop). stdout has the configuration "
+        "alone; its first line says where it goes.",
     ARGUMENTS(arguments),
     OPTIONS(options),
     EXAMPLES(examples),

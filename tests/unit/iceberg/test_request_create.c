@@ -213,6 +213,25 @@ static void test_a_staged_table_is_made_by_its_updates(void **given)
     assert_int_equal(m->snapshot_log_count, 1);
 }
 
+static void test_the_current_schema_may_be_named_after_what_needs_it(void **given)
+{
+    fixture *f = *given;
+    ice_metadata *m = committed(
+        f, "{'action': 'upgrade-format-version', 'format-version': 2},"
+           "{'action': 'add-schema', 'schema': {'type': 'struct', 'schema-id': 0, 'fields': ["
+           "{'id': 1, 'name': 'id', 'required': false, 'type': 'long'}]}},"
+           "{'action': 'add-spec', 'spec': {'spec-id': 0, 'fields': [{'source-id': 1, "
+           "'field-id': 1000, 'name': 'id', 'transform': 'identity'}]}},"
+           "{'action': 'set-default-spec', 'spec-id': 0},"
+           "{'action': 'add-sort-order', 'sort-order': {'order-id': 0, 'fields': []}},"
+           "{'action': 'set-default-sort-order', 'sort-order-id': 0},"
+           "{'action': 'set-location', 'location': 's3://b/staged'},"
+           "{'action': 'set-current-schema', 'schema-id': 0}");
+
+    assert_int_equal(m->current_schema_id, 0);
+    assert_int_equal(ice_metadata_spec(m)->field_count, 1);
+}
+
 static void test_what_only_can_be_one_way_need_not_be_said(void **given)
 {
     fixture *f = *given;
@@ -246,4 +265,5 @@ static void test_updates_that_make_no_table_are_refused(void **given)
 TESTS(test_fields_get_fresh_ids_level_by_level, test_partitioning_and_order_follow_the_fresh_ids,
       test_the_format_version_is_no_property, test_types_wait_for_their_version,
       test_requests_that_make_no_table_are_refused, test_a_staged_table_is_made_by_its_updates,
+      test_the_current_schema_may_be_named_after_what_needs_it,
       test_what_only_can_be_one_way_need_not_be_said, test_updates_that_make_no_table_are_refused)

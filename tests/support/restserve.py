@@ -1,0 +1,48 @@
+#!/usr/bin/env python3
+"""Runs a program against a REST catalog of its own: restserve.py [--file] [--roots FOLDER] [--setting NAME=VALUE] PROGRAM
+[ARGUMENT…], where {uri} and {token} in its arguments are the catalog's address and the key of its root. Tables lie in S3;
+with --file in a folder. --roots: a folder that clients may name for tables of their own."""
+import os
+import subprocess
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from tarn import Server  # noqa: E402
+
+
+def main(arguments):
+    roots, settings, in_folder = [], {}, False
+    while arguments[:1] and arguments[0].startswith("--"):
+        if arguments[0] == "--file":
+            in_folder = True
+            arguments = arguments[1:]
+            continue
+        if arguments[0] == "--roots":
+            roots.append(os.path.realpath(arguments[1]))
+        elif arguments[0] == "--setting":
+            name, _, value = arguments[1].partition("=")
+            settings[name] = value
+        else:
+            sys.exit(__doc__)
+        arguments = arguments[2:]
+    server = Server(start=False, settings=settings)
+    with server:
+        if in_folder:
+            folder = os.path.join(os.path.realpath(server.work), "lake")
+            os.mkdir(folder)
+            roots.append(folder)
+            server.settings["warehouse.location"] = "file://" + folder
+        if roots:
+            server.settings["warehouse.roots"] = ":".join(roots)
+        server.start()
+        words = {"uri": f"http://{server.address}/iceberg", "token": server.key, "s3": "http://" + server.s3}
+        command = [word.format(**words) for word in arguments]
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("CATALOG_")}
+        code = subprocess.run(command, check=False, env=environment).returncode
+        if server.process.poll() is not None:
+            print("the server ended:\n" + server.log_tail())
+            code = code or 1
+    sys.exit(code)
+
+
+main(sys.argv[1:])
