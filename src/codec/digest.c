@@ -2,7 +2,7 @@
  * program has no memory or the library is broken, so they end the program. */
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
-#include <openssl/hmac.h>
+#include <pthread.h>
 
 #include "tarn/base/mem.h"
 #include "tarn/codec/checksum.h"
@@ -10,15 +10,64 @@
 /* --- digests --- */
 
 typedef struct digest_info {
-    size_t size_bytes;
-    const EVP_MD *(*method)(void);
+    size_t size_bytes, block_bytes;
+    const char *name;
 } digest_info;
 
 static const digest_info digests[] = {
-    [DIGEST_MD5] = {16, EVP_md5},
-    [DIGEST_SHA1] = {20, EVP_sha1},
-    [DIGEST_SHA256] = {32, EVP_sha256},
+    [DIGEST_MD5] = {16, 64, "MD5"},
+    [DIGEST_SHA1] = {20, 64, "SHA1"},
+    [DIGEST_SHA256] = {32, 64, "SHA256"},
 };
+
+#define DIGEST_BLOCK_BYTES 64 /* of the largest of them */
+
+/* Looking a method up takes OpenSSL longer than digesting a request does: once for the program. */
+static EVP_MD *methods[COUNT_OF(digests)];
+static pthread_once_t methods_found = PTHREAD_ONCE_INIT;
+static pthread_key_t contexts_key;
+
+/* What a thread digests short texts with, made when it first does so. */
+typedef struct thread_contexts {
+    EVP_MD_CTX *of[COUNT_OF(digests)];
+} thread_contexts;
+static _Thread_local thread_contexts *own_contexts;
+
+static void contexts_free(void *memory)
+{
+    thread_contexts *contexts = memory;
+
+    for (size_t i = 0; i < COUNT_OF(digests); i++) {
+        EVP_MD_CTX_free(contexts->of[i]);
+    }
+    mem_free(contexts);
+}
+
+static void methods_find(void)
+{
+    for (size_t i = 0; i < COUNT_OF(digests); i++) {
+        methods[i] = EVP_MD_fetch(NULL, digests[i].name, NULL);
+        ASSERT(methods[i] != NULL);
+    }
+    ASSERT(pthread_key_create(&contexts_key, contexts_free) == 0);
+}
+
+/* The thread's own, at the beginning of a digest. */
+static EVP_MD_CTX *begun(digest_kind kind)
+{
+    if (own_contexts == NULL) {
+        ASSERT(pthread_once(&methods_found, methods_find) == 0);
+        own_contexts = NEW(thread_contexts);
+        ASSERT(pthread_setspecific(contexts_key, own_contexts) == 0);
+    }
+    EVP_MD_CTX *context = own_contexts->of[kind];
+    if (context == NULL) {
+        context = own_contexts->of[kind] = EVP_MD_CTX_new();
+        ASSERT(context != NULL);
+    }
+    ASSERT(EVP_DigestInit_ex(context, methods[kind], NULL) == 1);
+    return context;
+}
 
 struct digester {
     EVP_MD_CTX *context;
@@ -31,19 +80,20 @@ size_t digest_size(digest_kind kind)
 
 void digest(digest_kind kind, str bytes, uint8_t ret_digest[DIGEST_SIZE_MAX])
 {
-    int ok = EVP_Digest(bytes.size > 0 ? bytes.data : "", bytes.size, ret_digest, NULL,
-                        digests[kind].method(), NULL);
+    EVP_MD_CTX *context = begun(kind);
 
-    ASSERT(ok == 1);
+    ASSERT(EVP_DigestUpdate(context, bytes.size > 0 ? bytes.data : "", bytes.size) == 1);
+    ASSERT(EVP_DigestFinal_ex(context, ret_digest, NULL) == 1);
 }
 
 digester *digester_create(digest_kind kind)
 {
     digester *d = NEW(digester);
 
+    ASSERT(pthread_once(&methods_found, methods_find) == 0);
     d->context = EVP_MD_CTX_new();
     ASSERT(d->context != NULL);
-    ASSERT(EVP_DigestInit_ex(d->context, digests[kind].method(), NULL) == 1);
+    ASSERT(EVP_DigestInit_ex(d->context, methods[kind], NULL) == 1);
     return d;
 }
 
@@ -66,23 +116,44 @@ void digester_free(digester *d)
     }
 }
 
+/* RFC 2104. */
+static void hmac(digest_kind kind, str key, str bytes, uint8_t *ret_mac)
+{
+    const digest_info *info = &digests[kind];
+    uint8_t padded[DIGEST_BLOCK_BYTES] = {0};
+    uint8_t inner[DIGEST_SIZE_MAX];
+
+    if (key.size > info->block_bytes) {
+        digest(kind, key, padded);
+    } else if (key.size > 0) {
+        memcpy(padded, key.data, key.size);
+    }
+    for (size_t i = 0; i < info->block_bytes; i++) {
+        padded[i] ^= 0x36;
+    }
+    EVP_MD_CTX *context = begun(kind);
+    ASSERT(EVP_DigestUpdate(context, padded, info->block_bytes) == 1 &&
+           EVP_DigestUpdate(context, bytes.size > 0 ? bytes.data : "", bytes.size) == 1 &&
+           EVP_DigestFinal_ex(context, inner, NULL) == 1);
+    for (size_t i = 0; i < info->block_bytes; i++) {
+        padded[i] ^= 0x36 ^ 0x5c;
+    }
+    context = begun(kind);
+    ASSERT(EVP_DigestUpdate(context, padded, info->block_bytes) == 1 &&
+           EVP_DigestUpdate(context, inner, info->size_bytes) == 1 &&
+           EVP_DigestFinal_ex(context, ret_mac, NULL) == 1);
+    mem_wipe(padded, sizeof padded);
+    mem_wipe(inner, sizeof inner);
+}
+
 void hmac_sha256(str key, str bytes, uint8_t ret_mac[32])
 {
-    /* A NULL key would mean "the key of last time" to OpenSSL. */
-    const void *mac =
-        HMAC(EVP_sha256(), key.size > 0 ? key.data : "", (int)key.size,
-             (const unsigned char *)(bytes.size > 0 ? bytes.data : ""), bytes.size, ret_mac, NULL);
-
-    ASSERT(key.size <= INT32_MAX && mac != NULL);
+    hmac(DIGEST_SHA256, key, bytes, ret_mac);
 }
 
 void hmac_sha1(str key, str bytes, uint8_t ret_mac[20])
 {
-    const void *mac =
-        HMAC(EVP_sha1(), key.size > 0 ? key.data : "", (int)key.size,
-             (const unsigned char *)(bytes.size > 0 ? bytes.data : ""), bytes.size, ret_mac, NULL);
-
-    ASSERT(key.size <= INT32_MAX && mac != NULL);
+    hmac(DIGEST_SHA1, key, bytes, ret_mac);
 }
 
 str hex_encode(arena *a, str bytes)

@@ -79,10 +79,10 @@ static status check_v4(const http_exchange *x, const request_signature *s, str s
     str text = signature__string_to_sign(
         x->memory, signature__timestamp(x->memory, s->signed_at_us),
         signature__scope(x->memory, s->date, s->region, s->service), request);
-    signature__key(s->access_key, secret, s->date, s->region, s->service, key);
+    bool known = signature__key(s->access_key, secret, s->date, s->region, s->service, key);
     bool right = !str_is_null(request) &&
                  signature__equal(signature__sign(x->memory, key, text), s->signature);
-    if (right) {
+    if (right && !known) {
         signature__keep_key(s->access_key, secret, s->date, s->region, s->service, key);
     }
     mem_wipe(key, sizeof key);

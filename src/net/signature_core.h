@@ -38,8 +38,8 @@ void signature__add_query(buf *out, arena *a, const uri_pair *pairs, size_t coun
 str signature__string_to_sign(arena *a, str timestamp, str scope, str canonical_request);
 
 /* Out of the cache where it is there, else computed. */
-void signature__key(str access_key, str secret, str date, str region, str service,
-                    uint8_t ret_key[SIGNATURE_KEY_BYTES]);
+bool signature__key(str access_key, str secret, str date, str region, str service,
+                    uint8_t ret_key[SIGNATURE_KEY_BYTES]); /* whether it was kept */
 /* Keeps the key for later requests. Only for keys that a right signature was made with: others could push out what
  * is in use. */
 void signature__keep_key(str access_key, str secret, str date, str region, str service,

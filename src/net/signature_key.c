@@ -7,7 +7,7 @@
 #include "tarn/base/thread.h"
 #include "tarn/codec/checksum.h"
 
-enum { PLACES = 1024, LOCKS = 16 };
+enum { PLACES = 1024, LOCKS = 16, SOURCE_BYTES = 512 };
 
 typedef struct place {
     uint8_t source[DIGEST_SIZE_MAX];
@@ -49,14 +49,28 @@ static void derive(str secret, str date, str region, str service, uint8_t ret_ke
 /* Sizes go in, too, so that no two lists of parts are one text. */
 static void source_of(const str *parts, size_t count, uint8_t ret_digest[DIGEST_SIZE_MAX])
 {
-    digester *d = digester_create(DIGEST_SHA256);
+    size_t size = 0;
+    char room[SOURCE_BYTES];
 
     for (size_t i = 0; i < count; i++) {
-        uint64_t size = parts[i].size;
-        digester_add(d, &size, sizeof size);
-        digester_add(d, parts[i].data != NULL ? parts[i].data : "", parts[i].size);
+        size += sizeof(uint64_t) + parts[i].size;
     }
-    digester_finish(d, ret_digest);
+    char *text = size <= sizeof room ? room : mem_alloc(size);
+    char *at = text;
+    for (size_t i = 0; i < count; i++) {
+        uint64_t part_size = parts[i].size;
+        memcpy(at, &part_size, sizeof part_size);
+        at += sizeof part_size;
+        if (parts[i].size > 0) {
+            memcpy(at, parts[i].data, parts[i].size);
+        }
+        at += parts[i].size;
+    }
+    digest(DIGEST_SHA256, str_from(text, size), ret_digest);
+    mem_wipe(text, size);
+    if (text != room) {
+        mem_free(text);
+    }
 }
 
 static size_t place_of(const uint8_t source[DIGEST_SIZE_MAX])
@@ -64,7 +78,7 @@ static size_t place_of(const uint8_t source[DIGEST_SIZE_MAX])
     return ((size_t)source[0] << 8 | source[1]) % PLACES;
 }
 
-void signature__key(str access_key, str secret, str date, str region, str service,
+bool signature__key(str access_key, str secret, str date, str region, str service,
                     uint8_t ret_key[SIGNATURE_KEY_BYTES])
 {
     str parts[] = {access_key, secret, date, region, service};
@@ -82,6 +96,7 @@ void signature__key(str access_key, str secret, str date, str region, str servic
     if (!found) {
         derive(secret, date, region, service, ret_key);
     }
+    return found;
 }
 
 void signature__keep_key(str access_key, str secret, str date, str region, str service,

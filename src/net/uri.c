@@ -66,11 +66,14 @@ void uri_encode(buf *out, str text, const char *keep)
 {
     static const char digits[] = "0123456789ABCDEF";
 
-    for (size_t i = 0; i < text.size; i++) {
-        char c = text.data[i];
+    for (size_t i = 0, start = 0; i <= text.size; i++) {
+        char c = i < text.size ? text.data[i] : '\0';
         if (is_unreserved(c) || (c != '\0' && keep != NULL && strchr(keep, c) != NULL)) {
-            buf_add_char(out, c);
-        } else {
+            continue;
+        }
+        buf_add_str(out, str_slice(text, start, i));
+        start = i + 1;
+        if (i < text.size) {
             char escape[3] = {'%', digits[(unsigned char)c >> 4], digits[(unsigned char)c & 15]};
             buf_add(out, escape, sizeof escape);
         }

@@ -269,24 +269,41 @@ static bool is_sub_resource_row(const s3_call *c, const s3_route *r)
            str_find_char(str_c(r->parameter), ':') == STR_NPOS && fits(c, r);
 }
 
+/* A query of names that no row's first word has, and that any request may have: most requests are so, and rows of
+ * sub-resources need not be looked at for them. */
+static bool is_bare_query(const s3_call *c)
+{
+    size_t count = 0;
+    const uri_pair *pairs = http_request_params(c->x, &count);
+
+    for (size_t i = 0; i < count; i++) {
+        if (!str_starts_with_nocase(pairs[i].name, STR("x-"))) {
+            return false;
+        }
+    }
+    return true;
+}
+
 status s3_route_find(s3_call *c, error *err)
 {
     http_method method = http_request_method(c->x);
     const s3_route *plain = NULL;
+    bool is_bare = is_bare_query(c);
 
     for (size_t i = 0; i < COUNT_OF(routes); i++) {
         const s3_route *r = &routes[i];
-        if (r->level != c->level || r->method != method || !fits(c, r)) {
+        if (r->level != c->level || r->method != method || (is_bare && !is_plain(r)) ||
+            !fits(c, r)) {
             continue;
         }
         if (r->parameter != NULL) {
             c->route = r;
-            return check_query(c, err);
+            return is_bare ? STATUS_OK : check_query(c, err);
         }
         plain = plain == NULL ? r : plain;
     }
-    for (size_t i = 0; i < COUNT_OF(routes); i++) { /* a sub-resource, by a method it lacks */
-        const s3_route *r = &routes[i];
+    for (size_t i = 0; i < COUNT_OF(routes) && !is_bare; i++) {
+        const s3_route *r = &routes[i]; /* a sub-resource, by a method it lacks */
         if (method != HTTP_OPTIONS && is_sub_resource_row(c, r)) {
             return s3_fail(err, "MethodNotAllowed", "%s has no method %s", r->parameter,
                            http_method_name(method));
@@ -297,5 +314,5 @@ status s3_route_find(s3_call *c, error *err)
                        http_method_name(method));
     }
     c->route = plain;
-    return check_query(c, err);
+    return is_bare ? STATUS_OK : check_query(c, err);
 }
