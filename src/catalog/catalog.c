@@ -47,8 +47,9 @@ const state_migration catalog_migrations[] = {
      " space TEXT NOT NULL, name TEXT NOT NULL, to_space TEXT, to_name TEXT, uuid TEXT, metadata_location TEXT,"
      " snapshot_id BIGINT, principal TEXT, via TEXT, peer TEXT, agent TEXT, request_id TEXT, detail TEXT);"
      "CREATE TABLE webhooks (url TEXT NOT NULL PRIMARY KEY, sent_id BIGINT NOT NULL);"
-     "CREATE TABLE answers (principal TEXT NOT NULL, key TEXT NOT NULL, digest TEXT NOT NULL, created_us BIGINT NOT NULL,"
-     " status BIGINT NOT NULL, kind TEXT NOT NULL, body BLOB, PRIMARY KEY (principal, key)) WITHOUT ROWID;"
+     "CREATE TABLE answers (principal TEXT NOT NULL, key TEXT NOT NULL, digest TEXT NOT NULL,"
+     " created_us BIGINT NOT NULL, status BIGINT NOT NULL, kind TEXT NOT NULL, body BLOB,"
+     " PRIMARY KEY (principal, key)) WITHOUT ROWID;"
      "CREATE INDEX answers_by_time ON answers (created_us)"},
 };
 const size_t catalog_migration_count = COUNT_OF(catalog_migrations);
