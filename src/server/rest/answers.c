@@ -43,10 +43,10 @@ static str etag_version(const rest_call *c, str metadata_location, bool refs_alo
 {
     str delegation = http_request_header(c->base.x, "X-Iceberg-Access-Delegation");
     uint8_t bytes[DIGEST_SIZE_MAX];
-    str text = str_printf(c->base.a, "%.*s\n%d\n%.*s\n%.*s\n%s\n%" PRIu64,
-                          STR_ARG(metadata_location), refs_alone ? 1 : 0, STR_ARG(c->base.who.id),
-                          STR_ARG(delegation), c->base.app->instance,
-                          access_generation(c->base.app->access));
+    str text =
+        str_printf(c->base.a, "%.*s\n%d\n%.*s\n%.*s\n%s\n%" PRIu64, STR_ARG(metadata_location),
+                   refs_alone ? 1 : 0, STR_ARG(c->base.who.id), STR_ARG(delegation),
+                   c->base.app->instance, access_generation(c->base.app->access));
 
     digest(DIGEST_SHA256, text, bytes);
     return str_to_hex(c->base.a, bytes, ETAG_BYTES);
