@@ -173,6 +173,7 @@ static status take_master(access_control *ac, const char *secrets_path, error *e
 
 static status open_all(access_control *ac, const char *secrets_path, error *err)
 {
+    TRY(fs_remove_unfinished(secrets_path, err));
     TRY(take_master(ac, secrets_path, err));
     TRY(access__reload(ac, err));
     if (!has_root(ac)) {

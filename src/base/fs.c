@@ -292,6 +292,48 @@ status fs_write_file(const char *path, str bytes, mode_t mode, error *err)
     return written;
 }
 
+static bool is_unfinished(str name)
+{
+    static const str suffix = STR_INIT(".new");
+    size_t dot;
+
+    if (!str_ends_with(name, suffix) || name.size < suffix.size + 18) {
+        return false;
+    }
+    name = str_slice(name, 0, name.size - suffix.size);
+    dot = name.size - 17;
+    for (size_t i = dot + 1; i < name.size; i++) {
+        char c = name.data[i];
+        if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'))) {
+            return false;
+        }
+    }
+    return name.data[dot] == '.';
+}
+
+static status remove_unfinished(const char *path, arena *a, error *err)
+{
+    str *names;
+    size_t count;
+
+    TRY(fs_list(path, a, &names, &count, err));
+    for (size_t i = 0; i < count; i++) {
+        if (is_unfinished(names[i])) {
+            TRY(fs_remove(fs_join(a, path, names[i].data), err));
+        }
+    }
+    return STATUS_OK;
+}
+
+status fs_remove_unfinished(const char *path, error *err)
+{
+    arena *scratch = arena_create();
+    status result = fs_exists(path) ? remove_unfinished(path, scratch, err) : STATUS_OK;
+
+    arena_free(scratch);
+    return result;
+}
+
 bool fs_volume_broken(void)
 {
     return atomic_load(&volume_broken);

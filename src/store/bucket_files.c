@@ -198,6 +198,15 @@ static status read_one(const char *folder, str name, arena *a, bucket_info *ret_
     return parse_bucket(text, a, ret_bucket, err);
 }
 
+status store__clean_bucket_files(const char *blobs_path, error *err)
+{
+    arena *scratch = arena_create();
+    status cleaned = fs_remove_unfinished(arena_printf(scratch, "%s/" FOLDER, blobs_path), err);
+
+    arena_free(scratch);
+    return cleaned;
+}
+
 status store__read_bucket_files(storage *st, arena *a, bucket_info **ret_buckets, size_t *ret_count,
                                 error *err)
 {

@@ -19,6 +19,8 @@ status store__insert_bucket(state_txn *txn, const bucket_info *bucket, error *er
 status store__write_bucket_file(storage *st, str name, error *err);
 /* Those that say something else than the rows; below `blobs_path`, which may be a copy's. */
 status store__write_bucket_files(storage *st, const char *blobs_path, error *err);
+/* Removes what a process that died left half written among them. */
+status store__clean_bucket_files(const char *blobs_path, error *err);
 /* All that there are. */
 status store__read_bucket_files(storage *st, arena *a, bucket_info **ret_buckets, size_t *ret_count,
                                 error *err);

@@ -16,7 +16,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "internal.h"
+#include "buckets.h"
 #include "tarn/base/clock.h"
 #include "tarn/base/fs.h"
 #include "tarn/base/log.h"
@@ -222,6 +222,8 @@ static status start_epoch(storage *st, arena *scratch, error *err)
     uint32_t folder_epoch;
     id_file file;
 
+    TRY(fs_remove_unfinished(st->blobs_path, err));
+    TRY(store__clean_bucket_files(st->blobs_path, err));
     TRY(state_submit(st->state, read_start, &s, err));
     TRY(read_id(st, scratch, &file, err));
     TRY(newest_folder(st, scratch, &folder_epoch, err));

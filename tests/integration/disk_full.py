@@ -8,7 +8,8 @@ import sys
 import tempfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
-from tarn import Failed, Server, TarnError, check, equal, main, skip, test  # noqa: E402
+from s3client import S3  # noqa: E402
+from tarn import Failed, Server, TarnError, check, equal, eventually, main, skip, test  # noqa: E402
 
 MIB = 1 << 20
 
@@ -104,6 +105,37 @@ def a_full_disk_is_refused_and_nothing_is_half():
         equal(totals(server)[2], batch + 1)
         equal(server.request("POST", "/api/v1/scrub", {}).ok().json["corrupt_objects"], 0)
         equal(os.listdir(os.path.join(server.data, "staging")), [])
+
+
+@test
+def an_object_that_does_not_fit_is_refused_in_its_middle_and_leaves_nothing():
+    with SmallDisk(64 * MIB) as disk, Server(data=os.path.join(disk.path, "data")) as server:
+        with open(os.path.join(server.data, "secrets/root.s3"), encoding="utf-8") as file:
+            s3 = S3(server.s3, *file.read().split())
+        s3.request("PUT", "/full").ok()
+        s3.request("PUT", "/full/before", None, b"x" * MIB).ok()
+        body = os.urandom(16 * MIB)
+        upload = s3.request("POST", "/full/parts", {"uploads": ""}).ok().text("UploadId")
+        seal = {"x-amz-server-side-encryption": "AES256"}
+        for leave in (12 * MIB, 5 * MIB, 1 * MIB):
+            for path, params, headers in (("/full/k", {}, {}), ("/full/k", {}, seal), ("/full/before", {}, {}),
+                                          ("/full/parts", {"uploadId": upload, "partNumber": "1"}, {})):
+                disk.empty()
+                disk.fill(leave)
+                answer = s3.request("PUT", path, params, body, headers)
+                equal((answer.status, answer.code), (507, "InsufficientStorage"), f"{path} with {leave} bytes free")
+                eventually(lambda room=leave: disk.free() > room - (64 << 10), f"the bytes of {path} are given back")
+                equal(s3.request("GET", "/full/k").code, "NoSuchKey")
+                equal(s3.request("GET", "/full/before").ok().body, b"x" * MIB)
+        listed = s3.request("GET", "/full", {"list-type": "2"}).ok().xml
+        equal([each.findtext("Key") for each in listed.iter("Contents")], ["before"])
+        equal(list(s3.request("GET", "/full/parts", {"uploadId": upload}).ok().xml.iter("Part")), [])
+        disk.empty()
+        s3.request("PUT", "/full/k", None, body).ok()
+        check(s3.request("GET", "/full/k").ok().body == body, "after there was room again")
+        server.restart()
+        equal(os.listdir(os.path.join(server.data, "staging")), [])
+        equal(server.request("POST", "/api/v1/scrub", {}).ok().json["corrupt_objects"], 0)
 
 
 @test

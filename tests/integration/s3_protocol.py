@@ -182,6 +182,23 @@ def a_sub_resource_never_means_the_object_or_bucket_itself():
         for params in ({"unheard-of": ""}, {"unheard-of": "1"}, {"partNumber": "1"}, {"list-type": "2"}):
             code = s3.request(method, path, params).code
             check(code in ("NotImplemented", "MethodNotAllowed"), f"{method} {path} {params}: {code}")
+    # nor does a word beside one that is known
+    upload = s3.request("POST", "/misplaced/parts", {"uploads": ""}).ok().text("UploadId")
+    of_part = {"uploadId": upload, "partNumber": "1"}
+    version = s3.request("PUT", "/misplaced/k", body=b"kept").ok().headers.get("x-amz-version-id", "null")
+    for method, path, params, body in (
+            ("PUT", "/misplaced/parts", of_part, b"part"), ("POST", "/misplaced/parts", {"uploadId": upload}, b"<x/>"),
+            ("DELETE", "/misplaced/parts", {"uploadId": upload}, b""), ("POST", "/misplaced/other", {"uploads": ""}, b""),
+            ("PUT", "/misplaced/k", {"tagging": ""}, b"<Tagging><TagSet/></Tagging>"), ("DELETE", "/misplaced/k", {"tagging": ""}, b""),
+            ("POST", "/misplaced", {"delete": ""}, b"<Delete><Object><Key>k</Key></Object></Delete>"),
+            ("DELETE", "/misplaced", {"cors": ""}, b""), ("PUT", "/misplaced/k", {"acl": ""}, b"")):
+        for word in ("unheard-of", "list-type", "torrents"):
+            equal(s3.request(method, path, {**params, word: ""}, body).code, "NotImplemented", f"{method} {params} {word}")
+    equal(s3.request("PUT", "/misplaced/k", {"tagging": "", "partNumber": "1"}, b"<Tagging/>").code, "NotImplemented")
+    s3.request("PUT", "/misplaced/parts", {**of_part, "x-id": "UploadPart"}, b"part").ok()
+    s3.request("PUT", "/misplaced/k", {"tagging": "", "versionId": version}, b"<Tagging><TagSet/></Tagging>").ok()
+    equal(s3.request("GET", "/misplaced/k").body, b"kept")
+    equal(len(list(s3.request("GET", "/misplaced/parts", {"uploadId": upload}).ok().xml.iter("Part"))), 1)
     equal(s3.request("GET", "/misplaced", {"abac": ""}).code, "NotImplemented")
     equal(s3.request("GET", "/misplaced", {"abac": "", "list-type": "2"}).status, 501)
     equal(s3.request("GET", "/misplaced", {"retention": "", "list-type": "2"}).code, "InvalidArgument")

@@ -16,7 +16,8 @@ static const char introduction[] =
     "blocks, a key for each object, under `secrets/master.key`. SSE-C and SSE-KMS are refused. A query that reads "
     "tables' files which are encrypted gets them decrypted in memory, up to `engine.sealed_bytes` a query; beyond it "
     "the query is refused, naming the object. They never lie in the clear on the disk, but what a query makes of them "
-    "may: its spill in `run/` while it runs, new tables. Memory may be swapped out: encrypt the swap space, or have none.\n"
+    "may: its spill in `run/` while it runs, new tables. Memory may be swapped out: encrypt the swap space, or have "
+    "none.\n"
     "* **The warehouse's bucket** (of `warehouse.location`) is tarn's own: root may do everything in it, but it is in "
     "nobody's list of buckets. It takes no lifecycle rules, object lock or default "
     "encryption, and cannot be deleted: `AccessDenied`. Single objects in it can be written, copied over and deleted "
@@ -25,12 +26,19 @@ static const char introduction[] =
     "read it: see below.\n"
     "* **Conditions**: all four on GET and HEAD; `If-Match` and `If-None-Match` on writes, copies, deletes and "
     "completed uploads.\n"
+    "* **A lost database**: `tarn recover` makes it anew of the objects' files. Back come buckets with owner, "
+    "versioning, lock and documents, and objects with their versions in order, type, metadata, encryption, and the "
+    "tags, ACL and lock that they were written with. Lost are: delete markers (what they hid is there again); the "
+    "names of copies that share another object's bytes; tags, ACLs, retention and legal holds given or taken after the writing (an "
+    "object that was locked later is not locked any more: lock again before you let anybody in); uploads under way; "
+    "users and all keys but root's, so that what users own is root's to give away. A backup (`tarn backup`) loses none "
+    "of it.\n"
     "* **Storage classes**: `STANDARD` alone; no transitions, no archive.\n"
     "* Where AWS and the habits of clients differ, clients win: a new bucket takes ACLs; its owner may make it again; "
     "a PUT that makes a null version does not tell its id.\n\n"
     "An operation that is not served answers with the code below, never with an empty success. A "
     "sub-resource by a method or at a level that it does not have is `MethodNotAllowed`, two of them "
-    "`InvalidArgument`; a write, copy or delete with a parameter that is not known is `NotImplemented`.\n";
+    "`InvalidArgument`; a request that changes something is `NotImplemented` with a parameter that is not known.\n";
 
 static void add_rows(buf *out, s3_level level, const char *title)
 {

@@ -223,13 +223,21 @@ static bool is_of_any_request(str name)
     return str_starts_with_nocase(name, STR("x-"));
 }
 
-/* A plain row that changes takes nothing that it does not know: what is meant by it may be another operation, and a
- * bucket or an object would be lost. */
-static status check_plain_change(const s3_call *c, str name, error *err)
+/* What rows that change take beside their own words. */
+static bool is_taken(const s3_route *r, str name)
 {
-    bool version = str_equal(name, STR("versionId")) && c->route->version_action != NULL;
+    bool of_versions = r->version_action != NULL || (r->flags & S3_NEEDS_OBJECT) != 0;
+    bool of_parts = r->method == HTTP_PUT && is_of_row(r, STR("uploadId"));
 
-    if (version || is_of_any_request(name)) {
+    return (of_versions && str_equal(name, STR("versionId"))) ||
+           (of_parts && str_equal(name, STR("partNumber")));
+}
+
+/* A row that changes takes nothing that it does not know: what is meant by it may be another operation, and a bucket,
+ * an object or a part would be lost. */
+static status check_change(const s3_call *c, str name, error *err)
+{
+    if (is_taken(c->route, name) || is_of_any_request(name)) {
         return STATUS_OK;
     }
     return s3_fail(err, "NotImplemented", "%s does not take the parameter \"%.*s\"", c->route->name,
@@ -256,8 +264,8 @@ static status check_query(const s3_call *c, error *err)
             return s3_fail(err, "InvalidArgument", "Conflicting query string parameters: %s, %.*s",
                            c->route->parameter, STR_ARG(name));
         }
-        if (changes && c->level != S3_SERVICE && is_plain(c->route)) {
-            TRY(check_plain_change(c, name, err));
+        if (changes && c->level != S3_SERVICE && c->route->handle != NULL) {
+            TRY(check_change(c, name, err));
         }
     }
     return STATUS_OK;

@@ -220,6 +220,36 @@ static void test_write_file_replaces_the_whole(void **state)
     assert_int_equal(count_files(f), 1);
 }
 
+static void test_what_a_dead_writer_left_is_removed_and_nothing_else(void **state)
+{
+    static const char *const gone[] = {"ID.0123456789abcdef.new", "a.json.ffffffffffffffff.new"};
+    static const char *const kept[] = {"ID",
+                                       "ID.new",
+                                       "ID.0123456789abcde.new",
+                                       "ID.0123456789abcdeg.new",
+                                       "0123456789abcdef.new",
+                                       "ID.0123456789abcdef.newer",
+                                       "ID-0123456789abcdef.new"};
+    fixture *f = *state;
+    const char *folder = test_path(f, "folder");
+
+    EXPECT_OK(fs_remove_unfinished(folder, &f->err)); /* not there */
+    EXPECT_OK(fs_make_dirs(folder, 0700, &f->err));
+    for (size_t i = 0; i < COUNT_OF(gone); i++) {
+        EXPECT_OK(fs_write_file(fs_join(f->arena, folder, gone[i]), STR("x"), 0600, &f->err));
+    }
+    for (size_t i = 0; i < COUNT_OF(kept); i++) {
+        EXPECT_OK(fs_write_file(fs_join(f->arena, folder, kept[i]), STR("x"), 0600, &f->err));
+    }
+    EXPECT_OK(fs_remove_unfinished(folder, &f->err));
+    for (size_t i = 0; i < COUNT_OF(gone); i++) {
+        assert_false(fs_exists(fs_join(f->arena, folder, gone[i])));
+    }
+    for (size_t i = 0; i < COUNT_OF(kept); i++) {
+        assert_true(fs_exists(fs_join(f->arena, folder, kept[i])));
+    }
+}
+
 static void test_write_file_failing_at_any_step_leaves_old_or_new(void **state)
 {
     static const struct {
@@ -594,12 +624,13 @@ static void test_free_space_is_known_where_the_folder_is(void **state)
     assert_true(fs_free_bytes(test_path(f, "absent")) == -1);
 }
 
-TESTS(test_bytes_come_back_as_written, test_a_file_that_ends_early_is_corrupt,
-      test_opening_says_why_not, test_descriptors_do_not_reach_other_programs,
-      test_a_full_disk_is_no_space, test_armed_writes_fail_before_a_byte_is_written,
-      test_long_writes_to_a_pipe_are_finished, test_a_file_is_read_up_to_its_limit,
-      test_files_that_lie_about_their_size_are_read_whole, test_a_file_of_many_steps_is_read_whole,
-      test_write_file_replaces_the_whole, test_write_file_failing_at_any_step_leaves_old_or_new,
+TESTS(test_what_a_dead_writer_left_is_removed_and_nothing_else, test_bytes_come_back_as_written,
+      test_a_file_that_ends_early_is_corrupt, test_opening_says_why_not,
+      test_descriptors_do_not_reach_other_programs, test_a_full_disk_is_no_space,
+      test_armed_writes_fail_before_a_byte_is_written, test_long_writes_to_a_pipe_are_finished,
+      test_a_file_is_read_up_to_its_limit, test_files_that_lie_about_their_size_are_read_whole,
+      test_a_file_of_many_steps_is_read_whole, test_write_file_replaces_the_whole,
+      test_write_file_failing_at_any_step_leaves_old_or_new,
       test_write_file_killed_at_any_step_leaves_old_or_new, test_a_failed_sync_is_never_retried,
       test_every_kind_of_sync_stops_at_a_broken_volume,
       test_a_failed_sync_of_a_folder_breaks_the_volume,

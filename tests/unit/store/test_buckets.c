@@ -409,7 +409,29 @@ static void test_a_database_of_the_version_before_keeps_objects_and_gets_their_t
     EXPECT_STR(buf_str(out), "b800 warehouse700-2011 ");
 }
 
-TESTS(test_a_bucket_has_what_it_was_made_with, test_a_bucket_is_made_once,
+static void test_what_was_half_written_at_a_kill_is_gone_after_the_next_start(void **context)
+{
+    fixture *f = *context;
+    const char *left[] = {"data/blobs/ID.0123456789abcdef.new",
+                          "data/blobs/buckets/plain.json.0123456789abcdef.new"};
+    world w = world_open(f);
+
+    make_bucket(f, &w, "plain", VERSIONING_ENABLED);
+    world_close(&w);
+    for (size_t i = 0; i < COUNT_OF(left); i++) {
+        EXPECT_OK(fs_write_file(test_path(f, left[i]), STR("half"), 0600, &f->err));
+    }
+    w = world_open(f);
+    for (size_t i = 0; i < COUNT_OF(left); i++) {
+        assert_false(fs_exists(test_path(f, left[i])));
+    }
+    assert_true(fs_exists(test_path(f, "data/blobs/ID")));
+    assert_true(fs_exists(test_path(f, "data/blobs/buckets/plain.json")));
+    world_close(&w);
+}
+
+TESTS(test_what_was_half_written_at_a_kill_is_gone_after_the_next_start,
+      test_a_bucket_has_what_it_was_made_with, test_a_bucket_is_made_once,
       test_names_are_those_of_s3, test_what_is_held_stays_and_what_is_asked_anew_is_new,
       test_nobody_is_told_what_was_before_an_acknowledged_change,
       test_buckets_are_listed_by_owner_prefix_and_page,

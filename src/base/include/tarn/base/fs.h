@@ -72,6 +72,9 @@ status fs_remove_tree(const char *path, error *err); /* absent is fine; does not
 /* A durable copy of a file or a folder with all in it, extended attributes of the user's name space included; shares
  * blocks where the file system can. `to` must not exist (EXISTS), a folder may. Counts the files. */
 status fs_copy(const char *from, const char *to, int64_t *ret_files, error *err);
+/* Removes what fs_write_file left in the folder when a process died in it: "<name>.<16 hex>.new". Nobody else may write
+ * there meanwhile. A folder that is not there is fine. */
+status fs_remove_unfinished(const char *path, error *err);
 /* Names in a folder, sorted, without . and .. */
 status fs_list(const char *path, arena *a, str **ret_names, size_t *ret_count, error *err);
 int64_t fs_free_bytes(const char *path); /* -1 where unknown */
