@@ -83,6 +83,8 @@ status ice__default_check(const ice_type *type, const json *value, error *err);
 const ice_type *ice__type_copy(const ice_type *type, arena *a);
 /* INVALID where one id is that of two columns. */
 status ice__schema_check_ids(const ice_schema *schema, error *err);
+/* ice_schema_check for what others make: names may differ in case alone, as Iceberg has it. */
+status ice__schema_check_exact(const ice_schema *schema, int format_version, error *err);
 ice_schema ice__schema_copy(const ice_schema *schema, arena *a);
 str ice__copy(arena *a, str s); /* str_copy that keeps STR_NULL and emptiness apart */
 const ice_property *ice__properties_copy(const ice_property *properties, size_t count, arena *a);

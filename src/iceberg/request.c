@@ -2,10 +2,14 @@
  * What the single actions read and do stands in the files beside. */
 #include "request_parts.h"
 
+#include "tarn/base/limits.h"
 #include "tarn/base/rng.h"
 
+/* What the lists that updates make anew may take. */
+#define MEMORY_MAX (1024 * LIMIT_MIB)
+
 /* Each update that adds makes new lists of what there is: a commit that wants more than these is a mistake. */
-enum { ADDING_MAX = 2000, DEFAULT_FORMAT_VERSION = 2, UNPARTITIONED_LAST_ID = 999 };
+enum { ADDING_MAX = 1000, DEFAULT_FORMAT_VERSION = 2, UNPARTITIONED_LAST_ID = 999 };
 
 /* clang-format off */
 static const ice__action actions[] = {
@@ -177,8 +181,18 @@ static status apply_all(ice__applying *x, const ice__updates *updates, error *er
             error_context(err, "updates[%zu]", i);
         }
         TRY(s);
+        TRY(ice__check_memory(x->memory, err));
     }
     return STATUS_OK;
+}
+
+status ice__check_memory(const arena *a, error *err)
+{
+    return arena_used_bytes(a) <= MEMORY_MAX
+               ? STATUS_OK
+               : error_set(err, STATUS_TOO_LARGE,
+                           "the commit changes more than fits into %zu MiB: commit it in parts",
+                           MEMORY_MAX / LIMIT_MIB);
 }
 
 static ice__applying applying(ice_builder *b, bool creates)

@@ -103,6 +103,8 @@ status ice__properties_read(const json *value, const char *what, arena *a,
                             const ice_property **ret_properties, size_t *ret_count, error *err);
 /* What a client can do about any of it is to ask for something else: all kinds but conflicts and limits are INVALID. */
 status ice__as_invalid(status s, error *err);
+/* TOO_LARGE where the updates so far took more memory than any commit needs. */
+status ice__check_memory(const arena *a, error *err);
 
 /* ---- tables ---- */
 typedef struct ice__given {

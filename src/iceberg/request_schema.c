@@ -44,7 +44,7 @@ status ice__schema_fits(const ice_schema *schema, int format_version, error *err
 
     arena_free(scratch);
     TRY(s);
-    return ice_schema_check(schema, format_version, err);
+    return ice__schema_check_exact(schema, format_version, err);
 }
 
 /* A column of which there are rows keeps its type, or widens; what replaces a table begins anew, under ids of old. */

@@ -95,7 +95,7 @@ static status put_schema(ice__viewing *x, const ice_schema *schema, int32_t *ret
     ice_schema *list;
     int32_t next = 0;
 
-    TRY(ice_schema_check(schema, NEWEST_TYPES, err));
+    TRY(ice__schema_check_exact(schema, NEWEST_TYPES, err));
     for (size_t i = 0; i < x->now.schema_count; i++) {
         if (ice_schema_equal(&x->now.schemas[i], schema)) {
             *ret_id = x->now.schemas[i].id;
@@ -372,6 +372,7 @@ static status apply(ice__viewing *x, const ice__updates *updates, ice_view **ret
             error_context(err, "updates[%zu]", i);
         }
         TRY(s);
+        TRY(ice__check_memory(x->memory, err));
     }
     return ice__as_invalid(finish(x, ret_view, err), err);
 }

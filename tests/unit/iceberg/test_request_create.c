@@ -167,6 +167,19 @@ static void test_requests_that_make_no_table_are_refused(void **given)
     NOT_BUILT(f, "[1]");
 }
 
+static void test_names_may_differ_in_case_alone(void **given)
+{
+    fixture *f = *given;
+    ice_metadata *m = built(f, "{'name': 't', 'schema': {'type': 'struct', 'fields': ["
+                               "{'id': 1, 'name': 'a', 'required': false, 'type': 'int'},"
+                               "{'id': 2, 'name': 'A', 'required': false, 'type': 'int'}]}}");
+
+    assert_int_equal(ice_metadata_schema(m)->root->field_count, 2);
+    NOT_BUILT(f, "{'name': 't', 'schema': {'type': 'struct', 'fields': ["
+                 "{'id': 1, 'name': 'a', 'required': false, 'type': 'int'},"
+                 "{'id': 2, 'name': 'a', 'required': false, 'type': 'int'}]}}");
+}
+
 /* ---- after staging ---- */
 
 #define FIRST                                                                            \
@@ -262,8 +275,9 @@ static void test_updates_that_make_no_table_are_refused(void **given)
     }
 }
 
-TESTS(test_fields_get_fresh_ids_level_by_level, test_partitioning_and_order_follow_the_fresh_ids,
-      test_the_format_version_is_no_property, test_types_wait_for_their_version,
-      test_requests_that_make_no_table_are_refused, test_a_staged_table_is_made_by_its_updates,
+TESTS(test_names_may_differ_in_case_alone, test_fields_get_fresh_ids_level_by_level,
+      test_partitioning_and_order_follow_the_fresh_ids, test_the_format_version_is_no_property,
+      test_types_wait_for_their_version, test_requests_that_make_no_table_are_refused,
+      test_a_staged_table_is_made_by_its_updates,
       test_the_current_schema_may_be_named_after_what_needs_it,
       test_what_only_can_be_one_way_need_not_be_said, test_updates_that_make_no_table_are_refused)
