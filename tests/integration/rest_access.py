@@ -318,6 +318,8 @@ def a_location_of_the_catalogs_own_is_listed_without_its_slash():
     client = keys_of(made["config"])
     contains(allowed(lists(client, "warehouse", place)).body.decode(), "metadata.json")
     denied(lists(client, "warehouse", place[:-1]))
+    for prefix, status in ((place, 200), (place[:-1], 403)):
+        equal(sign("GET", "/warehouse", {"list-type": "2", "prefix": prefix}, table="plain").status, status, prefix)
 
 
 @test

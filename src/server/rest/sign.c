@@ -277,10 +277,20 @@ static status list_keys(rest_call *c, const sign_request *r, key_list *keys, err
     return STATUS_OK;
 }
 
-static bool is_inside(const s3_scope *scopes, size_t count, str bucket, str key, bool writes)
+/* `lists`: what is looked for are keys that begin with `key`. */
+static bool is_within(const s3_scope *scope, str key, bool lists)
+{
+    str bare = str_slice(scope->prefix, 0, scope->prefix.size - 1);
+
+    return str_starts_with(key, scope->prefix) ||
+           (lists && scope->lists_bare && str_equal(key, bare));
+}
+
+static bool is_inside(const s3_scope *scopes, size_t count, str bucket, str key, bool writes,
+                      bool lists)
 {
     for (size_t i = 0; i < count; i++) {
-        if (str_equal(scopes[i].bucket, bucket) && str_starts_with(key, scopes[i].prefix) &&
+        if (str_equal(scopes[i].bucket, bucket) && is_within(&scopes[i], key, lists) &&
             (scopes[i].write || !writes)) {
             return true;
         }
@@ -295,16 +305,17 @@ static status check_place(rest_call *c, const sign_request *r, const key_list *k
     size_t count = 0;
     str bucket;
     str key = STR_NULL;
+    bool lists = r->key.size == 0 && !r->writes;
 
     TRY(rest__scopes(c, table, scopes, &count, err));
     for (size_t i = 0; i < keys->count; i++) {
-        if (!is_inside(scopes, count, r->bucket, keys->items[i], r->writes)) {
+        if (!is_inside(scopes, count, r->bucket, keys->items[i], r->writes, lists)) {
             return refuse(err, r->writes ? "it does not lie in the table's place, or is a change"
                                          : "it does not lie in the table's place");
         }
     }
     TRY(read_source(c, r, &bucket, &key, err));
-    if (!str_is_null(bucket) && !is_inside(scopes, count, bucket, key, false)) {
+    if (!str_is_null(bucket) && !is_inside(scopes, count, bucket, key, false, false)) {
         return refuse(err, "what it copies does not lie in the table's place");
     }
     return STATUS_OK;
