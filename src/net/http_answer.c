@@ -363,15 +363,25 @@ void http_respond_file(http_exchange *x, int status_code, const char *content_ty
 void http__answer_refusal(http_exchange *x, http_refusal refusal)
 {
     const http_refusal_info *info = http__refusal(refusal);
+    const http_service *service = x->conn->service;
+    const http_refused refused = {.http_status = info->http_status,
+                                  .kind = info->kind,
+                                  .message = info->message,
+                                  .id = x->id};
     buf *body = buf_in(x->memory, 4096);
+    const char *type = "application/json";
 
-    http__error_body(body, info, x->id);
+    if (service != NULL && service->format_refusal != NULL) {
+        type = service->format_refusal(service->context, &refused, body);
+    } else {
+        http__error_body(body, info, x->id);
+    }
     x->close_after = true;
     http__count(&x->conn->loop->counters.requests_refused, 1);
     if (info->http_status == 503) {
         http_set_header(x, "Retry-After", STR("1"));
     }
-    http_respond(x, info->http_status, "application/json", buf_str(body));
+    http_respond(x, info->http_status, type, buf_str(body));
 }
 
 void http__answer_complete(http_exchange *x)

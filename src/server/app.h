@@ -80,6 +80,8 @@ void server__route_rest(server *app);
 
 /* s3/door.c: the same for S3. */
 void server__handle_s3(void *context, http_exchange *x);
+const char *server__s3_refuse(void *context, const http_refused *refused,
+                              buf *body); /* as S3's errors */
 bool server__s3_is_inline(void *context, http_exchange *x);
 
 /* open.c */

@@ -266,7 +266,7 @@ static status open_modules(server *app, bool recovering, error *err)
                            &app->webhooks, err));
     }
     return recovering ? STATUS_OK
-                      : lifecycle_start(app->storage,
+                      : lifecycle_start(app->storage, app->catalog,
                                         setting_number(app->settings, SETTING_S3_LIFECYCLE_DAY),
                                         &app->lifecycle, err);
 }

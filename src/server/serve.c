@@ -108,6 +108,7 @@ static status open_s3(server *app, error *err)
 {
     const http_service service = {.handle = server__handle_s3,
                                   .is_inline = server__s3_is_inline,
+                                  .format_refusal = server__s3_refuse,
                                   .context = app,
                                   .any_expectation = true};
 

@@ -7,25 +7,30 @@ import base64
 import hashlib
 import hmac
 import http.client
+import json
 import os
 import socket
 import sys
 import time
 import types
+import xml.etree.ElementTree as ET
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
 import s3client  # noqa: E402
 from s3client import S3  # noqa: E402
-from tarn import Server, check, equal, main, read_blobs, shared, test  # noqa: E402
+from tarn import Server, check, equal, eventually, main, read_blobs, shared, test  # noqa: E402
 
 NAMESPACE = 'xmlns="http://s3.amazonaws.com/doc/2006-03-01/"'
 
 
-def root():
-    server = shared()
+def root_of(server):
     with open(os.path.join(server.data, "secrets/root.s3"), encoding="utf-8") as file:
         access_key, secret = file.read().split()
     return S3(server.s3, access_key, secret)
+
+
+def root():
+    return root_of(shared())
 
 
 def bucket(name, **headers):
@@ -430,6 +435,56 @@ def forms_that_do_not_come_keep_nobody_waiting():
         late = [answer for answer in answers if answer.startswith(b"HTTP/1.1 4")]
         equal(len(busy) + len(late), len(links), str(set(answers))[:2000])
         check(busy and late, f"{len(busy)} were too many, {len(late)} too late")
+
+
+@test
+def lifecycle_rules_of_before_spare_the_warehouse():
+    rule = (b"<LifecycleConfiguration><Rule><ID>r</ID><Status>Enabled</Status><Filter><Prefix></Prefix></Filter>"
+            b"<Expiration><Days>1</Days></Expiration></Rule></LifecycleConfiguration>")
+    with Server() as server:
+        s3 = root_of(server)
+        for name in ("becomes", "stays"):
+            s3.request("PUT", "/" + name).ok()
+            s3.request("PUT", "/" + name, {"lifecycle": ""}, rule).ok()
+            s3.request("PUT", f"/{name}/k", None, b"bytes").ok()
+        server.restart(settings={"warehouse.location": "s3://becomes", "s3.lifecycle_day": "200ms"})
+        s3 = root_of(server)
+        eventually(lambda: s3.request("GET", "/stays/k").status == 404, "the rule of the other bucket")
+        s3.request("PUT", "/stays/again", None, b"bytes").ok()  # and one more whole round
+        eventually(lambda: s3.request("GET", "/stays/again").status == 404, "the rule of the other bucket")
+        equal(s3.request("GET", "/becomes/k").ok().body, b"bytes")
+
+
+def spoken(address, request):
+    """What a server says to bytes that no client would send."""
+    host, port = address.rsplit(":", 1)
+    with socket.create_connection((host, int(port)), 30) as connection:
+        connection.sendall(request)
+        answer = b""
+        while True:
+            piece = connection.recv(65536)
+            if not piece:
+                break
+            answer += piece
+    head, _, body = answer.partition(b"\r\n\r\n")
+    return int(head.split(b" ")[1]), head.lower(), body
+
+
+@test
+def what_no_handler_sees_is_refused_as_s3_does():
+    for status, code, request in (
+            (400, "BadRequest", b"nonsense\r\n\r\n"), (400, "BadRequest", b"GET / HTTP/1.1\r\n\r\n"),
+            (400, "BadRequest", b"GET /%zz?a=%zz HTTP/1.1\r\nHost: a\r\nContent-Length: 1, 2\r\n\r\n"),
+            (431, "RequestHeaderSectionTooLarge", b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"x" * 200000 + b"\r\n\r\n"),
+            (414, "InvalidURI", b"GET /" + b"a" * 200000 + b" HTTP/1.1\r\nHost: a\r\n\r\n")):
+        got, head, body = spoken(shared().s3, request)
+        equal(got, status, f"{request[:40]} {body[:200]}")
+        check(b"content-type: application/xml" in head, head)
+        root = ET.fromstring(body)
+        equal((root.tag, root.findtext("Code")), ("Error", code), f"{request[:40]}")
+        check(root.findtext("RequestId") and root.findtext("Message"), body)
+    got, head, body = spoken(shared().address, b"nonsense\r\n\r\n")  # the other door keeps its own
+    check(b"application/json" in head and "error" in json.loads(body), body)
 
 
 main()

@@ -85,3 +85,34 @@ str s3_unquoted(str etag)
     }
     return bare;
 }
+
+/* ---- what no handler sees ---- */
+
+/* Statuses stay what HTTP says; the codes are S3's. */
+static const struct {
+    int http_status;
+    const char *code;
+} refusals[] = {
+    {403, "AccessDenied"},   {408, "RequestTimeout"}, {411, "MissingContentLength"},
+    {413, "EntityTooLarge"}, {414, "InvalidURI"},     {431, "RequestHeaderSectionTooLarge"},
+    {500, "InternalError"},  {501, "NotImplemented"}, {503, "SlowDown"},
+};
+
+const char *server__s3_refuse(void *context, const http_refused *refused, buf *body)
+{
+    const server *app = context;
+    const char *code = "BadRequest";
+
+    for (size_t i = 0; i < COUNT_OF(refusals); i++) {
+        if (refusals[i].http_status == refused->http_status) {
+            code = refusals[i].code;
+        }
+    }
+    xml_begin_document(body, "Error", NULL);
+    xml_add_text(body, "Code", str_c(code));
+    xml_add_text(body, "Message", str_c(refused->message));
+    xml_add_text(body, "RequestId", refused->id);
+    xml_add_text(body, "HostId", str_c(app->instance));
+    xml_close(body, "Error");
+    return "application/xml";
+}

@@ -82,6 +82,7 @@
     X("OwnershipControlsNotFoundError", 404, "The bucket ownership controls were not found") \
     X("PreconditionFailed", 412, "At least one of the pre-conditions you specified did not hold") \
     X("ReplicationConfigurationNotFoundError", 404, "The replication configuration was not found") \
+    X("RequestHeaderSectionTooLarge", 400, "Your request header section exceeds the maximum allowed size.") \
     X("RequestTimeout", 400, "Your socket connection to the server was not read from or written to within the timeout period.") \
     X("RequestTimeTooSkewed", 403, "The difference between the request time and the current time is too large.") \
     X("ServerSideEncryptionConfigurationNotFoundError", 404, "The server side encryption configuration was not found") \

@@ -3,6 +3,7 @@
 #define TARN_SERVER_S3_LIFECYCLE_H
 
 #include "s3/s3.h"
+#include "tarn/catalog/warehouse.h"
 
 #define LIFECYCLE_RULES_MAX 1000
 
@@ -34,9 +35,10 @@ int64_t lifecycle_expires_at(const lifecycle_rule *rule, const object_info *info
 
 /* ---- lifecycle_run.c ---- */
 
-/* Follows the rules of all buckets, ten times a day of `day_ms`. */
+/* Follows the rules of all buckets but those that hold `tables`' (NULL: none do), ten times a day of `day_ms`. */
 typedef struct lifecycle_runner lifecycle_runner;
-status lifecycle_start(storage *st, int64_t day_ms, lifecycle_runner **ret_runner, error *err);
+status lifecycle_start(storage *st, const catalog *tables, int64_t day_ms,
+                       lifecycle_runner **ret_runner, error *err);
 void lifecycle_stop(lifecycle_runner *r); /* NULL is fine */
 
 /* What one round asked the store for; locks may have refused some. */
@@ -47,8 +49,8 @@ typedef struct lifecycle_counts {
     int64_t aborted;    /* uploads */
 } lifecycle_counts;
 /* One round as if it were `now_us`, in this thread. */
-status lifecycle_run_once(storage *st, int64_t now_us, int64_t day_us, lifecycle_counts *ret_counts,
-                          error *err);
+status lifecycle_run_once(storage *st, const catalog *tables, int64_t now_us, int64_t day_us,
+                          lifecycle_counts *ret_counts, error *err);
 void lifecycle_format_metrics(buf *out);
 
 #endif

@@ -15,6 +15,7 @@
 
 struct lifecycle_runner {
     storage *st;
+    const catalog *tables;
     int64_t day_ms;
     thread thread;
     mutex lock;
@@ -30,6 +31,7 @@ static _Atomic int64_t aborted_total;
 /* One bucket's round. */
 typedef struct sweep {
     storage *st;
+    const catalog *tables; /* whose buckets are left alone; NULL: none */
     str bucket;
     const lifecycle_rule *rules;
     size_t rule_count;
@@ -312,6 +314,12 @@ static status sweep_bucket(lifecycle_runner *r, sweep *s, const bucket_info *buc
 
 /* --- all --- */
 
+/* Rules that a bucket had before tables lay in it would delete files of live ones. */
+static bool holds_tables(const sweep *s, str bucket)
+{
+    return s->tables != NULL && catalog_holds_bucket(s->tables, bucket);
+}
+
 static status sweep_buckets(lifecycle_runner *r, sweep *s, arena *memory, error *err)
 {
     bucket_info *buckets;
@@ -325,6 +333,7 @@ static status sweep_buckets(lifecycle_runner *r, sweep *s, arena *memory, error 
             arena *a = arena_child(memory);
 
             if (!str_is_null(bucket_document(&buckets[i], "lifecycle")) &&
+                !holds_tables(s, buckets[i].name) &&
                 sweep_bucket(r, s, &buckets[i], a, &own) != STATUS_OK &&
                 own.kind != STATUS_NOT_FOUND) { /* deleted meanwhile */
                 error_context(&own, "lifecycle of bucket \"%.*s\"", STR_ARG(buckets[i].name));
@@ -337,14 +346,15 @@ static status sweep_buckets(lifecycle_runner *r, sweep *s, arena *memory, error 
     return STATUS_OK;
 }
 
-static status run_round(lifecycle_runner *r, storage *st, int64_t now_us, int64_t day_us,
-                        lifecycle_counts *counts, error *err)
+static status run_round(lifecycle_runner *r, storage *st, const catalog *tables, int64_t now_us,
+                        int64_t day_us, lifecycle_counts *counts, error *err)
 {
     arena *memory = arena_create();
     sweep *s = ARENA_NEW(memory, sweep);
     status swept;
 
     s->st = st;
+    s->tables = tables;
     s->now_us = now_us;
     s->day_us = day_us;
     s->counts = counts;
@@ -353,12 +363,12 @@ static status run_round(lifecycle_runner *r, storage *st, int64_t now_us, int64_
     return swept;
 }
 
-status lifecycle_run_once(storage *st, int64_t now_us, int64_t day_us, lifecycle_counts *ret_counts,
-                          error *err)
+status lifecycle_run_once(storage *st, const catalog *tables, int64_t now_us, int64_t day_us,
+                          lifecycle_counts *ret_counts, error *err)
 {
     lifecycle_counts counts = {0};
 
-    TRY(run_round(NULL, st, now_us, day_us, &counts, err));
+    TRY(run_round(NULL, st, tables, now_us, day_us, &counts, err));
     *ret_counts = counts;
     return STATUS_OK;
 }
@@ -387,7 +397,8 @@ static void run(void *context)
         lifecycle_counts counts = {0};
         error err = ERROR_INIT;
 
-        if (run_round(r, r->st, clock_now_us(), r->day_ms * 1000, &counts, &err) != STATUS_OK) {
+        if (run_round(r, r->st, r->tables, clock_now_us(), r->day_ms * 1000, &counts, &err) !=
+            STATUS_OK) {
             log_failure("lifecycle rules not followed", &err);
         }
         expired_total += counts.expired;
@@ -397,12 +408,14 @@ static void run(void *context)
     }
 }
 
-status lifecycle_start(storage *st, int64_t day_ms, lifecycle_runner **ret_runner, error *err)
+status lifecycle_start(storage *st, const catalog *tables, int64_t day_ms,
+                       lifecycle_runner **ret_runner, error *err)
 {
     lifecycle_runner *r = NEW(lifecycle_runner);
     status started;
 
     r->st = st;
+    r->tables = tables;
     r->day_ms = day_ms > 0 ? day_ms : 1;
     mutex_init(&r->lock);
     cond_init(&r->closing_changed);

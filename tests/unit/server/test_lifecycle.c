@@ -23,8 +23,8 @@ static lifecycle_counts days_later(fixture *f, world *w, int days)
 {
     lifecycle_counts counts = {0};
 
-    EXPECT_OK(
-        lifecycle_run_once(w->storage, clock_now_us() + days * DAY_US, DAY_US, &counts, &f->err));
+    EXPECT_OK(lifecycle_run_once(w->storage, NULL, clock_now_us() + days * DAY_US, DAY_US, &counts,
+                                 &f->err));
     return counts;
 }
 

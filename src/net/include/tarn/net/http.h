@@ -155,6 +155,14 @@ typedef struct http_config {
     }
 
 /* What answers on a door (an address). */
+/* What the server itself says to a request that no handler sees: malformed, too large, too late, another's Host. */
+typedef struct http_refused {
+    int http_status;
+    status kind;
+    const char *message;
+    str id; /* the request's */
+} http_refused;
+
 typedef struct http_service {
     /* Called once per request, by a pool thread, or by the loop where `is_inline` says yes. Must answer. */
     void (*handle)(void *context, http_exchange *x);
@@ -163,6 +171,8 @@ typedef struct http_service {
     void *context;
     /* Refuse Host and Origin that are neither loopback names nor in `hosts` (421, 403). */
     bool check_host;
+    /* The body of a refusal, and its media type, in the door's own shape; NULL: tarn's JSON. Called on the loop. */
+    const char *(*format_refusal)(void *context, const http_refused *refused, buf *body);
     /* An Expect that is not known is passed over, as S3 does, instead of answered 417. */
     bool any_expectation;
     /* More names that the door answers to, without port; must outlive the server. */
