@@ -135,10 +135,11 @@ static str arn_of(const account *owner, str canonical_id, arena *a)
                       STR_ARG(owner->who.name));
 }
 
-/* An account that never had an S3 key is told apart by its principal's id. */
-static str canonical_of(const account *owner)
+/* An account that never had an S3 key has the id that its first one will get. */
+static str canonical_of(const account *owner, arena *a)
 {
-    return str_is_empty(owner->canonical_id) ? owner->who.id : owner->canonical_id;
+    return str_is_empty(owner->canonical_id) ? access__first_s3_key(owner->who.id, a)
+                                             : owner->canonical_id;
 }
 
 static status describe(access_control *ac, const principal *who, arena *a, vended_session *s,
@@ -149,7 +150,7 @@ static status describe(access_control *ac, const principal *who, arena *a, vende
     mutex_lock(&ac->lock);
     owner = map_get(ac->now.accounts, who->id);
     if (owner != NULL) {
-        *ret_arn = arn_of(owner, canonical_of(owner), a);
+        *ret_arn = arn_of(owner, canonical_of(owner, a), a);
     }
     mutex_unlock(&ac->lock);
     if (owner == NULL && ac->mode == ACCESS_OPEN) {
@@ -224,8 +225,8 @@ status access__find_vended(access_control *ac, str access_key, str token, arena 
         return access__refuse_expired(err);
     }
     *ret_identity = access__identity(owner, a);
-    ret_identity->canonical_id = str_copy(a, canonical_of(owner));
-    ret_identity->arn = arn_of(owner, canonical_of(owner), a);
+    ret_identity->canonical_id = str_copy(a, canonical_of(owner, a));
+    ret_identity->arn = arn_of(owner, ret_identity->canonical_id, a);
     ret_identity->access_key = s.access_key;
     ret_identity->secret = s.secret;
     ret_identity->scopes = s.scopes;

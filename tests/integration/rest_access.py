@@ -346,6 +346,18 @@ def vended_keys_end():
 
 
 @test
+def a_lifetime_of_nothing_gives_none():
+    with Server(settings={"catalog.credentials_lifetime": "0s"}) as server:
+        made = make_table("t", server=server)
+        check("s3.access-key-id" not in made["config"] and not made.get("storage-credentials"), made["config"])
+        equal(ask("GET", "/tarn/namespaces/main/tables/t/credentials", server=server).ok().json,
+              {"storage-credentials": []})
+    with Server(settings={"catalog.credentials_lifetime": "30d"}) as server:
+        left_s = int(make_table("t", server=server)["config"]["s3.session-token-expires-at-ms"]) / 1000 - time.time()
+        check(43100 < left_s <= 43200, f"{left_s} s")
+
+
+@test
 def vended_keys_end_with_what_they_were_made_with():
     tables()
     path = "/warehouse/area/t1/data/x"

@@ -3,6 +3,7 @@
 the first request is still at work."""
 import os
 import random
+import re
 import sys
 import threading
 import time
@@ -119,6 +120,18 @@ def every_operation_is_replayed():
                                          "destination": {"namespace": ["idem"], "name": "w"}}, 204)
     twice("DELETE", "/tarn/namespaces/idem/views/w", None, 204)
     twice("DELETE", "/tarn/namespaces/idem", None, 204)
+
+
+@test
+def no_operation_is_forgotten():
+    """Each row of the route table that takes the key has a kind of answer."""
+    def text(name):
+        with open(os.path.join(os.environ.get("TARN_SOURCE", "."), "src/server/rest", name), encoding="utf-8") as file:
+            return file.read()
+    rows = re.findall(r'"(\w+)",\s+ACTION_\w+,\s+rest__\w+,\s+IDEMPOTENT', text("routes.c"))
+    check(len(rows) >= 15, f"{len(rows)} rows")
+    kinds = re.findall(r'\{"(\w+)", ANSWER_', text("idempotent.c"))
+    equal(sorted(set(rows) - set(kinds)), [], "operations without a kind of answer")
 
 
 @test

@@ -18,6 +18,7 @@
 #include "tarn/net/uri.h"
 
 #define CONFIG_BYTES_MAX (64 * LIMIT_KIB)
+#define LIFETIME_S_MAX INT64_C(43200)
 #define UNIQUE_SUFFIX 12 /* hex digits at the end of a location that the catalog chose */
 
 /* ---- which files ---- */
@@ -108,7 +109,8 @@ static void add_paths(rest_call *c, const catalog_document *table, bool write, s
 status rest__scopes(rest_call *c, const catalog_document *table,
                     s3_scope ret_scopes[ACCESS_SCOPES_MAX], size_t *ret_count, error *err)
 {
-    bool write = may_write(c);
+    /* One that was moved can only be read. */
+    bool write = str_is_null(table->rebase) && may_write(c);
     size_t count = 0;
 
     (void)err;
@@ -127,8 +129,8 @@ status rest__vend(rest_call *c, const catalog_document *table, int64_t duration_
     s3_vending vending = {.who = &c->base.who, .scopes = scopes, .duration_s = duration_s};
 
     *ret_made = false;
-    if (c->base.app->s3_address[0] == '\0') {
-        return STATUS_OK; /* nobody answers to the keys */
+    if (c->base.app->s3_address[0] == '\0' || duration_s <= 0) {
+        return STATUS_OK; /* nobody answers to the keys, or there are to be none */
     }
     TRY(rest__scopes(c, table, scopes, &vending.scope_count, err));
     if (vending.scope_count > 0) {
@@ -237,7 +239,9 @@ static bool wants_signing_alone(const rest_call *c)
 
 static int64_t lifetime_s(const rest_call *c)
 {
-    return setting_number(c->base.app->settings, SETTING_CATALOG_CREDENTIALS_LIFETIME) / 1000;
+    int64_t ms = setting_number(c->base.app->settings, SETTING_CATALOG_CREDENTIALS_LIFETIME);
+
+    return ms > LIFETIME_S_MAX * 1000 ? LIFETIME_S_MAX : (ms + 999) / 1000;
 }
 
 static void write_keys(rest_call *c, const s3_session *made, json_writer *w)

@@ -92,7 +92,7 @@
     X(CATALOG_HOT, "catalog.hot", SIZE, "64MiB", NULL, \
       "tables that REST clients load, kept in memory; 0: none") \
     X(CATALOG_CREDENTIALS_LIFETIME, "catalog.credentials_lifetime", DURATION, "1h", NULL, \
-      "how long credentials that come with a table are good, 1m to 12h") \
+      "how long credentials that come with a table are good, 12h at most; 0s: none come") \
     X(CATALOG_IDEMPOTENCY_LIFETIME, "catalog.idempotency_lifetime", DURATION, "30m", NULL, \
       "how long answers are kept for clients that ask again with the same Idempotency-Key; 0s: they are not") \
     X(STORE_HOT, "store.hot", SIZE, "64MiB", NULL, \
