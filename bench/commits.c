@@ -4,7 +4,9 @@
  * and metadata. The baseline: as many files of the same sizes are made and synced in one parallel round together with
  * their folder, then one SQLite transaction (WAL, FULL) of one row is committed; the next begins after that. Less
  * cannot be durable. Both take turns; each round prints the seconds of the product and of the baseline. SYNC_US: every
- * sync of both lasts at least so long, as on a slower disk. */
+ * sync of both lasts at least so long, as on a slower disk.
+ *
+ * `commits FOLDER chain EACH SIZE` runs the baseline alone, with one file of SIZE bytes, and prints its seconds. */
 #include <fcntl.h>
 #include <sqlite3.h>
 #include <stdio.h>
@@ -188,8 +190,36 @@ static status run_rounds(lake *l, chain *c, int64_t rounds, int64_t each, error 
     return STATUS_OK;
 }
 
+static int chain_alone(char **argv)
+{
+    chain c = {.memory = arena_create(), .count = 1};
+    error err = ERROR_INIT;
+    int64_t each = 0, size = 0;
+    double seconds = 0;
+    char *bytes = arena_alloc(c.memory, LIMIT_MIB);
+
+    memset(bytes, 'x', LIMIT_MIB);
+    bool fine = str_to_int64(str_c(argv[3]), &each, NULL) == STATUS_OK &&
+                str_to_int64(str_c(argv[4]), &size, NULL) == STATUS_OK && size >= 0 &&
+                size <= (int64_t)LIMIT_MIB;
+    c.sizes[0] = (size_t)size;
+    if (!fine || chain_open(&c, argv[1], &err) != STATUS_OK ||
+        run_chain(&c, str_from(bytes, LIMIT_MIB), each, &seconds, &err) != STATUS_OK) {
+        (void)fprintf(stderr, "commits: %s\n", fine ? err.message : "chain EACH SIZE");
+        return 1;
+    }
+    (void)printf("%.6f\n", seconds);
+    chain_close(&c);
+    arena_free(c.memory);
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
+    if (argc == 5 && str_equal(str_c(argv[2]), STR("chain"))) {
+        return chain_alone(argv);
+    }
+
     arena *memory = arena_create();
     lake l = {.memory = memory};
     chain c = {.memory = memory};

@@ -1,9 +1,10 @@
 /* What durable files cost by themselves: `durable FOLDER CLIENTS FILES BYTES alone|grouped` and
- * `durable FOLDER 1 FILES BYTES stream|md5`.
+ * `durable FOLDER 1 FILES BYTES stream|md5`, `durable FOLDER CLIENTS FILES BYTES append`.
  *
  * alone: each of CLIENTS threads makes a file under another name, writes it, syncs it, renames it and syncs the
  * folder. grouped: the same, but of threads that want the folder synced at once one does it for all. stream: files of
- * BYTES, written in pieces and synced. md5: no file; the MD5 of as many bytes. Prints the seconds. */
+ * BYTES, written in pieces and synced. append: each thread adds BYTES to a file of its own and waits for fdatasync,
+ * FILES times together. md5: no file; the MD5 of as many bytes. Prints the seconds. */
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -23,7 +24,7 @@ typedef struct work {
     const char *folder;
     int64_t files, bytes;
     bool grouped;
-    _Atomic int64_t next;
+    _Atomic int64_t next, logs;
     char *content;
     mutex lock; /* below: syncs of the folder */
     cond synced;
@@ -92,6 +93,33 @@ static void run_client(void *context)
     }
 }
 
+static status append_all(work *w, error *err)
+{
+    char path[4096];
+    int fd;
+
+    (void)snprintf(path, sizeof(path), "%s/log-%lld", w->folder, (long long)w->logs++);
+    TRY(fs_open(path, O_WRONLY | O_CREAT | O_EXCL | O_APPEND, 0600, &fd, err));
+    while (w->next++ < w->files) {
+        TRY(fs_write_all(fd, w->content, (size_t)w->bytes, err));
+        if (fdatasync(fd) != 0) {
+            return error_set(err, STATUS_IO, "cannot sync \"%s\"", path);
+        }
+    }
+    fs_close(fd);
+    return STATUS_OK;
+}
+
+static void run_appender(void *context)
+{
+    error err = ERROR_INIT;
+
+    if (append_all(context, &err) != STATUS_OK) {
+        (void)fprintf(stderr, "durable: %s\n", err.message);
+        _exit(1);
+    }
+}
+
 static void hash_all(const work *w)
 {
     for (int64_t n = 0; n < w->files; n++) {
@@ -116,7 +144,8 @@ int main(int argc, char **argv)
         str_to_int64(str_c(argv[3]), &w.files, NULL) != STATUS_OK ||
         str_to_int64(str_c(argv[4]), &w.bytes, NULL) != STATUS_OK || clients < 1 ||
         clients > (int64_t)COUNT_OF(threads)) {
-        (void)fputs("usage: durable FOLDER CLIENTS FILES BYTES alone|grouped|stream|md5\n", stderr);
+        (void)fputs("usage: durable FOLDER CLIENTS FILES BYTES alone|grouped|stream|append|md5\n",
+                    stderr);
         return 2;
     }
     w.grouped = str_equal(str_c(argv[5]), STR("grouped"));
@@ -128,8 +157,11 @@ int main(int argc, char **argv)
     if (str_equal(str_c(argv[5]), STR("md5"))) {
         hash_all(&w);
     } else {
+        bool appends = str_equal(str_c(argv[5]), STR("append"));
+
         for (int64_t i = 0; i < clients; i++) {
-            if (thread_start(&threads[i], "client", run_client, &w, &err) != STATUS_OK) {
+            if (thread_start(&threads[i], "client", appends ? run_appender : run_client, &w,
+                             &err) != STATUS_OK) {
                 return 1;
             }
         }

@@ -3,12 +3,17 @@
  * One thread and CLIENTS connections, each kept: a connection that has its answer sends the next of REQUESTS, whose
  * target is the next line of the file TARGETS (from the first again after the last), with the bytes of the file BODY.
  * Prints the seconds of all together and the bytes of the answers' bodies. The same program asks both sides, so that
- * its own time falls on both. */
+ * its own time falls on both.
+ *
+ * By environment: TRANSFERS_HEADER is a header line more. TRANSFERS_RATE is how many requests begin a second, if their
+ * connections are free by then, and has the median and the 99th percentile of the answers' times printed too, in
+ * microseconds. Ten times "@" in BODY stand for the number of the request. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -24,6 +29,7 @@
 
 #define HEAD_BYTES_MAX 16384
 #define CHUNK_BYTES ((size_t)1024 * 1024)
+#define NUMBER_BYTES 10
 
 typedef struct run {
     int port;
@@ -32,6 +38,12 @@ typedef struct run {
     VEC(str) targets;
     size_t next_target;
     str body;
+    size_t number_at; /* in the body; STR_NPOS: nowhere */
+    const char *header;
+    int64_t interval_ns, next_ns; /* 0: as fast as answers come */
+    struct connection *idle;      /* waiting for their time */
+    int64_t *took_ns;             /* of each request */
+    int64_t number;
     int epoll;
     int64_t answered;
     int64_t bytes_in;
@@ -40,6 +52,9 @@ typedef struct run {
 
 typedef struct connection {
     run *r;
+    struct connection *next_idle;
+    int64_t begun_ns;
+    char *body_memory;
     int fd;
     str head;
     size_t sent; /* of head and body together */
@@ -54,11 +69,19 @@ static void next_request(connection *c)
     run *r = c->r;
     str target = r->targets.items[r->next_target++ % r->targets.count];
     int size = snprintf(c->head_memory, HEAD_BYTES_MAX,
-                        "%s %.*s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nContent-Length: %zu\r\n\r\n",
-                        r->method, STR_ARG(target), r->port, r->body.size);
+                        "%s %.*s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n%s%sContent-Length: %zu\r\n\r\n",
+                        r->method, STR_ARG(target), r->port, r->header,
+                        r->header[0] != '\0' ? "\r\n" : "", r->body.size);
+    char digits[NUMBER_BYTES + 1];
 
     ASSERT(size > 0 && size < HEAD_BYTES_MAX);
     r->left--;
+    r->number++;
+    c->begun_ns = clock_mono_ns();
+    if (r->number_at != STR_NPOS) {
+        (void)snprintf(digits, sizeof(digits), "%010lld", (long long)r->number);
+        memcpy(c->body_memory + r->number_at, digits, NUMBER_BYTES);
+    }
     c->head = str_from(c->head_memory, (size_t)size);
     c->sent = 0;
     c->answer_size = 0;
@@ -75,8 +98,7 @@ static status send_more(connection *c, error *err)
         struct iovec pieces[2] = {
             {.iov_base = c->head_memory + (in_head ? c->sent : 0),
              .iov_len = in_head ? c->head.size - c->sent : 0},
-            {.iov_base = (void *)(uintptr_t)(c->r->body.data + body_at),
-             .iov_len = c->r->body.size - body_at},
+            {.iov_base = c->body_memory + body_at, .iov_len = c->r->body.size - body_at},
         };
         struct msghdr message = {.msg_iov = pieces, .msg_iovlen = 2};
         ssize_t sent = sendmsg(c->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
@@ -146,9 +168,11 @@ static status advance(connection *c, error *err)
     while (more) {
         TRY(receive(c, &more, err));
         if (c->body_left == 0) {
-            c->r->answered++;
-            if (c->r->left == 0) {
+            c->r->took_ns[c->r->answered++] = clock_mono_ns() - c->begun_ns;
+            if (c->r->left == 0 || c->r->interval_ns > 0) {
                 c->body_left = -1;
+                c->next_idle = c->r->idle;
+                c->r->idle = c;
                 return STATUS_OK;
             }
             next_request(c);
@@ -176,12 +200,28 @@ static status dial(connection *c, error *err)
     return STATUS_OK;
 }
 
+/* Those whose time has come begin. */
+static status begin_due(run *r, error *err)
+{
+    while (r->interval_ns > 0 && r->left > 0 && r->idle != NULL && clock_mono_ns() >= r->next_ns) {
+        connection *c = r->idle;
+
+        r->idle = c->next_idle;
+        r->next_ns += r->interval_ns;
+        next_request(c);
+        TRY(advance(c, err));
+    }
+    return STATUS_OK;
+}
+
 static status transfer(run *r, connection *all, size_t count, int64_t requests, error *err)
 {
     r->epoll = epoll_create1(EPOLL_CLOEXEC);
     for (size_t i = 0; i < count; i++) {
         all[i].r = r;
         all[i].head_memory = mem_alloc(HEAD_BYTES_MAX);
+        all[i].body_memory = mem_alloc(r->body.size + 1);
+        memcpy(all[i].body_memory, r->body.size > 0 ? r->body.data : "", r->body.size);
         TRY(dial(&all[i], err));
         next_request(&all[i]);
     }
@@ -190,7 +230,8 @@ static status transfer(run *r, connection *all, size_t count, int64_t requests, 
     }
     while (r->answered < requests) {
         struct epoll_event events[64];
-        int ready = epoll_wait(r->epoll, events, COUNT_OF(events), -1);
+        TRY(begin_due(r, err));
+        int ready = epoll_wait(r->epoll, events, COUNT_OF(events), r->interval_ns > 0 ? 0 : -1);
 
         for (int i = 0; i < ready; i++) {
             TRY(advance(events[i].data.ptr, err));
@@ -217,9 +258,39 @@ static status read_targets(run *r, arena *a, const char *path, error *err)
                                 : error_set(err, STATUS_INVALID, "there are no targets");
 }
 
+static int compare(const void *left, const void *right)
+{
+    int64_t a = *(const int64_t *)left, b = *(const int64_t *)right;
+
+    return a < b ? -1 : a > b;
+}
+
+static void print_times(int64_t *took_ns, size_t count)
+{
+    qsort(took_ns, count, sizeof(*took_ns), compare);
+    (void)printf("%.1f %.1f\n", (double)took_ns[count / 2] / 1e3,
+                 (double)took_ns[count - 1 - count / 100] / 1e3);
+}
+
+static status read_environment(run *r, error *err)
+{
+    const char *header = getenv("TRANSFERS_HEADER");
+    const char *rate = getenv("TRANSFERS_RATE");
+    int64_t a_second = 0;
+
+    r->header = header != NULL ? header : "";
+    if (rate != NULL) {
+        TRY(str_to_int64(str_c(rate), &a_second, err));
+    }
+    r->interval_ns = a_second > 0 ? 1000000000 / a_second : 0;
+    return STATUS_OK;
+}
+
 static status work(int argc, char **argv, arena *a, error *err)
 {
     int64_t port, clients, requests, begun_ns;
+    int64_t begun_at =
+        clock_now_us() / 1000; /* so that a run's numbers are not those of the last */
     run r = {.method = argv[2]};
     connection *all;
 
@@ -233,13 +304,20 @@ static status work(int argc, char **argv, arena *a, error *err)
     if (argc > 6) {
         TRY(fs_read_file(argv[6], 1024 * LIMIT_MIB, a, &r.body, err));
     }
+    TRY(read_environment(&r, err));
+    r.number_at = str_find(r.body, STR("@@@@@@@@@@"));
+    r.number = begun_at % 1000000000;
+    r.took_ns = NEW_ARRAY(int64_t, (size_t)requests);
     r.port = (int)port;
     r.left = requests;
     r.chunk = mem_alloc(CHUNK_BYTES);
     all = NEW_ARRAY(connection, (size_t)clients);
-    begun_ns = clock_mono_ns();
+    r.next_ns = begun_ns = clock_mono_ns();
     TRY(transfer(&r, all, (size_t)clients, requests, err));
     (void)printf("%.6f %lld\n", (double)(clock_mono_ns() - begun_ns) / 1e9, (long long)r.bytes_in);
+    if (r.interval_ns > 0) {
+        print_times(r.took_ns, (size_t)requests);
+    }
     return STATUS_OK;
 }
 
