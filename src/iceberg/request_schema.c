@@ -280,6 +280,8 @@ static int32_t known_field_id(const ice_metadata *m, const ice_partition_field *
 static status check_field_id(const ice_metadata *m, const ice_partition_field *field, size_t at,
                              error *err)
 {
+    const ice_partition_field *taken = NULL;
+
     if (m->format_version == 1) {
         return field->field_id == FIRST_FIELD_ID + (int32_t)at
                    ? STATUS_OK
@@ -292,16 +294,20 @@ static status check_field_id(const ice_metadata *m, const ice_partition_field *f
         for (size_t k = 0; k < m->specs[i].field_count; k++) {
             const ice_partition_field *other = &m->specs[i].fields[k];
 
-            if (other->field_id == field->field_id && !same_field(other, field) &&
-                other->transform.kind != ICE_VOID && field->transform.kind != ICE_VOID) {
-                return error_set(err, STATUS_INVALID,
-                                 "partition field \"%.*s\" has the id %d, which is that of "
-                                 "\"%.*s\"",
-                                 STR_ARG(field->name), (int)field->field_id, STR_ARG(other->name));
+            if (other->field_id == field->field_id && same_field(other, field)) {
+                return STATUS_OK; /* tables that were of version 1 may have an id for several */
+            }
+            if (other->field_id == field->field_id && other->transform.kind != ICE_VOID &&
+                field->transform.kind != ICE_VOID) {
+                taken = other;
             }
         }
     }
-    return STATUS_OK;
+    return taken == NULL
+               ? STATUS_OK
+               : error_set(err, STATUS_INVALID,
+                           "partition field \"%.*s\" has the id %d, which is that of \"%.*s\"",
+                           STR_ARG(field->name), (int)field->field_id, STR_ARG(taken->name));
 }
 
 static bool is_used(const ice_partition_field *fields, size_t count, int32_t id)

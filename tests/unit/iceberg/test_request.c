@@ -236,6 +236,20 @@ static void test_partition_ids_of_the_client_are_taken_where_they_can_be(void **
     assert_int_equal(m->specs[1].fields[1].field_id, 1001);
 }
 
+static void test_ids_that_version_one_gave_twice_stay_good(void **given)
+{
+    fixture *f = *given;
+    ice_metadata *m = updated(f, table(f, 1), SPEC(BUCKET) DEFAULT_SPEC);
+
+    m = updated(f, m, SPEC(NAME) DEFAULT_SPEC); /* 1000 as well */
+    m = updated(f, m, "{'action': 'upgrade-format-version', 'format-version': 2}");
+    m = updated(f, m,
+                SPEC("{'source-id': 2, 'field-id': 1000, 'name': 'name', 'transform': 'identity'}, "
+                     "{'source-id': 1, 'field-id': 1001, 'name': 'id', 'transform': 'identity'}"));
+    assert_int_equal(m->spec_count, 4);
+    assert_int_equal(m->last_partition_id, 1001);
+}
+
 static void test_specs_that_cannot_be_are_refused(void **given)
 {
     static const char *const fields[] = {
@@ -520,7 +534,8 @@ TESTS(test_a_table_must_not_be_there_to_be_created, test_the_uuid_must_match_in_
       test_a_column_with_rows_keeps_its_type_unless_the_table_is_replaced,
       test_schemas_that_nobody_needs_are_removed, test_partition_fields_keep_the_id_they_had,
       test_partition_ids_of_the_client_are_taken_where_they_can_be,
-      test_specs_that_cannot_be_are_refused, test_specs_are_removed_but_for_the_default_one,
+      test_ids_that_version_one_gave_twice_stay_good, test_specs_that_cannot_be_are_refused,
+      test_specs_are_removed_but_for_the_default_one,
       test_columns_that_partitioning_or_order_need_stay,
       test_sort_orders_count_from_one_and_none_is_zero, test_the_format_version_only_rises,
       test_a_uuid_is_assigned_once, test_properties_are_set_and_removed_by_both_names,
