@@ -52,6 +52,9 @@ struct catalog {
 str catalog__fold(arena *a, str name);
 /* Folded namespace, a NUL, folded table. */
 str catalog__table_key(arena *a, table_name name);
+/* Names for hints: tables and views of a namespace, or namespaces (STR_NULL); of many the first ones alone. None where
+ * they cannot be read. */
+void catalog__hint_names(catalog *c, str space, arena *a, str **ret_names, size_t *ret_count);
 /* `table "ns.t" does not exist`, with the nearest existing name as hint. */
 status catalog__no_table(catalog *c, table_name name, error *err);
 status catalog__no_namespace(catalog *c, str name, error *err);
@@ -159,6 +162,8 @@ status catalog__insert_table(state_txn *txn, const catalog__row *row, error *err
  * for itself (`uuid`, or STR_NULL). In a transaction. INVALID. */
 status catalog__refuse_overlap(state_txn *txn, str location, str uuid, error *err);
 status catalog__refuse_dropped_place(state_txn *txn, str location, str uuid, error *err);
+/* A table, `uuid`, takes the very place of tables that are dropped. In a transaction. */
+status catalog__forget_dropped_at(state_txn *txn, str location, str uuid, error *err);
 /* DENIED where the namespace is protected. In a transaction. */
 status catalog__refuse_protected_space(state_txn *txn, str space_key, error *err);
 /* Takes over what `options->append` stages. */

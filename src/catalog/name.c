@@ -227,17 +227,12 @@ static void hint_nearest(str wanted, const str *names, size_t count, error *err)
 status catalog__no_namespace(catalog *c, str name, error *err)
 {
     arena *a = arena_create();
-    namespace_info *all = NULL;
+    str *names = NULL;
     size_t count = 0;
 
     error_set(err, STATUS_NO_NAMESPACE, "namespace \"%.*s\" does not exist", STR_ARG(name));
-    if (catalog_list_namespaces(c, STR(""), a, &all, &count, NULL) == STATUS_OK) {
-        str *names = ARENA_ARRAY(a, str, count);
-        for (size_t i = 0; i < count; i++) {
-            names[i] = all[i].name;
-        }
-        hint_nearest(name, names, count, err);
-    }
+    catalog__hint_names(c, STR_NULL, a, &names, &count);
+    hint_nearest(name, names, count, err);
     arena_free(a);
     return STATUS_NO_NAMESPACE;
 }
@@ -246,9 +241,8 @@ status catalog__no_table(catalog *c, table_name name, error *err)
 {
     bool exists = false;
     arena *a = arena_create();
-    table_info *all = NULL;
-    view_info *views = NULL;
-    size_t count = 0, view_count = 0;
+    str *names = NULL;
+    size_t count = 0;
 
     if (catalog__namespace_exists(c, name.space, &exists, NULL) == STATUS_OK && !exists) {
         arena_free(a);
@@ -256,17 +250,8 @@ status catalog__no_table(catalog *c, table_name name, error *err)
     }
     error_set(err, STATUS_NO_TABLE, "table \"%.*s.%.*s\" does not exist", STR_ARG(name.space),
               STR_ARG(name.table));
-    if (catalog_list_tables(c, name.space, a, &all, &count, NULL) == STATUS_OK &&
-        catalog_list_views(c, name.space, a, &views, &view_count, NULL) == STATUS_OK) {
-        str *names = ARENA_ARRAY(a, str, count + view_count + 1);
-        for (size_t i = 0; i < count; i++) {
-            names[i] = all[i].name.table;
-        }
-        for (size_t i = 0; i < view_count; i++) {
-            names[count + i] = views[i].name.table;
-        }
-        hint_nearest(name.table, names, count + view_count, err);
-    }
+    catalog__hint_names(c, name.space, a, &names, &count);
+    hint_nearest(name.table, names, count, err);
     arena_free(a);
     return STATUS_NO_TABLE;
 }

@@ -240,7 +240,53 @@ typedef struct space_list {
     str prefix; /* folded, with a dot behind; empty for all */
     arena *a;
     VEC(namespace_info) found;
+    VEC(str) keys; /* theirs */
 } space_list;
+
+/* What no key that begins with the prefix is above: "/" follows ".", and nothing the last character. */
+static str end_of(const space_list *list)
+{
+    return list->prefix.size == 0
+               ? STR("\xf4\x8f\xbf\xbf")
+               : str_concat(list->a, str_slice(list->prefix, 0, list->prefix.size - 1), STR("/"));
+}
+
+/* Both lists are in the order of the keys. */
+static status read_all_properties(space_list *list, state_txn *txn, error *err)
+{
+    VEC(catalog_property) properties = {0};
+    state_rows *rows = NULL;
+    size_t at = 0;
+    bool more = false;
+
+    TRY(STATE_QUERY(txn,
+                    "SELECT key, value, name_key FROM namespace_properties"
+                    " WHERE name_key > ?1 AND name_key < ?2 ORDER BY name_key, key",
+                    &rows, err, SV_TEXT(list->prefix), SV_TEXT(end_of(list))));
+    for (;;) {
+        TRY(state_next(rows, &more, err));
+        if (!more) {
+            break;
+        }
+        while (at < list->found.count &&
+               str_compare(list->keys.items[at], state_text(rows, 2, NULL)) < 0) {
+            at++;
+            properties.items = NULL;
+            properties.count = properties.capacity = 0;
+        }
+        if (at == list->found.count ||
+            !str_equal(list->keys.items[at], state_text(rows, 2, NULL))) {
+            continue;
+        }
+        vec_push(list->a, &properties,
+                 ((catalog_property){.key = state_text(rows, 0, list->a),
+                                     .value = state_text(rows, 1, list->a)}));
+        list->found.items[at].properties = properties.items;
+        list->found.items[at].property_count = properties.count;
+    }
+    state_finish(rows);
+    return STATUS_OK;
+}
 
 static status read_list(void *context, state_txn *txn, error *err)
 {
@@ -248,18 +294,15 @@ static status read_list(void *context, state_txn *txn, error *err)
     state_rows *rows = NULL;
     bool more = false;
 
-    TRY(state_query(
+    TRY(STATE_QUERY(
         txn,
         "SELECT name, location, created_us, name_key, protected, warehouse FROM namespaces"
-        " ORDER BY name_key",
-        NULL, 0, &rows, err));
+        " WHERE name_key > ?1 AND name_key < ?2 ORDER BY name_key",
+        &rows, err, SV_TEXT(list->prefix), SV_TEXT(end_of(list))));
     for (;;) {
         TRY(state_next(rows, &more, err));
         if (!more) {
             break;
-        }
-        if (!str_starts_with(state_text(rows, 3, NULL), list->prefix)) {
-            continue;
         }
         namespace_info info = {.name = state_text(rows, 0, list->a),
                                .created_us = state_int(rows, 2),
@@ -267,13 +310,10 @@ static status read_list(void *context, state_txn *txn, error *err)
                                .is_warehouse = state_int(rows, 5) != 0};
         info.location = state_is_null(rows, 1) ? STR_NULL : state_text(rows, 1, list->a);
         vec_push(list->a, &list->found, info);
+        vec_push(list->a, &list->keys, state_text(rows, 3, list->a));
     }
     state_finish(rows);
-    for (size_t i = 0; i < list->found.count; i++) {
-        namespace_info *info = &list->found.items[i];
-        TRY(read_properties(txn, catalog__fold(list->a, info->name), list->a, info, err));
-    }
-    return STATUS_OK;
+    return read_all_properties(list, txn, err);
 }
 
 status catalog__read_namespaces(state_txn *txn, arena *a, namespace_info **ret_list,

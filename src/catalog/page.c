@@ -216,7 +216,8 @@ static status read_space_page(void *context, state_txn *txn, error *err)
     page_query *q = context;
     str prefix = q->space_key.size == 0 ? STR("") : str_concat(q->a, q->space_key, STR("."));
     /* no key begins with the last character that there is */
-    str end = q->space_key.size == 0 ? STR("\xf4\x8f\xbf\xbf") : str_concat(q->a, q->space_key, STR("/"));
+    str end =
+        q->space_key.size == 0 ? STR("\xf4\x8f\xbf\xbf") : str_concat(q->a, q->space_key, STR("/"));
     str after = str_is_null(q->page->after) ? prefix : q->page->after;
     bool done = false;
 
@@ -234,4 +235,80 @@ status catalog_page_namespaces(catalog *c, str parent, const catalog_page *page,
 
     TRY(state_read(c->state, read_space_page, &q, err));
     return answer(c, &q, ret_names, err);
+}
+
+/* ---- hints ---- */
+
+#define HINT_NAMES_MAX 1000
+
+typedef struct hint_query {
+    const char *sql;
+    str space_key;
+    arena *a;
+    VEC(str) names;
+} hint_query;
+
+static status read_hints(void *context, state_txn *txn, error *err)
+{
+    hint_query *q = context;
+    state_rows *rows = NULL;
+
+    TRY(STATE_QUERY(txn, q->sql, &rows, err, SV_TEXT(q->space_key), SV_INT(HINT_NAMES_MAX)));
+    for (;;) {
+        bool row = false;
+
+        TRY(state_next(rows, &row, err));
+        if (!row) {
+            break;
+        }
+        vec_push(q->a, &q->names, state_text(rows, 0, q->a));
+    }
+    state_finish(rows);
+    return STATUS_OK;
+}
+
+/* Of a transaction's view, which is in memory. */
+static void hints_of_view(catalog *c, str space, hint_query *q)
+{
+    namespace_info *spaces = NULL;
+    table_info *tables = NULL;
+    view_info *views = NULL;
+    size_t space_count = 0, table_count = 0, view_count = 0;
+
+    if (str_is_null(space)) {
+        (void)catalog_list_namespaces(c, STR(""), q->a, &spaces, &space_count, NULL);
+    } else if (catalog_list_tables(c, space, q->a, &tables, &table_count, NULL) == STATUS_OK) {
+        (void)catalog_list_views(c, space, q->a, &views, &view_count, NULL);
+    }
+    for (size_t i = 0; i < space_count; i++) {
+        vec_push(q->a, &q->names, spaces[i].name);
+    }
+    for (size_t i = 0; i < table_count; i++) {
+        vec_push(q->a, &q->names, tables[i].name.table);
+    }
+    for (size_t i = 0; i < view_count; i++) {
+        vec_push(q->a, &q->names, views[i].name.table);
+    }
+}
+
+void catalog__hint_names(catalog *c, str space, arena *a, str **ret_names, size_t *ret_count)
+{
+    static const char *const of_space[] = {
+        "SELECT name FROM tables WHERE space_key = ?1 ORDER BY table_key LIMIT ?2",
+        "SELECT name FROM views WHERE space_key = ?1 ORDER BY view_key LIMIT ?2"};
+    hint_query q = {.a = a, .space_key = str_is_null(space) ? STR("") : catalog__fold(a, space)};
+
+    if (c->txn != NULL) {
+        hints_of_view(c, space, &q);
+    } else if (str_is_null(space)) {
+        q.sql = "SELECT name FROM namespaces WHERE name_key > ?1 ORDER BY name_key LIMIT ?2";
+        (void)state_read(c->state, read_hints, &q, NULL);
+    } else {
+        for (size_t i = 0; i < COUNT_OF(of_space); i++) {
+            q.sql = of_space[i];
+            (void)state_read(c->state, read_hints, &q, NULL);
+        }
+    }
+    *ret_names = q.names.items;
+    *ret_count = q.names.count;
 }

@@ -115,7 +115,7 @@ status catalog__find_view(catalog *c, table_name name, arena *a, bool *ret_found
 status catalog__no_view(catalog *c, table_name name, error *err)
 {
     arena *a = arena_create();
-    view_info *all = NULL;
+    str *names = NULL;
     size_t count = 0;
     bool exists = false;
 
@@ -125,15 +125,10 @@ status catalog__no_view(catalog *c, table_name name, error *err)
     }
     error_set(err, STATUS_NO_VIEW, "view \"%.*s.%.*s\" does not exist", STR_ARG(name.space),
               STR_ARG(name.table));
-    if (catalog_list_views(c, name.space, a, &all, &count, NULL) == STATUS_OK) {
-        str *names = ARENA_ARRAY(a, str, count + 1);
-        for (size_t i = 0; i < count; i++) {
-            names[i] = all[i].name.table;
-        }
-        str nearest = str_nearest(name.table, names, count);
-        if (!str_is_null(nearest)) {
-            error_hint(err, "Did you mean \"%.*s\"?", STR_ARG(nearest));
-        }
+    catalog__hint_names(c, name.space, a, &names, &count);
+    str nearest = str_nearest(name.table, names, count);
+    if (!str_is_null(nearest)) {
+        error_hint(err, "Did you mean \"%.*s\"?", STR_ARG(nearest));
     }
     arena_free(a);
     return STATUS_NO_VIEW;
