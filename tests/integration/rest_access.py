@@ -241,6 +241,7 @@ def vended_keys_work_in_the_tables_place():
 
 def elsewhere(client):
     """(what, answer) for everything that a key of t1 must not do."""
+    upload = root().request("POST", "/warehouse/area/t1/data/part", {"uploads": ""}).ok().text("UploadId")
     for path in ("/warehouse/area/t10/data/x", "/warehouse/area/t2/data/x", "/warehouse/area/t1", "/warehouse/x",
                  "/other-bucket/area/t1/x", "/warehouse/area/t1x", "/warehouse/area%2ft1"):
         yield "GET " + path, client.request("GET", path)
@@ -270,6 +271,9 @@ def elsewhere(client):
     yield "delete version", client.request("DELETE", "/warehouse/area/t1/data/x", {"versionId": "null"})
     for source in ("/warehouse/area/t10/data/x", "/other-bucket/area/t1/x", "/warehouse/area/t1/data/x?versionId=null"):
         yield "copy of " + source, client.request("PUT", "/warehouse/area/t1/data/stolen", None, b"",
+                                                  {"x-amz-copy-source": source})
+        yield "part of " + source, client.request("PUT", "/warehouse/area/t1/data/part",
+                                                  {"uploadId": upload, "partNumber": "1"}, b"",
                                                   {"x-amz-copy-source": source})
     yield "session", client.sts(Action="AssumeRole", RoleArn="arn:aws:iam::0:role/x", RoleSessionName="xx")
 
@@ -447,6 +451,9 @@ def remote_signing_alone_gives_a_signer_and_no_keys():
     equal(config["s3.remote-signing-enabled"], "true")
     equal(config["s3.signer.endpoint"], "v1/tarn/namespaces/main/tables/t1/sign")
     check("s3.access-key-id" not in config and not answer.get("storage-credentials"), config)
+    staged = ask("POST", "/tarn/namespaces/main/tables", {"name": "staged2", "schema": SCHEMA, "stage-create": True},
+                 None, SIGNING).ok().json
+    check("s3.access-key-id" in staged["config"], "nothing can be signed for a table that is not there yet")
     both = {"X-Iceberg-Access-Delegation": "remote-signing, vended-credentials"}
     check("s3.access-key-id" in load("t1", headers=both).json["config"], "keys where both will do")
 

@@ -454,10 +454,11 @@ static status make_keys(rest_call *c, const catalog_document *table, str *ret_co
     return STATUS_OK;
 }
 
+/* For a staged table nobody can be asked: it is not there yet. */
 static bool is_signable(const rest_call *c, const catalog_document *table)
 {
-    return c->name.table.size > 0 && c->base.app->s3_address[0] != '\0' &&
-           !str_is_null(behind_scheme(table->location));
+    return c->name.table.size > 0 && !str_is_null(table->metadata_location) &&
+           c->base.app->s3_address[0] != '\0' && !str_is_null(behind_scheme(table->location));
 }
 
 status rest__write_access(rest_call *c, const catalog_document *table, json_writer *w,
