@@ -192,8 +192,9 @@ static status answer_document(rest_call *c, const catalog_document *d, bool cond
 
 status rest__answer_table(rest_call *c, table_name name, bool conditional, error *err)
 {
-    catalog_document *d = NULL;
-    status found = catalog_load_document(c->base.app->catalog, name, &d, err);
+    catalog_document *d = catalog_find_document(c->base.app->catalog, name);
+    status found =
+        d != NULL ? STATUS_OK : catalog_load_document(c->base.app->catalog, name, &d, err);
 
     if (found != STATUS_OK) {
         return word_load(c, found, err);

@@ -199,10 +199,45 @@ void server__handle_rest(void *context, http_exchange *x)
     log_set_request_id(NULL);
 }
 
-/* Nothing here is sure not to wait: the database, bodies. */
+/* Such a table's credentials ask the catalog whose those folders are. */
+static bool has_own_folders(const ice_metadata *m)
+{
+    for (size_t i = 0; i < m->property_count; i++) {
+        if (str_starts_with(m->properties[i].key, STR("write.")) &&
+            str_ends_with(m->properties[i].key, STR(".path"))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* What fits into a socket's buffer, more or less. */
+#define INLINE_BYTES_MAX ((size_t)256 * 1024)
+
+/* A table whose document is kept is answered by the loop itself: nothing of it waits. Which name a plus sign of the
+ * path stands for is looked up. */
 bool server__rest_is_inline(void *context, http_exchange *x)
 {
-    (void)context;
-    (void)x;
-    return false;
+    server *app = context;
+    rest_call c = {.base = {.app = app, .x = x, .a = http_exchange_arena(x)},
+                   .name = {.space = STR(""), .table = STR("")},
+                   .shown = STR(""),
+                   .shown_space = STR("")};
+    error ignored = ERROR_INIT;
+    size_t index = 0;
+
+    if (http_request_method(x) != HTTP_GET ||
+        str_find_char(http_request_path(x), '+') != STR_NPOS ||
+        http_router_match(app->rest_router, x, &index, &ignored) != STATUS_OK) {
+        return false;
+    }
+    const rest_address *at = &app->rest_addresses[index];
+    if (at->refusal != NULL || at->route->handle != rest__table_get ||
+        rest__read_address(&c, str_c(at->pattern.pattern), &ignored) != STATUS_OK) {
+        return false;
+    }
+    catalog_document *d = catalog_find_document(app->catalog, c.name);
+    bool is_inline = d != NULL && d->all.size <= INLINE_BYTES_MAX && !has_own_folders(d->metadata);
+    catalog_document_unref(d);
+    return is_inline;
 }
