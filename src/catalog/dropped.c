@@ -600,7 +600,18 @@ static status refuse_rows(state_rows *rows, str location, error *err)
     return found ? STATUS_INVALID : STATUS_OK;
 }
 
-/* The files of registered tables are others': the catalog holds no place for them. */
+/* Whoever makes a table at the very place of a dropped one wants it in its stead: that one does not come back, and
+ * since the new one may use its files, they stay. The keeper does the rest. */
+status catalog__forget_dropped_at(state_txn *txn, str location, str uuid, error *err)
+{
+    return STATE_EXEC(txn,
+                      "UPDATE dropped SET purge_us = 1, registered = 1"
+                      " WHERE location = ?1 AND uuid <> ?2",
+                      NULL, err, SV_TEXT(location), SV_TEXT(uuid));
+}
+
+/* The files of registered tables are others': the catalog holds no place for them. `uuid` STR_NULL: no table is to lie
+ * there, but many. */
 status catalog__refuse_dropped_place(state_txn *txn, str location, str uuid, error *err)
 {
     arena *a = state_txn_arena(txn);
@@ -614,7 +625,8 @@ status catalog__refuse_dropped_place(state_txn *txn, str location, str uuid, err
                     SV_TEXT(str_concat(a, location, STR("0"))), SV_TEXT(own)));
     TRY(refuse_rows(rows, location, err));
     for (size_t end = location.size; end > 0; end--) {
-        if (end < location.size && location.data[end] != '/') {
+        bool is_whole = end == location.size;
+        if (is_whole ? !str_is_null(uuid) : location.data[end] != '/') {
             continue;
         }
         TRY(STATE_QUERY(
@@ -623,7 +635,7 @@ status catalog__refuse_dropped_place(state_txn *txn, str location, str uuid, err
             &rows, err, SV_TEXT(str_slice(location, 0, end)), SV_TEXT(own)));
         TRY(refuse_rows(rows, location, err));
     }
-    return STATUS_OK;
+    return str_is_null(uuid) ? STATUS_OK : catalog__forget_dropped_at(txn, location, uuid, err);
 }
 
 status catalog__insert_dropped(state_txn *txn, const catalog__row *row, const dropped_table *how,

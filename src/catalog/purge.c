@@ -1,5 +1,6 @@
-/* Removing the files of tables that are dropped for good: in the background, by reachability, in chunks, and the note in
- * "purges" last, so that a stop in between loses nothing and repeats nothing harmful. What another table reaches stays. */
+/* Removing the files of tables that are dropped for good: in the background, by reachability, in chunks, and the note
+ * in "purges" last, so that a stop in between loses nothing and repeats nothing harmful. What another table reaches
+ * stays. */
 #include "internal.h"
 
 #include "tarn/base/log.h"

@@ -14,9 +14,9 @@ from tarn import NO_KEY, Failed, check, contains, equal, fails, main, shared, te
 READER_MAY = {"none", "status.read", "metrics.read", "namespace.list", "namespace.read", "table.list", "table.read",
               "query.run", "query.read", "query.cancel"}
 READER_MAY_NOT = {"namespace.create", "namespace.drop", "table.create", "table.write", "table.alter", "table.drop",
-                  "location.read", "query.any", "access.admin", "server.admin"}
+                  "location.read", "query.any", "access.admin", "server.admin", "events.read"}
 SEGMENTS = {"ns": "main", "table": "matrix_none", "name": "matrix_none", "id": "5d9b4e1e-0000-4000-8000-000000000000",
-            "number": "0", "key": "0123456789abcdef"}
+            "number": "0", "key": "0123456789abcdef", "uuid": "5d9b4e1e-0000-4000-8000-000000000000"}
 BODIES = {
     "/api/v1/query": {"sql": "SELECT 1"}, "/query": {"sql": "SELECT 1"},
     "/api/v1/namespaces": {"name": "matrix_made"},

@@ -34,7 +34,7 @@ def make(name):
     server().rows(f"INSERT INTO made_{name} VALUES (1, 'one'), (2, 'two')")
     server().rows(f"INSERT INTO made_{name} VALUES (3, 'three')")
     shutil.copytree(lake("made_" + name), lake(name))
-    server().rows(f"DROP TABLE made_{name}")
+    server().rows(f"DROP TABLE made_{name} PURGE")
     return lake(name)
 
 

@@ -2,6 +2,7 @@
 #include <limits.h>
 #include <unistd.h>
 
+#include "catalog.h"
 #include "connect.h"
 #include "output.h"
 #include "tarn/base/limits.h"
@@ -14,8 +15,7 @@ static const argument table_argument[] = {
 
 /* ---- names ---- */
 
-/* "a.b.t" is table t of namespace a.b; quotes hide dots. */
-static status split_name(cli *c, str name, str ret_segments[2], error *err)
+status table_segments(cli *c, str name, str ret_segments[2], error *err)
 {
     size_t dot = STR_NPOS;
     bool quoted = false;
@@ -41,7 +41,7 @@ static status table_path(cli *c, const char *behind, char **ret_path, error *err
 {
     str segments[2];
 
-    TRY(split_name(c, c->in.arguments.items[0], segments, err));
+    TRY(table_segments(c, c->in.arguments.items[0], segments, err));
     *ret_path =
         api_path(c->memory, arena_printf(c->memory, "/api/v1/namespaces/%%/tables/%%%s", behind),
                  segments, 2);
@@ -127,12 +127,32 @@ static status complete(cli *c, error *err)
     return STATUS_OK;
 }
 
+static status list_dropped(cli *c, error *err)
+{
+    static const list_column columns[] = {
+        {"namespace", "namespace", ""},   {"name", "table", ""},
+        {"dropped_at", "dropped", ""},    {"dropped_by", "by", ""},
+        {"kept_until", "kept_until", ""}, {"uuid", "uuid", ""},
+    };
+    const json *answer = NULL;
+    const char *path =
+        c->in.arguments.count > 0
+            ? api_path(c->memory, "/api/v1/dropped?namespace=%", c->in.arguments.items, 1)
+            : "/api/v1/dropped";
+
+    TRY(api_json(c, HTTP_GET, path, STR(""), &answer, err));
+    return output_list(c, json_get(answer, "dropped"), columns, COUNT_OF(columns), err);
+}
+
 static status run_ls(cli *c, error *err)
 {
     const json *tables = NULL;
 
     if (invocation_has(&c->in, "complete")) {
         return complete(c, err);
+    }
+    if (invocation_has(&c->in, "dropped")) {
+        return list_dropped(c, err);
     }
     if (c->in.arguments.count > 0) {
         const json *answer = NULL;
@@ -271,7 +291,7 @@ static status run_register(cli *c, error *err)
     buf *body = buf_in(c->memory, LIMIT_MIB);
     json_writer w;
 
-    TRY(split_name(c, c->in.arguments.items[0], segments, err));
+    TRY(table_segments(c, c->in.arguments.items[0], segments, err));
     json_writer_init(&w, body);
     json_begin_object(&w);
     json_member_str(&w, "name", segments[1]);
@@ -302,6 +322,9 @@ static status run_drop(cli *c, error *err)
         return STATUS_OK;
     }
     TRY(message_confirm(c, err, "drop table \"%.*s\" with %lld rows", STR_ARG(name), rows));
+    if (invocation_has(&c->in, "purge")) {
+        path = arena_printf(c->memory, "%s?purge=true", path);
+    }
     TRY(api_json(c, HTTP_DELETE, path, STR(""), NULL, err));
     message_note(c, "table %.*s dropped", STR_ARG(name));
     return STATUS_OK;
@@ -314,6 +337,7 @@ static const argument ls_arguments[] = {{.name = "NAMESPACE",
                                          .kind = ARGUMENT_NAMESPACE,
                                          .optional = true}};
 static const option ls_options[] = {
+    {.name = "dropped", .help = "those that can come back instead"},
     {.name = "complete", .help = "names alone, of a server that runs", .hidden = true}};
 static const argument rename_arguments[] = {
     {.name = "TABLE", .help = "name, or namespace.name", .kind = ARGUMENT_TABLE},
@@ -365,5 +389,13 @@ const command command_table_register = {
     OPTIONS(register_options),
     EXAMPLES(register_examples),
     .run = run_register};
+static const option drop_options[] = {
+    {.name = "purge", .help = "its files are to go at once: it cannot come back"}};
 const command command_table_drop = {
-    .name = "table drop", .summary = "drop a table", ARGUMENTS(table_argument), .run = run_drop};
+    .name = "table drop",
+    .summary = "drop a table",
+    .details = "A dropped table can come back for as long as catalog.retention says: tarn table "
+               "undrop.",
+    ARGUMENTS(table_argument),
+    OPTIONS(drop_options),
+    .run = run_drop};

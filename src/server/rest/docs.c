@@ -71,5 +71,8 @@ void server_format_catalog(buf *out)
         buf_printf(out, "| %s | %s `%s` | | refused: 406 | %s |\n", r->operation,
                    http_method_name(r->pattern.method), r->pattern.pattern, r->reason);
     }
+    for (size_t i = 0; i < rest__care_doc_count; i++) {
+        buf_add_c(out, rest__care_docs[i]);
+    }
     buf_add_c(out, "\nMade from the table in `src/server/rest/routes.c`: `make docs`.\n");
 }

@@ -164,4 +164,8 @@ const char *rest__idempotency_lifetime(const rest_call *c);
 status rest__idempotent_begin(rest_call *c, bool *ret_done, error *err);
 void rest__idempotent_end(rest_call *c, status outcome, const error *err);
 
+/* docs_care.c: of docs/catalog.md, what the catalog does beside the specification. */
+extern const char *const rest__care_docs[];
+extern const size_t rest__care_doc_count;
+
 #endif

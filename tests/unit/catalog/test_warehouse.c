@@ -91,14 +91,18 @@ static void test_warehouses_do_not_overlap_and_do_not_share_names(void **context
     lake l = lake_open(f);
 
     make_lake(&l);
-    EXPECT_STATUS(EXISTS, catalog_create_warehouse(l.catalog, STR("lake"), STR("s3://bbb"), &f->err));
-    EXPECT_STATUS(EXISTS, catalog_create_warehouse(l.catalog, STR("tarn"), STR("s3://bbb"), &f->err));
-    EXPECT_STATUS(EXISTS, catalog_create_warehouse(l.catalog, STR("main"), STR("s3://bbb"), &f->err));
+    EXPECT_STATUS(EXISTS,
+                  catalog_create_warehouse(l.catalog, STR("lake"), STR("s3://bbb"), &f->err));
+    EXPECT_STATUS(EXISTS,
+                  catalog_create_warehouse(l.catalog, STR("tarn"), STR("s3://bbb"), &f->err));
+    EXPECT_STATUS(EXISTS,
+                  catalog_create_warehouse(l.catalog, STR("main"), STR("s3://bbb"), &f->err));
     EXPECT_STATUS(INVALID,
                   catalog_create_warehouse(l.catalog, STR("in"), STR("s3://lake/in"), &f->err));
     EXPECT_STATUS(INVALID,
                   catalog_create_warehouse(l.catalog, STR("b"), STR("s3://warehouse"), &f->err));
-    EXPECT_STATUS(INVALID, catalog_create_warehouse(l.catalog, STR("a.b"), STR("s3://bbb"), &f->err));
+    EXPECT_STATUS(INVALID,
+                  catalog_create_warehouse(l.catalog, STR("a.b"), STR("s3://bbb"), &f->err));
     EXPECT_STATUS(INVALID, catalog_create_warehouse(l.catalog, STR(""), STR("s3://bbb"), &f->err));
     EXPECT_STATUS(DENIED,
                   catalog_create_warehouse(l.catalog, STR("b"), STR("file:///etc"), &f->err));
