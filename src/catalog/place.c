@@ -7,19 +7,20 @@ typedef struct place_rule {
     const char *at;     /* rows with this very location */
     const char *within; /* rows that lie below it */
     const char *what;
+    bool gives_way; /* to a table at its very place (catalog__forget_dropped_at) */
 } place_rule;
 
 /* Views have files too, but nobody gets keys for them: two of them may share a folder. */
 static const place_rule rules[] = {
     {"SELECT space, name FROM tables WHERE location = ?1 AND uuid <> ?2",
      "SELECT space, name FROM tables WHERE location > ?1 AND location < ?2 AND uuid <> ?3 LIMIT 1",
-     "table"},
+     "table", false},
     {"SELECT space, name FROM views WHERE location = ?1 AND uuid <> ?2",
      "SELECT space, name FROM views WHERE location > ?1 AND location < ?2 AND uuid <> ?3 LIMIT 1",
-     "view"},
+     "view", false},
     {"SELECT space, name FROM dropped WHERE location = ?1 AND uuid <> ?2",
      "SELECT space, name FROM dropped WHERE location > ?1 AND location < ?2 AND uuid <> ?3 LIMIT 1",
-     "dropped table"},
+     "dropped table", true},
 };
 
 static status refuse_found(state_rows *rows, const catalog__place *place, const char *what,
@@ -58,7 +59,8 @@ static status refuse_by_rule(state_txn *txn, const catalog__place *place, const 
         TRY(refuse_found(rows, place, rule->what, err));
     }
     for (size_t end = location.size; end > 0; end--) {
-        if (end < location.size && location.data[end] != '/') {
+        bool is_whole = end == location.size;
+        if (is_whole ? rule->gives_way && place->kind == ICE_AT_TABLE : location.data[end] != '/') {
             continue;
         }
         TRY(STATE_QUERY(txn, rule->at, &rows, err, SV_TEXT(str_slice(location, 0, end)),

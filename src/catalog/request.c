@@ -61,23 +61,53 @@ typedef struct place_visit {
     commit *e;
     const subject *s;
     str table; /* STR_NULL: no update names one */
+    str moves; /* the same, settled, where the table may lie there; else empty */
 } place_visit;
+
+static status note_table(void *context, ice_place_kind kind, str location, error *err)
+{
+    place_visit *v = context;
+
+    (void)err;
+    v->table = kind == ICE_AT_TABLE ? location : v->table;
+    return STATUS_OK;
+}
+
+/* Files of the request lie in the place that the table has, or in the one that the request gives it. */
+static bool lies_in_new_place(const place_visit *v, str location)
+{
+    str settled;
+
+    return v->moves.size > 0 &&
+           catalog__settle_location(v->e->c, location, v->e->a, &settled, NULL) == STATUS_OK &&
+           catalog__lies_in(settled, v->moves);
+}
 
 static status check_place(void *context, ice_place_kind kind, str location, error *err)
 {
-    place_visit *v = context;
+    const place_visit *v = context;
     const catalog__place place = {.kind = kind, .location = location, .uuid = v->s->info.uuid};
     str settled;
 
-    if (kind == ICE_AT_TABLE) {
-        v->table = location;
-        if (v->s->base == NULL) {
-            return STATUS_OK; /* catalog__place_new looks at it */
-        }
+    if (kind == ICE_AT_TABLE ? v->s->base == NULL : lies_in_new_place(v, location)) {
+        return STATUS_OK; /* catalog__place_new looks at that of a new table */
     }
     TRY(catalog__check_owner(v->e->c, &place, v->s->info.location, v->e->a, &settled, err));
     return kind == ICE_AT_TABLE ? catalog__check_place(v->e->c, v->s->info.name.space, settled, err)
                                 : STATUS_OK;
+}
+
+static status check_places(place_visit *v, const ice_request *request, error *err)
+{
+    v->table = STR_NULL;
+    TRY(ice_request_places(request, note_table, v, err));
+    const catalog__place place = {
+        .kind = ICE_AT_TABLE, .location = v->table, .uuid = v->s->info.uuid};
+    if (v->table.size == 0 || catalog__check_owner(v->e->c, &place, v->s->info.location, v->e->a,
+                                                   &v->moves, NULL) != STATUS_OK) {
+        v->moves = STR("");
+    }
+    return ice_request_places(request, check_place, v, err);
 }
 
 /* ---- what becomes of a table ---- */
@@ -86,13 +116,13 @@ static status prepare_new(commit *e, subject *s, error *err)
 {
     const ice_request *request = s->asked->request;
     table_name name = s->asked->name;
-    place_visit v = {.e = e, .s = s, .table = STR_NULL};
+    place_visit v = {.e = e, .s = s};
     str text;
 
     TRY(catalog__check_name("table", name.table, err));
     TRY(ice_request_check(request, NULL, err));
     s->info = (table_info){.name = name, .uuid = STR(""), .rebase = STR_NULL};
-    TRY(ice_request_places(request, check_place, &v, err));
+    TRY(check_places(&v, request, err));
     TRY(catalog__place_new(e->c, name, v.table, false, e->a, &text, &s->location, err));
     TRY(ice_request_create(request, text, &s->next.next, err));
     s->info.uuid = s->next.next->uuid;
@@ -108,7 +138,7 @@ static status prepare_change(commit *e, subject *s, error *err)
     place_visit v = {.e = e, .s = s};
 
     TRY(ice_request_check(request, s->base, err));
-    TRY(ice_request_places(request, check_place, &v, err));
+    TRY(check_places(&v, request, err));
     ice_builder *b = ice_builder_create(s->base, e->a);
     TRY(ice_request_apply(request, b, err));
     s->location = s->info.location;
@@ -246,6 +276,7 @@ static status move_place(state_txn *txn, const subject *s, error *err)
         const catalog__place place = {
             .kind = ICE_AT_TABLE, .location = s->location, .uuid = s->info.uuid};
         TRY(catalog__refuse_place(txn, &place, err));
+        TRY(catalog__forget_dropped_at(txn, s->location, s->info.uuid, err));
     }
     return str_equal(s->location, s->info.location) && str_equal(uuid, s->info.uuid)
                ? STATUS_OK

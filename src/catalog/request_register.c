@@ -151,6 +151,7 @@ static status repoint(registration *r, state_txn *txn, error *err)
     r->row.registered = r->old.registered;
     r->created_us = r->old.created_us;
     TRY(catalog__refuse_place(txn, &place, err));
+    TRY(catalog__forget_dropped_at(txn, r->row.location, r->row.uuid, err));
     return STATE_EXEC(txn,
                       "UPDATE tables SET metadata_location = ?1, location = ?2, rebase = NULL,"
                       " updated_us = ?3 WHERE uuid = ?4",

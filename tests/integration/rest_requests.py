@@ -374,4 +374,22 @@ def locations_of_others_and_elsewhere_are_refused():
     check(answer.status in (400, 403), f"{answer.status} {answer.body[:300]!r}")
 
 
+@test
+def the_place_of_a_dropped_table_can_be_taken_again_and_is_nobodys_else():
+    ready()
+    place = "s3://warehouse/ns/asked-for"
+    make_table("placed", location=place)
+    shared().query("INSERT INTO ns.placed VALUES (1)")
+    kept = [file for file in shared().rows("SELECT file_path FROM ns.placed.files")]
+    ok("DELETE", table_path("placed"), status=204)
+    for location in (place + "/inside", "s3://warehouse/ns/asked-for/data"):
+        refused(400, "IllegalArgumentException", re.compile("overlaps that of dropped table"), "POST",
+                "/namespaces/ns/tables", {"name": "within", "schema": LONG_A, "location": location})
+    equal(make_table("placed", location=place)["metadata"]["location"], place)
+    equal(shared().rows("SELECT * FROM ns.placed"), [])
+    answer = shared().request("POST", "/api/v1/query", {"sql": "UNDROP TABLE ns.placed AS back"})
+    check(answer.status >= 400, "two tables have no place in common")
+    check(len(kept) == 1, str(kept))
+
+
 main()
