@@ -106,7 +106,7 @@ str access__key_id(arena *a, const uint8_t hash[ACCESS_HASH_SIZE]);
 const credential *access__live_key(const access_control *ac, str id, str principal_id,
                                    int64_t issued_us);
 
-/* vend.c: the lock is held. */
+/* vend.c: takes the lock; the token is opened without it. */
 #define ACCESS_S3_VENDED_PREFIX "TVEN"
 status access__find_vended(access_control *ac, str access_key, str token, arena *a,
                            s3_identity *ret_identity, error *err);

@@ -203,11 +203,12 @@ status access_find_s3_key(access_control *ac, str access_key, str session_token,
 {
     status found = STATUS_OK;
 
+    if (ac->mode != ACCESS_OPEN && str_starts_with(access_key, STR(ACCESS_S3_VENDED_PREFIX))) {
+        return access__find_vended(ac, access_key, session_token, a, ret_identity, err);
+    }
     mutex_lock(&ac->lock);
     if (ac->mode == ACCESS_OPEN) {
         *ret_identity = everybody(ac, a);
-    } else if (str_starts_with(access_key, STR(ACCESS_S3_VENDED_PREFIX))) {
-        found = access__find_vended(ac, access_key, session_token, a, ret_identity, err);
     } else if (str_starts_with(access_key, STR(ACCESS_S3_SESSION_PREFIX))) {
         found = access__find_session(ac, access_key, session_token, a, ret_identity, err);
     } else {

@@ -209,24 +209,36 @@ static bool open_token(const access_control *ac, str token, arena *a, vended_ses
            read_plain(plain, a, ret_session);
 }
 
+/* The lock is held. */
+static bool is_good(const access_control *ac, const vended_session *s)
+{
+    return clock_now_us() < s->expires_us &&
+           access__live_key(ac, s->key, s->principal, s->issued_us) != NULL;
+}
+
 status access__find_vended(access_control *ac, str access_key, str token, arena *a,
                            s3_identity *ret_identity, error *err)
 {
     vended_session s = {0};
-    const account *owner;
+    bool good;
 
     if (str_is_null(token) || !open_token(ac, token, a, &s) ||
         !str_equal(s.access_key, access_key)) {
         return access__refuse_token(err);
     }
-    owner = map_get(ac->now.accounts, s.principal);
-    if (owner == NULL || clock_now_us() >= s.expires_us ||
-        access__live_key(ac, s.key, s.principal, s.issued_us) == NULL) {
+    mutex_lock(&ac->lock);
+    good = is_good(ac, &s);
+    if (good) {
+        const account *owner = map_get(ac->now.accounts, s.principal);
+
+        *ret_identity = access__identity(owner, a);
+        ret_identity->canonical_id = str_copy(a, canonical_of(owner, a));
+        ret_identity->arn = arn_of(owner, ret_identity->canonical_id, a);
+    }
+    mutex_unlock(&ac->lock);
+    if (!good) {
         return access__refuse_expired(err);
     }
-    *ret_identity = access__identity(owner, a);
-    ret_identity->canonical_id = str_copy(a, canonical_of(owner, a));
-    ret_identity->arn = arn_of(owner, ret_identity->canonical_id, a);
     ret_identity->access_key = s.access_key;
     ret_identity->secret = s.secret;
     ret_identity->scopes = s.scopes;
