@@ -78,6 +78,31 @@ def config_finds_a_warehouse_by_name_by_location_and_absent():
     refused(404, "NoSuchWarehouseException", "Warehouse does not exist: nix", "GET", "/config?warehouse=nix")
 
 
+@test
+def another_warehouse_is_a_prefix_and_a_namespace_of_sql():
+    server = ready()
+    server.request("POST", "/api/v1/warehouses", {"name": "lake", "location": "s3://lake"}).ok()
+    for asked in ("lake", "s3%3A%2F%2Flake%2F"):
+        equal(ok("GET", "/config?warehouse=" + asked)["overrides"]["prefix"], "lake")
+    made = ok("POST", "/lake/namespaces", {"namespace": ["sales"]})
+    equal((made["namespace"], made["properties"]["location"]), (["sales"], "s3://lake/sales"))
+    equal(ok("GET", "/lake/namespaces")["namespaces"], [["sales"]])
+    table = ok("POST", "/lake/namespaces/sales/tables", {"name": "orders", "schema": LONG_A})
+    check(table["metadata"]["location"].startswith("s3://lake/sales/"), table["metadata"]["location"])
+    equal(ok("GET", "/lake/namespaces/sales/tables")["identifiers"], [identifier("orders", "sales")])
+    server.query("INSERT INTO lake.sales.orders VALUES (5)")
+    equal(len(ok("GET", "/lake" + table_path("orders", "sales"))["metadata"]["snapshots"]), 1)
+    refused(404, "NoSuchTableException", "Table does not exist: sales.nix", "GET", "/lake" + table_path("nix", "sales"))
+    refused(404, "NoSuchNamespaceException", "Namespace does not exist: main", "GET", "/lake/namespaces/main")
+    check(["lake"] not in ok("GET", "/tarn/namespaces")["namespaces"], "it is no namespace of the first")
+    refused(404, "NoSuchNamespaceException", "Namespace does not exist: lake", "GET", "/tarn/namespaces/lake")
+    refused(404, "NoSuchNamespaceException", "Namespace does not exist: lake", "GET", "/tarn/namespaces?parent=lake")
+    refused(404, "NoSuchTableException", "Table does not exist: lake.sales.orders", "GET",
+            "/tarn" + table_path("orders", "lake", "sales"))
+    refused(404, "NoSuchNamespaceException", "Namespace does not exist: lake.sales", "POST", "/tarn/tables/rename",
+            {"source": identifier("orders", "lake", "sales"), "destination": identifier("mine")})
+
+
 # ---- namespaces ----
 
 @test
