@@ -1,5 +1,5 @@
-/* What ends with time: the retention of dropped tables, and that of events. One thread that sleeps until the time of the
- * next table is over. */
+/* What ends with time: the retention of dropped tables, and that of events. One thread that sleeps until the next
+ * table's time is over. */
 #include "internal.h"
 
 #include "tarn/base/clock.h"

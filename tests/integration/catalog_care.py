@@ -272,6 +272,36 @@ def webhooks_miss_nothing_though_receiver_and_server_die():
 
 
 @test
+def commands_do_the_same():
+    with Server() as server:
+        def run(*words):
+            code, out, errors = server.run(*words)
+            equal(code, 0, out + errors)
+            return out + errors
+
+        server.query("CREATE TABLE t AS SELECT 1 AS a")
+        run("table", "protect", "t")
+        code, _, errors = server.run("table", "drop", "t", "--yes")
+        equal(code, 4, errors)
+        contains(errors, "protected")
+        run("table", "unprotect", "t")
+        run("table", "drop", "t", "--yes")
+        contains(run("table", "ls", "--dropped", "--output", "csv"), "main,t,")
+        contains(run("table", "undrop", "t", "--as", "u"), "main.u is back")
+        equal(server.run("table", "undrop", "t")[0], 3)
+        run("table", "drop", "u", "--purge", "--yes")
+        equal(run("table", "ls", "--dropped", "--output", "json").strip(), "[]")
+        run("catalog", "create", "lake", "s3://lake")
+        contains(run("catalog", "ls", "--output", "csv"), "lake,s3://lake,false")
+        run("namespace", "protect", "main")
+        contains(run("namespace", "show", "main"), "main")
+        run("namespace", "unprotect", "main")
+        run("catalog", "drop", "lake")
+        events = json.loads(run("catalog", "events", "--kind", "table.dropped", "--output", "json"))
+        equal([event["name"] for event in events], ["t", "u"])
+
+
+@test
 def a_webhook_that_is_no_url_is_refused():
     server = Server(start=False, settings={"catalog.webhooks": "ftp://x"})
     with server:

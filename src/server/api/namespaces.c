@@ -20,6 +20,10 @@ static void format_namespace(const namespace_info *info, json_writer *w)
     json_key(w, "properties");
     json_begin_object(w);
     for (size_t i = 0; i < info->property_count; i++) {
+        /* a place that nobody chose is told to clients of Iceberg, who look for it; it is no property */
+        if (str_is_null(info->location) && str_equal(info->properties[i].key, STR("location"))) {
+            continue;
+        }
         json_key_str(w, info->properties[i].key);
         json_put_str(w, info->properties[i].value);
     }
