@@ -204,13 +204,16 @@ def measure_size(bench, catalog):
                                  unit="× time", goal=Goal(at_most=1.5)))
 
 
-def measure(bench):
+PARTS = {"load": measure_loads, "commits": measure_commits, "size": measure_size}
+
+
+def measure(bench, part=None):
     catalog, nginx = Catalog(bench), Nginx(bench)
     try:
         time.sleep(0.5)
-        measure_loads(bench, catalog, nginx)
-        measure_commits(bench, catalog)
-        measure_size(bench, catalog)
+        for name, run in PARTS.items():
+            if part in (None, name):
+                run(*((bench, catalog, nginx) if name == "load" else (bench, catalog)))
     finally:
         nginx.close()
     bench.stop("catalog")

@@ -244,14 +244,16 @@ def measure_listings(bench, door):
                                  middle / base, unit="× time", goal=Goal(at_most=1.5)))
 
 
-def measure(bench):
+PARTS = {"get": measure_gets, "put": measure_puts, "memory": measure_memory, "list": measure_listings}
+
+
+def measure(bench, part=None):
     door, nginx = Door(bench), Nginx(bench)
     try:
         time.sleep(0.5)
-        measure_gets(bench, door, nginx)
-        measure_puts(bench, door)
-        measure_memory(bench, door)
-        measure_listings(bench, door)
+        for name, run in PARTS.items():
+            if part in (None, name):
+                run(*((bench, door, nginx) if name == "get" else (bench, door)))
     finally:
         nginx.close()
     bench.stop("s3")
