@@ -24,11 +24,11 @@
 typedef struct kept_document kept_document;
 struct kept_document {
     str key;
-    catalog_document *document; /* one reference; NULL: none is kept */
-    bool asked;                 /* for this document: the next one is worth preparing */
-    int changes;                /* announced and not ended */
-    int loads;                  /* under way */
-    uint64_t generation;        /* counts announced and ended changes */
+    catalog_document *document;   /* one reference; NULL: none is kept */
+    bool asked;                   /* for this document: the next one is worth preparing */
+    int changes;                  /* announced and not ended */
+    int loads;                    /* under way */
+    uint64_t generation;          /* counts announced and ended changes */
     kept_document *newer, *older; /* among those that keep one */
 };
 

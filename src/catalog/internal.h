@@ -6,8 +6,8 @@
 #include "tarn/base/thread.h"
 #include "tarn/catalog/caller.h"
 #include "tarn/catalog/catalog.h"
-#include "tarn/catalog/dropped.h"
 #include "tarn/catalog/document.h"
+#include "tarn/catalog/dropped.h"
 #include "tarn/catalog/txn.h"
 #include "tarn/catalog/view.h"
 #include "tarn/catalog/warehouse.h"
@@ -21,19 +21,20 @@ struct catalog {
     storage *storage;
     str warehouse;
     str warehouse_location;
-    struct catalog__warehouses *warehouses; /* shared with the views of transactions (warehouse.c) */
+    struct catalog__warehouses
+        *warehouses; /* shared with the views of transactions (warehouse.c) */
     arena *memory;
-    mutex lock;    /* guards the four below */
-    map *cached;   /* table key -> cached_table */
-    map *views;    /* location of its metadata file -> ice_view */
-    map *queues;   /* table key -> append_queue */
+    mutex lock;                           /* guards the four below */
+    map *cached;                          /* table key -> cached_table */
+    map *views;                           /* location of its metadata file -> ice_view */
+    map *queues;                          /* table key -> append_queue */
     struct catalog__documents *documents; /* document.c; NULL in the view of a transaction */
-    cond progress; /* an append finished, or leads no more */
+    cond progress;                        /* an append finished, or leads no more */
     pool *background;
     _Atomic int64_t commits, conflicts, merged_appends;
     int64_t opened_us;
     int64_t orphan_age_ms; /* 0: nothing is swept */
-    bool own_locations;    /* a location that is asked for and not allowed is replaced, not refused */
+    bool own_locations; /* a location that is asked for and not allowed is replaced, not refused */
     thread sweeper;
     cond sweeper_wake;
     _Atomic bool closing; /* set with the lock held */
@@ -45,7 +46,8 @@ struct catalog {
     cond keeper_wake;
     bool keeper_woken; /* with the lock held */
     mutex purge_lock;  /* one purge at a time; guards the next */
-    map *contained;    /* uuid -> hash of the metadata location of a table that leads nowhere outside its folder */
+    map *
+        contained; /* uuid -> hash of the metadata location of a table that leads nowhere outside its folder */
 };
 
 /* The key under which a name is looked up: letters folded. */
@@ -81,8 +83,8 @@ status catalog__read_namespaces(state_txn *txn, arena *a, namespace_info **ret_l
 /* As CREATE SCHEMA and DROP SCHEMA do, as parts of a transaction. Fine where there is none to delete; NOT_EMPTY. */
 status catalog__insert_namespace(state_txn *txn, const namespace_info *info,
                                  const catalog_caller *caller, error *err);
-status catalog__delete_namespace(catalog *c, state_txn *txn, str name,
-                                 const catalog_caller *caller, error *err);
+status catalog__delete_namespace(catalog *c, state_txn *txn, str name, const catalog_caller *caller,
+                                 error *err);
 
 /* ---- the same by a transaction's view; `c` has one (txn.c, txn_change.c) ---- */
 status catalog__txn_load(catalog *c, table_name name, arena *a, ice_metadata **ret_metadata,

@@ -1,4 +1,5 @@
-/* Claims about commits and creates of REST clients: what is checked, what a commit leaves, what a refused one does not. */
+/* Claims about commits and creates of REST clients: what is checked, what a commit leaves, and a refused one does
+ * not. */
 #include "asks.h"
 
 #include "tarn/base/fault.h"

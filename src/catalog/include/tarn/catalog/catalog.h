@@ -31,11 +31,12 @@ typedef struct catalog_options {
     /* Files that killed commits left in plain folders are removed in the background when they are older than this;
      * 0: never. */
     int64_t orphan_age_ms;
-    int64_t retention_ms;   /* dropped tables can come back for so long; 0: their files go at once */
-    bool purge_retained;    /* purge requests are answered as others are */
+    int64_t retention_ms; /* dropped tables can come back for so long; 0: their files go at once */
+    bool purge_retained;  /* purge requests are answered as others are */
     int64_t events_kept_ms; /* 0: for ever */
     bool is_recovering;     /* nothing is removed because its time is over */
-    size_t hot_bytes_max; /* of what loads are answered from without asking the database (document.h) */
+    size_t
+        hot_bytes_max; /* of what loads are answered from without asking the database (document.h) */
     /* catalog.locations = own: a location that a request for a new table asks for and that is not allowed is replaced
      * by one of the catalog's own; else it is refused. */
     bool own_locations;
@@ -94,7 +95,7 @@ typedef struct table_info {
     str metadata_location;
     str location; /* of its files: where it lies, whatever its metadata calls it */
     int64_t created_us, updated_us;
-    bool registered; /* others made it: its files stay when it is dropped */
+    bool registered;   /* others made it: its files stay when it is dropped */
     bool is_protected; /* it is not dropped (dropped.h) */
     str rebase; /* where its files lie that are called otherwise: {"from": "to"}; STR_NULL: nowhere else */
 } table_info;

@@ -2,8 +2,8 @@
  *
  * A commit checks the requirements that the request lists, and no others, against the table as it is; where another
  * commit came between, it looks again, and goes on while they hold. Names in errors are plain: the door words them.
- * Locations are checked before anything is written: the table's own, write.*.path, manifest lists, statistics lie in the
- * warehouse or below its roots, in no other table's place. DENIED, INVALID.
+ * Locations are checked before anything is written: the table's own, write.*.path, manifest lists, statistics lie in
+ * the warehouse or below its roots, in no other table's place. DENIED, INVALID.
  *
  * Thread-safe. Nothing here decides who may. */
 #ifndef TARN_CATALOG_REQUEST_H
@@ -76,7 +76,8 @@ typedef struct catalog_property_result {
 status catalog_change_namespace(catalog *c, str name, const catalog_property_change *change,
                                 arena *a, catalog_property_result *ret_result, error *err);
 
-/* A page of names in the order of their keys: those after `after` (STR_NULL: from the first), at most `limit` (0: all). */
+/* A page of names in the order of their keys: those after `after` (STR_NULL: from the first), at most `limit`
+ * (0: all). */
 typedef struct catalog_page {
     str after;
     size_t limit;
