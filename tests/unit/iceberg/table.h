@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "support/test.h"
+#include "tarn/base/fs.h"
 #include "tarn/base/map.h"
 #include "tarn/base/thread.h"
 #include "tarn/iceberg/commit.h"
@@ -130,11 +131,13 @@ static void test_open_store(fixture *f, test_table *t)
     state_migration *migrations = ARENA_ARRAY(f->arena, state_migration, store_migration_count + 1);
     str root = str_c(f->dir);
     state_options options = {.path = test_path(f, "tarn.db"), .unsafe = true};
+    const char *data = test_path(f, "data"); /* nobody's place, unlike what is around it */
     storage_options store = {
-        .data_path = f->dir, .local_roots = &root, .local_root_count = 1, .unsafe = true};
+        .data_path = data, .local_roots = &root, .local_root_count = 1, .unsafe = true};
 
     memcpy(migrations, store_migrations, store_migration_count * sizeof(*migrations));
     migrations[store_migration_count] = table_migrations[0];
+    EXPECT_OK(fs_make_dirs(data, 0755, &f->err));
     EXPECT_OK(state_open(&options, migrations, store_migration_count + 1, &t->db, &f->err));
     store.state = t->db;
     EXPECT_OK(storage_open(&store, &t->st, &f->err));
