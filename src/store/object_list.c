@@ -17,6 +17,7 @@ typedef struct walk {
     str bucket;
     cursor current, older;
     str last_key; /* seen so far, of versions: what follows of it is not the latest; STR_NULL: none */
+    int64_t last_place; /* of the version that was added last */
     VEC(object_entry) entries;
     bool truncated;
 } walk;
@@ -27,6 +28,8 @@ typedef struct walk_start {
     bool behind; /* not `key` itself */
     bool within; /* of `key` the older versions behind `place` are left */
     int64_t place;
+    int64_t until_us;  /* … that are no younger */
+    bool with_current; /* … and the current one: it is behind it, too */
 } walk_start;
 
 /* The least text that is behind all that begin with `prefix`; false where there is none. */
@@ -59,7 +62,7 @@ static status step(walk *w, cursor *c, error *err)
 static status open_current(walk *w, const walk_start *start, int64_t limit, error *err)
 {
     const char *sql =
-        start->behind || start->within
+        start->behind || (start->within && !start->with_current)
             ? "SELECT key, " OBJECT_COLUMNS " FROM objects WHERE bucket = ?1 AND key > ?2 "
               "ORDER BY bucket, key LIMIT ?3"
             : "SELECT key, " OBJECT_COLUMNS " FROM objects WHERE bucket = ?1 AND key >= ?2 "
@@ -73,24 +76,25 @@ static status open_current(walk *w, const walk_start *start, int64_t limit, erro
 static status open_older(walk *w, const walk_start *start, int64_t limit, error *err)
 {
     const char *sql =
-        start->within   ? "SELECT key, " OBJECT_COLUMNS ", is_marker FROM object_versions "
+        start->within   ? "SELECT key, " OBJECT_COLUMNS ", is_marker, place FROM object_versions "
                           "WHERE bucket = ?1 AND (key, place) > (?2, ?4) "
+                          "AND (key <> ?2 OR modified_us <= ?5) "
                           "ORDER BY bucket, key, place LIMIT ?3"
-        : start->behind ? "SELECT key, " OBJECT_COLUMNS ", is_marker FROM object_versions "
+        : start->behind ? "SELECT key, " OBJECT_COLUMNS ", is_marker, place FROM object_versions "
                           "WHERE bucket = ?1 AND key > ?2 "
                           "ORDER BY bucket, key, place LIMIT ?3"
-                        : "SELECT key, " OBJECT_COLUMNS ", is_marker FROM object_versions "
+                        : "SELECT key, " OBJECT_COLUMNS ", is_marker, place FROM object_versions "
                           "WHERE bucket = ?1 AND key >= ?2 "
                           "ORDER BY bucket, key, place LIMIT ?3";
 
     const state_value values[] = {SV_TEXT(w->bucket), SV_TEXT(start->key), SV_INT(limit),
-                                  SV_INT(start->place)};
+                                  SV_INT(start->place), SV_INT(start->until_us)};
 
     w->older.older = true;
     if (!w->what->versions) {
         return STATUS_OK;
     }
-    TRY(state_query(w->txn, sql, values, start->within ? 4 : 3, &w->older.rows, err));
+    TRY(state_query(w->txn, sql, values, start->within ? 5 : 3, &w->older.rows, err));
     return step(w, &w->older, err);
 }
 
@@ -135,6 +139,16 @@ static str common_prefix(const walk *w, str key)
     return at == STR_NPOS ? STR_NULL : str_slice(key, 0, from + at + w->what->delimiter.size);
 }
 
+#define PLACE_COLUMN (2 + OBJECT_COLUMN_COUNT) /* of the cursor over older versions */
+
+/* That the current version would get if a newer one came now. */
+static int64_t place_of_current(const walk *w, str key)
+{
+    bool has_older = w->older.there && str_equal(state_text(w->older.rows, 0, NULL), key);
+
+    return (has_older ? state_int(w->older.rows, PLACE_COLUMN) : 0) - 1;
+}
+
 static status add_version(walk *w, const cursor *c, error *err)
 {
     str key = str_copy(w->a, state_text(c->rows, 0, NULL));
@@ -145,6 +159,7 @@ static status add_version(walk *w, const cursor *c, error *err)
     row.info.is_marker = c->older && state_int(c->rows, 1 + OBJECT_COLUMN_COUNT) != 0;
     row.info.is_latest = !c->older || str_is_null(w->last_key) || !str_equal(w->last_key, key);
     w->last_key = key;
+    w->last_place = c->older ? state_int(c->rows, PLACE_COLUMN) : place_of_current(w, key);
     entry.info = row.info;
     vec_push(w->a, &w->entries, entry);
     return STATUS_OK;
@@ -178,20 +193,49 @@ static status take_entry(walk *w, cursor *c, bool *ret_end, error *err)
 
 /* --- where to begin --- */
 
-/* Of the key `after` the versions behind `after_version` are left. Where that version is gone by now, all of them are
- * told once more: better twice than not at all. */
+/* Behind a place that nothing has any more. What was older than it may be the current version now, which has no place
+ * until a newer one comes; what was told before may have got a place behind it. The time tells them apart. */
+static status start_behind_place(walk *w, int64_t place, walk_start *start, error *err)
+{
+    state_rows *rows;
+    bool row;
+
+    TRY(STATE_QUERY(
+        w->txn,
+        "SELECT (SELECT min(place) FROM object_versions WHERE bucket = ?1 AND key = ?2), "
+        "(SELECT modified_us FROM objects WHERE bucket = ?1 AND key = ?2)",
+        &rows, err, SV_TEXT(w->bucket), SV_TEXT(start->key)));
+    TRY(state_next(rows, &row, err));
+    bool has_current = row && !state_is_null(rows, 1);
+    bool is_told = has_current && state_int(rows, 1) > w->what->after_us;
+    int64_t newest = (row ? state_int(rows, 0) : 0) - (has_current ? 1 : 0);
+    state_finish(rows);
+    start->within = true;
+    start->place = place;
+    start->until_us = w->what->after_us;
+    start->with_current = has_current && !is_told && newest > place;
+    if (is_told || newest <= place) {
+        w->last_key = start->key; /* something newer was told before */
+    }
+    return STATUS_OK;
+}
+
+/* Of the key `after` the versions behind `after_version` are left. Where that version is gone by now, and its place is
+ * not known, all of them are told once more: better twice than not at all. */
 static status start_within(walk *w, walk_start *start, error *err)
 {
     version_row found = {0};
     bool there = false;
+    int64_t place = w->what->after_place;
 
     TRY(store__find_version(w->txn, w->bucket, w->what->after, w->what->after_version, w->a, &found,
                             &there, err));
     if (!there) {
-        return STATUS_OK;
+        return place != 0 ? start_behind_place(w, place, start, err) : STATUS_OK;
     }
     start->within = true;
     start->place = found.current ? INT64_MIN : found.place;
+    start->until_us = INT64_MAX;
     w->last_key = start->key;
     return STATUS_OK;
 }
@@ -266,6 +310,8 @@ status object_list(storage *st, const object_listing *what, arena *a, object_pag
         if (what->versions && !last->is_prefix) {
             page.next_after_version =
                 last->info.version.size > 0 ? last->info.version : STR("null");
+            page.next_after_place = w.last_place;
+            page.next_after_us = last->info.modified_us;
         }
     }
     *ret_page = page;

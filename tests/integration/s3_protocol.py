@@ -455,6 +455,24 @@ def lifecycle_rules_of_before_spare_the_warehouse():
         equal(s3.request("GET", "/becomes/k").ok().body, b"bytes")
 
 
+@test
+def a_page_of_versions_goes_on_behind_one_that_is_gone():
+    s3 = bucket("pages")
+    s3.request("PUT", "/pages", {"versioning": ""},
+               b"<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>").ok()
+    made = [s3.request("PUT", "/pages/k", None, str(i).encode()).ok().headers["x-amz-version-id"] for i in range(6)][::-1]
+    page = s3.request("GET", "/pages", {"versions": "", "max-keys": "2"}).ok()
+    equal([each.text for each in page.xml.iter("VersionId")], made[:2])
+    markers = {"versions": "", "key-marker": page.text("NextKeyMarker"), "version-id-marker": page.text("NextVersionIdMarker")}
+    for gone in (made[1], made[0], made[2]):  # the marker's, then what was told before it, then what follows
+        s3.request("DELETE", "/pages/k", {"versionId": gone}).ok()
+        left = [version for version in made[2:] if version != gone]
+        equal([each.text for each in s3.request("GET", "/pages", markers).ok().xml.iter("VersionId")], left)
+    # an id alone is a marker, too
+    markers["version-id-marker"] = made[3]
+    equal([each.text for each in s3.request("GET", "/pages", markers).ok().xml.iter("VersionId")], made[4:])
+
+
 def spoken(address, request):
     """What a server says to bytes that no client would send."""
     host, port = address.rsplit(":", 1)

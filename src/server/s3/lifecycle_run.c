@@ -184,6 +184,8 @@ static status sweep_page(sweep *s, object_listing *what, arena *memory, bool *re
     }
     what->after = str_copy(memory, page.next_after);
     what->after_version = str_copy(memory, page.next_after_version);
+    what->after_place = page.next_after_place;
+    what->after_us = page.next_after_us;
     *ret_more = page.truncated;
     return delete_requested(s, err);
 }

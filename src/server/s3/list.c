@@ -241,6 +241,24 @@ static void add_version(s3_call *c, buf *out, const query *q, const object_info 
     xml_close(out, element);
 }
 
+/* A page ends with "<version>.<place>.<time>", so that the next one begins there also where that version is gone by
+ * then. A version's id alone is a marker as well. */
+static void read_marker(str marker, object_listing *what)
+{
+    str rest = STR_NULL;
+    str version = str_cut(marker, '.', &rest);
+    str time = STR_NULL;
+    str place = str_is_null(rest) ? STR_NULL : str_cut(rest, '.', &time);
+
+    if (!str_is_null(time) && str_to_int64(place, &what->after_place, NULL) == STATUS_OK &&
+        str_to_int64(time, &what->after_us, NULL) == STATUS_OK) {
+        what->after_version = version;
+    } else if (marker.size > 0) {
+        what->after_place = 0;
+        what->after_version = marker;
+    }
+}
+
 status s3_versions_list(s3_call *c, error *err)
 {
     query q;
@@ -253,16 +271,17 @@ status s3_versions_list(s3_call *c, error *err)
         return s3_fail(err, "InvalidArgument",
                        "A version-id marker cannot be specified without a key marker.");
     }
-    const object_listing what = {
+    object_listing what = {
         .bucket = c->bucket,
         .prefix = q.prefix,
         .delimiter = q.delimiter,
         .after = key_marker.size > 0 ? key_marker : STR_NULL,
-        .after_version = version_marker.size > 0 ? version_marker : STR_NULL,
+        .after_version = STR_NULL,
         .max = (size_t)q.max,
         .versions = true,
         .with_attributes = true,
     };
+    read_marker(version_marker, &what);
     if (q.max > 0) {
         TRY(object_list(c->app->storage, &what, c->a, &page, err));
     }
@@ -274,7 +293,10 @@ status s3_versions_list(s3_call *c, error *err)
     if (page.truncated) {
         add_key(c, out, &q, "NextKeyMarker", page.next_after);
         if (!str_is_null(page.next_after_version)) {
-            xml_add_text(out, "NextVersionIdMarker", version_text(page.next_after_version));
+            xml_add_text(out, "NextVersionIdMarker",
+                         str_printf(c->a, "%.*s.%" PRId64 ".%" PRId64,
+                                    STR_ARG(page.next_after_version), page.next_after_place,
+                                    page.next_after_us));
         }
     }
     for (size_t i = 0; i < page.count; i++) {

@@ -1,6 +1,9 @@
 /* Claims about pages of listings: order, prefixes, delimiters, where a page goes on, and what it costs. What versions
  * and random contents do is in test_versions.c. */
 #include "bucket_world.h"
+#include "tarn/base/clock.h"
+#include "tarn/base/fs.h"
+#include "tarn/base/rng.h"
 
 #define B "first"
 #define MANY 3000
@@ -186,7 +189,121 @@ static void test_what_is_below_a_common_prefix_is_not_read(void **context)
     world_close(&w);
 }
 
-TESTS(test_keys_are_in_order_of_bytes, test_common_prefixes_count_and_stand_in_order,
-      test_a_page_goes_on_where_it_ended, test_bytes_of_the_highest_value_are_keys_and_prefixes,
+/* ---- pages of versions while versions come and go ---- */
+
+#define VERSIONS_MAX 64
+
+typedef struct history {
+    str ids[VERSIONS_MAX]; /* all that there ever were, oldest first */
+    bool gone[VERSIONS_MAX], at_start[VERSIONS_MAX];
+    int told[VERSIONS_MAX];
+    size_t count;
+} history;
+
+/* Versions are told apart by their times, in microseconds: of two of the same one may be told twice. */
+static void add_some(fixture *f, world *w, history *h, rng *r)
+{
+    int64_t before_us = clock_now_us();
+
+    while (clock_now_us() == before_us) {}
+    if (h->count < VERSIONS_MAX) {
+        h->ids[h->count++] = rng_below(r, 4) == 0 ? delete_object(f, w, B, "k", STR_NULL).version
+                                                  : put_object(f, w, B, "k", "x").version;
+    }
+}
+
+static void drop(fixture *f, world *w, history *h, size_t at)
+{
+    if (at < h->count && !h->gone[at]) {
+        delete_object(f, w, B, "k", h->ids[at]);
+        h->gone[at] = true;
+    }
+}
+
+static size_t place_of(const history *h, str id)
+{
+    size_t at = 0;
+
+    while (at < h->count && !str_equal(h->ids[at], id)) {
+        at++;
+    }
+    return at;
+}
+
+static void take_page(history *h, const object_page *page)
+{
+    for (size_t i = 0; i < page->count; i++) {
+        size_t at = place_of(h, page->entries[i].info.version);
+
+        assert_true(at < h->count);
+        assert_false(h->gone[at]);
+        h->told[at]++;
+    }
+}
+
+/* The page's last version goes, most often, and with it others; some come. */
+static void disturb(fixture *f, world *w, history *h, const object_page *page, rng *r)
+{
+    size_t last = place_of(h, page->next_after_version);
+
+    if (rng_below(r, 4) > 0) {
+        drop(f, w, h, last);
+    }
+    for (uint64_t left = rng_below(r, 3); left > 0 && last > 0; left--) {
+        drop(f, w, h, rng_below(r, 2) == 0 ? last - 1 : rng_below(r, h->count));
+    }
+    for (uint64_t left = rng_below(r, 3); left > 0; left--) {
+        add_some(f, w, h, r);
+    }
+}
+
+static void test_pages_tell_each_version_once_while_versions_come_and_go(void **context)
+{
+    fixture *f = *context;
+    rng r;
+
+    rng_seed(&r, 20260922);
+    for (int round = 0; round < 60; round++) {
+        world w = world_open(f);
+        history h = {.count = 0};
+        object_listing what = all_of("", "");
+        object_page page;
+
+        make_bucket(f, &w, B, VERSIONING_ENABLED);
+        put_object(f, &w, B, "a", "x");
+        put_object(f, &w, B, "z", "x");
+        for (uint64_t left = 3 + rng_below(&r, 12); left > 0; left--) {
+            add_some(f, &w, &h, &r);
+        }
+        for (size_t i = 0; i < h.count; i++) {
+            h.at_start[i] = true;
+        }
+        what.prefix = STR("k");
+        what.versions = true;
+        what.max = 1 + (size_t)rng_below(&r, 4);
+        for (;;) {
+            EXPECT_OK(object_list(w.storage, &what, f->arena, &page, &f->err));
+            take_page(&h, &page);
+            if (!page.truncated) {
+                break;
+            }
+            what.after = page.next_after;
+            what.after_version = page.next_after_version;
+            what.after_place = page.next_after_place;
+            what.after_us = page.next_after_us;
+            disturb(f, &w, &h, &page, &r);
+        }
+        for (size_t i = 0; i < h.count; i++) {
+            assert_true(h.told[i] <= 1);
+            assert_true(h.told[i] == 1 || h.gone[i] || !h.at_start[i]);
+        }
+        world_close(&w);
+        EXPECT_OK(fs_remove_tree(test_path(f, "data"), &f->err));
+    }
+}
+
+TESTS(test_pages_tell_each_version_once_while_versions_come_and_go, test_keys_are_in_order_of_bytes,
+      test_common_prefixes_count_and_stand_in_order, test_a_page_goes_on_where_it_ended,
+      test_bytes_of_the_highest_value_are_keys_and_prefixes,
       test_a_version_that_went_between_pages_hides_no_other,
       test_attributes_come_when_they_are_asked_for, test_what_is_below_a_common_prefix_is_not_read)

@@ -213,8 +213,11 @@ typedef struct object_listing {
     str delimiter;     /* empty: none */
     str after;         /* STR_NULL, or the key (or common prefix) that the page before ended with */
     str after_version; /* versions alone: with `after`; STR_NULL: behind all versions of that key */
-    size_t max;        /* objects and common prefixes together */
-    bool versions;     /* all versions and markers, newest first within a key */
+    /* The page's next_after_place and _us: where after_version was and how old, should it be gone by now. 0: not known;
+     * then the key's versions are all told once more. */
+    int64_t after_place, after_us;
+    size_t max;           /* objects and common prefixes together */
+    bool versions;        /* all versions and markers, newest first within a key */
     bool with_attributes; /* checksum, owner; else only what a row itself holds */
 } object_listing;
 
@@ -229,6 +232,7 @@ typedef struct object_page {
     bool truncated;
     str next_after; /* for the next page */
     str next_after_version;
+    int64_t next_after_place, next_after_us;
 } object_page;
 /* Time follows the size of the page, not the bucket's: common prefixes are stepped over. */
 status object_list(storage *st, const object_listing *what, arena *a, object_page *ret_page,
