@@ -171,7 +171,8 @@ void server_format_metrics(buf *out)
         "| `tarn_http_request_seconds_total` | counter | time spent on requests, by method and route |\n"
         "| `tarn_s3_requests_total` | counter | S3 requests answered, by operation and status class |\n"
         "| `tarn_s3_request_seconds_total` | counter | time spent on S3 requests, by operation |\n"
-        "| `tarn_rest_requests_total` | counter | requests to the Iceberg catalog answered, by operation and status class |\n"
+        "| `tarn_rest_requests_total` | counter | requests to the Iceberg catalog answered, by operation and "
+        "status class |\n"
         "| `tarn_rest_request_seconds_total` | counter | time spent on them, by operation |\n"
         "| `tarn_rest_reports_total` | counter | reports of scans and commits that clients sent, by kind |\n");
 }
