@@ -110,6 +110,9 @@ def trinos_properties_have_the_form_and_the_addresses():
         check(not any(name.startswith(("s3.", "fs.")) or "oauth2" in name for name in found), str(found))
     with Server(settings={"s3.region": "eu-north-7"}) as server:
         equal(lint_properties(made(server, "trino"))["s3.region"], "eu-north-7")
+    with Server(settings={"s3.endpoint": "https://s3.example.org"}) as server:
+        equal(lint_properties(made(server, "trino"))["s3.endpoint"], "https://s3.example.org")
+        contains(made(server, "sail"), "AWS_ENDPOINT_URL='https://s3.example.org'")
 
 
 @test
@@ -171,6 +174,14 @@ def another_address_of_the_server_is_the_catalogs():
         code, out, err = server.run("connect", "pyiceberg", "--server", f"http://localhost:{port}/")
         equal(code, 0, err)
         contains(out, f'uri: "http://localhost:{port}/iceberg"')
+
+
+@test
+def another_warehouse_is_named():
+    with Server() as server:
+        code, _, err = server.run("catalog", "create", "second", "s3://second")
+        equal(code, 0, err)
+        contains(made(server, "flink", "--warehouse", "second"), "'warehouse' = 'second'")
 
 
 @test

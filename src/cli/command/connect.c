@@ -296,8 +296,11 @@ static status read_server(cli *c, value *values, bool *ret_open, error *err)
     }
     values[VALUE_URI].text = str_printf(c->memory, "%.*s/iceberg", STR_ARG(address));
     values[VALUE_WAREHOUSE].text = json_str_or(json_get(answer, "warehouse"), STR(""));
-    values[VALUE_S3].text =
-        s3_address(c->memory, json_str_or(json_get(answer, "s3"), STR("")), address);
+    values[VALUE_S3].text = json_str_or(json_get(answer, "s3_endpoint"), STR(""));
+    if (values[VALUE_S3].text.size == 0) {
+        values[VALUE_S3].text =
+            s3_address(c->memory, json_str_or(json_get(answer, "s3"), STR("")), address);
+    }
     values[VALUE_REGION].text = json_str_or(json_get(answer, "s3_region"), STR("us-east-1"));
     *ret_open = str_equal(json_str_or(json_get(answer, "auth"), STR("")), STR("none"));
     return STATUS_OK;

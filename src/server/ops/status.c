@@ -66,6 +66,7 @@ status status_get(call *c, error *err)
     json_member_str(&w, "data", c->app->settings->data_path);
     json_member_c(&w, "http", c->app->http_address);
     json_member_c(&w, "s3", c->app->s3_address);
+    json_member_str(&w, "s3_endpoint", setting_text(c->app->settings, SETTING_S3_ENDPOINT));
     json_member_str(&w, "s3_region", setting_text(c->app->settings, SETTING_S3_REGION));
     json_member_str(&w, "auth", setting_text(c->app->settings, SETTING_AUTH_MODE));
     json_member_str(&w, "warehouse", catalog_warehouse(c->app->catalog));
