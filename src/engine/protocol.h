@@ -22,9 +22,9 @@
 #include "tarn/base/error.h"
 #include "tarn/base/str.h"
 
-#define WORKER_FD 3           /* the worker's end */
+#define WORKER_FD 3                        /* the worker's end */
 #define WORKER_HELD_FOLDER "/proc/self/fd" /* where files that were handed over have their names */
-#define WORKER_INTERRUPT_FD 4 /* … of the connection for interrupts */
+#define WORKER_INTERRUPT_FD 4              /* … of the connection for interrupts */
 
 /*  type        payload */
 #define WIRE_TABLE(X)                                                        \
