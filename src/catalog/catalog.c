@@ -105,6 +105,7 @@ status catalog_open(const catalog_options *options, catalog **ret_catalog, error
     c->storage = options->storage;
     c->warehouse = str_copy(c->memory, options->warehouse);
     c->warehouse_location = str_copy(c->memory, options->warehouse_location);
+    c->guard = catalog__guard(c);
     mutex_init(&c->lock);
     cond_init(&c->progress);
     c->cached = map_create(NULL);
@@ -192,6 +193,9 @@ void catalog__cache_put(catalog *c, str key, str location, const ice_metadata *m
     memcpy(copy, location.data, location.size);
     t->location = str_from(copy, location.size);
     t->metadata = ice_metadata_ref(metadata);
+    if (metadata->guard == NULL) { /* of a new table: nobody else has it yet */
+        t->metadata->guard = c->guard;
+    }
 
     mutex_lock(&c->lock);
     cached_table *replaced = map_set(c->cached, key, t);

@@ -24,6 +24,7 @@ struct catalog {
     struct catalog__warehouses
         *warehouses; /* shared with the views of transactions (warehouse.c) */
     arena *memory;
+    const ice_guard *guard;               /* of all metadata that is handed out (holder.c) */
     mutex lock;                           /* guards the four below */
     map *cached;                          /* table key -> cached_table */
     map *views;                           /* location of its metadata file -> ice_view */
@@ -119,6 +120,9 @@ status catalog__txn_create_view(catalog *c, const catalog_view_create *options, 
 status catalog__txn_commit_view(catalog *c, table_name name, const ice_view *next, error *err);
 bool catalog__txn_drop_view(catalog *c, table_name name);
 status catalog__txn_rename_view(catalog *c, table_name from, table_name to, error *err);
+
+/* Who is asked about manifests that do not lie below their table's location. In the arena of the catalog. */
+const ice_guard *catalog__guard(catalog *c);
 
 /* One reference, or NULL where `location` is not what is cached for the table. */
 ice_metadata *catalog__cache_get(catalog *c, str key, str location);

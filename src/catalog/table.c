@@ -64,6 +64,7 @@ status catalog__read_metadata(catalog *c, str location, str rebase, ice_metadata
     }
     if (result == STATUS_OK) {
         ice_metadata_rebase(metadata, rules, rule_count);
+        metadata->guard = c->guard;
         *ret_metadata = metadata;
     }
     arena_free(a);

@@ -95,6 +95,7 @@ static void open_view(catalog_txn *txn)
                    .warehouse = txn->root->warehouse,
                    .warehouse_location = txn->root->warehouse_location,
                    .warehouses = txn->root->warehouses,
+                   .guard = txn->root->guard,
                    .opened_us = txn->root->opened_us};
     mutex_init(&v->lock);
     cond_init(&v->progress);

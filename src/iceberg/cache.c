@@ -281,8 +281,11 @@ status ice__manifest_load_some(storage *st, const ice_metadata *m, const ice_man
                                const ice__decode *decode, arena *a, ice__entries *ret_entries,
                                error *err)
 {
-    str key = manifest_key(manifest, ice_locate(m, manifest->path, a), a);
     ice__decode wanted = *decode;
+    str location;
+
+    TRY(ice_find_file(m, manifest->path, a, &location, err));
+    str key = manifest_key(manifest, location, a);
     entry *e = find(key, decode, a, &wanted);
 
     if (e == NULL) {
@@ -343,7 +346,7 @@ status ice__list_load(storage *st, const ice_metadata *m, const ice_snapshot *sn
         inline_list(snapshot, a, ret_list);
         return STATUS_OK;
     }
-    location = ice_locate(m, snapshot->manifest_list, a);
+    TRY(ice_find_file(m, snapshot->manifest_list, a, &location, err));
     e = find(location, &nothing, a, &had); /* of lists there is one kind */
     if (e == NULL) {
         e = entry_create(location);

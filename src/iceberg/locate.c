@@ -71,6 +71,32 @@ str ice_locate(const ice_metadata *m, str location, arena *a)
                                 : ice_rebase_location(m->rebase, m->rebase_count, location, a);
 }
 
+/* ---- what a table may name ---- */
+
+bool ice_lies_below(str location, str folder)
+{
+    str rest = folder.size > 0 ? below(location, folder) : STR_NULL;
+
+    return rest.size > 1 && str_find(rest, STR("/.")) == STR_NPOS &&
+           str_find(rest, STR("//")) == STR_NPOS;
+}
+
+bool ice_is_below(const ice_metadata *m, str location, arena *a)
+{
+    return ice_lies_below(location, ice_locate(m, m->location, a));
+}
+
+status ice_find_file(const ice_metadata *m, str location, arena *a, str *ret_location, error *err)
+{
+    str found = ice_locate(m, location, a);
+
+    if (m->guard != NULL && !ice_is_below(m, found, a)) {
+        TRY(m->guard->allow(m->guard->context, m, found, err));
+    }
+    *ret_location = found;
+    return STATUS_OK;
+}
+
 void ice_metadata_rebase(ice_metadata *m, const ice_rebase *rules, size_t count)
 {
     ice_rebase *copies = ARENA_ARRAY(m->memory, ice_rebase, count + 1);

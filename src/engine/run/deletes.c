@@ -248,11 +248,12 @@ status deletes__group_file(const table_deletes *d, uint32_t index, delete_groups
 {
     const ice_file *file = &d->table->scan.deletes[index];
     bool is_single = file->content == ICE_POSITION_DELETES && !str_is_null(ice_delete_target(file));
-    str location = ice_locate(d->table->metadata, file->path, d->q->a);
     const shape *look;
     const char *path;
+    str location;
     size_t at = 0;
 
+    TRY(reach_file(d->q, d->table->name, d->table->metadata, file->path, &location, err));
     TRY(groups_look_into(d->q, location, &path, &look, err));
     while (at < groups->count &&
            (groups->items[at].look != look || groups->items[at].is_single != is_single)) {

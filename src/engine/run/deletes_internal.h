@@ -5,6 +5,7 @@
 
 #include "run/deletes.h"
 #include "run/groups.h"
+#include "run/reach.h"
 
 /* A column that equality deletes compare: a member of a struct, or a column of the table. */
 typedef struct key {

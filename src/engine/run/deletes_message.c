@@ -34,13 +34,14 @@ static status put_vectors(table_deletes *d, buf *out, error *err)
         const ice_file_deletes *applied = d->slots.items[i].applied;
         const ice_file *vector;
         const char *path;
+        str location;
 
         if (applied == NULL || applied->vector < 0) {
             continue;
         }
         vector = &scan->deletes[applied->vector];
-        TRY(groups_link_file(d->q, ice_locate(d->table->metadata, vector->path, d->q->a), &path,
-                             err));
+        TRY(reach_file(d->q, d->table->name, d->table->metadata, vector->path, &location, err));
+        TRY(groups_link_file(d->q, location, &path, err));
         buf_add_u32le(out, (uint32_t)i);
         wire_put_str(out, str_c(path));
         wire_put_str(out, vector->path);
@@ -175,9 +176,10 @@ static status put_positions(const table_deletes *d, buf *out, error *err)
 static status add_path(const table_deletes *d, const ice_file *file, map *numbers, buf *list,
                        uint32_t *ret_number, error *err)
 {
-    str location = ice_locate(d->table->metadata, file->path, d->q->a);
-    uintptr_t number = (uintptr_t)map_get(numbers, location);
+    str location;
 
+    TRY(reach_file(d->q, d->table->name, d->table->metadata, file->path, &location, err));
+    uintptr_t number = (uintptr_t)map_get(numbers, location);
     if (number == 0) {
         const char *path;
 

@@ -3,6 +3,7 @@
 #include "run/groups.h"
 
 #include "run/deletes.h"
+#include "run/reach.h"
 #include "tarn/base/fs.h"
 #include "tarn/base/limits.h"
 #include "tarn/base/mem.h"
@@ -220,7 +221,8 @@ static status add_to_group(query *q, const query_table *table, uint32_t index,
     const char *path;
     const shape *look;
     size_t at = 0;
-    str location = ice_locate(table->metadata, file->path, q->a);
+    str location;
+    TRY(reach_file(q, table->name, table->metadata, file->path, &location, err));
     TRY(groups_look_into(q, location, &path, &look, err));
 
     while (at < groups->count &&

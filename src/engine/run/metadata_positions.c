@@ -2,6 +2,7 @@
  * worker; the row numbers of vectors stand in the lines that tell of each delete file. */
 #include "run/groups.h"
 #include "run/metadata_tables.h"
+#include "run/reach.h"
 #include "tarn/base/limits.h"
 #include "tarn/codec/row_set.h"
 
@@ -25,14 +26,15 @@ static void put_file(metadata_rows *t, const ice_file *file, arena *a)
 static status read_blob(metadata_rows *t, const ice_file *file, arena *a, str *ret_blob, error *err)
 {
     store_reader *reader;
+    str location;
     size_t size = 0, wanted = (size_t)file->content_size_bytes;
 
     if (file->content_offset < 0 || file->content_size_bytes < 0 || wanted > VECTOR_BYTES_MAX) {
         return error_set(err, STATUS_CORRUPT, "deletion vector \"%.*s\" has no place in its file",
                          STR_ARG(file->path));
     }
-    TRY(store_open_reader(t->q->r->e->options.storage, ice_locate(t->m, file->path, a), &reader,
-                          err));
+    TRY(reach_file(t->q, t->name, t->m, file->path, &location, err));
+    TRY(store_open_reader(t->q->r->e->options.storage, location, &reader, err));
     char *bytes = ARENA_ARRAY(a, char, wanted + 1);
     status result = store_reader_read(reader, bytes, wanted, file->content_offset, &size, err);
     store_reader_close(reader);
@@ -77,6 +79,7 @@ static status take_file(metadata_rows *t, const ice_entry *entry, void *context,
     position_rows *rows = context;
     const ice_file *file = &entry->file;
     const char *path;
+    str location;
 
     if (entry->status == ICE_DELETED || file->content != ICE_POSITION_DELETES) {
         return STATUS_OK;
@@ -84,7 +87,8 @@ static status take_file(metadata_rows *t, const ice_entry *entry, void *context,
     if (!str_equal_nocase(file->format, STR("PARQUET"))) {
         return put_vector(t, file, a, err);
     }
-    TRY(groups_link_file(t->q, ice_locate(t->m, file->path, a), &path, err));
+    TRY(reach_file(t->q, t->name, t->m, file->path, &location, err));
+    TRY(groups_link_file(t->q, location, &path, err));
     buf_add_c(rows->links, rows->links->size > 0 ? "," : "");
     groups_put_path(rows->links, str_c(path), a);
     metadata_begin_row(t);

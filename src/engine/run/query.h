@@ -15,6 +15,7 @@
 #include "run/params.h"
 #include "run/run.h"
 #include "sql/travel.h"
+#include "tarn/catalog/request.h"
 
 /* DuckDB's parse tree of the text $1. */
 #define SERIALIZE_SQL                                                                        \
@@ -82,6 +83,13 @@ typedef struct query_stored {
 
 typedef struct query_frame query_frame;
 
+/* A folder outside of a table's location whose files were found to be readable through the table (reach.h). */
+typedef struct query_reach {
+    const ice_metadata *metadata;
+    catalog_holder holder;
+} query_reach;
+#define QUERY_REACH_LOOKED_AT 64
+
 /* A table whose name in the text was replaced. */
 typedef struct query_renamed {
     const str *parts;
@@ -115,6 +123,7 @@ typedef struct query {
     buf *stored_sql;          /* all of it again, for another transaction */
     int blamed;               /* where in the script the view stands that failed */
     VEC(query_renamed) renamed;
+    VEC(query_reach) reached;
     VEC(uint32_t) delete_handles; /* loaded into the worker */
     buf *extra_sql;               /* views of information_schema and the like; NULL: none */
     unsigned information;         /* which base relations of information.c are in it */

@@ -57,6 +57,19 @@ status catalog_register_view_file(catalog *c, table_name name, str metadata_loca
  * another table's place. Of what lies below the table's own location nobody is asked. */
 status catalog_check_file(catalog *c, const table_info *info, str location, error *err);
 
+/* In whose place a file lies, for whoever reads it on behalf of the table at `own`. DENIED where it lies outside of
+ * every warehouse and root. Of what lies below the table's location nobody need ask (ice_is_below). */
+typedef struct catalog_holder {
+    const char *kind; /* "table", "view", "dropped table"; NULL: nobody's, or the table's own */
+    table_name name;
+    str folder;   /* of other files in it the same is true, */
+    bool is_deep; /* and of those in its folders */
+} catalog_holder;
+status catalog_find_holder(catalog *c, str own, str location, arena *a, catalog_holder *ret_holder,
+                           error *err);
+/* Whether what was found for one file is true for this one, too. */
+bool catalog_holder_covers(const catalog_holder *holder, str location);
+
 /* What has the name. */
 typedef enum catalog_kind { CATALOG_NOTHING, CATALOG_TABLE, CATALOG_VIEW } catalog_kind;
 status catalog_kind_of(catalog *c, table_name name, catalog_kind *ret_kind, error *err);

@@ -69,7 +69,15 @@ typedef struct ice_rebase {
     str from, to;
 } ice_rebase;
 
-typedef struct ice_metadata {
+typedef struct ice_metadata ice_metadata;
+
+/* Whether a table may name a file that does not lie below its location. */
+typedef struct ice_guard {
+    status (*allow)(void *context, const ice_metadata *m, str location, error *err);
+    void *context;
+} ice_guard;
+
+struct ice_metadata {
     int format_version;
     str uuid;
     str location;
@@ -101,12 +109,14 @@ typedef struct ice_metadata {
     /* statistics, encryption-keys, members tarn does not know: name and JSON text */
     const ice_property *unknown;
     size_t unknown_count;
+    /* no part of the file: whoever loads it knows; new metadata takes over that of its base. NULL: nobody is asked */
+    const ice_guard *guard;
     arena *memory; /* owns all of it */
     /* no part of the file: whoever loads it knows; such a table can only be read */
     const ice_rebase *rebase;
     size_t rebase_count;
     _Atomic int references;
-} ice_metadata;
+};
 
 /* `text` is JSON, or gzip of it (told by its first bytes). One reference for the caller. CORRUPT
  * naming the member; UNSUPPORTED for a format version beyond 3. */
@@ -123,6 +133,13 @@ bool ice_metadata_is_named(const ice_metadata *m);
  * that opens a file of a table asks here; comparing and showing names needs the name as it is. May be
  * `location` itself, else in the arena. */
 str ice_locate(const ice_metadata *m, str location, arena *a);
+/* The same for whoever reads the file, a manifest or a list of them, on the table's behalf: DENIED where it lies
+ * neither below the table's location nor where the guard allows it. */
+status ice_find_file(const ice_metadata *m, str location, arena *a, str *ret_location, error *err);
+/* Whether a file, as ice_locate names it, lies below the table's location, and by no detour. */
+bool ice_is_below(const ice_metadata *m, str location, arena *a);
+/* The same for any folder. */
+bool ice_lies_below(str location, str folder);
 str ice_rebase_location(const ice_rebase *rules, size_t count, str location, arena *a);
 /* Copies the rules; before the metadata is shared. */
 void ice_metadata_rebase(ice_metadata *m, const ice_rebase *rules, size_t count);
