@@ -345,6 +345,9 @@ static void end(storage *st, store_staged *staged, state_outcome outcome)
         return;
     }
     if (staged->segment.text[0] != '\0') {
+        if (outcome == STATE_ROLLED_BACK && !staged->stays) {
+            store__segment_take_back(st, staged);
+        }
         store__segment_leave(st, staged);
         return;
     }

@@ -146,7 +146,12 @@ status store__segment_append(storage *st, store_staged *staged, str bytes, error
 status store__segment_append_record(storage *st, store_staged *staged, str record,
                                     int64_t size_bytes, error *err);
 status store__segment_sync(storage *st, const store_staged *staged, error *err);
-bool store__segment_parse(str record); /* whether it is a whole one */
+/* Whether it is a whole one. Then it is no erased one any more: a backup may share the file, and still name it. */
+bool store__segment_renew(char *record, size_t size_bytes);
+/* Marks a record as erased, unless none begins there. Nothing is synced. */
+void store__segment_erase(int fd, int64_t begin, int64_t record_bytes);
+/* Erases the record of what is staged, and is not published. */
+void store__segment_take_back(storage *st, const store_staged *staged);
 /* A staged object in a segment ends: published or not. */
 void store__segment_leave(storage *st, const store_staged *staged);
 /* Nothing is appended to the open segment any more. */
@@ -156,7 +161,7 @@ status store__segment_change_live(state_txn *txn, str file, int64_t bytes, error
 /* After a start: the segments of starts before. */
 status store__segment_adopt_old(storage *st, error *err);
 bool store__is_segment(str bytes);
-/* From *at on; false at the end. What is damaged is passed over. */
+/* From *at on; false at the end. What is damaged or erased is passed over. */
 bool store__segment_next(str bytes, int64_t *at, segment_record *ret_record);
 
 void store__segment_freed(void *storage_context); /* after a commit that made space dead */

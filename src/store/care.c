@@ -7,11 +7,13 @@
  * them. The record goes when the file's absence is durable; a crash in between only repeats the
  * removal. */
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <unistd.h>
 
 #include "buckets.h"
+#include "bytes.h"
 #include "tarn/base/clock.h"
 #include "tarn/base/fs.h"
 #include "tarn/base/log.h"
@@ -38,6 +40,16 @@ void store__remove_later(storage *st, blob_id id, bool recorded)
 
     r->id = id;
     r->recorded = recorded;
+    enqueue(st, r);
+}
+
+void store__erase_later(storage *st, blob_id file, int64_t begin, int64_t record_bytes)
+{
+    removal *r = NEW(removal);
+
+    r->id = file;
+    r->begin = begin;
+    r->record_bytes = record_bytes;
     enqueue(st, r);
 }
 
@@ -95,6 +107,21 @@ static void remove_blob(storage *st, arena *a, blob_id id)
         log_failure("blob not removed", &err);
     }
     store__forget_blob(st, id);
+}
+
+/* The segment may be gone as a whole. */
+static void erase_record(storage *st, arena *a, const removal *r)
+{
+    error err = ERROR_INIT;
+    int fd = -1;
+    status opened = fs_open(store__blob_path(st, a, r->id), O_RDWR, 0, &fd, &err);
+
+    if (opened == STATUS_OK) {
+        store__segment_erase(fd, r->begin, r->record_bytes);
+    } else if (opened != STATUS_NOT_FOUND) {
+        log_failure("record not erased", &err);
+    }
+    fs_close(fd);
 }
 
 static status forget_records(void *context, state_txn *txn, error *err)
@@ -163,6 +190,8 @@ static void remove_files(storage *st, removal *list, removal **removed, size_t *
         list = r->next;
         if (r->path != NULL) {
             remove_if_there(st, r);
+        } else if (r->record_bytes > 0) {
+            erase_record(st, scratch, r);
         } else {
             remove_blob(st, scratch, r->id);
         }

@@ -19,6 +19,7 @@ typedef struct moving {
     int64_t offset; /* of the bytes, in the old file */
     int64_t size_bytes;
     int64_t record_bytes;
+    bool gone; /* deleted meanwhile */
 } moving;
 
 typedef struct compaction {
@@ -103,12 +104,14 @@ static status copy_record(compaction *c, int fd, moving *m, error *err)
     int64_t begin = m->offset + m->size_bytes - m->record_bytes;
 
     TRY(fs_pread_all(fd, bytes, (size_t)m->record_bytes, begin, err));
-    if (!store__segment_parse(str_from(bytes, (size_t)m->record_bytes))) {
+    if (!store__segment_renew(bytes, (size_t)m->record_bytes)) {
         return error_set(err, STATUS_CORRUPT,
                          "blob %s is corrupt: its record in segment %s does not match its checksum",
                          m->id.text, c->id.text);
     }
     TRY(store__staged_for(c->st, STR(""), STR(""), STR(""), &m->staged, err));
+    m->staged->size_bytes = m->size_bytes;
+    m->staged->stays = true; /* whatever becomes of the transaction */
     return store__segment_append_record(c->st, m->staged, str_from(bytes, (size_t)m->record_bytes),
                                         m->size_bytes, err);
 }
@@ -118,13 +121,14 @@ static status move_rows(void *context, state_txn *txn, error *err)
     compaction *c = context;
 
     for (size_t i = 0; i < c->moves.count; i++) {
-        const moving *m = &c->moves.items[i];
+        moving *m = &c->moves.items[i];
         int64_t moved;
 
         TRY(STATE_EXEC(txn,
                        "UPDATE blobs SET file = ?3, file_offset = ?4 WHERE id = ?1 AND file = ?2",
                        &moved, err, SV_TEXT(str_c(m->id.text)), SV_TEXT(str_c(c->id.text)),
                        SV_TEXT(str_c(m->staged->segment.text)), SV_INT(m->staged->file_offset)));
+        m->gone = moved == 0;
         if (moved > 0) {
             TRY(store__segment_change_live(txn, str_c(c->id.text), -m->record_bytes, err));
             TRY(store__segment_change_live(txn, str_c(m->staged->segment.text), m->record_bytes,
@@ -158,7 +162,11 @@ static status move_chunk(compaction *c, int fd, error *err)
     }
     TRY(sync_chunk(c, err));
     TRY(FAULT(FAULT_STORE_COMPACTED, err));
-    return state_submit(c->st->state, move_rows, c, err);
+    TRY(state_submit(c->st->state, move_rows, c, err));
+    for (size_t i = 0; i < c->moves.count; i++) {
+        c->moves.items[i].staged->stays = !c->moves.items[i].gone;
+    }
+    return STATUS_OK;
 }
 
 static void leave_chunk(compaction *c)

@@ -63,7 +63,7 @@ struct store_staged {
     blob_id segment;               /* its file, where that is a segment's (segment.c); else empty */
     int64_t file_offset;           /* in the segment */
     int64_t record_bytes;          /* that it takes there */
-    bool stays;                    /* its file is an upload's until it is published */
+    bool stays;                    /* its bytes are not its own until it is published */
     bool small;                    /* its names go into a segment */
     size_t part_users;             /* parts that are staged. storage.lock, as the next two: */
     bool keeps;                    /* a part was published, or may have been */
@@ -130,7 +130,9 @@ typedef struct removal {
     struct removal *next;
     blob_id id;
     bool recorded; /* in blob_drops */
-    char *path;    /* local: owned; else NULL */
+    /* of a record in the segment `id`, which is erased; 0: the file goes */
+    int64_t begin, record_bytes;
+    char *path; /* local: owned; else NULL */
     /* of the file that is to go; 0 for whatever has the path: another may have been put there in between */
     dev_t device;
     ino_t inode;
@@ -347,6 +349,7 @@ status store__get_property(state_txn *txn, const char *name, arena *a, str *ret_
 /* ---- care.c ---- */
 void store__care(void *storage_context); /* the thread */
 void store__remove_later(storage *st, blob_id id, bool recorded);
+void store__erase_later(storage *st, blob_id file, int64_t begin, int64_t record_bytes);
 void store__remove_path_later(storage *st, const char *path);
 /* Only the file that `info` was asked of. */
 void store__remove_file_later(storage *st, const char *path, const struct stat *info);

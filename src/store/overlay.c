@@ -35,7 +35,8 @@ bool store__find_exposed(storage *st, str location, arena *a, store_source *ret_
     if (staged != NULL) {
         *ret_source = (store_source){.id = staged->id,
                                      .crcs = str_copy(a, staged->crcs),
-                                     .offset = staged->offset,
+                                     .offset = staged->offset + staged->file_offset,
+                                     .file = staged->segment,
                                      .packed = staged->carrier != NULL,
                                      .object = {.location = location,
                                                 .size_bytes = staged->size_bytes,

@@ -4,7 +4,10 @@
  * A segment is "<magic>" and then records without gaps: a head (magic, sizes, checksums), the blob's names as JSON,
  * its bytes. A row in `segments` stands for the file; the row of each blob says where its bytes lie, and how much of
  * the file its record takes: what is taken and not in any row is dead, until the segment is compacted (compact.c). A
- * segment is written by one start alone: what a start finds is sealed. */
+ * segment is written by one start alone: what a start finds is sealed.
+ *
+ * A record whose object went, or was never published, is marked as erased, in its place: recovery passes it over, as
+ * it does not find a file that was removed. Its bytes stay, for those who read them. */
 #include <fcntl.h>
 #include <inttypes.h>
 #include <unistd.h>
@@ -13,10 +16,13 @@
 #include "tarn/base/fault.h"
 #include "tarn/base/fs.h"
 #include "tarn/base/limits.h"
+#include "tarn/base/log.h"
 
 #define FILE_MAGIC "tarn.seg.1\n\n\n\n\n\n"
 #define FILE_MAGIC_BYTES ((int64_t)16)
+#define RECORD_MARK "\x89tarn" /* how both begin: */
 #define RECORD_MAGIC "\x89tarnobj"
+#define ERASED_MAGIC "\x89tarndel"
 #define RECORD_MAGIC_BYTES 8
 #define HEAD_BYTES 24
 #define RECORD_BYTES_MAX (4 * LIMIT_MIB)
@@ -39,6 +45,24 @@ static void put_u32(char *to, uint32_t value)
     }
 }
 
+static bool has_magic(const char *head, const char *magic)
+{
+    return memcmp(head, magic, RECORD_MAGIC_BYTES) == 0;
+}
+
+static void set_magic(char *head, const char *magic)
+{
+    memcpy(head, magic, RECORD_MAGIC_BYTES);
+    put_u32(head + HEAD_BYTES - 4, checksum_crc32c(0, head, HEAD_BYTES - 4));
+}
+
+static bool is_head(str head)
+{
+    return head.size == HEAD_BYTES &&
+           (has_magic(head.data, RECORD_MAGIC) || has_magic(head.data, ERASED_MAGIC)) &&
+           store__crc_at(head, 5) == checksum_crc32c(0, head.data, HEAD_BYTES - 4);
+}
+
 static status format_record(store_staged *staged, str bytes, buf *record, error *err)
 {
     char head[HEAD_BYTES];
@@ -47,12 +71,11 @@ static status format_record(store_staged *staged, str bytes, buf *record, error 
     staged->small = true; /* its file does not say its id */
     store__format_names(staged, names);
     TRY(buf_check(names, "names of a blob", err));
-    memcpy(head, RECORD_MAGIC, RECORD_MAGIC_BYTES);
     put_u32(head + 8, (uint32_t)names->size);
     put_u32(head + 12, (uint32_t)bytes.size);
     put_u32(head + 16,
             checksum_crc32c(checksum_crc32c(0, names->data, names->size), bytes.data, bytes.size));
-    put_u32(head + 20, checksum_crc32c(0, head, 20));
+    set_magic(head, RECORD_MAGIC);
     buf_add(record, head, sizeof(head));
     buf_add_str(record, buf_str(names));
     buf_add_str(record, bytes);
@@ -71,8 +94,7 @@ static bool parse_at(str bytes, size_t at, segment_record *ret_record)
     size_t size;
     str rest;
 
-    if (head.size < HEAD_BYTES ||
-        store__crc_at(head, 5) != checksum_crc32c(0, head.data, HEAD_BYTES - 4)) {
+    if (!is_head(head)) {
         return false;
     }
     names_size = store__crc_at(head, 2);
@@ -89,12 +111,16 @@ static bool parse_at(str bytes, size_t at, segment_record *ret_record)
     return true;
 }
 
-bool store__segment_parse(str record)
+bool store__segment_renew(char *record, size_t size_bytes)
 {
     segment_record parsed;
 
-    return str_starts_with(record, str_from(RECORD_MAGIC, RECORD_MAGIC_BYTES)) &&
-           parse_at(record, 0, &parsed) && parsed.record_bytes == (int64_t)record.size;
+    if (!parse_at(str_from(record, size_bytes), 0, &parsed) ||
+        parsed.record_bytes != (int64_t)size_bytes) {
+        return false;
+    }
+    set_magic(record, RECORD_MAGIC);
+    return true;
 }
 
 bool store__segment_next(str bytes, int64_t *at, segment_record *ret_record)
@@ -102,18 +128,23 @@ bool store__segment_next(str bytes, int64_t *at, segment_record *ret_record)
     size_t from = *at == 0 ? (size_t)FILE_MAGIC_BYTES : (size_t)*at;
 
     while (from < bytes.size) {
-        size_t found = str_find(str_slice(bytes, from, bytes.size),
-                                str_from(RECORD_MAGIC, RECORD_MAGIC_BYTES));
+        size_t found = str_find(str_slice(bytes, from, bytes.size), STR(RECORD_MARK));
 
         if (found == STR_NPOS) {
             break;
         }
         from += found;
-        if (parse_at(bytes, from, ret_record)) {
-            *at = ret_record->begin + ret_record->record_bytes;
+        if (!parse_at(bytes, from, ret_record)) {
+            from++;
+            continue;
+        }
+        from +=
+            (size_t)
+                ret_record->record_bytes; /* also of an erased one: nothing is looked for in it */
+        if (has_magic(bytes.data + ret_record->begin, RECORD_MAGIC)) {
+            *at = (int64_t)from;
             return true;
         }
-        from++;
     }
     return false;
 }
@@ -315,6 +346,39 @@ status store__segment_append(storage *st, store_staged *staged, str bytes, error
     TRY(FAULT(FAULT_STORE_APPENDED, err));
     TRY(store__segment_sync(st, staged, err));
     return FAULT(FAULT_STORE_STAGED, err);
+}
+
+void store__segment_erase(int fd, int64_t begin, int64_t record_bytes)
+{
+    char head[HEAD_BYTES];
+    error err = ERROR_INIT;
+    status erased = fs_pread_all(fd, head, sizeof(head), begin, &err);
+
+    if (erased == STATUS_OK && is_head(str_from(head, sizeof(head))) &&
+        (int64_t)HEAD_BYTES + store__crc_at(str_from(head, sizeof(head)), 2) +
+                store__crc_at(str_from(head, sizeof(head)), 3) ==
+            record_bytes) {
+        set_magic(head, ERASED_MAGIC);
+        erased = fs_pwrite_all(fd, head, sizeof(head), begin, &err);
+    }
+    if (erased != STATUS_OK) {
+        log_failure("record not erased", &err);
+    }
+}
+
+void store__segment_take_back(storage *st, const store_staged *staged)
+{
+    const segment *s;
+    int fd;
+
+    mutex_lock(&st->segment_lock);
+    s = map_get(st->segments, str_c(staged->segment.text));
+    fd = s != NULL ? s->fd : -1; /* stays: `staged` is a user of the segment */
+    mutex_unlock(&st->segment_lock);
+    if (s != NULL) {
+        store__segment_erase(fd, staged->file_offset + staged->size_bytes - staged->record_bytes,
+                             staged->record_bytes);
+    }
 }
 
 void store__segment_leave(storage *st, const store_staged *staged)

@@ -1,7 +1,7 @@
 /* Staging whole objects, from memory and from files. Streams are in writer.c. */
 #include <fcntl.h>
 
-#include "internal.h"
+#include "bytes.h"
 #include "tarn/base/clock.h"
 #include "tarn/base/fault.h"
 #include "tarn/base/fs.h"
@@ -218,13 +218,41 @@ static status stage_file_of(staging *s, size_t index, error *err)
     return STATUS_OK;
 }
 
+/* One alone, with those of other callers. */
+static status stage_in_segment(staging *s, size_t index, error *err)
+{
+    const store_stage_request *request = &s->requests[index];
+    store_staged *staged;
+    block_hash h;
+    status done;
+
+    TRY(store__staged_new(s->st, request->location, request->content_type, &staged, err));
+    staged->size_bytes = (int64_t)request->bytes.size;
+    staged->etag = store__etag_of_bytes(staged->memory, request->bytes);
+    block_hash_init(&h);
+    block_hash_add(&h, request->bytes.data, request->bytes.size);
+    done = block_hash_finish(&h, staged->memory, &staged->crcs, err);
+    block_hash_release(&h);
+    if (done == STATUS_OK) {
+        done = store__segment_append(s->st, staged, request->bytes, err);
+    }
+    if (done != STATUS_OK) {
+        error_context(err, "could not store \"%.*s\"", STR_ARG(request->location));
+        store_discard(s->st, staged);
+        return done;
+    }
+    s->staged[index] = staged;
+    return STATUS_OK;
+}
+
 static status stage_together(staging *s, const size_t *indexes, size_t count, error *err)
 {
     const store_stage_request *requests[STORE_PARTS_MAX];
     store_staged *parts[STORE_PARTS_MAX];
 
     if (count == 1) {
-        return stage_file_of(s, indexes[0], err);
+        return s->count == 1 ? stage_in_segment(s, indexes[0], err)
+                             : stage_file_of(s, indexes[0], err);
     }
     for (size_t i = 0; i < count; i++) {
         requests[i] = &s->requests[indexes[i]];

@@ -323,11 +323,25 @@ static void blob_dropped(void *context)
     store__remove_later(d->st, d->id, true);
 }
 
-/* A record of a segment: its space is dead from now on. */
-static status release_record(storage *st, state_txn *txn, str file, int64_t bytes, error *err)
+typedef struct dead_record {
+    storage *st;
+    blob_id segment;
+    int64_t begin, record_bytes;
+} dead_record;
+
+static void record_dropped(void *context)
 {
-    TRY(store__segment_change_live(txn, file, -bytes, err));
-    state_after_commit(txn, store__segment_freed, st);
+    const dead_record *d = context;
+
+    store__erase_later(d->st, d->segment, d->begin, d->record_bytes);
+    store__segment_freed(d->st);
+}
+
+/* Its space is dead from now on. */
+static status release_record(state_txn *txn, dead_record *record, error *err)
+{
+    TRY(store__segment_change_live(txn, str_c(record->segment.text), -record->record_bytes, err));
+    state_after_commit(txn, record_dropped, record);
     return STATUS_OK;
 }
 
@@ -345,25 +359,31 @@ status store__drop_file(storage *st, state_txn *txn, blob_id id, error *err)
 
 status store__release_blob(storage *st, state_txn *txn, str blob, error *err)
 {
-    int64_t record_bytes;
+    dead_record *record = NULL;
     state_rows *rows;
     bool gone;
-    str file;
 
     TRY(STATE_EXEC(txn, "UPDATE blobs SET owners = owners - 1 WHERE id = ?1", NULL, err,
                    SV_TEXT(blob)));
-    TRY(STATE_QUERY(txn, "SELECT file, file_bytes FROM blobs WHERE id = ?1 AND owners <= 0", &rows,
-                    err, SV_TEXT(blob)));
+    TRY(STATE_QUERY(txn,
+                    "SELECT file, file_bytes, file_offset + size_bytes - file_bytes FROM blobs "
+                    "WHERE id = ?1 AND owners <= 0",
+                    &rows, err, SV_TEXT(blob)));
     TRY(state_next(rows, &gone, err));
-    file = gone ? state_text(rows, 0, state_txn_arena(txn)) : STR_NULL;
-    record_bytes = gone ? state_int(rows, 1) : 0;
+    if (gone && store__is_blob_id(state_text(rows, 0, NULL))) {
+        record = ARENA_NEW(state_txn_arena(txn), dead_record);
+        *record = (dead_record){.st = st,
+                                .segment = store__blob_id(state_text(rows, 0, NULL)),
+                                .record_bytes = state_int(rows, 1),
+                                .begin = state_int(rows, 2)};
+    }
     state_finish(rows);
     if (!gone) {
         return STATUS_OK;
     }
     TRY(STATE_EXEC(txn, "DELETE FROM blobs WHERE id = ?1", NULL, err, SV_TEXT(blob)));
-    if (!str_is_null(file)) {
-        return release_record(st, txn, file, record_bytes, err);
+    if (record != NULL) {
+        return release_record(txn, record, err);
     }
     return store__is_blob_id(blob) ? store__drop_file(st, txn, store__blob_id(blob), err)
                                    : STATUS_OK;

@@ -141,20 +141,29 @@ static void test_small_objects_of_one_call_share_a_file_and_others_do_not(void *
     world_close(&w);
 }
 
-static void test_one_small_object_alone_has_a_file_like_any_other(void **context)
+/* One that comes alone is a record of a segment: test_segments.c. */
+static void test_one_small_object_beside_a_large_one_has_a_file_like_any_other(void **context)
 {
     fixture *f = *context;
     world w = world_open(f);
+    const store_stage_request requests[2] = {
+        {.location = STR("s3://warehouse/big"), .bytes = noise(f, STORE_PART_BYTES_MAX + 1, 5)},
+        {.location = part_location(f, 1), .bytes = part_bytes(f, 1), .shares_file = true}};
+    store_staged *staged[2];
     blob_names *names;
     const char *blob;
     size_t count;
     bool packed;
 
-    put_parts(f, &w, 1, 1);
+    EXPECT_OK(store_stage_many(w.storage, requests, 2, staged, &f->err));
+    EXPECT_OK(publish_parts(f, &w, staged, 2));
+    EXPECT_OK(delete_one(&w, STR("s3://warehouse/big"), &f->err));
+    world_close(&w);
     assert_int_equal(blob_count(f, &blob), 1);
     EXPECT_OK(store__read_all_names(blob, f->arena, &names, &count, &packed, &f->err));
     assert_false(packed);
     assert_int_equal(count, 1);
+    w = world_open(f);
     check_parts_of(f, &w, 1, 1);
     world_close(&w);
 }
@@ -670,7 +679,7 @@ static void test_every_failing_step_leaves_no_part_and_no_bytes(void **context)
 }
 
 TESTS(test_small_objects_of_one_call_share_a_file_and_others_do_not,
-      test_one_small_object_alone_has_a_file_like_any_other,
+      test_one_small_object_beside_a_large_one_has_a_file_like_any_other,
       test_many_small_objects_need_several_files, test_a_range_of_a_part_is_of_that_part_alone,
       test_a_link_of_a_part_is_a_file_of_its_bytes,
       test_a_staged_part_can_be_read_before_it_is_published,

@@ -255,9 +255,163 @@ static void test_a_link_of_a_small_object_is_a_verified_copy(void **context)
     world_close(&w);
 }
 
+/* --- without the database --- */
+
+static int64_t rebuild(fixture *f, world *w)
+{
+    int64_t objects = 0;
+
+    world_close(w);
+    EXPECT_OK(fs_remove(test_path(f, "data/tarn.db"), &f->err));
+    EXPECT_OK(fs_remove(test_path(f, "data/tarn.db-wal"), &f->err));
+    EXPECT_OK(fs_remove(test_path(f, "data/tarn.db-shm"), &f->err));
+    *w = world_open(f);
+    EXPECT_OK(store_recover(w->storage, &objects, &f->err));
+    return objects;
+}
+
+static str alone(fixture *f, int number)
+{
+    return str_printf(f->arena, "s3://warehouse/alone/%d", number);
+}
+
+static store_staged *stage_alone(fixture *f, world *w, int number)
+{
+    store_stage_request request = {
+        .location = alone(f, number), .bytes = small_bytes(f, number), .shares_file = true};
+    store_staged *staged = NULL;
+
+    EXPECT_OK(store_stage_many(w->storage, &request, 1, &staged, &f->err));
+    return staged;
+}
+
+typedef struct refusing {
+    storage *storage;
+    store_staged *staged;
+} refusing;
+
+static status publish_and_refuse(void *context, state_txn *txn, error *err)
+{
+    const refusing *r = context;
+
+    TRY(store_publish(r->storage, txn, &r->staged, 1, err));
+    return error_set(err, STATUS_CONFLICT, "refused");
+}
+
+static void test_one_object_that_may_share_a_file_lies_in_a_segment(void **context)
+{
+    fixture *f = *context;
+    world w = world_open(f);
+
+    EXPECT_OK(store_put(w.storage, stage_alone(f, &w, 1), &f->err));
+    EXPECT_OK(store_put(w.storage, stage_alone(f, &w, 2), &f->err));
+    assert_int_equal(blob_count(f, NULL), 1);
+    store_staged *seen = stage_alone(f, &w, 3);
+    store_expose(w.storage, seen);
+    for (int i = 1; i <= 3; i++) {
+        assert_true(str_equal(get(f, &w, alone(f, i)), small_bytes(f, i)));
+    }
+    EXPECT_OK(store_put(w.storage, seen, &f->err));
+    assert_int_equal(rebuild(f, &w), 3);
+    for (int i = 1; i <= 3; i++) {
+        assert_true(str_equal(get(f, &w, alone(f, i)), small_bytes(f, i)));
+    }
+    world_close(&w);
+}
+
+static void test_what_was_deleted_or_never_published_is_not_rebuilt(void **context)
+{
+    fixture *f = *context;
+    world w = world_open(f);
+
+    put_many(f, &w, 0, 10);
+    delete_many(f, &w, 2, 5);
+    EXPECT_OK(store_put(w.storage, stage_alone(f, &w, 1), &f->err));
+    store_discard(w.storage, stage_alone(f, &w, 1));
+    refusing r = {.storage = w.storage, .staged = stage_alone(f, &w, 1)};
+    EXPECT_STATUS(CONFLICT, state_submit(w.state, publish_and_refuse, &r, &f->err));
+    store_discard(w.storage, stage_alone(f, &w, 2));
+    assert_int_equal(rebuild(f, &w), 8);
+    expect_many(f, &w, 0, 2);
+    expect_many(f, &w, 5, 10);
+    EXPECT_OK(delete_one(&w, alone(f, 1), &f->err));
+    assert_int_equal(rebuild(f, &w), 7);
+    world_close(&w);
+}
+
+static void test_a_record_within_the_bytes_of_an_erased_one_is_not_found(void **context)
+{
+    fixture *f = *context;
+    world w = world_open(f);
+    const char *path = NULL;
+    object_write what = {.bucket = BUCKET, .key = STR("carrier")};
+    str file;
+
+    put_many(f, &w, 0, 1);
+    assert_int_equal(blob_count(f, &path), 1);
+    EXPECT_OK(fs_read_file(path, 1 << 20, f->arena, &file, &f->err));
+    what.size_bytes = (int64_t)file.size;
+    (void)put_object(f, &w, &what, file, 1000);
+    delete_many(f, &w, 0, 1);
+    assert_int_equal(rebuild(f, &w), 1);
+    EXPECT_OK(delete_one(&w, STR("s3://warehouse/carrier"), &f->err));
+    assert_int_equal(rebuild(f, &w), 0);
+    world_close(&w);
+}
+
+static void test_what_was_moved_is_rebuilt_once_and_what_was_not_never(void **context)
+{
+    fixture *f = *context;
+    world w = world_open(f);
+
+    put_many(f, &w, 0, 40);
+    store__segment_rotate(w.storage);
+    delete_many(f, &w, 0, 30);
+    EXPECT_OK(store__compact(w.storage, &f->err));
+    delete_many(f, &w, 30, 33);
+    assert_int_equal(rebuild(f, &w), 7);
+    expect_many(f, &w, 33, 40);
+    world_close(&w);
+}
+
+/* Its files may be links of those in which the records were erased since. */
+static void test_a_backup_is_compacted_and_rebuilt_as_it_was_made(void **context)
+{
+    fixture *f = *context;
+    world w = world_open(f);
+    const char *copy = test_path(f, "copy");
+    int64_t objects;
+
+    put_many(f, &w, 0, 12);
+    EXPECT_OK(fs_make_dirs(copy, 0700, &f->err));
+    EXPECT_OK(store_backup(w.storage, copy, &objects, &f->err));
+    delete_many(f, &w, 0, 12);
+    world_close(&w);
+    EXPECT_OK(
+        world_try_open(copy, test_path(f, "copy/tarn.db"), (storage_options){0}, &w, &f->err));
+    delete_many(f, &w, 0, 8);
+    EXPECT_OK(store__compact(w.storage, &f->err));
+    expect_many(f, &w, 8, 12);
+    world_close(&w);
+    EXPECT_OK(fs_remove(test_path(f, "copy/tarn.db"), &f->err));
+    EXPECT_OK(fs_remove(test_path(f, "copy/tarn.db-wal"), &f->err));
+    EXPECT_OK(fs_remove(test_path(f, "copy/tarn.db-shm"), &f->err));
+    EXPECT_OK(
+        world_try_open(copy, test_path(f, "copy/tarn.db"), (storage_options){0}, &w, &f->err));
+    EXPECT_OK(store_recover(w.storage, &objects, &f->err));
+    assert_int_equal(objects, 4);
+    expect_many(f, &w, 8, 12);
+    world_close(&w);
+}
+
 TESTS(test_what_lives_in_segments_is_counted_with_the_rows,
       test_a_segment_that_is_mostly_dead_is_compacted_under_open_readers,
       test_a_segment_without_living_objects_goes, test_every_start_writes_a_segment_of_its_own,
       test_rows_of_small_objects_are_rebuilt_from_segments_alone,
       test_damage_in_a_segment_is_one_objects_loss, test_a_backup_has_the_segments,
-      test_a_link_of_a_small_object_is_a_verified_copy)
+      test_a_link_of_a_small_object_is_a_verified_copy,
+      test_one_object_that_may_share_a_file_lies_in_a_segment,
+      test_what_was_deleted_or_never_published_is_not_rebuilt,
+      test_a_record_within_the_bytes_of_an_erased_one_is_not_found,
+      test_what_was_moved_is_rebuilt_once_and_what_was_not_never,
+      test_a_backup_is_compacted_and_rebuilt_as_it_was_made)

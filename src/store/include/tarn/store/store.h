@@ -91,8 +91,9 @@ typedef struct store_stage_request {
     str content_type;
     str bytes; /* used where path is NULL */
     const char *path;
-    /* Small bytes may lie in one file with others of this call that allow it: for what is rarely linked. Such objects
-     * must be published in one transaction; each may be discarded by itself. */
+    /* Small bytes may lie in one file with others of this call that allow it, or alone in one with those of other
+     * calls: for what is rarely linked. Such objects of one call must be published in one transaction; each may be
+     * discarded by itself. */
     bool shares_file;
 } store_stage_request;
 status store_stage_many(storage *st, const store_stage_request *requests, size_t count,
