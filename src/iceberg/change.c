@@ -111,7 +111,7 @@ status ice__fresh_make(ice__fresh *fresh, storage *st, arena *memory, ice__chang
 
 /* Sequence numbers that the list gives, and row ids of v3: in list order each data manifest without a first row id
  * takes the running one, which moves on by all rows of the manifest. */
-static void assign_numbers(ice__change *c)
+static status assign_numbers(ice__change *c, error *err)
 {
     int64_t next = c->base->next_row_id;
 
@@ -134,6 +134,8 @@ static void assign_numbers(ice__change *c)
         c->snapshot.added_rows = next - c->base->next_row_id;
         c->next.next_row_id = next;
     }
+    return next == INT64_MAX ? error_set(err, STATUS_INVALID, "the table has no row ids left")
+                             : STATUS_OK;
 }
 
 /* --- the branch that moves --- */
@@ -189,7 +191,7 @@ static void fill_snapshot(ice__change *c, const ice__snapshot_plan *plan)
     c->snapshot = (ice_snapshot){
         .id = plan->id,
         .parent_id = plan->parent != NULL ? plan->parent->id : ICE_NO_SNAPSHOT,
-        .sequence_number = base->format_version > 1 ? base->last_sequence_number + 1 : 0,
+        .sequence_number = base->format_version > 1 ? ice__sum(base->last_sequence_number, 1) : 0,
         /* Clocks jump; the history of a table does not go back. */
         .timestamp_ms = now_ms > base->last_updated_ms ? now_ms : base->last_updated_ms,
         .first_row_id = ICE_NO_ROW_ID,
@@ -201,10 +203,13 @@ static void fill_snapshot(ice__change *c, const ice__snapshot_plan *plan)
     };
 }
 
-void ice__change_snapshot(ice__change *c, const ice__snapshot_plan *plan)
+status ice__change_snapshot(ice__change *c, const ice__snapshot_plan *plan, error *err)
 {
     fill_snapshot(c, plan);
-    assign_numbers(c);
+    if (c->snapshot.sequence_number == INT64_MAX) {
+        return error_set(err, STATUS_INVALID, "the table has no sequence numbers left");
+    }
+    TRY(assign_numbers(c, err));
     ice__summarize(c, plan);
     c->next.last_sequence_number = c->snapshot.sequence_number;
     c->next.last_updated_ms = c->snapshot.timestamp_ms;
@@ -212,6 +217,7 @@ void ice__change_snapshot(ice__change *c, const ice__snapshot_plan *plan)
     move_branch(c, plan->branch);
     ice__log_metadata(&c->next, c->base, c->base_location, c->memory, &c->obsolete);
     ice__expire_snapshots(c);
+    return STATUS_OK;
 }
 
 status ice__find_head(const ice_metadata *m, str branch, const ice_snapshot **ret_head, error *err)
@@ -251,6 +257,5 @@ status ice__change_append(ice__change *c, const ice__added *added, str branch, i
         TRY(ice__list_load(c->storage, c->base, plan.parent, c->memory, &list, err));
     }
     TRY(ice__merge_manifests(c, &list, snapshot_id, err));
-    ice__change_snapshot(c, &plan);
-    return STATUS_OK;
+    return ice__change_snapshot(c, &plan, err);
 }

@@ -114,7 +114,8 @@ typedef struct ice__snapshot_plan {
     size_t summary_count;
 } ice__snapshot_plan;
 /* Fills snapshot and `next` of `c`, whose `manifests` are complete. */
-void ice__change_snapshot(ice__change *c, const ice__snapshot_plan *plan);
+/* INVALID where no numbers are left. */
+status ice__change_snapshot(ice__change *c, const ice__snapshot_plan *plan, error *err);
 /* c->snapshot's summary (summary.c). */
 void ice__summarize(ice__change *c, const ice__snapshot_plan *plan);
 /* The whole of an append; c->manifests holds the manifests of the added files. `branch` STR_NULL: "main".

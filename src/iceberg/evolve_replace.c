@@ -97,11 +97,13 @@ static status put_definition(ice_builder *b, const ice_metadata *made, error *er
     const ice_sort_order unsorted = {.fields = NULL};
     renumbering r = {.schema = schema,
                      .known = map_create(b->memory),
-                     .next_id = b->now.last_column_id + 1,
+                     .next_id = ice__sum32(b->now.last_column_id, 1),
                      .memory = b->memory};
     ice_schema next = {.id = 0};
     ice_partition_field *fields = ARENA_ARRAY(b->memory, ice_partition_field, spec->field_count);
 
+    TRY(ice__check_room("columns", b->now.last_column_id,
+                        (size_t)ice__count_fields(schema->root) + 1, err));
     note_fields(&r, ice_metadata_schema(&b->now), ice_metadata_schema(&b->now)->root);
     next.root = renumber(&r, schema->root);
     int32_t *identifiers = ARENA_ARRAY(b->memory, int32_t, schema->identifier_count + 1);

@@ -22,13 +22,14 @@ static int32_t next_schema_id(const ice_metadata *m)
     int32_t next = 0;
 
     for (size_t i = 0; i < m->schema_count; i++) {
-        next = m->schemas[i].id >= next ? m->schemas[i].id + 1 : next;
+        next = m->schemas[i].id >= next ? ice__sum32(m->schemas[i].id, 1) : next;
     }
     return next;
 }
 
 /* Behind the table's last id, and behind all that are in use: not every writer counts right. */
-static int32_t next_column_id(const ice_metadata *m)
+static status next_column_id(const ice_metadata *m, const ice_type *added, int32_t *ret_id,
+                             error *err)
 {
     int32_t last = m->last_column_id;
 
@@ -37,7 +38,9 @@ static int32_t next_column_id(const ice_metadata *m)
 
         last = highest > last ? highest : last;
     }
-    return last + 1;
+    TRY(ice__check_room("columns", last, (size_t)ice__count_fields(added) + 1, err));
+    *ret_id = last + 1;
+    return STATUS_OK;
 }
 
 /* A partition field may carry the name of its own column where it is that column's identity, and no other's. */
@@ -78,6 +81,7 @@ static status make_current(ice_builder *b, ice_schema *schema, bool draft, error
         m->current_schema_id = m->schemas[at].id;
     } else {
         schema->id = next_schema_id(m);
+        TRY(ice__check_room("schemas", schema->id, 0, err));
         list = ice__builder_schemas(b, 1);
         list[m->schema_count++] = *schema;
         m->current_schema_id = schema->id;
@@ -117,6 +121,7 @@ status ice_builder_set_schema(ice_builder *b, const ice_schema *schema, error *e
     ice_schema copy = ice__schema_copy(schema, b->memory);
     int32_t highest = ice_schema_highest_id(schema);
 
+    TRY(ice__check_room("columns", highest, 0, err));
     TRY(check_known_ids(&b->now, schema->root, err));
     TRY(make_current(b, &copy, false, err));
     b->now.last_column_id = highest > b->now.last_column_id ? highest : b->now.last_column_id;
@@ -290,7 +295,6 @@ static status check_added(const ice_builder *b, const ice_add_column *column, er
 status ice_builder_add_column(ice_builder *b, const ice_add_column *column, error *err)
 {
     ice_schema schema = ice__builder_edit(b);
-    int32_t next_id = next_column_id(&b->now);
     const json *value = ice__json_copy(column->default_value, b->memory);
     ice_field field = {.name = str_copy(b->memory, column->name),
                        .required = column->required,
@@ -298,6 +302,7 @@ status ice_builder_add_column(ice_builder *b, const ice_add_column *column, erro
                        .initial_default = value,
                        .write_default = value};
     ice_type *parent;
+    int32_t next_id;
     bool in_key;
     size_t at;
 
@@ -309,6 +314,7 @@ status ice_builder_add_column(ice_builder *b, const ice_add_column *column, erro
     TRY(check_free(parent, column->name, SIZE_MAX, err));
     TRY(check_added(b, column, err));
     TRY(find_place(parent, column->place, column->beside, b->memory, &at, err));
+    TRY(next_column_id(&b->now, column->type, &next_id, err));
     field.id = next_id++;
     field.type = ice__type_copy(ice_type_assign_ids(column->type, &next_id, b->memory), b->memory);
     put_field(parent, at, &field, b->memory);
@@ -444,10 +450,11 @@ status ice_builder_widen_column(ice_builder *b, ice_path path, const ice_type *t
 {
     ice_schema schema = ice__builder_edit(b);
     str text = ice__path_text(path, b->memory);
-    int32_t next_id = next_column_id(&b->now);
     const ice_type *to;
     ice__place place;
+    int32_t next_id;
 
+    TRY(next_column_id(&b->now, type, &next_id, err));
     TRY(ice__path_find(&schema, path, b->memory, &place, err));
     if (!ice_kind_is_nested(type->kind) && ice_type_equal(place.field->type, type)) {
         return STATUS_OK;

@@ -32,7 +32,7 @@ static const ice_partition_field *find_earlier(const ice_metadata *m,
 }
 
 /* Behind the table's last id, and behind all that are in use: not every writer counts right. */
-static int32_t next_field_id(const ice_metadata *m)
+static status next_field_id(const ice_metadata *m, size_t count, int32_t *ret_id, error *err)
 {
     int32_t last = m->last_partition_id;
 
@@ -43,7 +43,9 @@ static int32_t next_field_id(const ice_metadata *m)
             last = id > last ? id : last;
         }
     }
-    return last + 1;
+    TRY(ice__check_room("partition fields", last, count, err));
+    *ret_id = last + 1;
+    return STATUS_OK;
 }
 
 static int32_t next_spec_id(const ice_metadata *m)
@@ -51,12 +53,12 @@ static int32_t next_spec_id(const ice_metadata *m)
     int32_t next = 0;
 
     for (size_t i = 0; i < m->spec_count; i++) {
-        next = m->specs[i].id >= next ? m->specs[i].id + 1 : next;
+        next = m->specs[i].id >= next ? ice__sum32(m->specs[i].id, 1) : next;
     }
     return next;
 }
 
-static void make_default(ice_builder *b, ice_spec *spec, bool draft)
+static status make_default(ice_builder *b, ice_spec *spec, bool draft, error *err)
 {
     ice_metadata *m = &b->now;
     ice_spec *list;
@@ -68,10 +70,11 @@ static void make_default(ice_builder *b, ice_spec *spec, bool draft)
     for (size_t i = 0; i < m->spec_count; i++) {
         if (ice_spec_equivalent(&m->specs[i], spec)) {
             m->default_spec_id = m->specs[i].id;
-            return;
+            return STATUS_OK;
         }
     }
     spec->id = next_spec_id(m);
+    TRY(ice__check_room("partition specs", spec->id, 0, err));
     list = ice__builder_specs(b, 1);
     list[m->spec_count++] = *spec;
     m->default_spec_id = spec->id;
@@ -81,14 +84,17 @@ static void make_default(ice_builder *b, ice_spec *spec, bool draft)
                                    ? spec->fields[i].field_id
                                    : m->last_partition_id;
     }
+    return STATUS_OK;
 }
 
 /* The ids that fields had, and new ones behind the table's last. Version 1 knows ids by their place alone: they count
  * from 1000. */
-static void assign_ids(const ice_builder *b, ice_partition_field *fields, size_t count)
+static status assign_ids(const ice_builder *b, ice_partition_field *fields, size_t count,
+                         error *err)
 {
-    int32_t next = next_field_id(&b->now);
+    int32_t next;
 
+    TRY(next_field_id(&b->now, count, &next, err));
     for (size_t i = 0; i < count; i++) {
         const ice_partition_field *earlier = find_earlier(&b->now, &fields[i]);
 
@@ -98,6 +104,7 @@ static void assign_ids(const ice_builder *b, ice_partition_field *fields, size_t
             fields[i].field_id = earlier != NULL ? earlier->field_id : next++;
         }
     }
+    return STATUS_OK;
 }
 
 static ice_partition_field *copy_fields(const ice_spec *spec, size_t room, arena *a)
@@ -148,10 +155,9 @@ status ice_builder_set_spec(ice_builder *b, const ice_spec *spec, error *err)
     for (size_t i = 0; i < spec->field_count; i++) {
         TRY(check_field(b, fields, i, err));
     }
-    assign_ids(b, fields, spec->field_count);
+    TRY(assign_ids(b, fields, spec->field_count, err));
     made.fields = fields;
-    make_default(b, &made, false);
-    return STATUS_OK;
+    return make_default(b, &made, false, err);
 }
 
 /* --- single fields --- */
@@ -203,8 +209,10 @@ static status add_to(const ice_builder *b, str text, ice_partition_field *fields
     TRY(ice__spec_check_field(fields, *count, &field, ice_metadata_schema(&b->now), err));
     if (b->now.format_version == 1) {
         field.field_id = FIRST_FIELD_ID + (int32_t)*count;
+    } else if (earlier != NULL) {
+        field.field_id = earlier->field_id;
     } else {
-        field.field_id = earlier != NULL ? earlier->field_id : next_field_id(&b->now);
+        TRY(next_field_id(&b->now, 1, &field.field_id, err));
     }
     fields[(*count)++] = field;
     return STATUS_OK;
@@ -279,8 +287,7 @@ static status change_fields(ice_builder *b, str drop, str add, error *err)
     if (!str_is_null(add)) {
         TRY(add_to(b, add, fields, &made.field_count, err));
     }
-    make_default(b, &made, true);
-    return STATUS_OK;
+    return make_default(b, &made, true, err);
 }
 
 status ice_builder_add_partition_field(ice_builder *b, str text, error *err)

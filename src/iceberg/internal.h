@@ -42,6 +42,11 @@ static inline int32_t ice__sum32(int32_t a, int32_t b)
 
     return __builtin_add_overflow(a, b, &sum) ? INT32_MAX : sum;
 }
+/* Ids of columns and partition fields end here: what follows is reserved for metadata columns (specification, "Reserved
+ * Field IDs"). Sequence numbers and row ids that others bring end far below what can be counted, so that writes which
+ * follow have room. */
+#define ICE__FIELD_ID_MAX (INT32_MAX - 200)
+#define ICE__BROUGHT_MAX (INT64_MAX / 2)
 /* Digits needed for a fixed of a decimal: the least bytes that hold every value of `precision`. */
 int32_t ice__decimal_width(int32_t precision);
 
@@ -81,6 +86,10 @@ bool ice__can_widen(const ice_type *from, const ice_type *to);
 /* `value` is a default that a column of this type may have; the message says what is wrong (evolve_default.c). */
 status ice__default_check(const ice_type *type, const json *value, error *err);
 const ice_type *ice__type_copy(const ice_type *type, arena *a);
+/* Columns of the type, those in them included. */
+int32_t ice__count_fields(const ice_type *type);
+/* INVALID where `count` ids that follow `last` are more than there are. `what`: a kind of thing, in plural. */
+status ice__check_room(const char *what, int32_t last, size_t count, error *err);
 /* INVALID where one id is that of two columns. */
 status ice__schema_check_ids(const ice_schema *schema, error *err);
 /* ice_schema_check for what others make: names may differ in case alone, as Iceberg has it. */

@@ -278,7 +278,8 @@ static void discard_rewritten(overwrite *w, bool unused_alone)
     w->rewritten.count = kept;
 }
 
-static void make_snapshot(const overwrite *w, const ice__removal *r, const ice__added *added)
+static status make_snapshot(const overwrite *w, const ice__removal *r, const ice__added *added,
+                            error *err)
 {
     const ice_overwrite *o = w->change;
     ice__change *c = r->change;
@@ -294,9 +295,7 @@ static void make_snapshot(const overwrite *w, const ice__removal *r, const ice__
                                .summary_count = added->summary_count};
 
     c->nothing = added->count == 0 && r->files.count == 0;
-    if (!c->nothing) {
-        ice__change_snapshot(c, &plan);
-    }
+    return c->nothing ? STATUS_OK : ice__change_snapshot(c, &plan, err);
 }
 
 static status build(void *context, ice__change *c, error *err)
@@ -321,8 +320,7 @@ static status build(void *context, ice__change *c, error *err)
     discard_rewritten(w, true);
     TRY(ice__validate(&r, err));
     TRY(check_removal(&r, err));
-    make_snapshot(w, &r, &added);
-    return STATUS_OK;
+    return make_snapshot(w, &r, &added, err);
 }
 
 /* --- the whole --- */

@@ -12,6 +12,11 @@ static status check_numbers(const ice_metadata *m, const ice_snapshot *s, error 
                          "snapshot %lld has no \"sequence-number\", which format version %d wants",
                          (long long)s->id, m->format_version);
     }
+    if (m->format_version > 1 && s->sequence_number > ICE__BROUGHT_MAX) {
+        return error_set(err, STATUS_INVALID,
+                         "snapshot %lld has sequence number %lld, which leaves none for others",
+                         (long long)s->id, (long long)s->sequence_number);
+    }
     if (m->format_version > 1 && s->parent_id != ICE_NO_SNAPSHOT &&
         s->sequence_number <= m->last_sequence_number) {
         return error_set(err, STATUS_CONFLICT,
@@ -27,7 +32,7 @@ static status check_numbers(const ice_metadata *m, const ice_snapshot *s, error 
                          (long long)s->first_row_id, (long long)m->next_row_id);
     }
     if (m->format_version > 2 && s->first_row_id != ICE_NO_ROW_ID && s->added_rows >= 0 &&
-        s->first_row_id > INT64_MAX - s->added_rows) {
+        s->first_row_id > ICE__BROUGHT_MAX - s->added_rows) {
         return error_set(err, STATUS_INVALID, "snapshot %lld would use up all row ids",
                          (long long)s->id);
     }

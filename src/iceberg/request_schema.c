@@ -2,6 +2,8 @@
  * what is new gets the next id, whatever the client called it, and the client's own name for it still leads there.
  * Source: Iceberg specification, "Schema evolution", "Partition evolution", "Sorting"; the reference implementation's
  * TableMetadata, PartitionSpec, SortOrder. */
+#include "tarn/base/limits.h"
+
 #include "request_parts.h"
 
 enum { FIRST_FIELD_ID = 1000 };
@@ -47,6 +49,35 @@ status ice__schema_fits(const ice_schema *schema, int format_version, error *err
     return ice__schema_check_exact(schema, format_version, err);
 }
 
+static str type_text(const ice_type *type, buf *out)
+{
+    ice_type_format(type, out);
+    return buf_str(out);
+}
+
+/* Rows written as `from` can be read as `to`; what is in lists, maps and structs is compared by its own ids. */
+static bool can_become(const ice_type *from, const ice_type *to)
+{
+    return ice_kind_is_nested(to->kind) ? from->kind == to->kind
+                                        : ice_type_equal(from, to) || ice__can_widen(from, to);
+}
+
+static status refuse_type(const ice_field *field, const ice_field *known, error *err)
+{
+    arena *scratch = arena_create();
+    str now = type_text(field->type, buf_in(scratch, LIMIT_JSON_BODY));
+    str before = type_text(known->type, buf_in(scratch, LIMIT_JSON_BODY));
+
+    error_set(err, STATUS_INVALID,
+              "column \"%.*s\" of type %.*s has the id %d of \"%.*s\", which is of type %.*s",
+              STR_ARG(field->name), STR_ARG(now), (int)field->id, STR_ARG(known->name),
+              STR_ARG(before));
+    error_hint(err, "A type can only widen: int to long, float to double, decimal to more digits. "
+                    "What replaces the table takes \"main\" away first.");
+    arena_free(scratch);
+    return STATUS_INVALID;
+}
+
 /* A column of which there are rows keeps its type, or widens; what replaces a table begins anew, under ids of old. */
 static status check_types(const ice_metadata *m, const ice_type *type, error *err)
 {
@@ -54,14 +85,8 @@ static status check_types(const ice_metadata *m, const ice_type *type, error *er
         const ice_field *field = &type->fields[i];
         const ice_field *known = ice_schema_field(ice_metadata_schema(m), field->id);
 
-        if (known != NULL && known->type->kind != field->type->kind &&
-            !ice__can_widen(known->type, field->type) &&
-            !ice__can_widen(field->type, known->type)) {
-            return error_set(err, STATUS_INVALID,
-                             "column \"%.*s\" of type %s has the id %d of \"%.*s\", which is of "
-                             "type %s",
-                             STR_ARG(field->name), ice_kind_name(field->type->kind), (int)field->id,
-                             STR_ARG(known->name), ice_kind_name(known->type->kind));
+        if (known != NULL && !can_become(known->type, field->type)) {
+            return refuse_type(field, known, err);
         }
         TRY(check_types(m, field->type, err));
     }
@@ -85,6 +110,10 @@ status ice__put_schema(ice__applying *x, const ice_schema *schema, int32_t *ret_
     ice_schema *list;
     size_t at;
 
+    if (highest > ICE__FIELD_ID_MAX) {
+        return error_set(err, STATUS_INVALID, "a column has the id %d: ids end at %d", (int)highest,
+                         (int)ICE__FIELD_ID_MAX);
+    }
     TRY(ice__schema_fits(schema, m->format_version, err));
     if (m->current_snapshot_id != ICE_NO_SNAPSHOT) {
         TRY(check_types(m, schema->root, err));
@@ -93,6 +122,7 @@ status ice__put_schema(ice__applying *x, const ice_schema *schema, int32_t *ret_
     if (at == SIZE_MAX) {
         int32_t id = next_schema_id(m);
 
+        TRY(ice__check_room("schemas", id, 0, err));
         list = ice__builder_schemas(x->b, 1);
         at = m->schema_count++;
         list[at] = *schema;
@@ -147,6 +177,10 @@ ICE__APPLIER(current_schema)
     id = given_schema(x, id);
     if (ice_metadata_schema_by_id(&x->b->now, id) == NULL) {
         return error_set(err, STATUS_INVALID, "schema %d is unknown", (int)id);
+    }
+    if (x->b->now.current_snapshot_id !=
+        ICE_NO_SNAPSHOT) { /* nor does it go back to a narrower one */
+        TRY(check_types(&x->b->now, ice_metadata_schema_by_id(&x->b->now, id)->root, err));
     }
     x->b->now.current_schema_id = id;
     return STATUS_OK;
@@ -282,6 +316,11 @@ static status check_field_id(const ice_metadata *m, const ice_partition_field *f
 {
     const ice_partition_field *taken = NULL;
 
+    if (field->field_id > ICE__FIELD_ID_MAX) {
+        return error_set(err, STATUS_INVALID,
+                         "partition field \"%.*s\" has the id %d: ids end at %d",
+                         STR_ARG(field->name), (int)field->field_id, (int)ICE__FIELD_ID_MAX);
+    }
     if (m->format_version == 1) {
         return field->field_id == FIRST_FIELD_ID + (int32_t)at
                    ? STATUS_OK
@@ -364,6 +403,7 @@ status ice__put_spec(ice__applying *x, const ice_spec *spec, int32_t *ret_id, er
         fields[i] = spec->fields[i];
         TRY(check_field(m, fields, i, err));
     }
+    TRY(ice__check_room("partition specs", next, 0, err));
     TRY(assign_field_ids(m, fields, spec->field_count, err));
     list = ice__builder_specs(x->b, 1);
     list[m->spec_count++] =
@@ -472,6 +512,7 @@ status ice__put_order(ice__applying *x, const ice_sort_order *order, int32_t *re
         list[i] = m->orders[i];
         next = list[i].id >= next ? ice__sum32(list[i].id, 1) : next;
     }
+    TRY(ice__check_room("sort orders", next, 0, err));
     TRY(check_order(ice_metadata_schema(m), order, err));
     list[m->order_count] = *order;
     list[m->order_count].id = order->field_count > 0 ? next : 0;

@@ -57,6 +57,27 @@ status ice__schema_check_ids(const ice_schema *schema, error *err)
     return s;
 }
 
+int32_t ice__count_fields(const ice_type *type)
+{
+    int32_t count = 0;
+
+    for (size_t i = 0; i < type->field_count; i++) {
+        count = ice__sum32(count, ice__sum32(1, ice__count_fields(type->fields[i].type)));
+    }
+    return count;
+}
+
+status ice__check_room(const char *what, int32_t last, size_t count, error *err)
+{
+    if (last < ICE__FIELD_ID_MAX && count <= (size_t)ICE__FIELD_ID_MAX &&
+        last <= ICE__FIELD_ID_MAX - (int32_t)count) {
+        return STATUS_OK;
+    }
+    return error_set(err, STATUS_INVALID,
+                     "no ids are left for %s: the last is %d, and they end at %d", what, (int)last,
+                     (int)ICE__FIELD_ID_MAX);
+}
+
 static void put_type(const ice_type *type, json_writer *w);
 
 static void put_field(const ice_field *field, json_writer *w)

@@ -103,6 +103,18 @@ static void test_an_append_is_a_snapshot_with_its_totals(void **given)
     assert_int_equal(test_count_objects(f, t, STR("s3://warehouse/t/data/"), NULL), 2);
 }
 
+static void test_a_table_whose_numbers_are_used_up_takes_no_more(void **given)
+{
+    fixture *f = *given;
+    test_table *t = table(f);
+    ice_commit_result result;
+
+    EXPECT_OK(append_row(t, 1, &result, &f->err));
+    t->latest->last_sequence_number = INT64_MAX;
+    EXPECT_STATUS(INVALID, append_row(t, 2, &result, &f->err));
+    EXPECT_MESSAGE(f, "the table has no sequence numbers left");
+}
+
 static void test_what_was_read_back_from_the_store_is_what_was_remembered(void **given)
 {
     fixture *f = *given;
@@ -251,6 +263,7 @@ static void test_a_failure_at_any_step_leaves_the_table_as_it_was(void **given)
 }
 
 TESTS(test_an_append_is_a_snapshot_with_its_totals,
+      test_a_table_whose_numbers_are_used_up_takes_no_more,
       test_what_was_read_back_from_the_store_is_what_was_remembered,
       test_no_append_of_eight_writers_is_lost,
       test_a_conflict_is_retried_with_the_same_data_and_manifest,

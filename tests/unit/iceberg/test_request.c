@@ -176,6 +176,70 @@ static void test_a_column_with_rows_keeps_its_type_unless_the_table_is_replaced(
     assert_int_equal(m->current_schema_id, 1);
 }
 
+#define COLUMN_OF(type)                                                                         \
+    "{'action': 'add-schema', 'schema': {'type': 'struct', 'fields': [{'id': 1, 'name': 'id', " \
+    "'required': true, 'type': 'long'}, {'id': 2, 'name': 'name', 'required': false, 'type': "  \
+    "'string'}, {'id': 3, 'name': 'c', 'required': false, 'type': '" type "'}]}}, "             \
+    "{'action': 'set-current-schema', 'schema-id': -1}"
+#define NO_MAIN "{'action': 'remove-snapshot-ref', 'ref-name': 'main'}"
+
+static void test_types_of_columns_with_rows_only_widen(void **given)
+{
+    static const struct {
+        const char *narrow, *wide;
+    } rows[] = {
+        {COLUMN_OF("int"), COLUMN_OF("long")},
+        {COLUMN_OF("float"), COLUMN_OF("double")},
+        {COLUMN_OF("date"), COLUMN_OF("timestamp")},
+        {COLUMN_OF("decimal(5,2)"), COLUMN_OF("decimal(10,2)")},
+    };
+    fixture *f = *given;
+    ice_metadata *m = with_snapshots(f, 2);
+
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        ice_metadata *wide = updated(f, updated(f, m, rows[i].narrow), rows[i].wide);
+
+        REFUSED(INVALID, f, wide, rows[i].narrow);
+        REFUSED(INVALID, f, wide, "{'action': 'set-current-schema', 'schema-id': 1}");
+        updated(f, wide, both(f, NO_MAIN, rows[i].narrow));
+    }
+    m = updated(f, m, COLUMN_OF("decimal(10,2)"));
+    REFUSED(INVALID, f, m, COLUMN_OF("decimal(10,1)"));
+    SAYS(f, "of type decimal(10, 1) has the id 3 of \"c\", which is of type decimal(10, 2)");
+    REFUSED(INVALID, f, m, COLUMN_OF("decimal(12,3)"));
+}
+
+static void test_ids_that_leave_no_room_are_refused(void **given)
+{
+    static const char column[] = "{'action': 'add-schema', 'schema': {'type': 'struct', 'fields': ["
+                                 "{'id': 1, 'name': 'id', 'required': true, 'type': 'long'},"
+                                 "{'id': %d, 'name': 'z', 'required': false, 'type': 'long'}]}}";
+    static const char field[] =
+        "{'action': 'add-spec', 'spec': {'fields': [{'source-id': 1, 'field-id': %d, "
+        "'name': 'x', 'transform': 'bucket[4]'}]}}";
+    fixture *f = *given;
+    ice_metadata *m = table(f, 2);
+    ice_metadata *last;
+
+    REFUSED(INVALID, f, m, arena_printf(f->arena, column, INT32_MAX));
+    EXPECT_MESSAGE(f, "updates[0]: a column has the id 2147483647: ids end at 2147483447");
+    REFUSED(INVALID, f, m, arena_printf(f->arena, field, INT32_MAX));
+    SAYS(f, "updates[0]: partition field \"x\" has the id 2147483647: ids end at");
+    last = updated(f, m, arena_printf(f->arena, field, INT32_MAX - 200));
+    REFUSED(INVALID, f, last,
+            "{'action': 'add-spec', 'spec': {'fields': [{'source-id': 2, 'name': 'y', "
+            "'transform': 'identity'}]}}");
+    SAYS(f, "partition field \"y\" has the id 2147483448");
+    last = updated(f, m, arena_printf(f->arena, column, INT32_MAX - 200));
+
+    ice_builder *b = ice_builder_create(last, f->arena);
+    static const ice_type whole = {.kind = ICE_LONG};
+    const ice_add_column more = {.name = STR("more"), .type = &whole};
+    EXPECT_STATUS(INVALID, ice_builder_add_column(b, &more, &f->err));
+    EXPECT_MESSAGE(f, "no ids are left for columns: the last is 2147483447, and they end at "
+                      "2147483447");
+}
+
 static void test_schemas_that_nobody_needs_are_removed(void **given)
 {
     fixture *f = *given;
@@ -532,6 +596,7 @@ TESTS(test_a_table_must_not_be_there_to_be_created, test_the_uuid_must_match_in_
       test_an_added_schema_gets_the_next_id_and_its_highest_column_counts,
       test_schemas_that_the_table_cannot_have_are_refused,
       test_a_column_with_rows_keeps_its_type_unless_the_table_is_replaced,
+      test_types_of_columns_with_rows_only_widen, test_ids_that_leave_no_room_are_refused,
       test_schemas_that_nobody_needs_are_removed, test_partition_fields_keep_the_id_they_had,
       test_partition_ids_of_the_client_are_taken_where_they_can_be,
       test_ids_that_version_one_gave_twice_stay_good, test_specs_that_cannot_be_are_refused,

@@ -91,6 +91,23 @@ static void test_snapshots_that_no_table_can_have_are_refused(void **given)
     EXPECT_MESSAGE(f, "updates[0]: \"snapshot\" is missing, not an object");
 }
 
+static void test_numbers_that_leave_none_for_others_are_refused(void **given)
+{
+    static const char added[] =
+        "{'action': 'add-snapshot', 'snapshot': {'snapshot-id': 3, 'sequence-number': %s, "
+        "'timestamp-ms': 3000, 'manifest-list': 's3://b/t/l', 'schema-id': 0, "
+        "'summary': {'operation': 'append'}, 'first-row-id': 0, 'added-rows': %s}}";
+    fixture *f = *given;
+
+    REFUSED(INVALID, f, table(f, 2), arena_printf(f->arena, added, "9223372036854775807", "1"));
+    EXPECT_MESSAGE(f,
+                   "updates[0]: snapshot 3 has sequence number 9223372036854775807, which leaves "
+                   "none for others");
+    REFUSED(INVALID, f, table(f, 3), arena_printf(f->arena, added, "1", "9223372036854775807"));
+    EXPECT_MESSAGE(f, "updates[0]: snapshot 3 would use up all row ids");
+    updated(f, table(f, 2), arena_printf(f->arena, added, "1000", "1"));
+}
+
 static void test_version_one_has_no_sequence_numbers_and_may_list_manifests(void **given)
 {
     fixture *f = *given;
@@ -318,6 +335,7 @@ static void test_statistics_that_nobody_could_read_are_refused(void **given)
 
 TESTS(test_a_snapshot_on_main_is_current_and_in_the_log, test_snapshots_keep_the_order_they_came_in,
       test_a_stale_sequence_number_is_a_conflict, test_snapshots_that_no_table_can_have_are_refused,
+      test_numbers_that_leave_none_for_others_are_refused,
       test_version_one_has_no_sequence_numbers_and_may_list_manifests,
       test_row_ids_go_on_where_the_table_is,
       test_what_was_current_between_two_updates_alone_never_was,
