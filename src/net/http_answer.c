@@ -367,13 +367,16 @@ void http__answer_refusal(http_exchange *x, http_refusal refusal)
     const http_refused refused = {.http_status = info->http_status,
                                   .kind = info->kind,
                                   .message = info->message,
-                                  .id = x->id};
+                                  .id = x->id,
+                                  .target = x->head.target};
     buf *body = buf_in(x->memory, 4096);
-    const char *type = "application/json";
+    const char *type = NULL;
 
     if (service != NULL && service->format_refusal != NULL) {
         type = service->format_refusal(service->context, &refused, body);
-    } else {
+    }
+    if (type == NULL) {
+        type = "application/json";
         http__error_body(body, info, x->id);
     }
     x->close_after = true;

@@ -233,10 +233,19 @@ static void prepare_memory(http_conn *c)
     c->exchange = (http_exchange){.conn = c, .memory = c->memory};
 }
 
-/* The answer to what could not be parsed, or came too late. */
-static void answer_refused(http_conn *c, http_refusal refusal)
+/* Of the request at hand, `head_size` bytes of which were taken out of the buffer, which still has them. */
+static str sent_target(const http_conn *c, size_t head_size)
+{
+    size_t from = c->in_at - head_size;
+
+    return http__target_in(c->in + from, c->in_size - from);
+}
+
+/* The answer to what could not be parsed, or came too late. `target`: what is known of it. */
+static void answer_refused(http_conn *c, http_refusal refusal, str target)
 {
     prepare_memory(c);
+    c->exchange.head.target = target;
     c->exchange.is_inline = true;
     c->exchange.head.minor_version = 1;
     atomic_store(&c->exchange.body_ended, true);
@@ -244,9 +253,9 @@ static void answer_refused(http_conn *c, http_refusal refusal)
     http__answer_refusal(&c->exchange, refusal);
 }
 
-static void refuse(http_conn *c, http_refusal refusal)
+static void refuse(http_conn *c, http_refusal refusal, str target)
 {
-    answer_refused(c, refusal);
+    answer_refused(c, refusal, target);
     http__conn_finished(c);
 }
 
@@ -354,7 +363,7 @@ static bool next_exchange(http_conn *c)
         refusal = open_exchange(c, head_size, scratch);
     }
     if (refusal != HTTP_REFUSE_NONE) {
-        answer_refused(c, refusal);
+        answer_refused(c, refusal, sent_target(c, head_size));
         return false;
     }
     http__count(&c->loop->counters.requests_total, 1);
@@ -420,7 +429,7 @@ static void begin_exchange(http_conn *c, size_t head_size)
     http_refusal refusal = open_exchange(c, head_size, c->loop->headers);
 
     if (refusal != HTTP_REFUSE_NONE) {
-        refuse(c, refusal);
+        refuse(c, refusal, sent_target(c, head_size));
         return;
     }
     dispatch(c);
@@ -438,7 +447,7 @@ static bool advance_head(http_conn *c)
         http_refusal refusal =
             http__head_scan(&c->scan, c->in + c->in_at, c->in_size - c->in_at, &head_size);
         if (refusal != HTTP_REFUSE_NONE) {
-            refuse(c, refusal);
+            refuse(c, refusal, sent_target(c, 0));
             return true;
         }
         if (head_size > 0) {
@@ -634,7 +643,7 @@ void http__conn_expire(http_conn *c)
 {
     switch (c->state) {
     case CONN_HEAD:
-        refuse(c, HTTP_REFUSE_HEAD_TIMEOUT);
+        refuse(c, HTTP_REFUSE_HEAD_TIMEOUT, sent_target(c, 0));
         http__conn_advance(c);
         break;
     case CONN_SENDING: /* an answer that does not move is cut, not ended */

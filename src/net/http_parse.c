@@ -184,6 +184,23 @@ static http_refusal target_parse(http_head *head)
     return http__escapes_valid(target) ? HTTP_REFUSE_NONE : HTTP_REFUSE_ESCAPE;
 }
 
+str http__target_in(const char *bytes, size_t size)
+{
+    size_t from = 0;
+
+    while (from < size && (classes[(unsigned char)bytes[from]] & IN_TOKEN) != 0) {
+        from++;
+    }
+    if (from == 0 || from == size || bytes[from] != ' ') {
+        return STR_NULL;
+    }
+    size_t to = ++from;
+    while (to < size && (classes[(unsigned char)bytes[to]] & IN_TARGET) != 0) {
+        to++;
+    }
+    return to > from ? str_from(bytes + from, to - from) : STR_NULL;
+}
+
 static http_refusal request_line_parse(str line, http_head *head)
 {
     str rest = STR_NULL;

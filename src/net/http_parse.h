@@ -73,6 +73,9 @@ typedef struct http_head {
 } http_head;
 #define HTTP_NO_LENGTH INT64_C(-1)
 
+/* What of a request's target is among its first bytes, whatever is wrong with them; STR_NULL where it has not begun. */
+str http__target_in(const char *bytes, size_t size);
+
 /* How far an incomplete head was looked through; zero at the start of a request. */
 typedef struct http_scan {
     size_t line; /* start of the line that is not complete */

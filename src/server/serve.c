@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "app.h"
+#include "rest/rest.h"
 #include "tarn/base/clock.h"
 #include "tarn/base/fs.h"
 #include "tarn/base/limits.h"
@@ -95,6 +96,7 @@ static status open_http(server *app, error *err)
     const http_service service = {
         .handle = server__handle,
         .is_inline = server__is_inline,
+        .format_refusal = server__rest_refuse,
         .context = app,
         .check_host = true,
         .hosts = hosts,
@@ -142,8 +144,10 @@ static bool private_is_inline(void *context, http_exchange *x)
 
 static status open_private(server *app, const char *socket_path, error *err)
 {
-    const http_service service = {
-        .handle = handle_private, .is_inline = private_is_inline, .context = app};
+    const http_service service = {.handle = handle_private,
+                                  .is_inline = private_is_inline,
+                                  .format_refusal = server__rest_refuse,
+                                  .context = app};
     char address[128];
 
     /* Leftovers of servers that were killed: the data lock proves that nobody serves on them. */

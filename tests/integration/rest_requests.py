@@ -6,6 +6,7 @@ import gzip
 import json
 import os
 import re
+import socket
 import sys
 import time
 import urllib.parse
@@ -160,6 +161,8 @@ def lists_come_in_pages():
                 "/namespaces/main/tables?pageToken=" + first)
         for query in ("pageToken=nonsense", "pageToken=&pageSize=0", "pageToken=&pageSize=-1", "pageToken=&pageSize=x"):
             refused(400, "IllegalArgumentException", re.compile("page"), "GET", path + query)
+        refused(400, "IllegalArgumentException", 'query parameter "pageSize" is given more than once', "GET",
+                path + "pageToken=&pageSize=3&pageSize=4")
 
 
 # ---- ETags ----
@@ -237,21 +240,27 @@ def names_of_every_kind_come_back_as_they_were():
 
 
 @test
-def a_plus_sign_of_a_path_is_what_is_there():
-    ready("a b")
-    make_table("c d", "a b")
-    ok("GET", "/namespaces/a+b/tables/c+d")
-    ok("GET", "/namespaces/a%20b/tables/c%20d")
-    equal(ask("GET", "/namespaces/a%2Bb/tables/c%2Bd").status, 404)
+def a_bare_plus_sign_of_a_path_is_a_space_whatever_is_there():
     ready("e+f")
     make_table("g+h", "e+f")
-    ok("GET", "/namespaces/e%2Bf/tables/g%2Bh")
-    ok("GET", "/namespaces/e+f/tables/g+h")
-    equal(ask("GET", "/namespaces/e%20f/tables/g%20h").status, 404)
-    make_table("both here", "a b")
-    make_table("both+here", "a b")
-    equal(ok("GET", "/namespaces/a%20b/tables/both+here")["metadata-location"],
-          ok("GET", "/namespaces/a%20b/tables/both%2Bhere")["metadata-location"])
+    equal(ask("GET", "/namespaces/e+f").status, 404)
+    equal(ask("GET", "/namespaces/e+f/tables/g+h").status, 404)
+    equal(ask("GET", "/namespaces/e%2Bf/tables/g+h").status, 404)
+    equal(ask("DELETE", "/namespaces/e%2Bf/tables/g+h").status, 404)
+    equal(ask("GET", "/namespaces?parent=e+f").status, 404)
+    ok("GET", "/namespaces?parent=e%2Bf")
+    ready("e f")
+    spaced = make_table("g h", "e f")["metadata-location"]
+    plus = ok("GET", "/namespaces/e%2Bf/tables/g%2Bh")["metadata-location"]
+    for path in ("e+f/tables/g+h", "e%20f/tables/g%20h", "e+f/tables/g%20h"):
+        equal(ok("GET", "/namespaces/" + path)["metadata-location"], spaced, path)
+    make_table("g h", "e+f")
+    ok("DELETE", "/namespaces/e%2Bf/tables/g+h", status=204)
+    equal(ok("GET", "/namespaces/e%2Bf/tables/g%2Bh")["metadata-location"], plus)
+    refused(404, "NoSuchTableException", "Table does not exist: e+f.g h", "GET", "/namespaces/e%2Bf/tables/g+h")
+    make_view("v+w", "e+f")
+    equal(ask("GET", "/namespaces/e%2Bf/views/v+w").status, 404)
+    ok("GET", "/namespaces/e%2Bf/views/v%2Bw")
 
 
 @test
@@ -272,6 +281,41 @@ def names_that_none_can_have_are_400():
     for bad in (None, 1, {}, {"namespace": ["ns"]}, {"name": "t"}, {"namespace": "ns", "name": "t"}):
         refused(400, "IllegalArgumentException", re.compile("identifier|namespace"), "POST", "/tables/rename",
                 {"source": bad, "destination": identifier("x")})
+
+
+# ---- requests that reach no handler ----
+
+def sent_raw(line, *headers):
+    """The status and the body of an answer to a head as it is; the connection is closed behind it."""
+    host, port = shared().address.rsplit(":", 1)
+    with socket.create_connection((host, int(port))) as connection:
+        lines = [line, *(headers or ("Host: " + shared().address,)), "", ""]
+        connection.sendall("\r\n".join(lines).encode())
+        answer = b""
+        while part := connection.recv(65536):
+            answer += part
+    head, _, body = answer.partition(b"\r\n\r\n")
+    return int(head.split(b" ")[1]), json.loads(body)
+
+
+@test
+def what_the_server_refuses_by_itself_has_the_shape_of_the_specification_too():
+    ready()
+    own = "Host: " + shared().address
+    path = "/iceberg/v1/namespaces/ns"
+    for status, line, headers in (
+            (400, f"GET {path}%00 HTTP/1.1", ()), (400, f"GET {path}%zz HTTP/1.1", ()),
+            (414, f"GET {path}{'x' * 40000} HTTP/1.1", ()), (431, f"GET {path} HTTP/1.1", (own, "X: " + "x" * 200000)),
+            (417, f"GET {path} HTTP/1.1", (own, "Expect: a-miracle")), (501, f"BREW {path} HTTP/1.1", ()),
+            (400, f"POST {path} HTTP/1.1", (own, "Content-Length: 1x")),
+            (421, f"GET {path} HTTP/1.1", ("Host: elsewhere.example",))):
+        got, body = sent_raw(line, *headers)
+        equal(got, status, line[:80])
+        equal((list(body), list(body["error"])), (["error"], ["message", "type", "code"]), line[:80])
+        equal(body["error"]["code"], status, line[:80])
+        check(body["error"]["type"].endswith("Exception"), body)
+        _, body = sent_raw(line.replace("/iceberg/", "/icebergs/"), *headers)
+        check(isinstance(body["error"]["code"], str), f"not below /iceberg: {body}")
 
 
 # ---- bodies ----

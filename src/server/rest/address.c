@@ -1,8 +1,8 @@
 /* Names out of paths, queries and bodies: the prefix is a warehouse, a namespace is split at 0x1F, each level is
  * decoded once. What is authorised and what a handler acts on are the same bytes.
  *
- * A "+" of a path is a plus sign where such a name is there, as clients that follow RFC 3986 write it; else a space, as
- * Java's clients do, which write a plus sign as %2B. */
+ * A bare "+" of these segments is a space, as Java's client writes one; a plus sign is %2B. What is there does not
+ * matter: an address names one thing only. */
 #include "rest.h"
 #include "tarn/base/limits.h"
 
@@ -28,11 +28,6 @@ static str raw_segment(const rest_call *c, str pattern, const char *name)
         }
     }
     return STR_NULL;
-}
-
-static bool has_plus(str raw)
-{
-    return str_find_char(raw, '+') != STR_NPOS;
 }
 
 /* ---- one name ---- */
@@ -250,13 +245,6 @@ status rest__find_warehouse(rest_call *c, str asked, error *err)
     return found;
 }
 
-static bool space_is_there(const rest_call *c, str space)
-{
-    namespace_info info;
-
-    return catalog_get_namespace(c->base.app->catalog, space, c->base.a, &info, NULL) == STATUS_OK;
-}
-
 static str plus_as_space(arena *a, str raw)
 {
     char *copy = arena_strndup(a, raw.data, raw.size);
@@ -267,26 +255,29 @@ static str plus_as_space(arena *a, str raw)
     return str_from(copy, raw.size);
 }
 
-static status decode_plus(const rest_call *c, str raw, str *ret_text, error *err)
+/* STR_NULL where the pattern has no such segment. */
+static status read_segment(const rest_call *c, str pattern, const char *name, str *ret_text,
+                           error *err)
 {
-    return uri_decode(c->base.a, plus_as_space(c->base.a, raw), ret_text, err);
+    str sent = raw_segment(c, pattern, name);
+
+    if (str_is_null(sent)) {
+        *ret_text = STR_NULL;
+        return STATUS_OK;
+    }
+    return uri_decode(c->base.a, plus_as_space(c->base.a, sent), ret_text, err);
 }
 
 static status read_space(rest_call *c, str pattern, error *err)
 {
-    str sent = http_request_segment(c->base.x, "namespace");
-    str raw = raw_segment(c, pattern, "namespace");
+    str levels;
 
-    if (str_is_null(sent)) {
+    TRY(read_segment(c, pattern, "namespace", &levels, err));
+    if (str_is_null(levels)) {
         c->name.space = c->warehouse.space;
         return STATUS_OK;
     }
-    TRY(split_levels(c, sent, &c->name.space, &c->shown_space, err));
-    if (has_plus(raw) && !space_is_there(c, c->name.space)) {
-        TRY(decode_plus(c, raw, &sent, err));
-        TRY(split_levels(c, sent, &c->name.space, &c->shown_space, err));
-    }
-    return STATUS_OK;
+    return split_levels(c, levels, &c->name.space, &c->shown_space, err);
 }
 
 static status read_own_name(rest_call *c, str pattern, error *err)
@@ -294,21 +285,14 @@ static status read_own_name(rest_call *c, str pattern, error *err)
     static const char *const segments[] = {"table", "view", "function"};
 
     for (size_t i = 0; i < COUNT_OF(segments); i++) {
-        str name = http_request_segment(c->base.x, segments[i]);
-        str raw = raw_segment(c, pattern, segments[i]);
-        catalog_kind kind = CATALOG_NOTHING;
+        str name;
 
+        TRY(read_segment(c, pattern, segments[i], &name, err));
         if (str_is_null(name)) {
             continue;
         }
         TRY(rest__check_name(name, err));
         c->name.table = name;
-        if (has_plus(raw)) {
-            status found = catalog_kind_of(c->base.app->catalog, c->name, &kind, NULL);
-            if (found != STATUS_OK || kind == CATALOG_NOTHING) {
-                TRY(decode_plus(c, raw, &c->name.table, err));
-            }
-        }
         c->shown =
             str_printf(c->base.a, "%.*s.%.*s", STR_ARG(c->shown_space), STR_ARG(c->name.table));
     }

@@ -41,7 +41,8 @@ const char *const rest__care_docs[] = {
     "and the log says so. The files of registered tables stay in any case.\n\n"
     "A protected table or namespace is not dropped, purged or unregistered (403) until the flag is taken away: "
     "`tarn table protect`, `unprotect`, `tarn namespace protect`, `unprotect`; `PUT` and `DELETE …/protection` "
-    "of the API.\n\n",
+    "of the API. It may still be changed, renamed and replaced: `CREATE OR REPLACE TABLE` and a replacing commit of "
+    "a REST client keep the table, its flag and its older snapshots.\n\n",
     "## Events and webhooks\n\n"
     "Every change of the catalog leaves an event in its own transaction: what kind, which table or namespace, the "
     "snapshot, who (`principal`), by which door (`via`: rest, api, sql, load), from where (`peer`, `agent`, "

@@ -121,6 +121,24 @@ static status handle(rest_call *c, error *err)
     return result;
 }
 
+/* Which of two is meant nobody knows: one says to purge, the other not to. */
+static status refuse_doubles(const rest_call *c, error *err)
+{
+    size_t count = 0;
+    const uri_pair *params = http_request_params(c->base.x, &count);
+
+    for (size_t i = 0; i < count; i++) {
+        for (size_t j = 0; j < i; j++) {
+            if (str_equal(params[i].name, params[j].name)) {
+                return error_set(err, STATUS_INVALID,
+                                 "query parameter \"%.*s\" is given more than once",
+                                 STR_ARG(params[i].name));
+            }
+        }
+    }
+    return STATUS_OK;
+}
+
 static status run(rest_call *c, error *err)
 {
     server *app = c->base.app;
@@ -139,6 +157,7 @@ static status run(rest_call *c, error *err)
     if (c->route->act != ACTION_NONE) {
         TRY(server__authenticate(&c->base, err));
     }
+    TRY(refuse_doubles(c, err));
     TRY(rest__read_address(c, str_c(at->pattern.pattern), err));
     if (c->route->act != ACTION_NONE) {
         TRY(rest__allow(c, c->route->act, c->name, err));
@@ -214,8 +233,7 @@ static bool has_own_folders(const ice_metadata *m)
 /* What fits into a socket's buffer, more or less. */
 #define INLINE_BYTES_MAX ((size_t)256 * 1024)
 
-/* A table whose document is kept is answered by the loop itself: nothing of it waits. Which name a plus sign of the
- * path stands for is looked up. */
+/* A table whose document is kept is answered by the loop itself: nothing of it waits. */
 bool server__rest_is_inline(void *context, http_exchange *x)
 {
     server *app = context;
@@ -227,7 +245,6 @@ bool server__rest_is_inline(void *context, http_exchange *x)
     size_t index = 0;
 
     if (http_request_method(x) != HTTP_GET ||
-        str_find_char(http_request_path(x), '+') != STR_NPOS ||
         http_router_match(app->rest_router, x, &index, &ignored) != STATUS_OK) {
         return false;
     }

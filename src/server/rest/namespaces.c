@@ -38,6 +38,16 @@ static str parent_of(str name)
     return dot == STR_NPOS ? STR("") : str_slice(name, 0, dot);
 }
 
+/* The name is taken, though nobody sees it as a namespace here. */
+static status refuse_warehouse(rest_call *c, str name, error *err)
+{
+    error_clear(err);
+    rest__fail(c, err, STATUS_EXISTS, 409, "AlreadyExistsException",
+               "Namespace already exists: %.*s is the name of a warehouse", STR_ARG(name));
+    error_hint(err, "Its namespaces have addresses with the prefix \"%.*s\".", STR_ARG(name));
+    return STATUS_EXISTS;
+}
+
 status rest__namespaces_post(rest_call *c, error *err)
 {
     const json *body = NULL;
@@ -46,7 +56,12 @@ status rest__namespaces_post(rest_call *c, error *err)
     str shown;
 
     TRY(rest__read_json(c, &body, err));
-    TRY(rest__read_levels(c, json_get(body, "namespace"), &made.space, &shown, err));
+    const json *levels = json_get(body, "namespace");
+    status named = rest__read_levels(c, levels, &made.space, &shown, err);
+    if (named == STATUS_NO_NAMESPACE && json_count(levels) == 1) {
+        return refuse_warehouse(c, json_str_or(json_at(levels, 0), STR("")), err);
+    }
+    TRY(named);
     TRY(read_properties(c, json_get(body, "properties"), "properties", &properties, err));
     TRY(rest__allow(c, ACTION_NAMESPACE_CREATE, made, err));
     status result = catalog_create_namespace(c->base.app->catalog, made.space, properties.items,

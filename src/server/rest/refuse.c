@@ -87,12 +87,43 @@ status rest__name_taken(rest_call *c, table_name name, str shown, bool for_view,
 
 /* ---- the answer ---- */
 
+static void put_error(buf *body, const char *message, const char *type, int code, const char *hint)
+{
+    json_writer w;
+
+    json_writer_init(&w, body);
+    json_begin_object(&w);
+    json_key(&w, "error");
+    json_begin_object(&w);
+    json_member_c(&w, "message", message);
+    json_member_c(&w, "type", type);
+    json_member_int(&w, "code", code);
+    if (hint[0] != '\0') {
+        json_key(&w, "stack");
+        json_begin_array(&w);
+        json_put_c(&w, hint);
+        json_end_array(&w);
+    }
+    json_end_object(&w);
+    json_end_object(&w);
+}
+
+const char *server__rest_refuse(void *context, const http_refused *refused, buf *body)
+{
+    (void)context;
+    if (!str_starts_with(refused->target, STR(REST_ROOT "/"))) {
+        return NULL;
+    }
+    put_error(body, refused->message, status_describe(refused->kind)->iceberg_type,
+              refused->http_status, "");
+    return "application/json";
+}
+
 void rest__answer_error(rest_call *c, error *err)
 {
     http_exchange *x = c->base.x;
     int code = rest__error_code(c, err);
     buf *body = buf_in(c->base.a, LIMIT_JSON_BODY);
-    json_writer w;
 
     if (code == 401) {
         http_set_header(x, "WWW-Authenticate", STR("Bearer realm=\"tarn\""));
@@ -104,20 +135,6 @@ void rest__answer_error(rest_call *c, error *err)
         http_respond(x, code, NULL, STR(""));
         return;
     }
-    json_writer_init(&w, body);
-    json_begin_object(&w);
-    json_key(&w, "error");
-    json_begin_object(&w);
-    json_member_c(&w, "message", err->message);
-    json_member_c(&w, "type", rest__error_type(c, err));
-    json_member_int(&w, "code", code);
-    if (err->hint[0] != '\0') {
-        json_key(&w, "stack");
-        json_begin_array(&w);
-        json_put_c(&w, err->hint);
-        json_end_array(&w);
-    }
-    json_end_object(&w);
-    json_end_object(&w);
+    put_error(body, err->message, rest__error_type(c, err), code, err->hint);
     http_respond(x, code, "application/json", buf_str(body));
 }

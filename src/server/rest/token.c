@@ -27,7 +27,8 @@ typedef enum token_refusal {
     REFUSE_CLIENT,
     REFUSE_GRANT,
     REFUSE_GRANT_TYPE,
-    REFUSE_TYPE
+    REFUSE_TYPE,
+    REFUSE_SIZE
 } token_refusal;
 
 static const struct {
@@ -39,6 +40,7 @@ static const struct {
     [REFUSE_GRANT] = {"invalid_grant", 400},
     [REFUSE_GRANT_TYPE] = {"unsupported_grant_type", 400},
     [REFUSE_TYPE] = {"invalid_request", 400},
+    [REFUSE_SIZE] = {"invalid_request", 413},
 };
 
 static status refuse(rest_call *c, token_refusal why, const char *text, error *err)
@@ -216,7 +218,12 @@ status rest__token_post(rest_call *c, error *err)
     if (!is_form(c)) {
         return refuse(c, REFUSE_REQUEST, "the body is no application/x-www-form-urlencoded", err);
     }
-    TRY(http_body_read_all(c->base.x, FORM_BYTES_MAX, &body, err));
+    status read = http_body_read_all(c->base.x, FORM_BYTES_MAX, &body, err);
+    if (read == STATUS_TOO_LARGE) {
+        error_clear(err);
+        return refuse(c, REFUSE_SIZE, "the form is too large", err);
+    }
+    TRY(read);
     if (uri_parse_query(c->base.a, body, &r.pairs, &r.count, NULL) != STATUS_OK ||
         has_doubles(&r)) {
         return refuse(c, REFUSE_REQUEST, "the form is malformed, or a parameter is there twice",

@@ -160,7 +160,8 @@ typedef struct http_refused {
     int http_status;
     status kind;
     const char *message;
-    str id; /* the request's */
+    str id;     /* the request's */
+    str target; /* as sent, or the part of it that came; STR_NULL where nothing of it is known */
 } http_refused;
 
 typedef struct http_service {
@@ -171,7 +172,8 @@ typedef struct http_service {
     void *context;
     /* Refuse Host and Origin that are neither loopback names nor in `hosts` (421, 403). */
     bool check_host;
-    /* The body of a refusal, and its media type, in the door's own shape; NULL: tarn's JSON. Called on the loop. */
+    /* The body of a refusal, and its media type, in the door's own shape; without it, or where it answers NULL: tarn's
+     * JSON. Called on the loop, or by the thread that stays with a connection. */
     const char *(*format_refusal)(void *context, const http_refused *refused, buf *body);
     /* An Expect that is not known is passed over, as S3 does, instead of answered 417. */
     bool any_expectation;
