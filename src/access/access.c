@@ -8,9 +8,10 @@
 static const struct {
     const char *name;
     const char *meaning;
-    bool reader_may, user_may;
+    bool reader_may, user_may, writer_may;
 } actions[] = {
-#define X(id, name, meaning, reader_may, user_may) {name, meaning, reader_may, user_may},
+#define X(id, name, meaning, reader_may, user_may, writer_may) \
+    {name, meaning, reader_may, user_may, writer_may},
     ACTION_TABLE(X)
 #undef X
 };
@@ -22,10 +23,8 @@ const char *action_name(action act)
 
 /*  role          in rows and messages */
 static const char *const role_names[] = {
-    [ROLE_NOBODY] = "nobody",
-    [ROLE_READER] = "reader",
-    [ROLE_USER] = "user",
-    [ROLE_ROOT] = "root",
+    [ROLE_NOBODY] = "nobody", [ROLE_READER] = "reader", [ROLE_USER] = "user",
+    [ROLE_WRITER] = "writer", [ROLE_ROOT] = "root",
 };
 
 const char *access_role_name(role of)
@@ -42,7 +41,7 @@ status access_role_parse(str name, role *ret_role, error *err)
         }
     }
     (void)error_set(err, STATUS_INVALID, "role \"%.*s\" does not exist", STR_ARG(name));
-    error_hint(err, "Roles are reader, user and root.");
+    error_hint(err, "Roles are reader, writer, user and root.");
     return STATUS_INVALID;
 }
 
@@ -54,7 +53,8 @@ static bool is_allowed(role of, action act)
         return true;
     }
     return (of == ROLE_READER && actions[act].reader_may) ||
-           (of == ROLE_USER && actions[act].user_may);
+           (of == ROLE_USER && actions[act].user_may) ||
+           (of == ROLE_WRITER && actions[act].writer_may);
 }
 
 /* " on table "ns.t"", or nothing where the question is about no thing. */

@@ -57,6 +57,12 @@ const state_migration access_migrations[] = {
     {"access", 3,
      "ALTER TABLE principals ADD COLUMN path TEXT NOT NULL DEFAULT '/';"
      "ALTER TABLE s3_keys ADD COLUMN inactive INTEGER NOT NULL DEFAULT 0"},
+    {"access", 4,
+     "ALTER TABLE principals ADD COLUMN role_4 TEXT NOT NULL DEFAULT 'reader'"
+     "  CHECK (role_4 IN ('reader', 'writer', 'user', 'root'));"
+     "UPDATE principals SET role_4 = role;"
+     "ALTER TABLE principals DROP COLUMN role;"
+     "ALTER TABLE principals RENAME COLUMN role_4 TO role"},
 };
 const size_t access_migration_count = COUNT_OF(access_migrations);
 

@@ -79,10 +79,11 @@ static void actions_page(buf *out)
 {
     buf_add_c(
         out,
-        "# Actions\n\nWhat one may do, and whether the roles `reader` and `user` may. `root` may everything.\n\n"
-        "| action | lets one | reader | user |\n|---|---|---|---|\n");
-#define X(id, name, meaning, reader, user) \
-    buf_add_c(out, "| `" name "` | " meaning " | " #reader " | " #user " |\n");
+        "# Actions\n\nWhat one may do, and whether the roles `reader`, `user` and `writer` may. "
+        "`root` may everything.\n\n"
+        "| action | lets one | reader | user | writer |\n|---|---|---|---|---|\n");
+#define X(id, name, meaning, reader, user, writer) \
+    buf_add_c(out, "| `" name "` | " meaning " | " #reader " | " #user " | " #writer " |\n");
     ACTION_TABLE(X)
 #undef X
 }

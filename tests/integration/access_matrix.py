@@ -28,6 +28,8 @@ BODIES = {
 }
 # A user has an S3 account and no right to the catalog.
 USER_MAY = {"none", "status.read"}
+# A writer works on tables: not on the server, its principals, its events, others' queries; nor on what lies elsewhere.
+WRITER_MAY = READER_MAY | {"namespace.create", "namespace.drop", "table.create", "table.write", "table.alter", "table.drop"}
 QUERIES = {("get", "/query"): "?sql=SELECT+1", ("post", "/api/v1/convert"): "?from=csv&to=parquet"}
 
 
@@ -111,6 +113,23 @@ def a_user_may_nothing_of_the_catalog():
 
 
 @test
+def a_writer_may_what_belongs_to_tables():
+    key = shared().make_principal("matrix_writer", "writer")
+    for method, path, action in operations():
+        answer = call(method, path, key)
+        where = f"{method} {path} ({action}): {answer.status} {answer.body[:200]!r}"
+        if action not in WRITER_MAY:
+            equal((answer.status, answer.error["code"]), (403, "denied"), where)
+            contains(answer.error["message"], "matrix_writer", where)
+        elif path.endswith("/register"):  # asks for location.read by itself
+            equal(answer.status, 403, where)
+        else:
+            check(answer.status not in (401, 403) and answer.status < 500, where)
+    shared().request("DELETE", "/api/v1/namespaces/matrix_made")
+    shared().query("DROP TABLE IF EXISTS matrix_none")
+
+
+@test
 def root_may_everything():
     for method, path, action in operations():
         answer = call(method, path, None)
@@ -118,6 +137,23 @@ def root_may_everything():
     shared().request("DELETE", "/api/v1/principals/matrix")
     shared().request("DELETE", "/api/v1/namespaces/matrix_made")
     shared().query("DROP TABLE IF EXISTS matrix_none")
+
+
+@test
+def a_writer_works_on_tables_and_on_nothing_else():
+    server = shared()
+    key = server.make_principal("busy_writer", "writer")
+    for sql in ("CREATE SCHEMA written", "CREATE TABLE written.t AS SELECT 1 AS a", "INSERT INTO written.t VALUES (2)",
+                "UPDATE written.t SET a = 3 WHERE a = 2", "DELETE FROM written.t WHERE a = 1", "ALTER TABLE written.t ADD COLUMN b INTEGER",
+                "CREATE VIEW written.v AS SELECT a FROM written.t"):
+        server.query(sql, key=key)
+    equal(server.rows("SELECT a FROM written.v", key=key), [[3]])
+    for sql in ("DROP VIEW written.v", "DROP TABLE written.t", "DROP SCHEMA written"):
+        server.query(sql, key=key)
+    for method, path, body in (("POST", "/api/v1/principals", {"name": "x", "role": "root"}), ("GET", "/api/v1/events", None),
+                               ("POST", "/api/v1/principals/busy_writer/keys", {}), ("POST", "/api/v1/principals/busy_writer/s3-keys", {}),
+                               ("POST", "/api/v1/warehouses", {"name": "x", "location": "s3://x"})):
+        equal(server.request(method, path, body, None, key).status, 403, path)
 
 
 # ---- the REST catalog ----
@@ -157,7 +193,9 @@ def rest_rights(may, key):
         if action == "none":
             continue
         check(action == "" or action in READER_MAY | READER_MAY_NOT, f"{operation} asks for {action}")
-        if (action or "table.read") in may:
+        if operation in ("registerTable", "registerView") and "location.read" not in may and "table.create" in may:
+            equal(answer.status, 403, where)
+        elif (action or "table.read") in may:
             check(answer.status not in (401, 403) and answer.status < 500, where)
         else:
             equal(answer.status, 403, where)
@@ -178,10 +216,13 @@ def nobody_gets_into_the_rest_catalog():
 
 
 @test
-def readers_and_users_may_in_the_rest_catalog_what_they_may():
+def readers_users_and_writers_may_in_the_rest_catalog_what_they_may():
     rest_rights(READER_MAY, shared().make_principal("matrix_rest_reader", "reader"))
     rest_rights(USER_MAY, shared().make_principal("matrix_rest_user", "user"))
     equal(shared().rows("SELECT count(*) FROM information_schema.tables WHERE table_name LIKE 'matrix_rest%'"), [[0]])
+    rest_rights(WRITER_MAY, shared().make_principal("matrix_rest_writer", "writer"))
+    for sql in ("DROP TABLE IF EXISTS matrix_rest", "DROP VIEW IF EXISTS matrix_view", "DROP SCHEMA IF EXISTS matrix_rest_made"):
+        shared().query(sql)
 
 
 @test

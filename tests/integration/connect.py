@@ -11,6 +11,7 @@ from tarn import Client, Server, TarnError, check, contains, equal, main, run_ta
 GOLDEN = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../golden/cli/connect.txt")
 CLIENTS = ("spark", "trino", "pyiceberg", "duckdb", "flink", "sail", "dbt")
 ROOT_KEYS = "/api/v1/principals/%s/keys" % "root"
+ROOT_S3_KEYS = "/api/v1/principals/%s/s3-keys" % "root"
 WRITE = "--write" in sys.argv
 KEY = re.compile(r"tarn_[A-Za-z0-9_-]{43}")
 PAIR = re.compile(r"AWS_ACCESS_KEY_ID='(TARN[A-Z0-9]{16})' AWS_SECRET_ACCESS_KEY='([^']{40})'")
@@ -139,13 +140,42 @@ def yaml_of_pyiceberg_and_dbt_has_its_members():
         check(KEY.fullmatch(found["tarn.outputs.dev.secrets.-.token"]), str(found))
 
 
+def may_not(server, key, method, path, body=None):
+    equal(server.request(method, path, body, None, key).status, 403, f"{method} {path}")
+
+
+@test
+def the_key_is_a_fresh_one_of_a_writer_of_the_clients_name():
+    with Server() as server:
+        before = len(server.request("GET", ROOT_KEYS).ok().json["keys"])
+        code, text, err = server.run("connect", "spark")
+        equal(code, 0, err)
+        contains(err, "Its key is spark's, until ")
+        contains(err, "tarn key drop ")
+        first, second = KEY.search(text).group(), KEY.search(made(server, "spark")).group()
+        check(first != second and server.key not in (first, second), "the same key again")
+        equal(server.request("GET", "/api/v1/principals/spark").ok().json["role"], "writer")
+        keys = server.request("GET", "/api/v1/principals/spark/keys").ok().json["keys"]
+        equal(["expires_at" in key for key in keys], [True, True], "they end")
+        equal(len(server.request("GET", ROOT_KEYS).ok().json["keys"]), before, "root has no more keys")
+        with Client(server.address, first) as client:
+            client.query("CREATE TABLE t (n BIGINT)")
+            client.query("INSERT INTO t VALUES (1)")
+            equal(client.value("SELECT n FROM t"), 1)
+        may_not(server, first, "POST", "/api/v1/principals", {"name": "mallory", "role": "root"})
+        may_not(server, first, "GET", "/api/v1/events")
+        check("until" not in made(server, "spark", "--expires", "never"), "it ends, though it should not")
+        refused(5, '"spark"', "writer", "reader", server=server, arguments=["spark", "--role", "reader"])
+        text = made(server, "sail")
+        contains(text, "opens the whole warehouse bucket")
+        access_key = PAIR.search(text).group(1)
+        pairs = {key["access_key"]: key for key in server.request("GET", ROOT_S3_KEYS).ok().json["s3_keys"]}
+        check("expires_at" in pairs[access_key], "the pair does not end")
+
+
 @test
 def the_key_is_a_fresh_one_of_the_principal_asked_for():
     with Server() as server:
-        first, second = (KEY.search(made(server, "spark")).group() for _ in range(2))
-        check(first != second and server.key not in (first, second), "the same key again")
-        with Client(server.address, first) as client:
-            equal(client.value("SELECT 1"), 1)
         text = made(server, "sail", "--role", "reader", "--expires", "2h")
         contains(text, "sail's, until ")
         with Client(server.address, KEY.search(text).group()) as client:
@@ -162,9 +192,9 @@ def the_key_is_a_fresh_one_of_the_principal_asked_for():
         with Client(server.address, KEY.search(text).group()) as client:
             equal(client.request("GET", "/api/v1/status").status, 401)
         contains(made(server, "dbt", "--as", "sail"), "Its key is sail's")
-        before = len(server.request("GET", ROOT_KEYS).ok().json["keys"])
+        before = len(server.request("GET", "/api/v1/principals").ok().json["principals"])
         equal(made(server, "flink", "--dry-run"), "")
-        equal(len(server.request("GET", ROOT_KEYS).ok().json["keys"]), before, "a dry run")
+        equal(len(server.request("GET", "/api/v1/principals").ok().json["principals"]), before, "a dry run")
 
 
 @test

@@ -15,7 +15,7 @@ from tarn import NO_KEY, Server, check, contains, equal, eventually, main, share
 
 V1 = "/iceberg/v1"
 SCHEMA = {"type": "struct", "schema-id": 0, "fields": [{"id": 1, "name": "a", "type": "long", "required": False}]}
-ROLE_OF = {"rita": "reader", "uwe": "user"}
+ROLE_OF = {"rita": "reader", "uwe": "user", "wim": "writer"}
 
 
 def ask(method, path, body=None, key=None, headers=None, server=None):
@@ -69,6 +69,7 @@ def routes():
 
 READER_MAY = {"none", "status.read", "namespace.list", "namespace.read", "table.list", "table.read"}
 USER_MAY = {"none", "status.read"}
+WRITER_MAY = READER_MAY | {"namespace.create", "namespace.drop", "table.create", "table.write", "table.alter", "table.drop"}
 
 
 def concrete(pattern):
@@ -116,7 +117,7 @@ def an_ended_key_gets_in_nowhere():
 
 @test
 def roles_may_what_their_actions_say():
-    for name, may in (("rita", READER_MAY), ("uwe", USER_MAY)):
+    for name, may in (("rita", READER_MAY), ("uwe", USER_MAY), ("wim", WRITER_MAY)):
         for operation, action, method, answer in each_route(key_of(name)):
             where = f"{operation} ({action}) as {name}: {answer.body[:200]!r}"
             if action in may:
@@ -521,6 +522,39 @@ def nothing_else_is_signed():
 
 
 @test
+def nothing_is_signed_for_another_host():
+    tables()
+    port = shared().s3.rpartition(":")[2]
+
+    def ask_for(uri, route):
+        return ask("POST", route, {"region": "us-east-1", "uri": uri, "method": "GET", "headers": {}})
+    path = "/warehouse/area/t1/data/x"
+    for route in ("/tarn/namespaces/main/tables/t1/sign", "/aws/s3/sign"):
+        for host in ("evil.example.org", f"evil.example.org:{port}", "127.0.0.1", "127.0.0.1:1", f"127.0.0.1:{port}0",
+                     f"127.0.0.1:{port}@evil.example.org", f"x@127.0.0.1:{port}", f"127.0.0.1.evil.example.org:{port}",
+                     f"warehouse.127.0.0.1:{port}"):
+            for scheme in ("http", "https"):
+                answer = ask_for(f"{scheme}://{host}{path}", route)
+                check(answer.status in (400, 403) and "Signature" not in answer.text, f"{scheme}://{host}: {answer.text}")
+        refused(ask_for(f"http://warehouse.evil.localhost.example.org:{port}/area/t1/data/x", route), 403, "ForbiddenException")
+        refused(ask_for("http://warehouse.localhost:1/area/t1/data/x", route), 403, "ForbiddenException")
+        ask_for(f"http://{shared().s3}{path}", route).ok()
+        ask_for(f"http://localhost:{port}{path}", route).ok()
+        ask_for(f"http://warehouse.localhost:{port}/area/t1/data/x", route).ok()
+
+
+@test
+def what_s3_endpoint_says_is_signed():
+    with Server(settings={"s3.endpoint": "https://s3.example.org/"}) as server:
+        make_table("t", "s3://warehouse/area/t", server=server)
+        for uri, status in (("https://s3.example.org/warehouse/area/t/x", 200), ("https://s3.example.org:443/warehouse/area/t/x", 200),
+                            ("https://s3.example.com/warehouse/area/t/x", 403), ("https://s3.example.org:9/warehouse/area/t/x", 403),
+                            (f"http://{server.s3}/warehouse/area/t/x", 200)):
+            body = {"region": "us-east-1", "uri": uri, "method": "GET", "headers": {}}
+            equal(ask("POST", "/tarn/namespaces/main/tables/t/sign", body, server=server).status, status, uri)
+
+
+@test
 def readers_get_reads_signed():
     tables()
     rita = key_of("rita")
@@ -589,8 +623,6 @@ def what_is_no_key_gets_an_error_of_oauth():
     equal((answer.status, answer.json["error"]), (400, "invalid_request"))
     answer = token(basic("rita", "wrong"), grant_type="client_credentials")
     equal((answer.status, answer.json["error"]), (401, "invalid_client"))
-    answer = token(grant_type="client_credentials", client_secret="x" * (1 << 20))
-    equal((answer.status, answer.json["error"]), (413, "invalid_request"))
 
 
 @test

@@ -9,6 +9,7 @@ import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
+from s3client import S3  # noqa: E402
 from tarn import Server, check, contains, equal, eventually, main, shared, test  # noqa: E402
 
 V1 = "/iceberg/v1"
@@ -198,6 +199,47 @@ def a_replay_of_a_dropped_table_is_from_its_file():
     again = make("dropped", key=key).ok().json
     equal(again["metadata"]["table-uuid"], first["metadata"]["table-uuid"], "not the one that has the name by now")
     check(other["metadata"]["table-uuid"] != first["metadata"]["table-uuid"], "another table")
+
+
+def view_body(name, space):
+    return {"name": name, "schema": SCHEMA, "properties": {},
+            "view-version": {"version-id": 1, "timestamp-ms": 1, "schema-id": 0, "summary": {}, "default-namespace": [space],
+                             "representations": [{"type": "sql", "sql": "SELECT 1 AS a", "dialect": "tarn"}]}}
+
+
+@test
+def a_replay_of_a_dropped_namespace_or_view_is_the_same_answer():
+    space_key, view_key, change_key = new_key(), new_key(), new_key()
+    space = {"namespace": ["going"], "properties": {"a": "b"}}
+    change = {"requirements": [], "updates": [{"action": "set-properties", "updates": {"a": "b"}}]}
+    made = ask("POST", "/tarn/namespaces", space, space_key).ok().json
+    view = ask("POST", "/tarn/namespaces/going/views", view_body("v", "going"), view_key).ok().json
+    changed = ask("POST", "/tarn/namespaces/going/views/v", change, change_key).ok().json
+    ask("DELETE", "/tarn/namespaces/going/views/v").ok()
+    for _ in range(2):
+        equal(ask("POST", "/tarn/namespaces/going/views", view_body("v", "going"), view_key).ok().json, view)
+        equal(ask("POST", "/tarn/namespaces/going/views/v", change, change_key).ok().json, changed)
+    equal(ask("GET", "/tarn/namespaces/going/views/v").status, 404, "it was not made again")
+    ask("DELETE", "/tarn/namespaces/going").ok()
+    for _ in range(2):
+        equal(ask("POST", "/tarn/namespaces", space, space_key).ok().json, made)
+    equal(ask("GET", "/tarn/namespaces/going").status, 404)
+
+
+@test
+def a_name_with_a_line_end_is_replayed():
+    """A metadata file's name may hold any byte that an S3 key may."""
+    made = make("lined").ok().json
+    old, new = made["metadata-location"], made["metadata-location"].replace("00000", "0\n0000", 1)
+    with open(os.path.join(shared().data, "secrets/root.s3"), encoding="utf-8") as file:
+        s3 = S3(shared().s3, *file.read().split())
+    equal(s3.request("PUT", new[len("s3:/"):], None, s3.request("GET", old[len("s3:/"):]).body).status, 200)
+    ask("POST", MAIN + "/tables/lined/unregister").ok()
+    key, body = new_key(), {"name": "lined2", "metadata-location": new}
+    first = ask("POST", MAIN + "/register", body, key).ok().json
+    equal(ask("POST", MAIN + "/tables/lined2/unregister").status, 200)
+    again = ask("POST", MAIN + "/register", body, key).ok().json
+    equal((again["metadata-location"], again["metadata"]), (first["metadata-location"], first["metadata"]))
 
 
 @test

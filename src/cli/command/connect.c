@@ -135,6 +135,7 @@ static const char *const dbt_lines[] = {
     NULL,
 };
 
+#define DEFAULT_LIFETIME_S (90 * (int64_t)86400)
 #define CLIENTS "spark|trino|pyiceberg|duckdb|flink|sail|dbt"
 static const client clients[] = {
     {"spark", "spark-defaults.conf, or --properties-file", "#", QUOTE_NONE, spark_lines, false},
@@ -352,6 +353,29 @@ static status make_principal(cli *c, str name, str role, error *err)
     return STATUS_OK;
 }
 
+/* Where it is there already it has to be of that role; `role` STR_NULL: it has to be there, of any. */
+static status settle_principal(cli *c, str name, str role, str *ret_role, error *err)
+{
+    const json *answer = NULL;
+    status found = api_json(c, HTTP_GET, api_path(c->memory, "/api/v1/principals/%", &name, 1),
+                            STR(""), &answer, err);
+
+    if (found == STATUS_NOT_FOUND && !str_is_null(role)) {
+        *ret_role = role;
+        return make_principal(c, name, role, err);
+    }
+    TRY(found);
+    *ret_role = json_str_or(json_get(answer, "role"), STR(""));
+    if (str_is_null(role) || str_equal(*ret_role, role)) {
+        return STATUS_OK;
+    }
+    (void)error_set(err, STATUS_EXISTS, "principal \"%.*s\" exists, and its role is %.*s, not %.*s",
+                    STR_ARG(name), STR_ARG(*ret_role), STR_ARG(role));
+    error_hint(err, "Take it as it is with --as %.*s alone, or another name with --as and --role.",
+               STR_ARG(name));
+    return STATUS_EXISTS;
+}
+
 static str lifetime_body(cli *c, int64_t seconds)
 {
     return seconds > 0 ? str_printf(c->memory, "{\"expires_in_s\":%" PRId64 "}", seconds)
@@ -372,17 +396,56 @@ static status make_key(cli *c, str name, int64_t seconds, str *ret_key, str *ret
     return STATUS_OK;
 }
 
-static status make_pair(cli *c, str name, int64_t seconds, value *values, str *about, error *err)
+/* A writer has no right to the warehouse's bucket, only to the tables in it: the pair that opens it is its owner's,
+ * root's. Who asked for another principal gets that one's, which opens what policies give it. */
+static status make_pair(cli *c, str name, str role, int64_t seconds, value *values, str *about,
+                        error *err)
 {
     const json *answer = NULL;
+    bool lends = str_equal(role, STR("writer"));
+    str whose = lends ? STR("root") : name;
 
-    TRY(api_json(c, HTTP_POST, api_path(c->memory, "/api/v1/principals/%/s3-keys", &name, 1),
+    TRY(api_json(c, HTTP_POST, api_path(c->memory, "/api/v1/principals/%/s3-keys", &whose, 1),
                  lifetime_body(c, seconds), &answer, err));
     values[VALUE_ACCESS_KEY].text = json_str_or(json_get(answer, "access_key"), STR(""));
     values[VALUE_SECRET].text = json_str_or(json_get(answer, "secret"), STR(""));
-    *about = str_printf(c->memory, "%.*s Its S3 key pair: tarn key drop %.*s.", STR_ARG(*about),
+    *about = str_printf(c->memory, "%.*s Its S3 key pair is %.*s's%s: tarn key drop %.*s.",
+                        STR_ARG(*about), STR_ARG(whose),
+                        lends ? ", and opens the whole warehouse bucket and every other one" : "",
                         STR_ARG(values[VALUE_ACCESS_KEY].text));
     return STATUS_OK;
+}
+
+static status make_keys(cli *c, const client *to, int64_t seconds, value *values, str *ret_about,
+                        error *err)
+{
+    str name = invocation_get(&c->in, "as");
+    str role = invocation_get(&c->in, "role");
+    str of = STR_NULL;
+
+    if (str_is_null(name)) {
+        name = str_c(to->name);
+        role = str_is_null(role) ? STR("writer") : role;
+    }
+    if (c->dry_run) {
+        message_note(c, "would make a key for %.*s and show the configuration", STR_ARG(name));
+        return STATUS_OK;
+    }
+    TRY(settle_principal(c, name, role, &of, err));
+    TRY(make_key(c, name, seconds, &values[VALUE_TOKEN].text, ret_about, err));
+    return to->needs_pair && values[VALUE_S3].text.size > 0
+               ? make_pair(c, name, of, seconds, values, ret_about, err)
+               : STATUS_OK;
+}
+
+static const client *client_named(str name)
+{
+    for (size_t i = 0; i < COUNT_OF(clients); i++) {
+        if (str_equal(name, str_c(clients[i].name))) {
+            return &clients[i];
+        }
+    }
+    return NULL;
 }
 
 static status run(cli *c, error *err)
@@ -397,22 +460,17 @@ static status run(cli *c, error *err)
         [VALUE_ACCESS_KEY] = {"access_key", STR("any")},
         [VALUE_SECRET] = {"secret", STR("any")},
     };
-    str name = invocation_get(&c->in, "as");
-    str role = invocation_get(&c->in, "role");
     str expires = invocation_get(&c->in, "expires");
     str warehouse = invocation_get(&c->in, "warehouse");
-    const client *to = NULL;
+    const client *to = client_named(c->in.arguments.items[0]);
     str about = STR("");
-    int64_t seconds = 0;
+    int64_t seconds = DEFAULT_LIFETIME_S;
     bool open = false;
 
-    for (size_t i = 0; i < COUNT_OF(clients); i++) {
-        if (str_equal(c->in.arguments.items[0], str_c(clients[i].name))) {
-            to = &clients[i];
-        }
-    }
     ASSERT(to != NULL); /* the argument's choices are the table's names */
-    if (!str_is_null(expires)) {
+    if (str_equal(expires, STR("never"))) {
+        seconds = 0;
+    } else if (!str_is_null(expires)) {
         TRY(lifetime_parse(expires, &seconds, err));
     }
     TRY(read_server(c, values, &open, err));
@@ -420,42 +478,38 @@ static status run(cli *c, error *err)
         TRY(check_warehouse(c, warehouse, err));
         values[VALUE_WAREHOUSE].text = warehouse;
     }
-    if (str_is_null(name)) {
-        name = str_is_null(role) ? STR("root") : str_c(to->name);
+    if (!open) {
+        TRY(make_keys(c, to, seconds, values, &about, err));
+    } else if (c->dry_run) {
+        message_note(c, "would show the configuration, without a key");
     }
     if (c->dry_run) {
-        message_note(c,
-                     open ? "would show the configuration, without a key"
-                          : "would make a key for %.*s and show the configuration",
-                     STR_ARG(name));
         return STATUS_OK;
     }
-    if (!open) {
-        if (!str_is_null(role)) {
-            TRY(make_principal(c, name, role, err));
-        }
-        TRY(make_key(c, name, seconds, &values[VALUE_TOKEN].text, &about, err));
-        if (to->needs_pair && values[VALUE_S3].text.size > 0) {
-            TRY(make_pair(c, name, seconds, values, &about, err));
-        }
-    }
     TRY(out_str(c, write_configuration(c->memory, to, values, about), err));
-    message_note(c, open ? "Everybody is root on this server (auth.mode none): there is no key."
-                         : "The key is shown this once: keep it.");
+    if (open) {
+        message_note(c, "Everybody is root on this server (auth.mode none): there is no key.");
+    } else {
+        message_note(c, "%.*s It is shown this once: keep it.", STR_ARG(about));
+    }
     return STATUS_OK;
 }
 
 static const argument arguments[] = {
     {.name = "CLIENT", .help = "the program to connect", .choices = CLIENTS}};
 static const option options[] = {
-    {.name = "as", .value = "NAME", .help = "whose key it is; default: root"},
+    {.name = "as",
+     .value = "NAME",
+     .help = "whose key it is; default: a writer's of the client's name"},
     {.name = "role",
      .value = "ROLE",
-     .choices = "user|reader|root",
-     .help = "make a principal of this role for it, named by --as or as the client"},
+     .choices = "user|reader|writer|root",
+     .help =
+         "make a principal of this role for it, named by --as or as the client, where there is none; "
+         "default: writer"},
     {.name = "expires",
      .value = "DURATION",
-     .help = "the key ends after this time: 12h, 30d; default: never"},
+     .help = "the key ends after this time: 12h, 30d, never; default: 90d"},
     {.name = "warehouse", .value = "NAME", .help = "default: the server's first"},
 };
 static const example examples[] = {
@@ -469,8 +523,10 @@ const command command_connect = {
     .summary = "print the configuration with which another program finds the tables",
     .details =
         "The program gets the running server's addresses, a key of its own, and short-lived keys for the files of "
-        "each table from the catalog; sail alone, which takes none of those, gets an S3 key pair. Its rights are "
-        "those of the principal whose key it is, and end with the key (tarn key drop). stdout has the configuration "
+        "each table from the catalog. The key is that of a principal of its own, named as the client and of the "
+        "role writer: it works on tables and may nothing of the server; it ends after 90 days, or with tarn key "
+        "drop. sail alone, which takes no keys from a catalog, gets an S3 key pair too: root's, of the same time, "
+        "which opens the whole warehouse bucket and every other one. stdout has the configuration "
         "alone; its first line says where it goes.",
     ARGUMENTS(arguments),
     OPTIONS(options),

@@ -13,7 +13,7 @@ static const list_column columns[] = {
 static const argument name_argument[] = {{.name = "NAME", .help = "name of the principal"}};
 static const option create_options[] = {{.name = "role",
                                          .value = "ROLE",
-                                         .choices = "user|reader|root",
+                                         .choices = "user|reader|writer|root",
                                          .help = "what it may do; default: user"}};
 
 static status run_ls(cli *c, error *err)
@@ -79,8 +79,9 @@ const command command_user_create = {
     .name = "user create",
     .summary = "make a principal with a key of its own",
     .details = "A user has an S3 account: it makes buckets of its own and has no "
-               "right to others' or to tables. A reader reads tables. Root may "
-               "everything. S3 clients need a key pair: tarn key create NAME --s3.",
+               "right to others' or to tables. A reader reads tables. A writer works on tables: "
+               "it may make, change and drop them, and nothing of the server. Root may everything. "
+               "S3 clients need a key pair: tarn key create NAME --s3.",
     ARGUMENTS(name_argument),
     OPTIONS(create_options),
     .run = run_create};

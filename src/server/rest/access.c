@@ -178,6 +178,54 @@ static str endpoint(rest_call *c)
     return str_printf(c->base.a, "http://%.*s:%.*s", STR_ARG(host), STR_ARG(port));
 }
 
+static bool is_authority(str asked, str host, str port)
+{
+    bool has_host = asked.size > host.size &&
+                    str_equal_nocase(str_slice(asked, 0, host.size), host) &&
+                    asked.data[host.size] == ':';
+
+    if (host.size > 0 && str_equal(port, STR("80")) && str_equal_nocase(asked, host)) {
+        return true;
+    }
+    return host.size > 0 && has_host &&
+           str_equal(str_slice(asked, host.size + 1, asked.size), port);
+}
+
+/* "s3.example.org" of "https://s3.example.org:443/". */
+static str authority_of(str url)
+{
+    str scheme = str_starts_with(url, STR("http://")) ? STR("http://") : STR("https://");
+    str usual = str_equal(scheme, STR("http://")) ? STR(":80") : STR(":443");
+    str rest = STR_NULL;
+    str authority = str_cut(str_slice(url, scheme.size, url.size), '/', &rest);
+
+    return str_ends_with(authority, usual) ? str_slice(authority, 0, authority.size - usual.size)
+                                           : authority;
+}
+
+bool rest__is_s3_authority(const rest_call *c, str authority)
+{
+    const setting_value *domains = &c->base.app->settings->values[SETTING_S3_DOMAIN];
+    str set = setting_text(c->base.app->settings, SETTING_S3_ENDPOINT);
+    str host = STR("");
+    str port = STR("");
+    str called = STR("");
+    str ignored;
+
+    if (set.size > 0 && str_equal_nocase(authority, authority_of(set))) {
+        return true;
+    }
+    split_address(str_c(c->base.app->s3_address), &host, &port);
+    split_address(http_request_header(c->base.x, "Host"), &called, &ignored);
+    for (size_t i = 0; i < domains->list_count; i++) {
+        if (is_authority(authority, domains->list[i], port)) {
+            return true;
+        }
+    }
+    return is_authority(authority, called, port) ||
+           (!is_wildcard(host) && is_authority(authority, host, port));
+}
+
 /* What says where S3 is, and nothing of who may. */
 static void write_place(rest_call *c, json_writer *w)
 {

@@ -267,8 +267,10 @@ status rest__answer_loaded_view(rest_call *c, const catalog_loaded_view *loaded,
     arena_defer(c->base.a, unref_view, loaded->view);
     ice_view_format(loaded->view, text);
     TRY(buf_check(text, "view metadata", err));
-    send_pieces(c, answer_head(c, loaded->info.metadata_location), buf_str(text),
-                STR(",\"config\":{}}"));
+    str head = answer_head(c, loaded->info.metadata_location);
+    str tail = STR(",\"config\":{}}");
+    c->answered = str_concat(c->base.a, str_concat(c->base.a, head, buf_str(text)), tail);
+    send_pieces(c, head, buf_str(text), tail);
     return STATUS_OK;
 }
 
@@ -314,5 +316,6 @@ status rest__answer_namespace(rest_call *c, str space, error *err)
     }
     json_end_object(&w);
     json_end_object(&w);
+    c->answered = str_copy(c->base.a, buf_str(w.out));
     return rest__send(c, &w, err);
 }

@@ -1,8 +1,10 @@
 /* Idempotency-Key: a request that comes again with its key is not done again; it gets an equivalent answer.
  *
- * What is kept is not the answer but what it is made from: a table's name and metadata file, an error's words. It is
- * written in the transaction of the change, so that a client that lost the answer finds it after a crash too, and one
- * sync serves both. Credentials are vended anew; a table may have moved on meanwhile, as the specification allows.
+ * What is kept is not the answer but what it is made from: a table's name and metadata file, an error's words; of
+ * namespaces and views, whose drop leaves nothing, the answer too, where it is small. It is written in the transaction
+ * of the change, so that a client that lost the answer finds it after a crash too, and one sync serves both (an answer
+ * that is kept whole comes after it). Credentials are vended anew; a table may have moved on meanwhile, as the
+ * specification allows.
  *
  * Kept are 2xx and those of 4xx that depend on the request and the catalog alone. 5xx, and whether somebody may, are
  * asked anew each time. A staged create leaves nothing behind and is done again. While a request is at work, another
@@ -20,6 +22,7 @@
 #define KEY_SIZE 36
 #define WAIT_S 30         /* for one at work with the same key */
 #define LOOK_NS 200000000 /* how often who waits looks whether its client is there still */
+#define KEPT_BODY_MAX (64 * LIMIT_KIB)
 #define FORGET_PAUSE_US (10 * INT64_C(1000000))
 
 typedef enum answer_kind {
@@ -31,6 +34,7 @@ typedef enum answer_kind {
     ANSWER_COMMIT,     /* without: of updateTable */
     ANSWER_GONE,       /* the same of a table that the catalog let go of */
     ANSWER_VIEW,
+    ANSWER_BODY, /* the answer itself: of what leaves nothing behind when it is dropped */
     ANSWER_ERROR,
 } answer_kind;
 
@@ -39,7 +43,7 @@ static const char *const kind_names[] = {
     [ANSWER_SPACE] = "namespace", [ANSWER_PROPERTIES] = "properties",
     [ANSWER_TABLE] = "table",     [ANSWER_COMMIT] = "commit",
     [ANSWER_GONE] = "gone",       [ANSWER_VIEW] = "view",
-    [ANSWER_ERROR] = "error",
+    [ANSWER_BODY] = "body",       [ANSWER_ERROR] = "error",
 };
 
 /*  operation              what it answers */
@@ -183,20 +187,31 @@ static answer_kind kind_of(const rest_call *c)
 
 /* ---- what is kept ---- */
 
-/* Fields of a kept body, a line each: none of them can hold a line's end. */
+/* Fields of a kept body, each behind its size: "2:ns1:t". They may hold any byte. */
 static str join(arena *a, const str *fields, size_t count)
 {
-    str text = fields[0];
+    str text = STR("");
 
-    for (size_t i = 1; i < count; i++) {
-        text = str_printf(a, "%.*s\n%.*s", STR_ARG(text), STR_ARG(fields[i]));
+    for (size_t i = 0; i < count; i++) {
+        text = str_printf(a, "%.*s%zu:%.*s", STR_ARG(text), fields[i].size, STR_ARG(fields[i]));
     }
     return text;
 }
 
-static str next_line(str *rest)
+/* Empty where there is none, or none that `join` wrote. */
+static str next_field(str *rest)
 {
-    return str_is_null(*rest) ? STR("") : str_cut(*rest, '\n', rest);
+    int64_t size = 0;
+    str behind = STR_NULL;
+    str number = str_is_null(*rest) ? STR("") : str_cut(*rest, ':', &behind);
+
+    *rest = STR_NULL;
+    if (str_is_null(behind) || str_to_int64(number, &size, NULL) != STATUS_OK || size < 0 ||
+        (uint64_t)size > behind.size) {
+        return STR("");
+    }
+    *rest = str_slice(behind, (size_t)size, behind.size);
+    return str_slice(behind, 0, (size_t)size);
 }
 
 static str body_of(answer_kind kind, const catalog_event *event, arena *a)
@@ -265,6 +280,23 @@ static void keep_unchanged(rest_call *c, const keyed_request *r)
     (void)catalog_keep_answer(c->base.app->catalog, &answer, &ignored);
 }
 
+/* Of a namespace or view nothing is left to make the answer from once it is dropped. The row that the change's own
+ * transaction wrote is replaced; after a crash between the two the answer is made from what is there. */
+static void keep_body(rest_call *c, const keyed_request *r)
+{
+    catalog_answer answer = r->answer;
+    error ignored = ERROR_INIT;
+
+    if (c->answered.size == 0 || c->answered.size > KEPT_BODY_MAX ||
+        (r->kind != ANSWER_SPACE && r->kind != ANSWER_VIEW)) {
+        return;
+    }
+    answer.status = 200;
+    answer.kind = str_c(kind_names[ANSWER_BODY]);
+    answer.body = c->answered;
+    (void)catalog_keep_answer(c->base.app->catalog, &answer, &ignored);
+}
+
 /* ---- the answer from what is kept ---- */
 
 /* Of a table that is not there any more, or is another: from its metadata file, if that is still there. */
@@ -308,7 +340,7 @@ static status replay_table(rest_call *c, table_name name, str uuid, str location
     return same ? rest__answer_table(c, name, false, err) : replay_file(c, name, location, err);
 }
 
-static status replay_properties(rest_call *c, str kept, error *err)
+static status replay_body(rest_call *c, str kept, error *err)
 {
     json_writer w = answer_begin(&c->base);
 
@@ -318,8 +350,9 @@ static status replay_properties(rest_call *c, str kept, error *err)
 
 static status replay_error(rest_call *c, const catalog_answer *kept, error *err)
 {
-    str message = kept->body;
-    str type = next_line(&message);
+    str rest = kept->body;
+    str type = next_field(&rest);
+    str message = next_field(&rest);
 
     return rest__fail(c, err, STATUS_INVALID, kept->status, str_to_c(c->base.a, type), "%.*s",
                       STR_ARG(message));
@@ -343,13 +376,13 @@ static status replay(rest_call *c, const catalog_answer *kept, error *err)
     if (kind == ANSWER_ERROR) {
         return replay_error(c, kept, err);
     }
-    if (kind == ANSWER_PROPERTIES) {
-        return replay_properties(c, kept->body, err);
+    if (kind == ANSWER_PROPERTIES || kind == ANSWER_BODY) {
+        return replay_body(c, kept->body, err);
     }
-    table_name name = {.space = next_line(&rest)};
-    name.table = next_line(&rest);
-    str uuid = next_line(&rest);
-    str location = next_line(&rest);
+    table_name name = {.space = next_field(&rest)};
+    name.table = next_field(&rest);
+    str uuid = next_field(&rest);
+    str location = next_field(&rest);
     c->shown = str_printf(c->base.a, "%.*s.%.*s", STR_ARG(rest__shown_space(c, name.space)),
                           STR_ARG(name.table));
     switch (kind) {
@@ -368,6 +401,7 @@ static status replay(rest_call *c, const catalog_answer *kept, error *err)
         answer_empty(&c->base);
         return STATUS_OK;
     case ANSWER_PROPERTIES:
+    case ANSWER_BODY:
     case ANSWER_ERROR:
     case ANSWER_NONE:
         break;
@@ -499,6 +533,8 @@ void rest__idempotent_end(rest_call *c, status outcome, const error *err)
         keep_error(c, r, err);
     } else if (outcome == STATUS_OK && !r->noted) {
         keep_unchanged(c, r);
+    } else if (outcome == STATUS_OK) {
+        keep_body(c, r);
     }
     leave_turn(c, r);
     forget_sometimes(c);

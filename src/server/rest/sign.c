@@ -74,6 +74,18 @@ static str bucket_of_host(const rest_call *c, str host)
     return STR_NULL;
 }
 
+/* The S3 door itself, or a bucket in front of it. A signature for another host would lead a client's request, which
+ * carries it, somewhere else. */
+static bool is_our_host(const rest_call *c, str bucket, str authority)
+{
+    str rest = authority;
+
+    if (!str_is_null(bucket)) {
+        rest = str_slice(authority, bucket.size + 1, authority.size);
+    }
+    return rest__is_s3_authority(c, rest);
+}
+
 /* As the header Host has it: without the scheme's own port. */
 static str authority_of(str text, str scheme)
 {
@@ -104,6 +116,9 @@ static status read_uri(rest_call *c, sign_request *r, error *err)
         u.query.size > 0 ? str_printf(a, "%.*s?%.*s", STR_ARG(path), STR_ARG(u.query)) : path;
     str key = str_slice(path, 1, path.size);
     str bucket = bucket_of_host(c, u.host);
+    if (!is_our_host(c, bucket, r->host)) {
+        return refuse(err, "it goes to another host than this server's S3 door");
+    }
     if (str_is_null(bucket)) {
         bucket = str_cut(key, '/', &key);
     }

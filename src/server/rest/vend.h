@@ -13,6 +13,10 @@ status rest__vend(rest_call *c, const catalog_document *table, int64_t duration_
 status rest__scopes(rest_call *c, const catalog_document *table,
                     s3_scope ret_scopes[ACCESS_SCOPES_MAX], size_t *ret_count, error *err);
 
+/* `authority` ("host:port", a scheme's own port left out) is the S3 door's: what s3.endpoint says, its address, a name
+ * of s3.domain, or the name under which the client called the catalog. */
+bool rest__is_s3_authority(const rest_call *c, str authority);
+
 /* Keys that were given to somebody a moment ago. */
 typedef struct given_cache given_cache;
 given_cache *given_cache_create(void);

@@ -18,29 +18,29 @@
 #include "tarn/base/str.h"
 #include "tarn/state/state.h"
 
-/*  action               what it lets one do                            a reader, a user may */
-#define ACTION_TABLE(X)                                                                   \
-    X(NONE, "none", "anyone, without a key: liveness and the like", 1, 1)                 \
-    X(STATUS_READ, "status.read", "see the server's status and settings", 1, 1)           \
-    X(METRICS_READ, "metrics.read", "read metrics", 1, 0)                                 \
-    X(NAMESPACE_LIST, "namespace.list", "list namespaces", 1, 0)                          \
-    X(NAMESPACE_READ, "namespace.read", "see a namespace and its properties", 1, 0)       \
-    X(NAMESPACE_CREATE, "namespace.create", "make a namespace", 0, 0)                     \
-    X(NAMESPACE_DROP, "namespace.drop", "drop a namespace", 0, 0)                         \
-    X(TABLE_LIST, "table.list", "list the tables of a namespace", 1, 0)                   \
-    X(TABLE_READ, "table.read", "read a table's rows, schema, snapshots and files", 1, 0) \
-    X(TABLE_CREATE, "table.create", "make a table", 0, 0)                                 \
-    X(TABLE_WRITE, "table.write", "change a table's rows", 0, 0)                          \
-    X(TABLE_ALTER, "table.alter", "change a table's schema or properties", 0, 0)          \
-    X(TABLE_DROP, "table.drop", "drop a table", 0, 0)                                     \
-    X(LOCATION_READ, "location.read", "read a table by its location", 0, 0)               \
-    X(EVENTS_READ, "events.read", "read what happened in the catalog", 0, 0)              \
-    X(QUERY_RUN, "query.run", "run SQL (each table is checked by itself)", 1, 0)          \
-    X(QUERY_READ, "query.read", "see one's own queries", 1, 0)                            \
-    X(QUERY_CANCEL, "query.cancel", "end one's own queries", 1, 0)                        \
-    X(QUERY_ANY, "query.any", "see and end everybody's queries", 0, 0)                    \
-    X(ACCESS_ADMIN, "access.admin", "make principals, keys and grants", 0, 0)             \
-    X(SERVER_ADMIN, "server.admin", "back up, scrub, stop the server", 0, 0)
+/*  action               what it lets one do                            a reader, a user, a writer may */
+#define ACTION_TABLE(X)                                                                      \
+    X(NONE, "none", "anyone, without a key: liveness and the like", 1, 1, 1)                 \
+    X(STATUS_READ, "status.read", "see the server's status and settings", 1, 1, 1)           \
+    X(METRICS_READ, "metrics.read", "read metrics", 1, 0, 1)                                 \
+    X(NAMESPACE_LIST, "namespace.list", "list namespaces", 1, 0, 1)                          \
+    X(NAMESPACE_READ, "namespace.read", "see a namespace and its properties", 1, 0, 1)       \
+    X(NAMESPACE_CREATE, "namespace.create", "make a namespace", 0, 0, 1)                     \
+    X(NAMESPACE_DROP, "namespace.drop", "drop a namespace", 0, 0, 1)                         \
+    X(TABLE_LIST, "table.list", "list the tables of a namespace", 1, 0, 1)                   \
+    X(TABLE_READ, "table.read", "read a table's rows, schema, snapshots and files", 1, 0, 1) \
+    X(TABLE_CREATE, "table.create", "make a table", 0, 0, 1)                                 \
+    X(TABLE_WRITE, "table.write", "change a table's rows", 0, 0, 1)                          \
+    X(TABLE_ALTER, "table.alter", "change a table's schema or properties", 0, 0, 1)          \
+    X(TABLE_DROP, "table.drop", "drop a table", 0, 0, 1)                                     \
+    X(LOCATION_READ, "location.read", "read a table by its location", 0, 0, 0)               \
+    X(EVENTS_READ, "events.read", "read what happened in the catalog", 0, 0, 0)              \
+    X(QUERY_RUN, "query.run", "run SQL (each table is checked by itself)", 1, 0, 1)          \
+    X(QUERY_READ, "query.read", "see one's own queries", 1, 0, 1)                            \
+    X(QUERY_CANCEL, "query.cancel", "end one's own queries", 1, 0, 1)                        \
+    X(QUERY_ANY, "query.any", "see and end everybody's queries", 0, 0, 0)                    \
+    X(ACCESS_ADMIN, "access.admin", "make principals, keys and grants", 0, 0, 0)             \
+    X(SERVER_ADMIN, "server.admin", "back up, scrub, stop the server", 0, 0, 0)
 
 typedef enum action {
 #define X(name, ...) ACTION_##name,
@@ -50,9 +50,10 @@ typedef enum action {
 } action;
 const char *action_name(action act);
 
-/* A reader reads the catalog. A user has an S3 account: buckets of its own, and no right to others' or to the catalog.
- * Root is the administrator. */
-typedef enum role { ROLE_NOBODY, ROLE_READER, ROLE_USER, ROLE_ROOT } role;
+/* A reader reads the catalog. A writer changes it too: what a program needs that works on tables; on S3 it is what a
+ * reader is. A user has an S3 account: buckets of its own, and no right to others' or to the catalog. Root is the
+ * administrator. */
+typedef enum role { ROLE_NOBODY, ROLE_READER, ROLE_USER, ROLE_WRITER, ROLE_ROOT } role;
 const char *access_role_name(role of);
 status access_role_parse(str name, role *ret_role, error *err); /* INVALID; never nobody */
 
