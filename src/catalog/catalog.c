@@ -36,6 +36,11 @@ const state_migration catalog_migrations[] = {
      "ALTER TABLE purges ADD COLUMN space TEXT;"
      "ALTER TABLE purges ADD COLUMN name TEXT;"
      "ALTER TABLE purges ADD COLUMN begun BIGINT NOT NULL DEFAULT 0;"
+     "ALTER TABLE purges ADD COLUMN principal TEXT;" /* who asked; NULL or empty: its time was over */
+     "ALTER TABLE purges ADD COLUMN via TEXT;"
+     "ALTER TABLE purges ADD COLUMN peer TEXT;"
+     "ALTER TABLE purges ADD COLUMN agent TEXT;"
+     "ALTER TABLE purges ADD COLUMN request_id TEXT;"
      "CREATE TABLE dropped (uuid TEXT NOT NULL, location TEXT NOT NULL, space_key TEXT NOT NULL,"
      " table_key TEXT NOT NULL, space TEXT NOT NULL, name TEXT NOT NULL, metadata_location TEXT NOT NULL,"
      " registered BIGINT NOT NULL, rebase TEXT,"

@@ -204,8 +204,11 @@ static status read_live(state_txn *txn, str space_key, str table_key, str uuid, 
 
 /* What is purged leaves no record of its name: a copy of the table has the same uuid, and when it is registered the
  * next moment, that record is not to be taken for this one. */
-static status to_purges(catalog *c, state_txn *txn, const live_row *row, error *err)
+static status to_purges(catalog *c, state_txn *txn, const live_row *row,
+                        const catalog_caller *caller, error *err)
 {
+    const catalog_caller nobody = {.principal = STR_NULL};
+    const catalog_caller *who = caller != NULL ? caller : &nobody;
     arena *a = state_txn_arena(txn);
     str record = catalog__name_location(c, row->uuid, a);
 
@@ -215,10 +218,12 @@ static status to_purges(catalog *c, state_txn *txn, const live_row *row, error *
     }
     return STATE_EXEC(
         txn,
-        "INSERT INTO purges (uuid, location, metadata_location, space, name)"
-        " SELECT uuid, location, metadata_location, space, name FROM tables WHERE uuid = ?1"
-        " ON CONFLICT (uuid) DO NOTHING",
-        NULL, err, SV_TEXT(row->uuid));
+        "INSERT INTO purges (uuid, location, metadata_location, space, name, principal, via, peer,"
+        " agent, request_id)"
+        " SELECT uuid, location, metadata_location, space, name, ?2, ?3, ?4, ?5, ?6 FROM tables"
+        " WHERE uuid = ?1 ON CONFLICT (uuid) DO NOTHING",
+        NULL, err, SV_TEXT(row->uuid), SV_TEXT(who->principal), SV_TEXT(who->via),
+        SV_TEXT(who->peer), SV_TEXT(who->agent), SV_TEXT(who->request_id));
 }
 
 static status to_dropped(const catalog *c, state_txn *txn, const live_row *row,
@@ -250,7 +255,8 @@ status catalog__delete_table(catalog *c, state_txn *txn, table_name name, str uu
         return STATUS_OK;
     }
     catalog__document_changes(c, txn, space_key, table_key, NULL);
-    TRY(how->purge ? to_purges(c, txn, &row, err) : to_dropped(c, txn, &row, how, err));
+    TRY(how->purge ? to_purges(c, txn, &row, how->caller, err)
+                   : to_dropped(c, txn, &row, how, err));
     TRY(STATE_EXEC(txn, "DELETE FROM tables WHERE uuid = ?1", NULL, err, SV_TEXT(row.uuid)));
     *ret_dropped = true;
     const catalog_event event = {

@@ -179,7 +179,8 @@ typedef struct purge {
     arena *a;
     bool found;
     str uuid, location, metadata_location;
-    str space, name; /* that it had; STR_NULL for those of older versions */
+    str space, name;       /* that it had; STR_NULL for those of older versions */
+    catalog_caller caller; /* who asked for it; principal empty: nobody, its time was over */
     const str *chunk;
     size_t chunk_count;
 } purge;
@@ -191,8 +192,8 @@ static status next_purge(void *context, state_txn *txn, error *err)
 
     TRY(STATE_QUERY(
         txn,
-        "SELECT uuid, location, metadata_location, space, name FROM purges WHERE uuid > ?1"
-        " ORDER BY uuid LIMIT 1",
+        "SELECT uuid, location, metadata_location, space, name, principal, via, peer, agent,"
+        " request_id FROM purges WHERE uuid > ?1 ORDER BY uuid LIMIT 1",
         &rows, err, SV_TEXT(p->uuid)));
     TRY(state_next(rows, &p->found, err));
     if (p->found) {
@@ -201,6 +202,11 @@ static status next_purge(void *context, state_txn *txn, error *err)
         p->metadata_location = state_text(rows, 2, p->a);
         p->space = state_text(rows, 3, p->a);
         p->name = state_text(rows, 4, p->a);
+        p->caller = (catalog_caller){.principal = state_text(rows, 5, p->a),
+                                     .via = state_text(rows, 6, p->a),
+                                     .peer = state_text(rows, 7, p->a),
+                                     .agent = state_text(rows, 8, p->a),
+                                     .request_id = state_text(rows, 9, p->a)};
     }
     state_finish(rows);
     return STATUS_OK;
@@ -247,7 +253,7 @@ static status forget_purge(void *context, state_txn *txn, error *err)
                                           .table = str_is_null(p->name) ? STR("") : p->name},
                                  .uuid = p->uuid,
                                  .snapshot_id = ICE_NO_SNAPSHOT};
-    return catalog__note(txn, NULL, &event, err);
+    return catalog__note(txn, p->caller.principal.size == 0 ? NULL : &p->caller, &event, err);
 }
 
 /* In the order in which they were found, without those that another table reaches. */

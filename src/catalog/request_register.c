@@ -288,6 +288,19 @@ typedef struct release {
     bool stale;
 } release;
 
+static status refuse_protected(state_txn *txn, table_name name, error *err)
+{
+    status result = catalog__refuse_protected(txn, name, err);
+
+    if (result == STATUS_DENIED) {
+        error_clear(err);
+        error_set(err, result, "table \"%.*s.%.*s\" is protected: it is not unregistered",
+                  STR_ARG(name.space), STR_ARG(name.table));
+        error_hint(err, "Take the flag away first: tarn table unprotect.");
+    }
+    return result;
+}
+
 static status apply_release(void *context, state_txn *txn, error *err)
 {
     release *r = context;
@@ -297,7 +310,7 @@ static status apply_release(void *context, state_txn *txn, error *err)
     str record = catalog__name_location(r->c, r->info.uuid, a);
     int64_t deleted = 0;
 
-    TRY(catalog__refuse_protected(txn, r->info.name, err));
+    TRY(refuse_protected(txn, r->info.name, err));
     catalog__document_changes(r->c, txn, space_key, table_key, NULL);
     TRY(STATE_EXEC(txn, "DELETE FROM tables WHERE uuid = ?1 AND metadata_location = ?2", &deleted,
                    err, SV_TEXT(r->info.uuid), SV_TEXT(r->info.metadata_location)));

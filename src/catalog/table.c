@@ -498,6 +498,22 @@ static str spell_local(str location, arena *a)
     return location;
 }
 
+/* A bucket alone is a location, though no object's. What is refused is called as it was asked for. */
+static status check_spelling(catalog *c, str asked, str location, arena *a, error *err)
+{
+    status result = store_check_location(
+        c->storage, store_is_local(location) ? location : str_concat(a, location, STR("/x")), err);
+
+    if (result != STATUS_OK && !store_is_local(location)) {
+        error own = ERROR_INIT;
+        if (store_check_location(c->storage, asked, &own) != STATUS_OK && err != NULL) {
+            *err = own;
+            return own.kind;
+        }
+    }
+    return result;
+}
+
 status catalog__spell_location(catalog *c, str asked, arena *a, str *ret_location, error *err)
 {
     str location = store_is_local(asked) ? spell_local(asked, a) : asked;
@@ -505,8 +521,7 @@ status catalog__spell_location(catalog *c, str asked, arena *a, str *ret_locatio
     while (str_ends_with(location, STR("/"))) {
         location.size--;
     }
-    TRY(store_check_location(
-        c->storage, store_is_local(location) ? location : str_concat(a, location, STR("/x")), err));
+    TRY(check_spelling(c, asked, location, a, err));
     size_t from = str_find(location, STR("://")) + (store_is_local(location) ? 4 : 3);
     TRY(check_canonical(location, str_slice(location, from, location.size), err));
     if (store_is_local(location)) { /* symbolic links are other names of one folder, too */

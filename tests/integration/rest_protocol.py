@@ -9,7 +9,7 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
 from restcatalog import (LONG_A, ask, commit, identifier, make_space, make_table, make_view, ok, operations,  # noqa: E402
                          refused, set_property, space_path, specified, table_path, view_body, view_path)
-from tarn import NO_KEY, Server, check, contains, equal, main, shared, test  # noqa: E402
+from tarn import NO_KEY, Server, check, contains, equal, eventually, main, shared, test  # noqa: E402
 
 
 def ready(*levels):
@@ -95,6 +95,8 @@ def another_warehouse_is_a_prefix_and_a_namespace_of_sql():
     refused(404, "NoSuchTableException", "Table does not exist: sales.nix", "GET", "/lake" + table_path("nix", "sales"))
     refused(404, "NoSuchNamespaceException", "Namespace does not exist: main", "GET", "/lake/namespaces/main")
     check(["lake"] not in ok("GET", "/tarn/namespaces")["namespaces"], "it is no namespace of the first")
+    refused(409, "AlreadyExistsException", "Namespace already exists: lake is the name of a warehouse", "POST",
+            "/tarn/namespaces", {"namespace": ["lake"]})
     refused(404, "NoSuchNamespaceException", "Namespace does not exist: lake", "GET", "/tarn/namespaces/lake")
     refused(404, "NoSuchNamespaceException", "Namespace does not exist: lake", "GET", "/tarn/namespaces?parent=lake")
     refused(404, "NoSuchTableException", "Table does not exist: lake.sales.orders", "GET",
@@ -221,6 +223,42 @@ def a_table_is_dropped_with_any_spelling_of_purge():
     make_table("going")
     refused(400, "IllegalArgumentException", re.compile("purgeRequested"), "DELETE",
             table_path("going") + "?purgeRequested=perhaps")
+    refused(400, "IllegalArgumentException", 'query parameter "purgeRequested" is given more than once', "DELETE",
+            table_path("going") + "?purgeRequested=false&purgeRequested=true")
+    ok("HEAD", table_path("going"), status=204)
+
+
+@test
+def a_purge_remembers_who_asked_for_it():
+    server = ready()
+    made = make_table("purged")["metadata"]["table-uuid"]
+    ok("DELETE", table_path("purged") + "?purgeRequested=true", status=204)
+    found = f"SELECT kind, principal, via, peer IS NOT NULL FROM tarn.events WHERE uuid = '{made}' AND kind = "
+    eventually(lambda: server.rows(found + "'table.purged'"), "the files are removed")
+    equal(server.rows(found + "'table.purged'"), [["table.purged", "root", "rest", True]])
+    equal(server.rows(found + "'table.dropped'")[0][1:], ["root", "rest", True])
+
+
+@test
+def a_protected_table_is_not_let_go_and_may_be_replaced():
+    server = ready()
+    make_table("kept")
+    uuid = ok("GET", table_path("kept"))["metadata"]["table-uuid"]
+    server.request("PUT", "/api/v1/namespaces/ns/tables/kept/protection").ok()
+    refused(403, "ForbiddenException", 'table "ns.kept" is protected: it is not unregistered', "POST",
+            table_path("kept") + "/unregister")
+    server.query("CREATE OR REPLACE TABLE ns.kept (b BIGINT)")
+    equal(ok("GET", table_path("kept"))["metadata"]["table-uuid"], uuid)
+    refused(403, "ForbiddenException", 'table "ns.kept" is protected: it is not dropped', "DELETE", table_path("kept"))
+
+
+@test
+def a_location_that_is_none_is_called_as_it_was_asked_for():
+    ready()
+    for asked in ("nope", "nope/deeper", "gopher://x"):
+        answer = ask("POST", "/namespaces/ns/tables", {"name": "nowhere", "schema": LONG_A, "location": asked})
+        equal(answer.status, 400, asked)
+        contains(answer.error["message"], f'"{asked}"')
 
 
 @test
