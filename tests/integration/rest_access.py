@@ -623,6 +623,8 @@ def what_is_no_key_gets_an_error_of_oauth():
     equal((answer.status, answer.json["error"]), (400, "invalid_request"))
     answer = token(basic("rita", "wrong"), grant_type="client_credentials")
     equal((answer.status, answer.json["error"]), (401, "invalid_client"))
+    answer = token(grant_type="client_credentials", client_secret="x" * (1 << 20))
+    equal((answer.status, answer.json["error"]), (413, "invalid_request"))
 
 
 @test
