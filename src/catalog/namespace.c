@@ -1,5 +1,5 @@
 /* Namespaces: rows of names and properties. Dropping a filled one drops its tables and views by their own rules. */
-#include "internal.h"
+#include "place.h"
 
 #include "tarn/base/clock.h"
 #include "tarn/base/vec.h"
@@ -160,6 +160,7 @@ static status insert_namespace(void *context, state_txn *txn, error *err)
     int64_t inserted = 0;
 
     TRY(check_parent(txn, create, err));
+    TRY(catalog__refuse_space(txn, create->location, err));
     TRY(STATE_EXEC(
         txn,
         "INSERT INTO namespaces (name_key, name, location, created_us) VALUES (?1, ?2, ?3, ?4)"

@@ -53,7 +53,7 @@ static status refuse_by_rule(state_txn *txn, const catalog__place *place, const 
     str location = place->location;
     state_rows *rows = NULL;
 
-    if (place->kind != ICE_AT_FILE) {
+    if (place->kind != ICE_AT_FILE && !place->is_space) {
         TRY(STATE_QUERY(txn, rule->within, &rows, err, SV_TEXT(str_concat(a, location, STR("/"))),
                         SV_TEXT(str_concat(a, location, STR("0"))), SV_TEXT(place->uuid)));
         TRY(refuse_found(rows, place, rule->what, err));
@@ -75,6 +75,31 @@ status catalog__refuse_place(state_txn *txn, const catalog__place *place, error 
     for (size_t i = 0; i < COUNT_OF(rules); i++) {
         if (!place->is_view || i == 0) {
             TRY(refuse_by_rule(txn, place, &rules[i], err));
+        }
+    }
+    return STATUS_OK;
+}
+
+status catalog__refuse_space(state_txn *txn, str location, error *err)
+{
+    const catalog__place place = {
+        .kind = ICE_AT_PATH_PROPERTY, .location = location, .uuid = STR(""), .is_space = true};
+
+    return str_is_null(location) ? STATUS_OK : catalog__refuse_place(txn, &place, err);
+}
+
+status catalog__check_plain(str location, error *err)
+{
+    for (size_t i = 0; i < location.size; i++) {
+        unsigned char byte = (unsigned char)location.data[i];
+
+        if (byte < ' ' || byte == 0x7f) {
+            return error_set(err, STATUS_INVALID, "a location has a control character, 0x%02x",
+                             (unsigned)byte);
+        }
+        if (byte == '?' || byte == '#') {
+            return error_set(err, STATUS_INVALID, "location \"%.*s\" has a \"%c\"",
+                             STR_ARG(location), byte);
         }
     }
     return STATUS_OK;

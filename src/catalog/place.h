@@ -10,11 +10,16 @@ typedef struct catalog__place {
     str location;
     str uuid; /* of the table or view that wants it; empty: a new one */
     bool is_view;
+    bool is_space; /* a namespace's: tables may lie in it, but it in none */
 } catalog__place;
 
 /* INVALID for a folder that overlaps the location of another table or view, DENIED for a file that lies in it.
  * `location` as settled. In a transaction. */
 status catalog__refuse_place(state_txn *txn, const catalog__place *place, error *err);
+/* INVALID for control characters, and for "?" and "#", behind which others see a query or a fragment. */
+status catalog__check_plain(str location, error *err);
+/* INVALID for a namespace's location, as settled, that is a table's or view's, or lies in it. STR_NULL: it has none. */
+status catalog__refuse_space(state_txn *txn, str location, error *err);
 /* Settles the location too; asks the database only where it does not lie in `own`, the table's location (empty: it has
  * none yet). DENIED, INVALID. `ret_settled` may be NULL. */
 status catalog__check_owner(catalog *c, const catalog__place *place, str own, arena *a,

@@ -137,6 +137,7 @@ static status apply(void *context, state_txn *txn, error *err)
     if (!change->found) {
         return STATUS_OK;
     }
+    TRY(catalog__refuse_space(txn, change->location, err));
     TRY(remove_keys(change, txn, err));
     TRY(set_keys(change, txn, err));
     TRY(describe(change, &detail, err));

@@ -539,6 +539,7 @@ status catalog__settle_location(catalog *c, str asked, arena *a, str *ret_locati
     warehouse_info there;
     str own = str_concat(a, c->warehouse_location, STR("/.tarn"));
 
+    TRY(catalog__check_plain(asked, err));
     TRY(catalog__spell_location(c, asked, a, &location, err));
     TRY(store_check_location(c->storage, location, err));
     if (!store_is_local(location) &&

@@ -2,7 +2,7 @@
  * They are few and asked for in every request: a copy of them is in memory, replaced whenever a row changes. */
 #include "tarn/catalog/warehouse.h"
 
-#include "internal.h"
+#include "place.h"
 #include "tarn/base/clock.h"
 #include "tarn/base/limits.h"
 #include "tarn/base/mem.h"
@@ -364,6 +364,7 @@ static status settle_warehouse(catalog *c, str asked, arena *a, str *ret_locatio
 {
     str location = asked;
 
+    TRY(catalog__check_plain(asked, err));
     TRY(catalog__spell_location(c, asked, a, &location, err));
     catalog__warehouses *w = c->warehouses;
     str other = STR_NULL;

@@ -124,9 +124,12 @@ static void test_namespaces_lie_where_tables_may(void **context)
     } cases[] = {
         {"s3://elsewhere/x", STATUS_DENIED},      {"s3://warehouse/../x", STATUS_INVALID},
         {"s3://warehouse/.tarn", STATUS_DENIED},  {"file:///etc", STATUS_DENIED},
-        {"s3://warehouse/a//b/", STATUS_INVALID}, {"s3://warehouse/a/b/", STATUS_OK},
+        {"s3://warehouse/a//b/", STATUS_INVALID}, {"s3://warehouse/a?b", STATUS_INVALID},
+        {"s3://warehouse/t", STATUS_INVALID},     {"s3://warehouse/t/in", STATUS_INVALID},
+        {"s3://warehouse/a/b/", STATUS_OK},
     };
 
+    EXPECT_OK(make_table(&l, "t", STR("s3://warehouse/t"), &l.f->err));
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         const catalog_property p = {.key = STR("location"), .value = str_c(cases[i].location)};
         error err = ERROR_INIT;

@@ -111,6 +111,11 @@ static void test_properties_of_a_namespace_change(void **context)
     EXPECT_STR(property(&l, "main", "location"), "s3://warehouse/mine/");
     EXPECT_OK(ask_create(&l, f->arena, "t", "", &loaded, &f->err));
     assert_true(str_starts_with(loaded.info.location, STR("s3://warehouse/mine/t-")));
+    const catalog_property taken = {STR_INIT("location"), loaded.info.location};
+    change = (catalog_property_change){.set = &taken, .set_count = 1};
+    EXPECT_STATUS(INVALID, catalog_change_namespace(l.catalog, STR("main"), &change, f->arena,
+                                                    &result, &f->err));
+    change = (catalog_property_change){.set = set, .set_count = 2};
     ice_metadata_unref(loaded.metadata);
     change.removed = removed;
     change.removed_count = 1;

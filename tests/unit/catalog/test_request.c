@@ -207,6 +207,38 @@ static void test_places_outside_and_in_other_tables_are_refused(void **context)
     lake_close(&l);
 }
 
+static void test_a_place_is_plain(void **context)
+{
+    static const char *const marks[] = {"?", "#", "\\n", "\\u0001", "\\u007f"};
+    fixture *f = *context;
+    lake l = lake_open(f);
+    catalog_loaded loaded;
+
+    EXPECT_OK(create_only(&l, f->arena, "t", "", &f->err));
+    for (size_t i = 0; i < COUNT_OF(marks); i++) {
+        const char *at = arena_printf(f->arena, "'s3://warehouse/a%sb'", marks[i]);
+
+        EXPECT_STATUS(INVALID,
+                      create_only(&l, f->arena, "n", arena_printf(f->arena, ", 'location': %s", at),
+                                  &f->err));
+        EXPECT_STATUS(
+            INVALID,
+            create_only(&l, f->arena, "n",
+                        arena_printf(f->arena, ", 'properties': {'write.data.path': %s}", at),
+                        &f->err));
+        EXPECT_STATUS(
+            INVALID,
+            commit_only(&l, f->arena, "t", "",
+                        arena_printf(f->arena, "{'action': 'set-location', 'location': %s}", at),
+                        &f->err));
+    }
+    EXPECT_OK(ask_create(&l, f->arena, "n", ", 'location': 's3://warehouse/a b%20c+\u00e9'",
+                         &loaded, &f->err));
+    EXPECT_STR(loaded.info.location, "s3://warehouse/a b%20c+\xc3\xa9");
+    ice_metadata_unref(loaded.metadata);
+    lake_close(&l);
+}
+
 static void test_set_location_moves_the_tables_place(void **context)
 {
     fixture *f = *context;
@@ -424,8 +456,9 @@ TESTS(test_a_created_table_has_a_place_of_its_own_below_its_namespace,
       test_a_staged_create_loses_against_a_create, test_a_commit_moves_the_table_on,
       test_a_commit_that_changes_nothing_writes_nothing,
       test_requirements_that_fail_leave_the_table_as_it_was,
-      test_places_outside_and_in_other_tables_are_refused, test_set_location_moves_the_tables_place,
-      test_metadata_goes_where_the_table_says, test_a_location_that_is_not_allowed_can_be_replaced,
+      test_places_outside_and_in_other_tables_are_refused, test_a_place_is_plain,
+      test_set_location_moves_the_tables_place, test_metadata_goes_where_the_table_says,
+      test_a_location_that_is_not_allowed_can_be_replaced,
       test_old_metadata_goes_as_the_table_says_and_others_files_stay,
       test_several_tables_change_together_or_not_at_all,
       test_a_commit_of_several_that_fails_on_its_way_leaves_nothing,
