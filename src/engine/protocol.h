@@ -24,7 +24,10 @@
 
 #define WORKER_FD 3                        /* the worker's end */
 #define WORKER_HELD_FOLDER "/proc/self/fd" /* where files that were handed over have their names */
-#define WORKER_INTERRUPT_FD 4              /* … of the connection for interrupts */
+/* … and their numbers: DuckDB may open these and no others, since among the rest are the log and the server's socket. */
+#define WORKER_HELD_FIRST 512
+#define WORKER_HELD_COUNT 256
+#define WORKER_INTERRUPT_FD 4 /* … of the connection for interrupts */
 
 /*  type        payload */
 #define WIRE_TABLE(X)                                                        \

@@ -5,6 +5,7 @@
  * phases of a statement: it is repeated until the request ends. */
 #include "worker/serve.h"
 
+#include <fcntl.h>
 #include <malloc.h>
 #include <poll.h>
 #include <stdio.h>
@@ -248,8 +249,16 @@ static status run_file(server *s, wire_reader *r, reply *out, error *err)
     if (s->file < 0) {
         return error_set(err, STATUS_INTERNAL, "a worker was given no file");
     }
-    (void)snprintf(number, sizeof(number), "%d", s->file);
+    int held = fcntl(s->file, F_DUPFD_CLOEXEC, WORKER_HELD_FIRST);
+    (void)close(s->file);
     s->file = -1;
+    if (held < 0 || held >= WORKER_HELD_FIRST + WORKER_HELD_COUNT) {
+        (void)(held >= 0 && close(held));
+        return error_set(err, STATUS_TOO_LARGE,
+                         "a query reads at most %d objects that are encrypted on the disk",
+                         WORKER_HELD_COUNT);
+    }
+    (void)snprintf(number, sizeof(number), "%d", held);
     buf_init(&payload, LIMIT_KIB);
     wire_put_str(&payload, str_c(number));
     status sent = wire_send(s->fd, WIRE_VALUE, buf_str(&payload), err);

@@ -84,12 +84,18 @@ static void put_text_list(buf *out, const session_options *options)
     sql_quote_text(out, options->in);
     buf_add_char(out, ',');
     sql_quote_text(out, options->out);
-    buf_add_c(out,
-              ",'" WORKER_HELD_FOLDER
-              "'"); /* what the server handed over; the sandbox lets nothing else be opened there */
     for (size_t i = 0; i < options->root_count; i++) {
         buf_add_char(out, ',');
         sql_quote_text(out, options->roots[i]);
+    }
+    buf_add_char(out, ']');
+}
+
+/* Where a file that the server hands over will be. */
+static void put_held_list(buf *out)
+{
+    for (int i = 0; i < WORKER_HELD_COUNT; i++) {
+        buf_printf(out, "%s'" WORKER_HELD_FOLDER "/%d'", i == 0 ? "[" : ",", WORKER_HELD_FIRST + i);
     }
     buf_add_char(out, ']');
 }
@@ -109,6 +115,8 @@ static str settings_sql(const session_options *options, arena *a)
 
     buf_add_c(sql, "SET allowed_directories = ");
     put_text_list(sql, options);
+    buf_add_c(sql, "; SET allowed_paths = ");
+    put_held_list(sql);
     buf_add_c(sql, "; SET temp_directory = ");
     sql_quote_text(sql, spill);
     if (options->temp_bytes > 0) {
