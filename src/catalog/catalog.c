@@ -56,7 +56,10 @@ const state_migration catalog_migrations[] = {
      "CREATE TABLE answers (principal TEXT NOT NULL, key TEXT NOT NULL, digest TEXT NOT NULL,"
      " created_us BIGINT NOT NULL, status BIGINT NOT NULL, kind TEXT NOT NULL, body BLOB,"
      " PRIMARY KEY (principal, key)) WITHOUT ROWID;"
-     "CREATE INDEX answers_by_time ON answers (created_us)"},
+     "CREATE INDEX answers_by_time ON answers (created_us);"
+     /* every folder but its location that a table has, or had, files in (place.c) */
+     "CREATE TABLE places (location TEXT NOT NULL PRIMARY KEY, uuid TEXT NOT NULL) WITHOUT ROWID;"
+     "CREATE INDEX places_of ON places (uuid)"},
 };
 const size_t catalog_migration_count = COUNT_OF(catalog_migrations);
 

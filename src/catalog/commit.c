@@ -70,8 +70,9 @@ typedef struct pointer_move {
     const ice_metadata *new_metadata;
     catalog_document *document;   /* of the table as it will be; NULL where nobody asks for it */
     const catalog_caller *caller; /* of the thread that asked: another may do it */
-    bool refused;                 /* by `extra` */
-    bool published;               /* store_publish has taken `staged` */
+    catalog__paths paths;
+    bool refused;   /* by `extra` */
+    bool published; /* store_publish has taken `staged` */
 } pointer_move;
 
 static status explain_stale(const pointer_move *move, state_txn *txn, error *err)
@@ -107,6 +108,7 @@ static status move_pointer(void *context, state_txn *txn, error *err)
     if (moved == 0) {
         return explain_stale(move, txn, err);
     }
+    TRY(catalog__hold_paths(table->c, txn, &move->paths, err));
     if (move->extra != NULL) {
         status result = move->extra(move->extra_context, txn, err);
         move->refused = result != STATUS_OK;
@@ -157,12 +159,17 @@ static status commit_pointer(void *context, str base_location, str new_location,
                          .staged_count = staged_count,
                          .obsolete = own,
                          .extra = extra,
-                         .extra_context = extra_context};
+                         .extra_context = extra_context,
+                         .paths = {.space = table->name.space,
+                                   .properties = new_metadata->properties,
+                                   .count = new_metadata->property_count,
+                                   .own = new_metadata->location,
+                                   .uuid = new_metadata->uuid}};
     table->new_location = new_location;
     table->new_metadata = new_metadata;
-    status result =
-        catalog__check_paths(table->c, new_metadata->properties, new_metadata->property_count,
-                             new_metadata->location, new_metadata->uuid, err);
+    status result = catalog__check_paths(table->c, table->name.space, new_metadata->properties,
+                                         new_metadata->property_count, new_metadata->location,
+                                         new_metadata->uuid, err);
     if (result == STATUS_OK) {
         move.obsolete_count = keep_own(table, new_metadata, obsolete, obsolete_count, own);
         move.document = catalog__document_prepare(table->c, table->key, base_location, new_location,

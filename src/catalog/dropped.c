@@ -258,6 +258,7 @@ status catalog__delete_table(catalog *c, state_txn *txn, table_name name, str uu
     TRY(how->purge ? to_purges(c, txn, &row, how->caller, err)
                    : to_dropped(c, txn, &row, how, err));
     TRY(STATE_EXEC(txn, "DELETE FROM tables WHERE uuid = ?1", NULL, err, SV_TEXT(row.uuid)));
+    TRY(catalog__release_places(txn, row.uuid, err));
     *ret_dropped = true;
     const catalog_event event = {
         .kind = EVENT_TABLE_DROPPED,

@@ -168,6 +168,11 @@ status catalog__insert_table(state_txn *txn, const catalog__row *row, error *err
  * for itself (`uuid`, or STR_NULL). In a transaction. INVALID. */
 status catalog__refuse_overlap(state_txn *txn, str location, str uuid, error *err);
 status catalog__refuse_dropped_place(state_txn *txn, str location, str uuid, error *err);
+/* The same for the further places of other tables (place.c): `uuid` empty: of all. */
+status catalog__refuse_held(state_txn *txn, str location, str uuid, error *err);
+/* A table's further places are nobody's once no row has its uuid. STR_NULL: of all tables that are gone. In the
+ * transaction that takes the row, after it did. */
+status catalog__release_places(state_txn *txn, str uuid, error *err);
 /* A table, `uuid`, takes the very place of tables that are dropped. In a transaction. */
 status catalog__forget_dropped_at(state_txn *txn, str location, str uuid, error *err);
 /* DENIED where the namespace is protected. In a transaction. */

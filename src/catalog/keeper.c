@@ -50,8 +50,8 @@ static status move_ended(void *context, state_txn *txn, error *err)
                    " SELECT uuid, location, metadata_location, space, name FROM dropped"
                    " WHERE purge_us <= ?1 AND registered = 0 ON CONFLICT (uuid) DO NOTHING",
                    &r->moved, err, SV_INT(r->now_us)));
-    return STATE_EXEC(txn, "DELETE FROM dropped WHERE purge_us <= ?1", NULL, err,
-                      SV_INT(r->now_us));
+    TRY(STATE_EXEC(txn, "DELETE FROM dropped WHERE purge_us <= ?1", NULL, err, SV_INT(r->now_us)));
+    return catalog__release_places(txn, STR_NULL, err);
 }
 
 static status read_next(void *context, state_txn *txn, error *err)

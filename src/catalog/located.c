@@ -14,8 +14,11 @@ static status find_exactly(location_search *s, state_txn *txn, str location, err
 {
     state_rows *rows = NULL;
 
-    TRY(STATE_QUERY(txn, "SELECT space, name FROM tables WHERE location = ?1", &rows, err,
-                    SV_TEXT(location)));
+    TRY(STATE_QUERY(txn,
+                    "SELECT space, name FROM tables WHERE location = ?1 UNION ALL"
+                    " SELECT t.space, t.name FROM places p JOIN tables t ON t.uuid = p.uuid"
+                    " WHERE p.location = ?1",
+                    &rows, err, SV_TEXT(location)));
     TRY(state_next(rows, &s->found, err));
     if (s->found) {
         s->name.space = state_text(rows, 0, s->memory);
@@ -25,7 +28,7 @@ static status find_exactly(location_search *s, state_txn *txn, str location, err
     return STATUS_OK;
 }
 
-/* Locations do not lie in each other: at most one of these is there. */
+/* Places of different tables do not lie in each other: at most one table has any of these. */
 static status find_above(void *context, state_txn *txn, error *err)
 {
     location_search *s = context;

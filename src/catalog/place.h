@@ -24,9 +24,21 @@ status catalog__refuse_space(state_txn *txn, str location, error *err);
  * none yet). DENIED, INVALID. `ret_settled` may be NULL. */
 status catalog__check_owner(catalog *c, const catalog__place *place, str own, arena *a,
                             str *ret_settled, error *err);
-/* The same for each write.*.path among the properties. */
-status catalog__check_paths(catalog *c, const ice_property *properties, size_t count, str own,
-                            str uuid, error *err);
+/* The same for each write.*.path among the properties, which lie in the warehouse of the namespace, too. */
+status catalog__check_paths(catalog *c, str space, const ice_property *properties, size_t count,
+                            str own, str uuid, error *err);
+/* A table's places are its location and what "places" has under its uuid: folders that properties name or named, and
+ * where it lay before. They are its own until it is purged or unregistered. In the transaction of what brings them. */
+typedef struct catalog__paths {
+    str space; /* the table's */
+    const ice_property *properties;
+    size_t count;
+    str own, uuid; /* location and uuid of its row */
+} catalog__paths;
+/* Makes each write.*.path outside of `own` a place of the table. Errors as catalog__check_paths. */
+status catalog__hold_paths(catalog *c, state_txn *txn, const catalog__paths *paths, error *err);
+/* `location` was the table's. */
+status catalog__hold_former(state_txn *txn, str location, str uuid, error *err);
 /* What was read is the table's: its row and its metadata agree about where it lies, in a warehouse. */
 status catalog__check_loaded(catalog *c, const table_info *info, const ice_metadata *m, error *err);
 /* `folder` itself, or below it; both settled. */

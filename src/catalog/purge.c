@@ -6,6 +6,7 @@
 #include "tarn/base/log.h"
 #include "tarn/base/mem.h"
 #include "tarn/base/vec.h"
+#include "tarn/catalog/located.h"
 
 #define PURGE_CHUNK 500
 #define READ_ATTEMPTS 8
@@ -15,11 +16,22 @@
 typedef VEC(str) location_list;
 
 typedef struct removal_list {
-    str inside; /* "<location>/": nothing outside is ever deleted */
+    const str *inside; /* "<place>/", its location's first: nothing outside is ever deleted */
+    size_t inside_count;
     arena *a;
     map *seen;
     location_list found;
 } removal_list;
+
+static bool is_inside(const removal_list *list, str location)
+{
+    for (size_t i = 0; i < list->inside_count; i++) {
+        if (str_starts_with(location, list->inside[i])) {
+            return true;
+        }
+    }
+    return false;
+}
 
 static status note_removal(void *context, str location, bool live, error *err)
 {
@@ -27,7 +39,7 @@ static status note_removal(void *context, str location, bool live, error *err)
 
     (void)live;
     (void)err;
-    if (str_starts_with(location, list->inside) && !map_has(list->seen, location)) {
+    if (is_inside(list, location) && !map_has(list->seen, location)) {
         map_set(list->seen, location, list);
         vec_push(list->a, &list->found, str_copy(list->a, location));
     }
@@ -44,9 +56,9 @@ static status list_removals(catalog *c, removal_list *list, str metadata_locatio
                                 .context = list};
 
     TRY(catalog__reach_all(&all, err));
-    TRY(note_removal(list,
-                     str_printf(list->a, "%.*smetadata/" CATALOG__HINT_NAME, STR_ARG(list->inside)),
-                     false, err));
+    TRY(note_removal(
+        list, str_printf(list->a, "%.*smetadata/" CATALOG__HINT_NAME, STR_ARG(list->inside[0])),
+        false, err));
     return note_removal(list, metadata_location, false, err);
 }
 
@@ -238,6 +250,7 @@ static status forget_purge(void *context, state_txn *txn, error *err)
     bool has_copy = false;
 
     TRY(STATE_EXEC(txn, "DELETE FROM purges WHERE uuid = ?1", NULL, err, SV_TEXT(p->uuid)));
+    TRY(catalog__release_places(txn, p->uuid, err));
     TRY(STATE_QUERY(txn,
                     "SELECT 1 FROM tables WHERE uuid = ?1 UNION ALL"
                     " SELECT 1 FROM dropped WHERE uuid = ?1",
@@ -269,13 +282,32 @@ static void keep_spared(removal_list *list)
     list->found.count = kept;
 }
 
+/* The places of the table. */
+static status find_inside(const purge *p, removal_list *list, error *err)
+{
+    str *places = NULL;
+    size_t count = 0;
+
+    TRY(catalog_list_places(p->c, p->uuid, list->a, &places, &count, err));
+    str *inside = ARENA_ARRAY(list->a, str, count + 1);
+    inside[0] = str_concat(list->a, p->location, STR("/"));
+    for (size_t i = 0; i < count; i++) {
+        inside[i + 1] = str_concat(list->a, places[i], STR("/"));
+    }
+    list->inside = inside;
+    list->inside_count = count + 1;
+    return STATUS_OK;
+}
+
 static status purge_table(purge *p, error *err)
 {
     arena *a = arena_create();
-    removal_list r = {
-        .a = a, .seen = map_create(a), .inside = str_printf(a, "%.*s/", STR_ARG(p->location))};
-    status result = list_removals(p->c, &r, p->metadata_location, err);
+    removal_list r = {.a = a, .seen = map_create(a)};
+    status result = find_inside(p, &r, err);
 
+    if (result == STATUS_OK) {
+        result = list_removals(p->c, &r, p->metadata_location, err);
+    }
     if (result == STATUS_OK) {
         result = spare_reached(p->c, &r, p->uuid, err);
     }

@@ -128,8 +128,8 @@ static status prepare_new(commit *e, subject *s, error *err)
     s->info.uuid = s->next.next->uuid;
     s->info.location = s->location;
     s->info.created_us = clock_now_us();
-    return catalog__check_paths(e->c, s->next.next->properties, s->next.next->property_count,
-                                s->location, s->info.uuid, err);
+    return catalog__check_paths(e->c, name.space, s->next.next->properties,
+                                s->next.next->property_count, s->location, s->info.uuid, err);
 }
 
 static status prepare_change(commit *e, subject *s, error *err)
@@ -149,8 +149,8 @@ static status prepare_change(commit *e, subject *s, error *err)
     if (s->next.nothing) {
         return STATUS_OK;
     }
-    TRY(catalog__check_paths(e->c, s->next.next->properties, s->next.next->property_count,
-                             s->location, s->info.uuid, err));
+    TRY(catalog__check_paths(e->c, s->info.name.space, s->next.next->properties,
+                             s->next.next->property_count, s->location, s->info.uuid, err));
     for (size_t i = 0; i < s->next.obsolete_count; i++) { /* others' files stay */
         if (catalog_check_file(e->c, &s->info, s->next.obsolete[i], NULL) == STATUS_OK) {
             vec_push(e->a, &e->obsolete, s->next.obsolete[i]);
@@ -249,6 +249,17 @@ static status explain_stale(commit *e, state_txn *txn, const subject *s, error *
                      STR_ARG(s->info.name.space), STR_ARG(s->info.name.table));
 }
 
+static status hold_paths(const commit *e, state_txn *txn, const subject *s, str uuid, error *err)
+{
+    const catalog__paths paths = {.space = s->info.name.space,
+                                  .properties = s->next.next->properties,
+                                  .count = s->next.next->property_count,
+                                  .own = s->location,
+                                  .uuid = uuid};
+
+    return catalog__hold_paths(e->c, txn, &paths, err);
+}
+
 static status insert_new(commit *e, state_txn *txn, const subject *s, error *err)
 {
     const catalog__row row = {.name = s->info.name,
@@ -264,19 +275,22 @@ static status insert_new(commit *e, state_txn *txn, const subject *s, error *err
         TRY(catalog__read_kind(txn, s->info.name, &kind, err));
         e->stale = kind != CATALOG_NOTHING;
     }
-    return result;
+    return result == STATUS_OK ? hold_paths(e, txn, s, s->info.uuid, err) : result;
 }
 
 /* The table lies elsewhere from now on, or got the uuid that it lacked. */
-static status move_place(state_txn *txn, const subject *s, error *err)
+static status move_place(state_txn *txn, const subject *s, str uuid, error *err)
 {
-    str uuid = s->next.next->uuid.size > 0 ? s->next.next->uuid : s->info.uuid;
-
     if (!str_equal(s->location, s->info.location)) {
         const catalog__place place = {
             .kind = ICE_AT_TABLE, .location = s->location, .uuid = s->info.uuid};
         TRY(catalog__refuse_place(txn, &place, err));
         TRY(catalog__forget_dropped_at(txn, s->location, s->info.uuid, err));
+        TRY(catalog__hold_former(txn, s->info.location, s->info.uuid, err));
+    }
+    if (!str_equal(uuid, s->info.uuid)) {
+        TRY(STATE_EXEC(txn, "UPDATE places SET uuid = ?1 WHERE uuid = ?2", NULL, err, SV_TEXT(uuid),
+                       SV_TEXT(s->info.uuid)));
     }
     return str_equal(s->location, s->info.location) && str_equal(uuid, s->info.uuid)
                ? STATUS_OK
@@ -299,7 +313,12 @@ static status move_pointer(commit *e, state_txn *txn, const subject *s, error *e
     if (moved == 0) {
         return explain_stale(e, txn, s, err);
     }
-    return s->next.nothing ? STATUS_OK : move_place(txn, s, err);
+    if (s->next.nothing) {
+        return STATUS_OK;
+    }
+    str uuid = s->next.next->uuid.size > 0 ? s->next.next->uuid : s->info.uuid;
+    TRY(move_place(txn, s, uuid, err));
+    return hold_paths(e, txn, s, uuid, err);
 }
 
 static status note(const commit *e, state_txn *txn, const subject *s, error *err)
@@ -584,7 +603,7 @@ status catalog_create_by_request(catalog *c, str space, const ice_create_request
     TRY(catalog__refuse_name(c, made.name, err));
     TRY(catalog__place_new(c, made.name, request->location, false, a, &text, &made.location, err));
     TRY(ice_create_request_build(request, text, &made.metadata, err));
-    status result = request->stage ? catalog__check_paths(c, made.metadata->properties,
+    status result = request->stage ? catalog__check_paths(c, space, made.metadata->properties,
                                                           made.metadata->property_count,
                                                           made.location, made.metadata->uuid, err)
                                    : catalog__create_made(c, &made, a, &metadata_location, err);

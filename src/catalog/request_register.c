@@ -8,6 +8,7 @@
 typedef struct registration {
     catalog *c;
     catalog__row row;
+    const ice_metadata *metadata; /* that was read */
     table_name name;
     bool overwrite;
     bool found; /* a table has the name: `old` */
@@ -48,8 +49,8 @@ static status check_places(const registration *r, const ice_metadata *m, error *
 
     TRY(catalog__check_place(r->c, r->name.space, r->row.location, err));
     TRY(catalog_check_file(r->c, &info, r->row.metadata_location, err));
-    TRY(catalog__check_paths(r->c, m->properties, m->property_count, r->row.location, r->row.uuid,
-                             err));
+    TRY(catalog__check_paths(r->c, r->name.space, m->properties, m->property_count, r->row.location,
+                             r->row.uuid, err));
     for (size_t i = 0; i < m->snapshot_count; i++) {
         if (!str_is_null(m->snapshots[i].manifest_list)) {
             TRY(catalog_check_file(r->c, &info, m->snapshots[i].manifest_list, err));
@@ -152,6 +153,9 @@ static status repoint(registration *r, state_txn *txn, error *err)
     r->created_us = r->old.created_us;
     TRY(catalog__refuse_place(txn, &place, err));
     TRY(catalog__forget_dropped_at(txn, r->row.location, r->row.uuid, err));
+    if (!str_equal(r->row.location, r->old.location)) {
+        TRY(catalog__hold_former(txn, r->old.location, r->row.uuid, err));
+    }
     return STATE_EXEC(txn,
                       "UPDATE tables SET metadata_location = ?1, location = ?2, rebase = NULL,"
                       " updated_us = ?3 WHERE uuid = ?4",
@@ -190,6 +194,12 @@ static status apply(void *context, state_txn *txn, error *err)
         TRY(take_over(r, txn, err));
         TRY(catalog__insert_table(txn, &r->row, err));
     }
+    const catalog__paths paths = {.space = r->name.space,
+                                  .properties = r->metadata->properties,
+                                  .count = r->metadata->property_count,
+                                  .own = r->row.location,
+                                  .uuid = r->row.uuid};
+    TRY(catalog__hold_paths(r->c, txn, &paths, err));
     const catalog_event event = {.kind = EVENT_TABLE_REGISTERED,
                                  .name = r->name,
                                  .uuid = r->row.uuid,
@@ -238,6 +248,7 @@ static status register_file(registration *r, str file, ice_metadata **ret_metada
     }
     TRY(find_old(r, err));
     TRY(describe(r, file, ret_metadata, err));
+    r->metadata = *ret_metadata;
     r->name = r->found ? r->old.name : r->name;
     r->row.name = r->name;
     return submit(r, err);
@@ -319,6 +330,7 @@ static status apply_release(void *context, state_txn *txn, error *err)
         return error_set(err, STATUS_CONFLICT, "table \"%.*s.%.*s\" was changed by another commit",
                          STR_ARG(r->info.name.space), STR_ARG(r->info.name.table));
     }
+    TRY(catalog__release_places(txn, r->info.uuid, err));
     const catalog_event event = {.kind = EVENT_TABLE_UNREGISTERED,
                                  .name = r->info.name,
                                  .uuid = r->info.uuid,

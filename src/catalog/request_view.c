@@ -173,8 +173,8 @@ static status register_view(registration *r, const ice_view *view, arena *a, err
     TRY(catalog__check_owner(r->c, &place, STR(""), a, &r->row.location, err));
     TRY(catalog__check_place(r->c, r->row.name.space, r->row.location, err));
     TRY(catalog__check_owner(r->c, &file, r->row.location, a, NULL, err));
-    TRY(catalog__check_paths(r->c, view->properties, view->property_count, r->row.location,
-                             view->uuid, err));
+    TRY(catalog__check_paths(r->c, r->row.name.space, view->properties, view->property_count,
+                             r->row.location, view->uuid, err));
     TRY(catalog__stage_name(r->c, &r->row, &r->record, err));
     status result = state_submit(r->c->state, apply_registration, r, err);
     store_discard(r->c->storage, r->record);

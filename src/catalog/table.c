@@ -222,6 +222,7 @@ status catalog__refuse_overlap(state_txn *txn, str location, str uuid, error *er
                         SV_TEXT(str_slice(location, 0, end))));
         TRY(refuse_overlapping(rows, location, err));
     }
+    TRY(catalog__refuse_held(txn, location, str_is_null(uuid) ? STR("") : uuid, err));
     return catalog__refuse_dropped_place(txn, location, uuid, err);
 }
 
@@ -344,7 +345,14 @@ static status publish_creation(void *context, state_txn *txn, error *err)
                                  .metadata_location = new->metadata_location,
                                  .snapshot_id = new->metadata->current_snapshot_id};
 
+    const catalog__paths paths = {.space = new->name.space,
+                                  .properties = new->metadata->properties,
+                                  .count = new->metadata->property_count,
+                                  .own = new->location,
+                                  .uuid = new->metadata->uuid};
+
     TRY(catalog__insert_table(txn, &row, err));
+    TRY(catalog__hold_paths(new->c, txn, &paths, err));
     if (new->extra != NULL) {
         status result = new->extra(new->extra_context, txn, err);
         new->refused = result != STATUS_OK;
@@ -367,8 +375,8 @@ static status submit_creation(creation *new, error *err)
     arena *a = arena_create();
     table_name derived;
     status result =
-        catalog__check_paths(new->c, new->metadata->properties, new->metadata->property_count,
-                             new->location, new->metadata->uuid, err);
+        catalog__check_paths(new->c, new->name.space, new->metadata->properties,
+                             new->metadata->property_count, new->location, new->metadata->uuid, err);
 
     new->caller = catalog_get_caller();
     if (result != STATUS_OK) {

@@ -3,6 +3,7 @@
  * One attempt: the pointers are compared, then everything is written and published. Where only pointers are not where
  * they were, the tables' changes are made again on what they are now (txn_change.c), and the next attempt follows. What
  * fails before store_publish leaves what is staged with the transaction. */
+#include "place.h"
 #include "txn_view.h"
 
 #include "tarn/base/clock.h"
@@ -139,6 +140,18 @@ static status note(const ending *e, state_txn *st, const txn_table *t, event_kin
     return catalog__note(st, e->txn->caller, &event, err);
 }
 
+static status hold_paths(const ending *e, state_txn *st, const txn_table *t, error *err)
+{
+    const ice_metadata *m = t->written != NULL ? t->written : t->working;
+    const catalog__paths paths = {.space = t->info.name.space,
+                                  .properties = m->properties,
+                                  .count = m->property_count,
+                                  .own = t->info.location,
+                                  .uuid = t->info.uuid};
+
+    return catalog__hold_paths(e->txn->root, st, &paths, err);
+}
+
 static status write_table(ending *e, state_txn *st, const txn_table *t, error *err)
 {
     int64_t moved = 0;
@@ -151,6 +164,7 @@ static status write_table(ending *e, state_txn *st, const txn_table *t, error *e
                                   .rebase = STR_NULL};
 
         TRY(taken(t, catalog__insert_table(st, &row, err), err));
+        TRY(hold_paths(e, st, t, err));
         return note(e, st, t, EVENT_TABLE_CREATED, err);
     }
     if (is_changed(t) || is_renamed(t)) {
@@ -164,6 +178,7 @@ static status write_table(ending *e, state_txn *st, const txn_table *t, error *e
                        &moved, err, SV_TEXT(t->info.metadata_location), SV_INT(clock_now_us()),
                        SV_TEXT(t->origin.uuid), SV_TEXT(t->base_location)));
         ASSERT(moved == 1);
+        TRY(hold_paths(e, st, t, err));
         TRY(note(e, st, t, EVENT_TABLE_COMMITTED, err));
     }
     if (is_renamed(t)) {

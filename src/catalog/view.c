@@ -378,7 +378,8 @@ status catalog__put_new_view(catalog *c, table_name name, str location, const ic
     view_change change = {
         .c = c, .name = name, .base_location = STR_NULL, .location = location, .uuid = view->uuid};
 
-    TRY(catalog__check_paths(c, view->properties, view->property_count, location, view->uuid, err));
+    TRY(catalog__check_paths(c, name.space, view->properties, view->property_count, location,
+                             view->uuid, err));
     TRY(ice_view_stage(c->storage, view, 1, &change.staged[0], a, &change.new_location, err));
     status result = stage_record(&change, a, err);
     if (result == STATUS_OK) {
@@ -413,7 +414,7 @@ status catalog__put_view(catalog *c, table_name name, str base_location, str loc
                           .location = location};
     int version = ice_metadata_location_version(base_location);
 
-    TRY(catalog__check_paths(c, next->properties, next->property_count,
+    TRY(catalog__check_paths(c, name.space, next->properties, next->property_count,
                              str_is_null(location) ? next->location : location, next->uuid, err));
     TRY(ice_view_stage(c->storage, next, version + 1, &change.staged[0], a, &change.new_location,
                        err));

@@ -106,6 +106,35 @@ static void add_paths(rest_call *c, const catalog_document *table, bool write, s
     }
 }
 
+static bool has_scope(const s3_scope *scopes, size_t count, const s3_scope *wanted)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (str_equal(scopes[i].bucket, wanted->bucket) &&
+            str_equal(scopes[i].prefix, wanted->prefix)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Where the table lay before, and was told to keep files: those that are there are its own still. */
+static status add_places(rest_call *c, const catalog_document *table, bool write, s3_scope *scopes,
+                         size_t *count, error *err)
+{
+    str *places = NULL;
+    size_t place_count = 0;
+
+    TRY(catalog_list_places(c->base.app->catalog, table->uuid, c->base.a, &places, &place_count,
+                            err));
+    for (size_t i = 0; i < place_count && *count < ACCESS_SCOPES_MAX; i++) {
+        if (scope_of(places[i], write, c->base.a, &scopes[*count]) &&
+            !has_scope(scopes, *count, &scopes[*count])) {
+            (*count)++;
+        }
+    }
+    return STATUS_OK;
+}
+
 status rest__scopes(rest_call *c, const catalog_document *table,
                     s3_scope ret_scopes[ACCESS_SCOPES_MAX], size_t *ret_count, error *err)
 {
@@ -113,10 +142,10 @@ status rest__scopes(rest_call *c, const catalog_document *table,
     bool write = str_is_null(table->rebase) && may_write(c);
     size_t count = 0;
 
-    (void)err;
     if (scope_of(table->location, write, c->base.a, &ret_scopes[0])) {
         count = 1;
         add_paths(c, table, write, ret_scopes, &count);
+        TRY(add_places(c, table, write, ret_scopes, &count, err));
     }
     *ret_count = count;
     return STATUS_OK;
@@ -519,6 +548,12 @@ status rest__write_access(rest_call *c, const catalog_document *table, json_writ
     if (wants_signing_alone(c) && is_signable(c, table)) {
         json_begin_object(w);
         write_signer(c, w);
+        json_end_object(w);
+        return STATUS_OK;
+    }
+    if (c->is_keyless) { /* keys would outlast the moment at which the place becomes another table's */
+        json_begin_object(w);
+        rest__write_defaults(c, w);
         json_end_object(w);
         return STATUS_OK;
     }

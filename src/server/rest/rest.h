@@ -26,6 +26,7 @@ typedef struct rest_call {
     str shown_space;       /* "ns" */
     catalog_caller caller; /* set while the handler runs; `effect` is free */
     str body;              /* once it was read; STR_NULL before */
+    bool is_keyless;       /* a staged table's place is held by nobody (rest__write_access) */
     str answered;          /* of a namespace or view: the JSON that was sent; empty else */
     /* Of the failure, where they are not those of its kind; 0 and NULL else. */
     int fail_code;

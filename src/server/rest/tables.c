@@ -20,6 +20,12 @@ static status word_create(rest_call *c, status result, table_name name, error *e
     return result;
 }
 
+/* The client chose where its table will lie: another may make one there before it comes back. */
+static bool is_place_asked(const ice_create_request *request, const ice_metadata *m)
+{
+    return request->location.size > 0 && str_starts_with(request->location, m->location);
+}
+
 status rest__tables_post(rest_call *c, error *err)
 {
     const json *body = NULL;
@@ -37,6 +43,7 @@ status rest__tables_post(rest_call *c, error *err)
         return word_create(c, result, name, err);
     }
     c->name = name;
+    c->is_keyless = request.stage && is_place_asked(&request, loaded.metadata);
     return rest__answer_loaded(c, &loaded, err);
 }
 
