@@ -29,7 +29,8 @@ typedef struct credential {
 typedef struct key_pair {
     const account *owner;
     str access_key, secret;
-    int64_t expires_us; /* ACCESS_NEVER */
+    int64_t expires_us;       /* ACCESS_NEVER */
+    int64_t sessions_from_us; /* sessions it made before ended when it was inactive */
 } key_pair;
 
 #define ACCESS_NEVER INT64_MAX

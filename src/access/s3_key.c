@@ -100,8 +100,8 @@ status access__load_key_pairs(const access_control *ac, mirror *m, state_txn *tx
     bool row;
 
     TRY(state_query(txn,
-                    "SELECT access_key, principal, secret, expires_us FROM s3_keys "
-                    "WHERE inactive = 0",
+                    "SELECT access_key, principal, secret, expires_us, inactive FROM s3_keys "
+                    "WHERE inactive <= 0",
                     NULL, 0, &rows, err));
     for (;;) {
         key_pair *pair;
@@ -114,6 +114,7 @@ status access__load_key_pairs(const access_control *ac, mirror *m, state_txn *tx
         pair->access_key = state_text(rows, 0, m->memory);
         pair->owner = map_get(m->accounts, state_text(rows, 1, NULL));
         pair->expires_us = state_is_null(rows, 3) ? ACCESS_NEVER : state_int(rows, 3);
+        pair->sessions_from_us = -state_int(rows, 4);
         ASSERT(pair->owner != NULL); /* the rows refer to each other */
         TRY(unseal_secret(ac, pair->access_key, state_text(rows, 2, NULL), m->memory, &pair->secret,
                           err));
@@ -331,11 +332,41 @@ status access_create_s3_key(access_control *ac, str name, int64_t expires_us, ar
     return STATUS_OK;
 }
 
+/* Without a pair root has no way into S3 and IAM any more. */
+static status keep_roots_last(state_txn *txn, str access_key, error *err)
+{
+    bool is_roots = false;
+    bool is_last = true;
+    state_rows *rows;
+    bool row;
+
+    TRY(STATE_QUERY(txn,
+                    "SELECT k.access_key FROM s3_keys k JOIN principals p ON p.id = k.principal "
+                    "WHERE p.name = ?1 AND k.inactive <= 0 AND k.expires_us IS NULL",
+                    &rows, err, SV_TEXT(STR(ACCESS_ROOT_NAME))));
+    for (;;) {
+        TRY(state_next(rows, &row, err));
+        if (!row) {
+            break;
+        }
+        bool same = str_equal(state_text(rows, 0, NULL), access_key);
+        is_roots = is_roots || same;
+        is_last = is_last && same;
+    }
+    if (is_roots && is_last) {
+        (void)error_set(err, STATUS_DENIED, "the last active S3 key of root must stay");
+        error_hint(err, "Make another one first.");
+        return STATUS_DENIED;
+    }
+    return STATUS_OK;
+}
+
 static status delete_pair(void *context, state_txn *txn, error *err)
 {
     str access_key = *(const str *)context;
     int64_t dropped;
 
+    TRY(keep_roots_last(txn, access_key, err));
     TRY(STATE_EXEC(txn, "DELETE FROM s3_keys WHERE access_key = ?1", &dropped, err,
                    SV_TEXT(access_key)));
     if (dropped == 0) {
@@ -361,8 +392,15 @@ static status activate_pair(void *context, state_txn *txn, error *err)
     const activation *of = context;
     int64_t changed;
 
-    TRY(STATE_EXEC(txn, "UPDATE s3_keys SET inactive = ?2 WHERE access_key = ?1", &changed, err,
-                   SV_TEXT(of->access_key), SV_INT(of->active ? 0 : 1)));
+    if (!of->active) {
+        TRY(keep_roots_last(txn, of->access_key, err));
+    }
+    /* 1: inactive. Below 0: active again since then, and sessions of before stay ended. */
+    TRY(STATE_EXEC(txn,
+                   "UPDATE s3_keys SET inactive = CASE WHEN ?2 = 0 THEN 1 "
+                   "WHEN inactive > 0 THEN -?2 ELSE inactive END WHERE access_key = ?1",
+                   &changed, err, SV_TEXT(of->access_key),
+                   SV_INT(of->active ? clock_now_us() : 0)));
     if (changed == 0) {
         return error_set(err, STATUS_NOT_FOUND, "S3 key \"%.*s\" does not exist",
                          STR_ARG(of->access_key));
@@ -406,7 +444,7 @@ static status list_pairs(void *context, state_txn *txn, error *err)
         key.access_key = state_text(rows, 0, l->memory);
         key.created_us = state_int(rows, 1);
         key.expires_us = state_int(rows, 2); /* 0 where null */
-        key.inactive = state_int(rows, 3) != 0;
+        key.inactive = state_int(rows, 3) > 0;
         vec_push(l->memory, &l->list, key);
     }
 }

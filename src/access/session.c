@@ -107,7 +107,8 @@ static bool maker_is_there(const access_control *ac, const session *s, const acc
         return true;
     }
     maker = map_get(ac->now.key_pairs, s->maker);
-    return maker != NULL && maker->owner == owner && clock_now_us() < maker->expires_us;
+    return maker != NULL && maker->owner == owner && clock_now_us() < maker->expires_us &&
+           s->issued_us >= maker->sessions_from_us;
 }
 
 status access__find_session(access_control *ac, str access_key, str token, arena *a,

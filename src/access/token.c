@@ -11,7 +11,8 @@
 #define TOKEN_SIZE_MAX 512
 #define MAC_BYTES 32
 
-/* "prefix KEY.PRINCIPAL.ISSUED.EXPIRES.MAC"; the mac is of what stands before its dot. */
+/* "prefix KEY.PRINCIPAL.ISSUED.EXPIRES.MAC"; the mac is of what stands before its dot. ISSUED is the time of the first
+ * of a line of tokens, each made for the one before. */
 typedef struct token {
     str key, principal;
     int64_t issued_us, expires_us;
@@ -34,10 +35,13 @@ status access_create_token(access_control *ac, const principal *who, arena *a, s
                            int64_t *ret_expires_us, error *err)
 {
     int64_t now_us = clock_now_us();
+    int64_t login_us = who->login_us != 0 ? who->login_us : now_us;
+    int64_t login_ends_us = login_us + (int64_t)ACCESS_LOGIN_S * 1000000;
     int64_t expires_us = now_us + (int64_t)ACCESS_TOKEN_S * 1000000;
     const credential *key;
     str text;
 
+    expires_us = expires_us < login_ends_us ? expires_us : login_ends_us;
     mutex_lock(&ac->lock);
     key = str_is_empty(who->key) ? NULL : access__live_key(ac, who->key, who->id, now_us);
     if (key != NULL && key->expires_us < expires_us) {
@@ -48,7 +52,7 @@ status access_create_token(access_control *ac, const principal *who, arena *a, s
         return error_set(err, STATUS_DENIED, "a token is made for who came with a key");
     }
     text = str_printf(a, TOKEN_PREFIX "%.*s.%.*s.%" PRId64 ".%" PRId64, STR_ARG(who->key),
-                      STR_ARG(who->id), now_us, expires_us);
+                      STR_ARG(who->id), login_us, expires_us);
     *ret_token = str_printf(a, "%.*s.%.*s", STR_ARG(text), STR_ARG(mac_of(ac, text, a)));
     *ret_expires_us = expires_us;
     return STATUS_OK;
@@ -101,7 +105,8 @@ status access__find_token(access_control *ac, str name, str text, arena *a,
             *ret_principal = (principal){.id = str_copy(a, key->who.id),
                                          .name = str_copy(a, key->who.name),
                                          .role = key->who.role,
-                                         .key = str_copy(a, key->who.key)};
+                                         .key = str_copy(a, key->who.key),
+                                         .login_us = t.issued_us};
         }
         mutex_unlock(&ac->lock);
     }

@@ -369,22 +369,26 @@ def a_condition_on_the_version_means_the_one_that_is_decided_about():
                    "Condition": {"StringEquals": {"s3:VersionId": one}}},
                   {"Effect": "Deny", "Action": "s3:PutObject", "Resource": "*", "Condition": {"Null": {"s3:VersionId": "false"}}}]
     narrow = alice.session(Policy=json.dumps({"Version": "2012-10-17", "Statement": statements}))
-    upload = narrow.request("POST", "/versions-alice/big", {"uploads": "", "versionId": one}).ok().text("UploadId")
+    upload = narrow.request("POST", "/versions-alice/big", {"uploads": ""}).ok().text("UploadId")
     part = {"uploadId": upload, "partNumber": "1"}
     for params, path in (({}, "/versions-alice/copy"), (part, "/versions-alice/big")):
         for version, fine in ((one, True), (two, False)):
             source = {"x-amz-copy-source": "versions-alice/k?versionId=" + version}
             (allows if fine else denies)(narrow.request("PUT", path, params, b"", source), f"{path} {version}")
-    denies(narrow.request("PUT", "/versions-alice/big", {**part, "versionId": one}, b"",
-                          {"x-amz-copy-source": "versions-alice/k?versionId=" + two}))
+    # where the request itself is about no version, it may not name one
+    for method, path, params in (("PUT", "/versions-alice/big", {**part, "versionId": one}),
+                                 ("POST", "/versions-alice/big", {"uploads": "", "versionId": one}),
+                                 ("PUT", "/versions-alice/k", {"versionId": one}),
+                                 ("POST", "/versions-alice", {"delete": "", "versionId": one})):
+        answer = narrow.request(method, path, params, b"", {"x-amz-copy-source": "versions-alice/k?versionId=" + two})
+        equal((answer.status, answer.code), (400, "InvalidArgument"), f"{method} {params}")
     allows(narrow.request("GET", "/versions-alice/k", {"versionId": one}))
     denies(narrow.request("GET", "/versions-alice/k", {"versionId": two}))
     body = "".join(f"<Object><Key>k</Key><VersionId>{version}</VersionId></Object>" for version in (one, two))
     body = f"<Delete>{body}</Delete>".encode()
     digest = {"Content-MD5": base64.b64encode(hashlib.md5(body).digest()).decode()}
-    for params in ({"delete": ""}, {"delete": "", "versionId": one}):
-        answer = narrow.request("POST", "/versions-alice", params, body, digest).ok()
-        equal([error.findtext("VersionId") for error in answer.xml.iter("Error")], [two], str(params))
+    answer = narrow.request("POST", "/versions-alice", {"delete": ""}, body, digest).ok()
+    equal([error.findtext("VersionId") for error in answer.xml.iter("Error")], [two])
 
 
 @test
@@ -688,6 +692,24 @@ def every_action_of_iam_is_for_those_who_may():
 
 
 @test
+def roots_last_key_stays():
+    with Server() as server:
+        with open(os.path.join(server.data, "secrets/root.s3"), encoding="utf-8") as file:
+            first = S3(server.s3, *file.read().split())
+        for action, form in (("UpdateAccessKey", {"Status": "Inactive"}), ("DeleteAccessKey", {})):
+            answer = first.iam(action, AccessKeyId=first.access_key, **form)
+            equal(answer.status, 403, action)
+            check(b"last" in answer.body, answer.body)
+            allows(first.request("GET", "/"), action)
+        pair = first.iam("CreateAccessKey").ok()
+        second = S3(server.s3, pair.text("AccessKeyId"), pair.text("SecretAccessKey"))
+        second.iam("UpdateAccessKey", AccessKeyId=first.access_key, Status="Inactive").ok()
+        equal(second.iam("DeleteAccessKey", AccessKeyId=second.access_key).status, 403)
+        second.iam("DeleteAccessKey", AccessKeyId=first.access_key).ok()
+        allows(second.request("GET", "/"))
+
+
+@test
 def iam_makes_users_and_keys():
     admin = root()
     made = admin.iam("CreateUser", UserName="iam_ann", Path="/teams/a/").ok()
@@ -726,6 +748,10 @@ def iam_makes_users_and_keys():
     contains(out, "inactive", err)
     admin.iam("UpdateAccessKey", UserName="iam_ann", AccessKeyId=second.access_key, Status="Active").ok()
     allows(second.request("GET", "/iam-anns"))
+    equal(session.request("GET", "/iam-anns").code, "ExpiredToken", "a session of before")
+    admin.iam("UpdateAccessKey", UserName="iam_ann", AccessKeyId=second.access_key, Status="Active").ok()
+    equal(session.request("GET", "/iam-anns").code, "ExpiredToken", "active twice")
+    allows(second.session().request("GET", "/iam-anns"))
     # gone in order: buckets, keys, the user
     page = admin.iam("ListAccessKeys", UserName="iam_ann", MaxItems="1").ok()
     equal((page.text("IsTruncated"), page.text("Marker")), ("true", ann.access_key))

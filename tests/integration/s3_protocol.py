@@ -243,6 +243,107 @@ def link(s3, method, path, signed="", slash="", more=""):
     return found
 
 
+def sent(s3, method, target, body=b"", headers=None):
+    connection = http.client.HTTPConnection(s3.address, timeout=60)
+    connection.request(method, target, body or None, headers or {})
+    answer = connection.getresponse()
+    found = s3client.S3Answer(answer.status, answer.headers, answer.read())
+    connection.close()
+    return found
+
+
+def hoisted_2(s3, method, path, said, body=b"", headers=None, params=""):
+    """A link of version 2 with headers in its query, as boto3 makes it."""
+    expires = str(int(time.time()) + 600)
+    amz = "".join(f"{name}:{said[name]}\n" for name in sorted(said) if name.startswith("x-amz-"))
+    text = f"{method}\n\n{said.get('content-type', '')}\n{expires}\n{amz}{path}" + (f"?{params}" if params else "")
+    mac = base64.b64encode(hmac.new(s3.secret.encode(), text.encode(), hashlib.sha1).digest()).decode()
+    query = {"AWSAccessKeyId": s3.access_key, "Expires": expires, "Signature": mac, **said}
+    query = "&".join(f"{name}={s3client.quoted(value)}" for name, value in query.items()) + (f"&{params}" if params else "")
+    return sent(s3, method, f"{path}?{query}", body, headers)
+
+
+def hoisted_4(s3, method, path, said, body=b"", headers=None, params=""):
+    """A link of version 4 with headers in its query, as the SDK for JavaScript makes it."""
+    now = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+    scope = f"{now[:8]}/us-east-1/s3/aws4_request"
+    lines = {"host": s3.address, **(headers or {})}
+    names = ";".join(sorted(lines))
+    query = {"X-Amz-Algorithm": "AWS4-HMAC-SHA256", "X-Amz-Credential": f"{s3.access_key}/{scope}", "X-Amz-Date": now,
+             "X-Amz-Expires": "600", "X-Amz-SignedHeaders": names, **said}
+    query.update((part.partition("=")[::2]) for part in params.split("&") if part)
+    query = "&".join(f"{s3client.quoted(name)}={s3client.quoted(query[name])}" for name in sorted(query))
+    text = "\n".join([method, path, query, "".join(f"{name}:{lines[name]}\n" for name in sorted(lines)), names,
+                      "UNSIGNED-PAYLOAD"])
+    key = ("AWS4" + s3.secret).encode()
+    for part in scope.split("/"):
+        key = s3client.keyed(key, part)
+    text = "\n".join(["AWS4-HMAC-SHA256", now, scope, s3client.hashed(text.encode())])
+    return sent(s3, method, f"{path}?{query}&X-Amz-Signature={s3client.keyed(key, text).hex()}", body, headers)
+
+
+@test
+def headers_in_a_signed_query_count_as_headers():
+    s3 = bucket("hoisted")
+    bucket("hoisted-lock", x_amz_bucket_object_lock_enabled="true")
+    s3.request("PUT", "/hoisted/from", body=b"source").ok()
+    for version, ask in (("2", hoisted_2), ("4", hoisted_4)):
+        s3.request("PUT", "/hoisted/to", body=b"old").ok()
+        check(b"<CopyObjectResult" in ask(s3, "PUT", "/hoisted/to", {"x-amz-copy-source": "/hoisted/from"}).ok().body, version)
+        equal(s3.request("GET", "/hoisted/to").ok().body, b"source", version)
+        said = {"x-amz-acl": "public-read", "x-amz-meta-a": "b", "x-amz-server-side-encryption": "AES256",
+                "x-amz-tagging": "q=1"}
+        ask(s3, "PUT", "/hoisted/k" + version, said, b"1").ok()
+        head = s3.request("HEAD", "/hoisted/k" + version).ok().headers
+        equal((head["x-amz-meta-a"], head["x-amz-server-side-encryption"], head["x-amz-tagging-count"]),
+              ("b", "AES256", "1"), version)
+        check(b"AllUsers" in s3.request("GET", "/hoisted/k" + version, {"acl": ""}).ok().body, version)
+        until = {"x-amz-object-lock-mode": "GOVERNANCE", "x-amz-object-lock-retain-until-date": "2040-01-01T00:00:00Z",
+                 "x-amz-checksum-crc32": "g9zvtw=="}
+        ask(s3, "PUT", "/hoisted-lock/k" + version, until, b"1").ok()
+        equal(s3.request("GET", "/hoisted-lock/k" + version, {"retention": ""}).ok().text("Mode"), "GOVERNANCE", version)
+        upload = ask(s3, "POST", "/hoisted/big" + version, {"x-amz-meta-c": "d"}, params="uploads").text("UploadId")
+        check(upload, version)
+        refused = [("NotImplemented", {"x-amz-server-side-encryption-customer-algorithm": "AES256"}),
+                   ("NotImplemented", {"x-amz-server-side-encryption": "aws:kms"}),
+                   ("NotImplemented", {"x-amz-write-offset-bytes": "1"}),
+                   ("BadDigest", {"x-amz-checksum-crc32": "AAAAAA=="}),
+                   ("AccessDenied", {"x-amz-expected-bucket-owner": "somebody"})]
+        for code, said in refused:
+            equal(ask(s3, "PUT", "/hoisted/none", said, b"1").code, code, f"{version} {said}")
+        equal(s3.request("GET", "/hoisted/none").status, 404, version)
+    same = {"x-amz-meta-a": "b"}
+    hoisted_4(s3, "PUT", "/hoisted/same", same, b"1", same).ok()
+    equal(s3.request("HEAD", "/hoisted/same").headers["x-amz-meta-a"], "b")
+    answer = hoisted_4(s3, "PUT", "/hoisted/none", same, b"1", {"x-amz-meta-a": "c"})
+    equal((answer.status, answer.code), (400, "InvalidArgument"))
+    hoisted_2(s3, "PUT", "/hoisted/typed", {"content-type": "text/x-mine"}, b"1").ok()
+    equal(s3.request("HEAD", "/hoisted/typed").headers["content-type"], "text/x-mine")
+
+
+@test
+def headers_in_the_query_of_other_requests_are_refused():
+    s3 = bucket("unhoisted")
+    s3.request("PUT", "/unhoisted/k", body=b"1", headers={"x-amz-acl": "public-read"}).ok()
+    for client in (s3, S3(shared().s3)):
+        for method in ("GET", "PUT"):
+            for name in ("x-amz-acl", "X-Amz-Meta-A", "x-amz-copy-source"):
+                answer = client.request(method, "/unhoisted/k", {name: "private"})
+                equal((answer.status, answer.code), (400, "InvalidArgument"), f"{method} {name}")
+    equal(s3.request("GET", "/unhoisted/k").body, b"1")
+
+
+@test
+def headers_that_would_make_another_operation_are_not_passed_over():
+    s3 = bucket("unserved")
+    s3.request("PUT", "/unserved/k", body=b"0123").ok()
+    for headers in ({"x-amz-write-offset-bytes": "4"}, {"x-amz-rename-source": "/unserved/k"},
+                    {"x-amz-rename-source-if-match": "x"}):
+        answer = s3.request("PUT", "/unserved/k", body=b"", headers=headers)
+        equal((answer.status, answer.code), (501, "NotImplemented"), str(headers))
+    equal(s3.request("GET", "/unserved/k", headers={"x-amz-unheard-of": "1"}).ok().body, b"0123")
+
+
 @test
 def a_link_of_version_2_is_for_what_was_signed():
     s3 = bucket("links")

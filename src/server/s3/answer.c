@@ -63,9 +63,123 @@ status s3_param_count(const s3_call *c, const char *name, int64_t max, int64_t *
     return STATUS_OK;
 }
 
+/* ---- headers, and parameters that stand for them ---- */
+
+/* Of a signature in the query itself. */
+static bool is_of_signature(str name)
+{
+    static const str names[] = {STR_INIT("x-amz-algorithm"),      STR_INIT("x-amz-credential"),
+                                STR_INIT("x-amz-date"),           STR_INIT("x-amz-expires"),
+                                STR_INIT("x-amz-signedheaders"),  STR_INIT("x-amz-signature"),
+                                STR_INIT("x-amz-security-token"), STR_INIT("x-amz-content-sha256")};
+
+    for (size_t i = 0; i < COUNT_OF(names); i++) {
+        if (str_equal_nocase(name, names[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Version 2 signs a body's type and digest from the query, too. */
+bool s3_is_hoisted(const s3_call *c, str name)
+{
+    if (c->signature.kind != SIGNATURE_V4_QUERY && c->signature.kind != SIGNATURE_V2_QUERY) {
+        return false;
+    }
+    return (str_starts_with_nocase(name, STR("x-amz-")) && !is_of_signature(name)) ||
+           (c->signature.kind == SIGNATURE_V2_QUERY &&
+            (str_equal_nocase(name, STR("content-type")) ||
+             str_equal_nocase(name, STR("content-md5"))));
+}
+
+static str hoisted(const s3_call *c, str name)
+{
+    size_t count = 0;
+    const uri_pair *pairs = s3_is_hoisted(c, name) ? http_request_params(c->x, &count) : NULL;
+
+    for (size_t i = 0; i < count; i++) {
+        if (str_equal_nocase(pairs[i].name, name)) {
+            return str_is_null(pairs[i].value) ? STR("") : pairs[i].value;
+        }
+    }
+    return STR_NULL;
+}
+
 str s3_header(const s3_call *c, const char *name)
 {
-    return c->posted != NULL ? s3_form_header(c, name) : http_request_header(c->x, name);
+    if (c->posted != NULL) {
+        return s3_form_header(c, name);
+    }
+    str value = http_request_header(c->x, name);
+    return str_is_null(value) ? hoisted(c, str_c(name)) : value;
+}
+
+/* One of them, which stands at `at`: once, and as the header of its name has it. */
+static status check_hoisted(const s3_call *c, const uri_pair *pairs, size_t at, error *err)
+{
+    str name = pairs[at].name;
+    str value = str_is_null(pairs[at].value) ? STR("") : pairs[at].value;
+    str header = http_request_header(c->x, str_to_c(c->a, name));
+
+    for (size_t i = 0; i < at; i++) {
+        if (str_equal_nocase(pairs[i].name, name)) {
+            return s3_fail(err, "InvalidArgument", "the query has \"%.*s\" twice", STR_ARG(name));
+        }
+    }
+    if (!str_is_null(header) && !str_equal(str_trim(header), str_trim(value))) {
+        return s3_fail(err, "InvalidArgument", "\"%.*s\" differs between query and header",
+                       STR_ARG(name));
+    }
+    return STATUS_OK;
+}
+
+/* What changes what an operation does, and is not served: passed over it would be another operation. By "*" at the end
+ * all that begin so. */
+static const struct {
+    const char *header, *why;
+} unserved[] = {
+    {"x-amz-write-offset-bytes", "objects are written whole"},
+    {"x-amz-rename-source*", "no directory buckets"},
+    {"x-amz-if-match-initiated-time", "no directory buckets"},
+    {"x-amz-mp-object-size", "the size of an upload is not compared"},
+};
+
+static status check_served(str name, error *err)
+{
+    for (size_t i = 0; i < COUNT_OF(unserved); i++) {
+        str text = str_c(unserved[i].header);
+        bool all = str_ends_with(text, STR("*"));
+        str stem = all ? str_slice(text, 0, text.size - 1) : text;
+        if (all ? str_starts_with_nocase(name, stem) : str_equal_nocase(name, stem)) {
+            return s3_fail(err, "NotImplemented", "%.*s is not served: %s", STR_ARG(name),
+                           unserved[i].why);
+        }
+    }
+    return STATUS_OK;
+}
+
+status s3_headers_check(const s3_call *c, error *err)
+{
+    size_t count = 0;
+    const uri_pair *pairs = http_request_params(c->x, &count);
+
+    for (size_t i = 0; i < http_request_header_count(c->x); i++) {
+        TRY(check_served(http_request_header_at(c->x, i).name, err));
+    }
+    for (size_t i = 0; i < count; i++) {
+        str name = pairs[i].name;
+        if (s3_is_hoisted(c, name)) {
+            TRY(check_hoisted(c, pairs, i, err));
+            TRY(check_served(name, err));
+        } else if (str_starts_with_nocase(name, STR("x-amz-")) &&
+                   (!is_of_signature(name) || c->signature.kind == SIGNATURE_V4_HEADER)) {
+            return s3_fail(err, "InvalidArgument",
+                           "the parameter \"%.*s\" is for requests that are signed in the query",
+                           STR_ARG(name));
+        }
+    }
+    return STATUS_OK;
 }
 
 str s3_quoted(arena *a, str etag)

@@ -126,6 +126,9 @@ static status run(s3_call *c, error *err)
 {
     TRY(s3_address_read(c, err));
     TRY(authenticate(c, err));
+    if (http_request_method(c->x) != HTTP_OPTIONS) {
+        TRY(s3_headers_check(c, err));
+    }
     TRY(s3_route_find(c, err));
     if (c->level != S3_SERVICE && (c->route->flags & S3_NO_BUCKET_YET) == 0) {
         TRY(s3_facts_find(c, c->bucket, &c->facts, err));

@@ -66,8 +66,9 @@ static size_t header_count(const s3_call *c)
 {
     size_t count = 0;
 
-    if (c->posted == NULL) {
-        return http_request_header_count(c->x);
+    if (c->posted == NULL) { /* and what stands for some in a signed query */
+        (void)http_request_params(c->x, &count);
+        return http_request_header_count(c->x) + count;
     }
     (void)form_fields(c->posted, &count);
     return count;
@@ -77,8 +78,16 @@ static http_header header_at(const s3_call *c, size_t i)
 {
     size_t count = 0;
 
-    if (c->posted == NULL) {
+    if (c->posted == NULL && i < http_request_header_count(c->x)) {
         return http_request_header_at(c->x, i);
+    }
+    if (c->posted == NULL) {
+        const uri_pair *pair =
+            &http_request_params(c->x, &count)[i - http_request_header_count(c->x)];
+        bool counts = s3_is_hoisted(c, pair->name) &&
+                      str_is_null(http_request_header(c->x, str_to_c(c->a, pair->name)));
+        return (http_header){.name = counts ? pair->name : STR(""),
+                             .value = str_is_null(pair->value) ? STR("") : pair->value};
     }
     const form_field *field = &form_fields(c->posted, &count)[i];
     return (http_header){.name = field->name, .value = field->value};

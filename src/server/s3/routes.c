@@ -240,6 +240,9 @@ static status check_change(const s3_call *c, str name, error *err)
     if (is_taken(c->route, name) || is_of_any_request(name)) {
         return STATUS_OK;
     }
+    if (str_equal(name, STR("versionId"))) {
+        return s3_fail(err, "InvalidArgument", "This operation does not accept a version-id.");
+    }
     return s3_fail(err, "NotImplemented", "%s does not take the parameter \"%.*s\"", c->route->name,
                    STR_ARG(name));
 }

@@ -173,8 +173,15 @@ bool s3_has_param(const s3_call *c, const char *name);
 /* 0 … max; InvalidArgument. Larger ones are `max`. */
 status s3_param_count(const s3_call *c, const char *name, int64_t max, int64_t *ret_value,
                       error *err);
-/* Of the request; of a form, what its fields say, and of its own headers only those of the transport. */
+/* Of the request, or the parameter that stands for it where the query is signed (s3_is_hoisted); of a form, what its
+ * fields say, and of its own headers only those of the transport. */
 str s3_header(const s3_call *c, const char *name);
+/* Whether a parameter of that name stands for a header: "x-amz-…" of a request that is signed in the query, but for
+ * the signature's own. */
+bool s3_is_hoisted(const s3_call *c, str name);
+/* INVALID: a parameter that says another than its header, or that is not signed as one. NotImplemented: headers that
+ * would make another operation of it. */
+status s3_headers_check(const s3_call *c, error *err);
 
 /* ---- buckets.c ---- */
 /* AccessDenied for the warehouse's bucket: rules of `what` would delete, lock or hide files of live tables. */

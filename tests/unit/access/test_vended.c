@@ -342,6 +342,34 @@ static void test_a_token_is_its_key_until_its_time_is_over(void **context)
     close_world(&w);
 }
 
+static void test_a_line_of_tokens_ends_a_day_after_its_first(void **context)
+{
+    fixture *f = *context;
+    world w = world_with_rita(f);
+    int64_t ends_us = now_us + (int64_t)ACCESS_LOGIN_S * 1000000;
+    principal who = w.who;
+    int64_t expires_us;
+    int steps = 0;
+    str token;
+
+    for (;; steps++) {
+        EXPECT_OK(access_create_token(w.access, &who, f->arena, &token, &expires_us, &f->err));
+        assert_true(expires_us <= ends_us);
+        assert_true(steps < 100);
+        if (expires_us == ends_us) {
+            break;
+        }
+        now_us = expires_us - 60000000;
+        EXPECT_OK(enter(f, &w, token, &who));
+    }
+    assert_true(steps >= 23);
+    now_us = ends_us - 1;
+    EXPECT_OK(enter(f, &w, token, &who));
+    now_us++;
+    EXPECT_STATUS(UNAUTHORIZED, enter(f, &w, token, &who));
+    close_world(&w);
+}
+
 static void test_a_token_ends_with_its_key_and_by_revocation(void **context)
 {
     fixture *f = *context;
@@ -397,4 +425,5 @@ TESTS(test_scopes_are_all_that_a_vended_session_may,
       test_vended_tokens_cannot_be_made_up_or_swapped, test_a_scope_is_a_folder,
       test_open_modes_sessions_and_tokens_open_nothing_with_keys,
       test_a_token_is_its_key_until_its_time_is_over,
+      test_a_line_of_tokens_ends_a_day_after_its_first,
       test_a_token_ends_with_its_key_and_by_revocation, test_a_token_cannot_be_made_up)

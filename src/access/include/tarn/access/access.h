@@ -62,6 +62,8 @@ typedef struct principal {
     str name; /* "root" */
     role role;
     str key; /* id of the bearer key it came with (bearer_key.id); empty: none */
+    /* It came with a token: when the first of its line was made for the key. 0: it did not. */
+    int64_t login_us;
 } principal;
 
 /* What an action is done to: empty parts are not part of the question. */
@@ -94,8 +96,10 @@ status access_authenticate(access_control *ac, str authorization, arena *a,
 
 /* A token that stands for the key that `who` came with, for clients that speak OAuth 2: access_authenticate takes it
  * where it takes the key. Nothing is stored: the token holds it all, under a mac. It ends with its time, with its key,
- * with its principal, and by revocation of the principal's sessions. */
+ * with its principal, and by revocation of the principal's sessions. One made for a token goes on from it, and none of
+ * its line lasts longer than ACCESS_LOGIN_S after the first. */
 #define ACCESS_TOKEN_S 3600
+#define ACCESS_LOGIN_S 86400
 status access_create_token(access_control *ac, const principal *who, arena *a, str *ret_token,
                            int64_t *ret_expires_us, error *err);
 

@@ -49,7 +49,7 @@ typedef struct s3_key {
 status access_create_s3_key(access_control *ac, str name, int64_t expires_us, arena *a,
                             s3_key *ret_key, error *err);
 status access_drop_s3_key(access_control *ac, str access_key, error *err);
-/* An inactive key is an unknown one, and so are the sessions it made, at once. NOT_FOUND. */
+/* An inactive key is an unknown one, and the sessions it made end for good, at once. NOT_FOUND; DENIED: root's last. */
 status access_set_s3_key_active(access_control *ac, str access_key, bool active, error *err);
 status access_list_s3_keys(access_control *ac, str name, arena *a, s3_key **ret_keys,
                            size_t *ret_count, error *err);
