@@ -132,6 +132,7 @@ static const call_rule rules[] = {
     {"recvmsg", 0, ALL_BITS, WORKER_FD},
     {"prctl", 0, ALL_BITS, PR_SET_NAME},
     {"prctl", 0, ALL_BITS, PR_GET_NAME},
+    {"fcntl", 1, ALL_BITS, F_DUPFD_CLOEXEC}, /* of a file that was handed over */
     {"fcntl", 1, ALL_BITS, F_GETFD},
     {"fcntl", 1, ALL_BITS, F_SETFD},
     {"fcntl", 1, ALL_BITS, F_GETFL},
