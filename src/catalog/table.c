@@ -374,9 +374,9 @@ static status submit_creation(creation *new, error *err)
 {
     arena *a = arena_create();
     table_name derived;
-    status result =
-        catalog__check_paths(new->c, new->name.space, new->metadata->properties,
-                             new->metadata->property_count, new->location, new->metadata->uuid, err);
+    status result = catalog__check_paths(new->c, new->name.space, new->metadata->properties,
+                                         new->metadata->property_count, new->location,
+                                         new->metadata->uuid, err);
 
     new->caller = catalog_get_caller();
     if (result != STATUS_OK) {

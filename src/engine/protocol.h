@@ -24,7 +24,7 @@
 
 #define WORKER_FD 3                        /* the worker's end */
 #define WORKER_HELD_FOLDER "/proc/self/fd" /* where files that were handed over have their names */
-/* … and their numbers: DuckDB may open these and no others, since among the rest are the log and the server's socket. */
+/* … and their numbers: DuckDB may open these and no others; the log and the server's socket are among the rest. */
 #define WORKER_HELD_FIRST 512
 #define WORKER_HELD_COUNT 256
 #define WORKER_INTERRUPT_FD 4 /* … of the connection for interrupts */

@@ -13,7 +13,7 @@ status catalog_find_at(catalog *c, str location, arena *a, table_name *ret_name,
  * every warehouse and root, or where it and another table's location lie in each other. */
 status catalog_check_folder(catalog *c, str table_location, str table_uuid, str folder, arena *a,
                             str *ret_settled, error *err);
-/* The folders beside its location that are the table's: those that properties name or named, and where it lay before. */
+/* The folders beside its location that are the table's: which properties name or named, and where it lay before. */
 status catalog_list_places(catalog *c, str uuid, arena *a, str **ret_list, size_t *ret_count,
                            error *err);
 
