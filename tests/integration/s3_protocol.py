@@ -150,6 +150,37 @@ def hostile_documents_are_refused():
 
 
 @test
+def an_element_without_a_place_is_refused_by_name():
+    s3 = bucket("elements")
+    s3.request("PUT", "/elements/kept", body=b"1").ok()
+
+    def rule(filter_of):
+        return (b"<LifecycleConfiguration><Rule><ID>a</ID><Status>Enabled</Status>" + filter_of +
+                b"<Expiration><Days>1</Days></Expiration></Rule></LifecycleConfiguration>")
+
+    for method, what, body, named in (
+            ("PUT", "lifecycle", rule(b"<Filter><Prefx>a</Prefx></Filter>"), b"Prefx"),
+            ("PUT", "lifecycle", rule(b"<Filter><prefix>a</prefix></Filter>"), b"prefix"),
+            ("PUT", "lifecycle", rule(b"<Filter><Prefix>a</Prefix><Prefix>b</Prefix></Filter>"), b"one Prefix"),
+            ("PUT", "lifecycle", rule(b"<Filter><And><Prefix>a</Prefix><Tg/></And></Filter>"), b"Tg"),
+            ("POST", "delete", b"<Delete><Object><Key>kept</Key><ETagg>z</ETagg></Object></Delete>", b"ETagg"),
+            ("POST", "delete", b"<Delete><Object><Key>kept</Key><VersionID>z</VersionID></Object></Delete>",
+             b"VersionID"),
+            ("POST", "delete", b"<Delete><Object><Key>kept</Key><Key>b</Key></Object></Delete>", b"one Key"),
+            ("PUT", "versioning", b"<VersioningConfiguration><Status>Enabled</Status><Mfa/></VersioningConfiguration>",
+             b"Mfa"),
+            ("PUT", "cors", b"<CORSConfiguration><CORSRule><AllowedMethod>GET</AllowedMethod><AllowedOrigin>*"
+                            b"</AllowedOrigin><Foo/></CORSRule></CORSConfiguration>", b"Foo"),
+            ("PUT", "publicAccessBlock", b"<PublicAccessBlockConfiguration><BlockPublicAcl>true</BlockPublicAcl>"
+                                         b"</PublicAccessBlockConfiguration>", b"BlockPublicAcl")):
+        digest = base64.b64encode(hashlib.md5(body).digest()).decode()
+        answer = s3.request(method, "/elements", {what: ""}, body, headers={"content-md5": digest})
+        equal((answer.status, answer.code), (400, "MalformedXML"))
+        check(named in answer.body, f"{named} is not in {answer.body[:300]}")
+    equal(keys(s3, "elements"), ["kept"])
+
+
+@test
 def what_is_not_served_has_a_code():
     s3 = bucket("unserved")
     s3.request("PUT", "/unserved/k", body=b"1").ok()

@@ -303,6 +303,7 @@ status s3_read_xml(s3_call *c, const char *root, const xml_element **ret_root, e
         return s3_fail(err, "MalformedXML", "The XML you provided is %.*s, not %s",
                        STR_ARG(found->name), root);
     }
+    TRY(s3_check_elements(found, err));
     *ret_root = found;
     return STATUS_OK;
 }

@@ -108,6 +108,8 @@ status s3_unproven_begin(s3_call *c, error *err);
 void s3_unproven_end(s3_call *c);
 /* As XML; MalformedXML where it is none, or its root has another name. */
 status s3_read_xml(s3_call *c, const char *root, const xml_element **ret_root, error *err);
+/* MalformedXML with the name of an element that has no place there, or stands twice where one may. */
+status s3_check_elements(const xml_element *root, error *err);
 
 /* What the client claims of bytes to come. */
 typedef struct s3_claims {
