@@ -12,7 +12,7 @@
 # `# labels: slow` in a script adds labels: what is slow runs in one build alone.
 # `# without: sanitizers` keeps a script out of builds in which it cannot work.
 # Unit tests of the modules below get the label threaded: CI runs those under ThreadSanitizer.
-set(TARN_THREADED base net state store engine)
+set(TARN_THREADED base net state store access catalog engine)
 # die_after_fork=0: idle helpers of parallel_for (base) are alive where a test forks.
 set(TARN_TEST_TIMEOUT_S 60)
 set(TARN_TEST_ENV
