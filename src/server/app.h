@@ -32,7 +32,7 @@ typedef struct server {
     http_router *rest_router;                  /* of the addresses below */
     const struct rest_address *rest_addresses; /* rest/routes.c */
     struct idempotency *idempotency;           /* rest/idempotent.c */
-    struct given_cache *given_keys;            /* rest/access.c */
+    struct given_cache *given_keys;            /* rest/given.c */
     upload_table *uploads;
     s3_facts_cache *s3_facts;
     lifecycle_runner *lifecycle;

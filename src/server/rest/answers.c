@@ -155,7 +155,7 @@ static str file_of(const error *err)
 
 static status word_load(rest_call *c, status result, error *err)
 {
-    if (result == STATUS_NO_TABLE || result == STATUS_NO_NAMESPACE || result == STATUS_NO_VIEW) {
+    if (rest__is_missing(result)) {
         return rest__no_table(c, c->shown, err);
     }
     if (result == STATUS_NOT_FOUND) {
@@ -280,7 +280,7 @@ status rest__answer_view(rest_call *c, table_name name, error *err)
     status found =
         catalog_load_view(c->base.app->catalog, name, c->base.a, &loaded.view, &loaded.info, err);
 
-    if (found == STATUS_NO_VIEW || found == STATUS_NO_TABLE || found == STATUS_NO_NAMESPACE) {
+    if (rest__is_missing(found)) {
         return rest__no_view(c, c->shown, err);
     }
     return found == STATUS_OK ? rest__answer_loaded_view(c, &loaded, err) : found;

@@ -140,8 +140,7 @@ status rest__transaction_post(rest_call *c, error *err)
     TRY(read_changes(c, &all, err));
     if (all.count > 0) {
         status result = catalog_commit_requests(c->base.app->catalog, all.items, all.count, err);
-        if (result == STATUS_NO_TABLE || result == STATUS_NO_VIEW ||
-            result == STATUS_NO_NAMESPACE || result == STATUS_EXISTS) {
+        if (rest__is_missing(result) || result == STATUS_EXISTS) {
             return word_changes(c, result, &all, err);
         }
         TRY(result);

@@ -69,6 +69,11 @@ status rest__missing(rest_call *c, error *err)
     return rest__no_space(c, c->shown_space, err);
 }
 
+bool rest__is_missing(status result)
+{
+    return result == STATUS_NO_TABLE || result == STATUS_NO_VIEW || result == STATUS_NO_NAMESPACE;
+}
+
 status rest__name_taken(rest_call *c, table_name name, str shown, bool for_view, error *err)
 {
     catalog_kind kind = CATALOG_NOTHING;
@@ -83,6 +88,19 @@ status rest__name_taken(rest_call *c, table_name name, str shown, bool for_view,
     }
     return rest__fail(c, err, STATUS_EXISTS, 409, "AlreadyExistsException",
                       "%s already exists: %.*s", wanted, STR_ARG(shown));
+}
+
+status rest__word_create(rest_call *c, status result, table_name name, bool for_view, error *err)
+{
+    if (result == STATUS_EXISTS) {
+        str shown =
+            str_printf(c->base.a, "%.*s.%.*s", STR_ARG(c->shown_space), STR_ARG(name.table));
+        return rest__name_taken(c, name, shown, for_view, err);
+    }
+    if (result == STATUS_NO_NAMESPACE) {
+        return rest__no_space(c, c->shown_space, err);
+    }
+    return result;
 }
 
 /* ---- the answer ---- */

@@ -35,8 +35,7 @@ typedef struct rest_call {
 
 typedef enum rest_flag {
     REST_IDEMPOTENT = 1, /* accepts Idempotency-Key */
-    REST_DELEGATES = 2,  /* answers with credentials where they can be had */
-    REST_ANYWHERE = 4,   /* names no warehouse; not among the endpoints that getConfig tells */
+    REST_ANYWHERE = 2,   /* names no warehouse; not among the endpoints that getConfig tells */
 } rest_flag;
 
 typedef struct rest_route {
@@ -129,8 +128,14 @@ status rest__no_view(rest_call *c, str shown, error *err);
 status rest__no_space(rest_call *c, str shown, error *err);
 /* What the path names, table, view or namespace, is not there. */
 status rest__missing(rest_call *c, error *err);
+/* The catalog says that a table or view, or the namespace that it would be in, is not there. */
+bool rest__is_missing(status result);
 /* EXISTS for who wanted to make a table (`for_view` false) or view where something else is. */
 status rest__name_taken(rest_call *c, table_name name, str shown, bool for_view, error *err);
+
+/* Why the catalog did not make table or view `name` in the path's namespace; what is not a matter of names is returned
+ * as it is. */
+status rest__word_create(rest_call *c, status result, table_name name, bool for_view, error *err);
 
 /* ---- metrics.c ---- */
 void rest__count_request(const rest_route *route, int status_code, int64_t elapsed_us);
@@ -146,18 +151,12 @@ bool server__rest_is_inline(void *context, http_exchange *x);
  * http_service.format_refusal. */
 const char *server__rest_refuse(void *context, const http_refused *refused, buf *body);
 
-/* ---- access.c, sign.c, token.c: credentials ---- */
+/* ---- access.c, endpoint.c: credentials ---- */
 /* The members "config" and "storage-credentials" of a table's answer, as this caller may touch the table. With
  * `*ret_expires_us` (0: nothing was vended) an ETag can age. `table` may be one that is only staged: then it has
  * metadata, location and uuid alone. */
 status rest__write_access(rest_call *c, const catalog_document *table, json_writer *w,
                           int64_t *ret_expires_us, error *err);
-status rest__credentials_get(rest_call *c, error *err);
-status rest__sign_post(rest_call *c, error *err);
-/* The old route of the separate S3 signer: no table in its path, it asks for its rights itself. */
-status rest__old_sign_post(rest_call *c, error *err);
-/* Answers its own errors, which OAuth words. Anybody may call it. */
-status rest__token_post(rest_call *c, error *err);
 /* More members of getConfig's "defaults" for storage: s3.endpoint and the like. Within the open object. */
 void rest__write_defaults(rest_call *c, json_writer *w);
 

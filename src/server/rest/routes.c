@@ -14,7 +14,6 @@
 #define VIEWS SPACE "/views"
 #define VIEW VIEWS "/{view}"
 #define IDEMPOTENT REST_IDEMPOTENT
-#define DELEGATES REST_DELEGATES
 
 /* clang-format off */
 const rest_route rest__routes[] = {
@@ -30,11 +29,11 @@ const rest_route rest__routes[] = {
     {{HTTP_POST,   SPACE "/properties"},      "updateProperties",      ACTION_NAMESPACE_CREATE, rest__properties_post,    IDEMPOTENT, "set and remove its properties"},
 
     {{HTTP_GET,    TABLES},                   "listTables",            ACTION_TABLE_LIST,       rest__tables_get,         0, "tables of a namespace, in pages"},
-    {{HTTP_POST,   TABLES},                   "createTable",           ACTION_TABLE_CREATE,     rest__tables_post,        IDEMPOTENT | DELEGATES, "make a table, or stage one"},
+    {{HTTP_POST,   TABLES},                   "createTable",           ACTION_TABLE_CREATE,     rest__tables_post,        IDEMPOTENT, "make a table, or stage one"},
     {{HTTP_GET,    SPACE "/functions"},       "listFunctions",         ACTION_TABLE_LIST,       rest__functions_get,      0, "there are none"},
     {{HTTP_GET,    SPACE "/functions/{function}"}, "loadFunction",     ACTION_TABLE_LIST,       rest__function_get,       0, "there are none"},
-    {{HTTP_POST,   SPACE "/register"},        "registerTable",         ACTION_TABLE_CREATE,     rest__register_post,      IDEMPOTENT | DELEGATES, "name the table of a metadata file"},
-    {{HTTP_GET,    TABLE},                    "loadTable",             ACTION_TABLE_READ,       rest__table_get,          DELEGATES, "metadata, and credentials for its files"},
+    {{HTTP_POST,   SPACE "/register"},        "registerTable",         ACTION_TABLE_CREATE,     rest__register_post,      IDEMPOTENT, "name the table of a metadata file"},
+    {{HTTP_GET,    TABLE},                    "loadTable",             ACTION_TABLE_READ,       rest__table_get,          0, "metadata, and credentials for its files"},
     {{HTTP_POST,   TABLE},                    "updateTable",           ACTION_TABLE_WRITE,      rest__table_post,         IDEMPOTENT, "commit updates under requirements"},
     {{HTTP_DELETE, TABLE},                    "dropTable",             ACTION_TABLE_DROP,       rest__table_delete,       IDEMPOTENT, "drop it; ?purgeRequested=true removes its files"},
     {{HTTP_HEAD,   TABLE},                    "tableExists",           ACTION_TABLE_READ,       rest__table_head,         0, "whether it is there"},

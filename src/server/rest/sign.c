@@ -6,6 +6,7 @@
  *
  * Source: Iceberg REST catalog specification, RemoteSignRequest and RemoteSignResult; the separate S3 signer
  * specification for the old route. */
+#include "handlers.h"
 #include "rest/vend.h"
 #include "tarn/base/clock.h"
 #include "tarn/base/limits.h"
@@ -86,21 +87,6 @@ static bool is_our_host(const rest_call *c, str bucket, str authority)
     return rest__is_s3_authority(c, rest);
 }
 
-/* As the header Host has it: without the scheme's own port. */
-static str authority_of(str text, str scheme)
-{
-    str usual = str_equal(scheme, STR("http")) ? STR(":80") : STR(":443");
-    str authority = str_slice(text, scheme.size + 3, text.size);
-    size_t end = 0;
-
-    while (end < authority.size && authority.data[end] != '/' && authority.data[end] != '?') {
-        end++;
-    }
-    authority = str_slice(authority, 0, end);
-    return str_ends_with(authority, usual) ? str_slice(authority, 0, authority.size - usual.size)
-                                           : authority;
-}
-
 static status read_uri(rest_call *c, sign_request *r, error *err)
 {
     arena *a = c->base.a;
@@ -110,7 +96,7 @@ static status read_uri(rest_call *c, sign_request *r, error *err)
     if (!str_equal(u.scheme, STR("http")) && !str_equal(u.scheme, STR("https"))) {
         return refuse(err, "its URI is not one of HTTP");
     }
-    r->host = authority_of(r->uri, u.scheme);
+    r->host = rest__authority_of(r->uri);
     str path = u.path.size > 0 ? u.path : STR("/");
     r->target =
         u.query.size > 0 ? str_printf(a, "%.*s?%.*s", STR_ARG(path), STR_ARG(u.query)) : path;
@@ -445,7 +431,7 @@ static status check_and_sign(rest_call *c, const sign_request *r, const key_list
     catalog_document *table = NULL;
     status found = catalog_load_document(c->base.app->catalog, c->name, &table, err);
 
-    if (found == STATUS_NO_TABLE || found == STATUS_NO_NAMESPACE) {
+    if (rest__is_missing(found)) {
         return rest__no_table(c, c->shown, err);
     }
     TRY(found);

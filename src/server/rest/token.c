@@ -6,7 +6,7 @@
  * key or for another token; an actor's token is looked at by nobody, so it is refused. */
 #include <inttypes.h>
 
-#include "rest.h"
+#include "handlers.h"
 #include "tarn/base/clock.h"
 #include "tarn/base/limits.h"
 #include "tarn/codec/checksum.h"
@@ -43,11 +43,10 @@ static const struct {
     [REFUSE_SIZE] = {"invalid_request", 413},
 };
 
-static status refuse(rest_call *c, token_refusal why, const char *text, error *err)
+static status refuse(rest_call *c, token_refusal why, const char *text)
 {
     json_writer w = answer_begin(&c->base);
 
-    (void)err;
     json_begin_object(&w);
     json_member_c(&w, "error", refusals[why].code);
     json_member_c(&w, "error_description", text);
@@ -140,8 +139,7 @@ static status answer(rest_call *c, const principal *who, str scope, bool exchang
 
     if (access_create_token(c->base.app->access, who, c->base.a, &token, &expires_us, NULL) !=
         STATUS_OK) {
-        return refuse(c, exchanged ? REFUSE_GRANT : REFUSE_CLIENT, "the key is unknown or expired",
-                      err);
+        return refuse(c, exchanged ? REFUSE_GRANT : REFUSE_CLIENT, "the key is unknown or expired");
     }
     json_writer w = answer_begin(&c->base);
     json_begin_object(&w);
@@ -167,13 +165,13 @@ static status by_client(rest_call *c, const token_request *r, error *err)
     principal who;
 
     if (basic && !str_is_null(secret)) {
-        return refuse(c, REFUSE_REQUEST, "the client's secret is given twice", err);
+        return refuse(c, REFUSE_REQUEST, "the client's secret is given twice");
     }
     if (basic && !read_basic(c, header, &id, &secret)) {
-        return refuse(c, REFUSE_CLIENT, "the Authorization header cannot be read", err);
+        return refuse(c, REFUSE_CLIENT, "the Authorization header cannot be read");
     }
     if (str_is_null(secret) || !enter(c, id, secret, &who)) {
-        return refuse(c, REFUSE_CLIENT, "the client's id or secret is not right", err);
+        return refuse(c, REFUSE_CLIENT, "the client's id or secret is not right");
     }
     return answer(c, &who, value_of(r, "scope"), false, err);
 }
@@ -186,17 +184,17 @@ static status by_exchange(rest_call *c, const token_request *r, error *err)
     principal who;
 
     if (str_is_null(token) || str_is_null(type)) {
-        return refuse(c, REFUSE_REQUEST, "subject_token and subject_token_type are needed", err);
+        return refuse(c, REFUSE_REQUEST, "subject_token and subject_token_type are needed");
     }
     if (!str_equal(type, STR(TYPE_ACCESS)) ||
         (!str_is_null(wanted) && !str_equal(wanted, STR(TYPE_ACCESS)))) {
-        return refuse(c, REFUSE_TYPE, "tokens are of type " TYPE_ACCESS, err);
+        return refuse(c, REFUSE_TYPE, "tokens are of type " TYPE_ACCESS);
     }
     if (!str_is_null(value_of(r, "actor_token"))) {
-        return refuse(c, REFUSE_REQUEST, "nobody acts for another here", err);
+        return refuse(c, REFUSE_REQUEST, "nobody acts for another here");
     }
     if (!enter(c, STR_NULL, token, &who) && !enter_basic(c, &who)) {
-        return refuse(c, REFUSE_GRANT, "the subject's token is unknown or expired", err);
+        return refuse(c, REFUSE_GRANT, "the subject's token is unknown or expired");
     }
     return answer(c, &who, value_of(r, "scope"), true, err);
 }
@@ -216,22 +214,21 @@ status rest__token_post(rest_call *c, error *err)
     str body;
 
     if (!is_form(c)) {
-        return refuse(c, REFUSE_REQUEST, "the body is no application/x-www-form-urlencoded", err);
+        return refuse(c, REFUSE_REQUEST, "the body is no application/x-www-form-urlencoded");
     }
     status read = http_body_read_all(c->base.x, FORM_BYTES_MAX, &body, err);
     if (read == STATUS_TOO_LARGE) {
         error_clear(err);
-        return refuse(c, REFUSE_SIZE, "the form is too large", err);
+        return refuse(c, REFUSE_SIZE, "the form is too large");
     }
     TRY(read);
     if (uri_parse_query(c->base.a, body, &r.pairs, &r.count, NULL) != STATUS_OK ||
         has_doubles(&r)) {
-        return refuse(c, REFUSE_REQUEST, "the form is malformed, or a parameter is there twice",
-                      err);
+        return refuse(c, REFUSE_REQUEST, "the form is malformed, or a parameter is there twice");
     }
     str grant = value_of(&r, "grant_type");
     if (str_is_null(grant)) {
-        return refuse(c, REFUSE_REQUEST, "grant_type is needed", err);
+        return refuse(c, REFUSE_REQUEST, "grant_type is needed");
     }
     if (str_equal(grant, STR(GRANT_CLIENT))) {
         return by_client(c, &r, err);
@@ -239,6 +236,5 @@ status rest__token_post(rest_call *c, error *err)
     if (str_equal(grant, STR(GRANT_EXCHANGE))) {
         return by_exchange(c, &r, err);
     }
-    return refuse(c, REFUSE_GRANT_TYPE, "grant types are client_credentials and token-exchange",
-                  err);
+    return refuse(c, REFUSE_GRANT_TYPE, "grant types are client_credentials and token-exchange");
 }

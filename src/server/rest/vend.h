@@ -1,25 +1,49 @@
-/* vend.h: credentials for a table's files: what access.c gives to clients and sign.c signs with. */
+/* vend.h: credentials for a table's files: what access.c gives to clients and sign.c signs with, for which files, and
+ * where they are good. */
 #ifndef TARN_SERVER_REST_VEND_H
 #define TARN_SERVER_REST_VEND_H
 
 #include "rest.h"
 #include "tarn/access/s3.h"
 
+/* ---- access.c ---- */
 /* A session for the files of `table`, with as much as this caller may. *ret_made false, and nothing made, where the
  * table has no files in the built-in store. */
 status rest__vend(rest_call *c, const catalog_document *table, int64_t duration_s, bool *ret_made,
                   s3_session *ret_session, error *err);
-/* What `rest__vend` would let the session touch. */
+
+/* ---- scopes.c ---- */
+/* What `rest__vend` would let the session touch; none where the table's location is not of S3. */
 status rest__scopes(rest_call *c, const catalog_document *table,
                     s3_scope ret_scopes[ACCESS_SCOPES_MAX], size_t *ret_count, error *err);
+/* The caller may change the table that the request names. */
+bool rest__may_write(rest_call *c);
+/* What stands behind "s3://", or one of the names that Hadoop has for it; STR_NULL for other locations. */
+str rest__behind_scheme(str location);
 
-/* `authority` ("host:port", a scheme's own port left out) is the S3 door's: what s3.endpoint says, its address, a name
- * of s3.domain, or the name under which the client called the catalog. */
+/* ---- endpoint.c ---- */
+/* What says where S3 is, and nothing of who may: members of an open object. */
+void rest__write_place(const rest_call *c, json_writer *w);
+/* "s3.example.org" of "https://s3.example.org:443/a?b", as the header Host has it: without the scheme's own port. */
+str rest__authority_of(str url);
+/* `authority` is the S3 door's: what s3.endpoint says, its address, a name of s3.domain, or the name under which the
+ * client called the catalog. */
 bool rest__is_s3_authority(const rest_call *c, str authority);
+
+/* ---- given.c ---- */
+typedef struct given_keys {
+    str config; /* a JSON object; empty: there are none to give */
+    int64_t made_us, expires_us;
+    uint64_t generation; /* access_generation when they were made */
+} given_keys;
 
 /* Keys that were given to somebody a moment ago. */
 typedef struct given_cache given_cache;
 given_cache *given_cache_create(void);
 void given_cache_free(given_cache *cache); /* NULL is fine */
+/* Keys that were kept under `key` within the last minute and in this generation, in `a`. Threads may ask at once. */
+bool given_cache_find(given_cache *cache, uint64_t generation, str key, arena *a,
+                      given_keys *ret_keys);
+void given_cache_keep(given_cache *cache, str key, const given_keys *keys); /* copied */
 
 #endif
