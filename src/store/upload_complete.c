@@ -3,6 +3,7 @@
  * answered are one transaction; who asks again gets that answer for a day. */
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -21,7 +22,7 @@ typedef struct completion {
     live_upload *live;
     const object_part *list; /* as the client says */
     size_t count;
-    const object_checksum *whole;
+    const upload_claims *whole;
     const object_conditions *conditions;
     arena *a;      /* of the result */
     arena *memory; /* of all else */
@@ -401,14 +402,36 @@ static status compute_checksum(completion *c, error *err)
     } else {
         TRY(full_checksum(c, upload->checksum, sum, err));
     }
-    if (c->whole != NULL && c->whole->kind == sum->kind &&
-        !str_equal(c->whole->value, sum->value)) {
+    if (c->whole != NULL && c->whole->checksum.kind == sum->kind &&
+        !str_equal(c->whole->checksum.value, sum->value)) {
         (void)error_set(err, STATUS_INVALID,
                         "the whole object has another checksum than was claimed");
         error_set_s3_code(err, "BadDigest");
         return STATUS_INVALID;
     }
     return STATUS_OK;
+}
+
+static status check_size(const completion *c, int64_t size_bytes, error *err)
+{
+    if (c->whole == NULL || c->whole->size_bytes < 0 || c->whole->size_bytes == size_bytes) {
+        return STATUS_OK;
+    }
+    (void)error_set(err, STATUS_INVALID,
+                    "the parts have %" PRId64 " bytes together, not %" PRId64 " as claimed",
+                    size_bytes, c->whole->size_bytes);
+    error_set_s3_code(err, "InvalidRequest");
+    return STATUS_INVALID;
+}
+
+static int64_t total_bytes(const completion *c)
+{
+    int64_t total = 0;
+
+    for (size_t i = 0; i < c->count; i++) {
+        total += c->parts[i]->size_bytes;
+    }
+    return total;
 }
 
 static void describe_parts(completion *c)
@@ -424,8 +447,8 @@ static void describe_parts(completion *c)
             parts[i].checksum = (object_checksum){.kind = p->checksum.kind,
                                                   .value = str_copy(c->a, p->checksum.value)};
         }
-        c->info.size_bytes += p->size_bytes;
     }
+    c->info.size_bytes = total_bytes(c);
     c->info.parts = parts;
     c->info.part_count = c->count;
 }
@@ -516,6 +539,7 @@ static status replay(completion *c, error *err)
         .checksum = {.kind = (object_checksum_kind)json_int64_or(json_get(tree, "kind"), 0),
                      .value = json_str_or(json_get(tree, "sum"), STR("")),
                      .composite = json_bool_or(json_get(tree, "composite"), false)}};
+    TRY(check_size(c, info.size_bytes, err));
     *c->ret_info = info;
     return STATUS_OK;
 }
@@ -579,6 +603,7 @@ static status complete(completion *c, error *err)
         return replay(c, err);
     }
     TRY(check_list(c, err));
+    TRY(check_size(c, total_bytes(c), err));
     TRY(compute_checksum(c, err));
     TRY(store__load_upload(c->st, c->live, err));
     TRY(store__staged_for(c->st, c->live->bucket, c->live->key, c->row.info.attributes.content_type,
@@ -597,7 +622,7 @@ static status complete(completion *c, error *err)
 }
 
 status upload_complete(storage *st, str bucket, str key, str id, const object_part *parts,
-                       size_t count, const object_checksum *whole,
+                       size_t count, const upload_claims *whole,
                        const object_conditions *conditions, arena *a, object_info *ret_info,
                        error *err)
 {

@@ -455,11 +455,11 @@ def post_form(client, bucket, **fields):
     return post_fields(client, bucket, fields.items())
 
 
-def post_signed(client, bucket, **fields):
+def post_signed(client, bucket, at=None, **fields):
     """A form whose policy document names each of its fields."""
-    day = time.strftime("%Y%m%d", time.gmtime())
-    scope = [day, client.region, "s3", "aws4_request"]
-    fields = {**fields, "x-amz-algorithm": "AWS4-HMAC-SHA256", "x-amz-date": day + "T000000Z",
+    at = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(at))
+    scope = [at[:8], client.region, "s3", "aws4_request"]
+    fields = {"x-amz-date": at, **fields, "x-amz-algorithm": "AWS4-HMAC-SHA256",
               "x-amz-credential": "/".join([client.access_key, *scope])}
     if client.token is not None:
         fields["x-amz-security-token"] = client.token
@@ -518,6 +518,26 @@ def conditions_on_a_form_see_its_fields_and_no_headers():
     twice = [("key", "k"), ("acl", "private"), ("ACL", "public-read")]
     answer = post_fields(alice, "form-fields", twice)
     equal((answer.status, answer.code), (400, "InvalidArgument"))
+
+
+@test
+def a_condition_on_a_signatures_age_sees_that_of_forms():
+    """What does not say when it was signed is as old as can be."""
+    alice, now = user("alice"), time.time()
+    alice.request("PUT", "/form-ages").ok()
+    for effect, operator in (("Deny", "NumericGreaterThan"), ("Allow", "NumericLessThan")):
+        alice.request("PUT", "/form-ages", {"policy": ""}, policy(
+            "s3:PutObject", arn("form-ages/*"), effect, Condition={operator: {"s3:signatureAge": "1800000"}}).encode()).ok()
+        client = alice if effect == "Deny" else user("bob")
+        allows(post_signed(client, "form-ages", key="k"), effect)
+        denies(post_signed(client, "form-ages", now - 3600, key="k"), effect)
+        for said in ("", "yesterday", time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now + 86400)),
+                     time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now - 86400))):
+            denies(post_signed(client, "form-ages", key="k", **{"x-amz-date": said}), effect + said)
+    alice.request("PUT", "/form-ages", {"policy": ""}, policy(
+        "s3:PutObject", arn("form-ages/*"), Condition={"StringEquals": {"s3:signatureversion": "AWS4-HMAC-SHA256"}}).encode()).ok()
+    allows(post_signed(user("bob"), "form-ages", key="k"))
+    denies(post_form(nobody(), "form-ages", key="k"))
 
 
 @test

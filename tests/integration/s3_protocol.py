@@ -158,11 +158,22 @@ def an_element_without_a_place_is_refused_by_name():
         return (b"<LifecycleConfiguration><Rule><ID>a</ID><Status>Enabled</Status>" + filter_of +
                 b"<Expiration><Days>1</Days></Expiration></Rule></LifecycleConfiguration>")
 
+    def acl(more_of_grant=b"", more=b""):
+        return (b"<AccessControlPolicy><Owner><ID>" + owner + b"</ID><DisplayName>me</DisplayName></Owner>"
+                b"<AccessControlList><Grant><Grantee xmlns:xsi='http://www.w3.org/2001/XMLSchema-instance'"
+                b" xsi:type='CanonicalUser'><ID>" + owner + b"</ID><DisplayName>me</DisplayName></Grantee>"
+                b"<Permission>FULL_CONTROL</Permission>" + more_of_grant + b"</Grant></AccessControlList>" + more +
+                b"</AccessControlPolicy>")
+
+    owner = s3.request("GET", "/elements", {"acl": ""}).ok().text("ID").encode()
+    s3.request("PUT", "/elements", {"acl": ""}, acl()).ok()
     for method, what, body, named in (
             ("PUT", "lifecycle", rule(b"<Filter><Prefx>a</Prefx></Filter>"), b"Prefx"),
             ("PUT", "lifecycle", rule(b"<Filter><prefix>a</prefix></Filter>"), b"prefix"),
             ("PUT", "lifecycle", rule(b"<Filter><Prefix>a</Prefix><Prefix>b</Prefix></Filter>"), b"one Prefix"),
             ("PUT", "lifecycle", rule(b"<Filter><And><Prefix>a</Prefix><Tg/></And></Filter>"), b"Tg"),
+            ("PUT", "lifecycle", rule(b"<Filter><And><Prefix>a</Prefix></And><Prefix>b</Prefix></Filter>"), b"beside"),
+            ("PUT", "lifecycle", rule(b"<Filter><Prefix>b</Prefix><And><Prefix>a</Prefix></And></Filter>"), b"beside"),
             ("POST", "delete", b"<Delete><Object><Key>kept</Key><ETagg>z</ETagg></Object></Delete>", b"ETagg"),
             ("POST", "delete", b"<Delete><Object><Key>kept</Key><VersionID>z</VersionID></Object></Delete>",
              b"VersionID"),
@@ -172,12 +183,68 @@ def an_element_without_a_place_is_refused_by_name():
             ("PUT", "cors", b"<CORSConfiguration><CORSRule><AllowedMethod>GET</AllowedMethod><AllowedOrigin>*"
                             b"</AllowedOrigin><Foo/></CORSRule></CORSConfiguration>", b"Foo"),
             ("PUT", "publicAccessBlock", b"<PublicAccessBlockConfiguration><BlockPublicAcl>true</BlockPublicAcl>"
-                                         b"</PublicAccessBlockConfiguration>", b"BlockPublicAcl")):
+                                         b"</PublicAccessBlockConfiguration>", b"BlockPublicAcl"),
+            ("PUT", "encryption", b"<ServerSideEncryptionConfiguration><Rule><ApplyServerSideEncryptionByDefault>"
+                                  b"<SSEAlgorithm>AES256</SSEAlgorithm><KMSKeyID>k</KMSKeyID>"
+                                  b"</ApplyServerSideEncryptionByDefault></Rule></ServerSideEncryptionConfiguration>",
+             b"KMSKeyID"),
+            ("PUT", "ownershipControls", b"<OwnershipControls><Rule><ObjectOwnership>ObjectWriter</ObjectOwnership>"
+                                         b"<Owner/></Rule></OwnershipControls>", b"Owner"),
+            ("PUT", "acl", acl(b"", b"<Note/>"), b"Note"), ("PUT", "acl", acl(b"<Permission>READ</Permission>"), b"one Perm"),
+            ("PUT", "acl", acl(b"<Permision>READ</Permision>"), b"Permision")):
         digest = base64.b64encode(hashlib.md5(body).digest()).decode()
         answer = s3.request(method, "/elements", {what: ""}, body, headers={"content-md5": digest})
-        equal((answer.status, answer.code), (400, "MalformedXML"))
+        equal((answer.status, answer.code), (400, "MalformedACLError" if what == "acl" else "MalformedXML"))
         check(named in answer.body, f"{named} is not in {answer.body[:300]}")
     equal(keys(s3, "elements"), ["kept"])
+    s3.request("PUT", "/elements", {"encryption": ""},
+               b"<ServerSideEncryptionConfiguration><Rule><ApplyServerSideEncryptionByDefault><SSEAlgorithm>AES256"
+               b"</SSEAlgorithm></ApplyServerSideEncryptionByDefault><BucketKeyEnabled>false</BucketKeyEnabled>"
+               b"<BlockedEncryptionTypes><EncryptionType>SSE-C</EncryptionType></BlockedEncryptionTypes></Rule>"
+               b"</ServerSideEncryptionConfiguration>").ok()
+
+
+def upload_of_one(s3, path, body=b"part"):
+    """The parameters of an upload with one part, and the list that completes it."""
+    upload = s3.request("POST", path, {"uploads": ""}).ok().text("UploadId")
+    etag = s3.request("PUT", path, {"uploadId": upload, "partNumber": "1"}, body).ok().headers["ETag"]
+    return {"uploadId": upload}, f"<Part><PartNumber>1</PartNumber><ETag>{etag}</ETag>%s</Part>"
+
+
+def completion(part):
+    return f"<CompleteMultipartUpload>{part}</CompleteMultipartUpload>".encode()
+
+
+@test
+def an_upload_is_completed_from_a_list_that_is_read_strictly():
+    s3 = bucket("lists")
+    upload, part = upload_of_one(s3, "/lists/k")
+    for more, named in (("<Checksum>x</Checksum>", b"Checksum"), ("<ChecksumSHA512>x</ChecksumSHA512>", b"ChecksumSHA512"),
+                        ("<ETag>x</ETag>", b"one ETag")):
+        answer = s3.request("POST", "/lists/k", upload, completion(part % more))
+        equal((answer.status, answer.code), (400, "MalformedXML"))
+        check(named in answer.body, answer.body[:300])
+    answer = s3.request("POST", "/lists/k", upload, completion(part % "" + "<Prat/>"))
+    equal((answer.status, answer.code), (400, "MalformedXML"))
+    equal(keys(s3, "lists"), [])
+    s3.request("POST", "/lists/k", upload, completion(part % "")).ok()
+
+
+@test
+def an_upload_is_completed_only_with_the_size_that_was_said():
+    s3 = bucket("sizes")
+    upload, part = upload_of_one(s3, "/sizes/k", b"0123456789")
+    for size, code in (("11", "InvalidRequest"), ("0", "InvalidRequest"), ("-1", "InvalidArgument"),
+                       ("ten", "InvalidArgument"), ("", "InvalidArgument")):
+        answer = s3.request("POST", "/sizes/k", upload, completion(part % ""), headers={"x-amz-mp-object-size": size})
+        equal((answer.status, answer.code), (400, code), size)
+        equal(s3.request("GET", "/sizes/k").code, "NoSuchKey")
+    equal(len(list(s3.request("GET", "/sizes/k", upload).ok().xml.iter("Part"))), 1)
+    for _ in range(2):
+        s3.request("POST", "/sizes/k", upload, completion(part % ""), headers={"x-amz-mp-object-size": "10"}).ok()
+    equal(s3.request("GET", "/sizes/k").ok().body, b"0123456789")
+    equal(s3.request("POST", "/sizes/k", upload, completion(part % ""), headers={"x-amz-mp-object-size": "9"}).code,
+          "InvalidRequest")
 
 
 @test
@@ -391,6 +458,44 @@ def a_link_of_version_2_is_for_what_was_signed():
                  "policyStatus", "annotation", "intelligent-tiering", "unheard-of", "Retention"):
         for method in ("GET", "PUT"):
             equal(link(s3, method, "/links/k", more=name).code, "AccessDenied", f"{method} {name}")
+
+
+@test
+def a_link_of_version_2_is_as_old_as_can_be():
+    s3 = bucket("old-links")
+    s3.request("PUT", "/old-links/k", body=b"1").ok()
+    equal(link(s3, "GET", "/old-links/k").ok().body, b"1")
+    session = s3.session(Policy=json.dumps({"Version": "2012-10-17", "Statement": [
+        {"Effect": "Allow", "Action": "s3:*", "Resource": "*"},
+        {"Effect": "Deny", "Action": "s3:GetObject", "Resource": "*",
+         "Condition": {"NumericGreaterThan": {"s3:signatureAge": "600000"}}}]}))
+    session.request("GET", "/old-links/k").ok()
+    token = "x-amz-security-token:" + session.token
+    expires = str(int(time.time()) + 60)
+    text = f"GET\n\n\n{expires}\n{token}\n/old-links/k"
+    mac = base64.b64encode(hmac.new(session.secret.encode(), text.encode(), hashlib.sha1).digest()).decode()
+    answer = sent(s3, "GET", f"/old-links/k?AWSAccessKeyId={session.access_key}&Expires={expires}&Signature="
+                  f"{s3client.quoted(mac)}&x-amz-security-token={s3client.quoted(session.token)}")
+    equal((answer.status, answer.code), (403, "AccessDenied"))
+
+
+@test
+def a_listing_goes_on_only_from_a_token_that_it_gave():
+    s3 = bucket("tokens")
+    bucket("tokens-2")
+    for name in ("tokens", "tokens-2"):
+        for key in ("a", "b", "c"):
+            s3.request("PUT", f"/{name}/{key}", body=b"1").ok()
+    page = {"list-type": "2", "max-keys": "1"}
+    token = s3.request("GET", "/tokens", page).ok().text("NextContinuationToken")
+    equal([each.text for each in s3.request("GET", "/tokens", {**page, "continuation-token": token}).ok().xml.iter("Key")],
+          ["b"])
+    equal(s3.request("GET", "/tokens-2", {**page, "continuation-token": token}).code, "InvalidArgument")
+    bytes_of = base64.b64decode(token)
+    for bad in (base64.b64encode(b"b"), base64.b64encode(b"aaaab"), base64.b64encode(bytes_of + b"b"),
+                base64.b64encode(bytes_of[:4]), base64.b64encode(bytes_of[::-1]), b"%%%", b"AAAA"):
+        answer = s3.request("GET", "/tokens", {**page, "continuation-token": bad.decode()})
+        equal((answer.status, answer.code), (400, "InvalidArgument"), bad)
 
 
 @test

@@ -6,6 +6,7 @@
 
 #include "s3/s3.h"
 #include "tarn/base/clock.h"
+#include "tarn/net/form.h"
 
 status s3_allow(s3_call *c, const char *right, const s3_facts *facts, str key,
                 const object_info *object, error *err)
@@ -114,6 +115,11 @@ static str epoch_text(s3_call *c)
     return str_printf(c->a, "%" PRId64, clock_now_us() / 1000000);
 }
 
+static bool is_signed_form(const s3_call *c)
+{
+    return c->posted != NULL && c->who.canonical_id.size > 0;
+}
+
 static str auth_type(s3_call *c)
 {
     static const char *const names[] = {
@@ -122,22 +128,50 @@ static str auth_type(s3_call *c)
         [SIGNATURE_V4_QUERY] = "REST-QUERY-STRING",
         [SIGNATURE_V2_QUERY] = "REST-QUERY-STRING",
     };
-    return c->posted != NULL && c->who.canonical_id.size > 0 ? STR("POST")
-                                                             : str_c(names[c->signature.kind]);
+    return is_signed_form(c) ? STR("POST") : str_c(names[c->signature.kind]);
 }
 
 static str signature_version(s3_call *c)
 {
-    return c->signature.kind == SIGNATURE_NONE       ? STR_NULL
-           : c->signature.kind == SIGNATURE_V2_QUERY ? STR("AWS")
-                                                     : STR("AWS4-HMAC-SHA256");
+    bool is_signed = c->signature.kind != SIGNATURE_NONE || is_signed_form(c);
+    bool is_v2 = is_signed_form(c) ? str_is_null(form_value(c->posted, "x-amz-credential"))
+                                   : c->signature.kind == SIGNATURE_V2_QUERY;
+
+    return !is_signed ? STR_NULL : is_v2 ? STR("AWS") : STR("AWS4-HMAC-SHA256");
 }
 
+#define FORM_SKEW_US (INT64_C(15) * 60 * 1000000) /* of the signer's clock */
+
+/* When a form says that it was signed, on the day of its credential's scope. 0: it does not say. */
+static int64_t form_signed_at_us(s3_call *c, int64_t now_us)
+{
+    str at = form_value(c->posted, "x-amz-date"); /* "20130524T000000Z" */
+    str scope = STR_NULL;
+    int64_t at_us = 0;
+
+    (void)str_cut(form_value(c->posted, "x-amz-credential"), '/', &scope);
+    if (at.size != 16 || at.data[8] != 'T' || at.data[15] != 'Z' || scope.size <= 8 ||
+        !str_starts_with(scope, str_slice(at, 0, 8))) {
+        return 0;
+    }
+    str iso = str_printf(c->a, "%.4s-%.2s-%.2sT%.2s:%.2s:%.2sZ", at.data, at.data + 4, at.data + 6,
+                         at.data + 9, at.data + 11, at.data + 13);
+    return s3_parse_iso(iso, &at_us, NULL) == STATUS_OK && at_us <= now_us + FORM_SKEW_US ? at_us
+                                                                                          : 0;
+}
+
+/* Version 2 does not say when it was signed: it is as old as can be, lest a link that never ends passes for new. */
 static str signature_age(s3_call *c)
 {
-    return c->signature.kind == SIGNATURE_NONE
-               ? STR_NULL
-               : str_printf(c->a, "%" PRId64, (clock_now_us() - c->signature.signed_at_us) / 1000);
+    int64_t now_us = clock_now_us();
+    int64_t at_us = c->signature.signed_at_us;
+
+    if (is_signed_form(c)) {
+        at_us = form_signed_at_us(c, now_us);
+    } else if (c->signature.kind == SIGNATURE_NONE) {
+        return STR_NULL;
+    }
+    return str_printf(c->a, "%" PRId64, (now_us - at_us) / 1000);
 }
 
 static str secure_transport(s3_call *c)

@@ -135,14 +135,13 @@ static status check_hoisted(const s3_call *c, const uri_pair *pairs, size_t at, 
 }
 
 /* What changes what an operation does, and is not served: passed over it would be another operation. By "*" at the end
- * all that begin so. */
+ * all that begin so. All begin with "x-amz-". */
 static const struct {
     const char *header, *why;
 } unserved[] = {
     {"x-amz-write-offset-bytes", "objects are written whole"},
     {"x-amz-rename-source*", "no directory buckets"},
     {"x-amz-if-match-initiated-time", "no directory buckets"},
-    {"x-amz-mp-object-size", "the size of an upload is not compared"},
 };
 
 static status check_served(str name, error *err)
@@ -165,7 +164,11 @@ status s3_headers_check(const s3_call *c, error *err)
     const uri_pair *pairs = http_request_params(c->x, &count);
 
     for (size_t i = 0; i < http_request_header_count(c->x); i++) {
-        TRY(check_served(http_request_header_at(c->x, i).name, err));
+        str name = http_request_header_at(c->x, i).name;
+
+        if (str_starts_with_nocase(name, STR("x-amz-"))) {
+            TRY(check_served(name, err));
+        }
     }
     for (size_t i = 0; i < count; i++) {
         str name = pairs[i].name;

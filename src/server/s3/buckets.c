@@ -94,6 +94,10 @@ static status read_location(s3_call *c, str *ret_region, error *err)
         !str_equal(root->name, STR("CreateBucketConfiguration"))) {
         return s3_fail(err, "MalformedXML", "the body is no CreateBucketConfiguration");
     }
+    if (xml_child(root, "Tags") != NULL) {
+        return s3_fail(err, "NotImplemented", "a bucket is tagged after it was made");
+    }
+    TRY(s3_check_elements(root, err));
     str location = str_trim(xml_child_text(root, "LocationConstraint"));
     if (location.size > 0) {
         if (location.size > 64) {

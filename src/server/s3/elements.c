@@ -71,6 +71,38 @@ static const struct {
     {CORS, "CORSRule", "AllowedHeader", true},
     {CORS, "CORSRule", "ExposeHeader", true},
     {CORS, "CORSRule", "MaxAgeSeconds", false},
+#define ACL "AccessControlPolicy"
+    {ACL, ACL, "Owner", false},
+    {ACL, ACL, "AccessControlList", false},
+    {ACL, "Owner", "ID", false},
+    {ACL, "Owner", "DisplayName", false},
+    {ACL, "AccessControlList", "Grant", true},
+    {ACL, "Grant", "Grantee", false},
+    {ACL, "Grant", "Permission", false},
+    {ACL, "Grantee", "ID", false},
+    {ACL, "Grantee", "DisplayName", false},
+    {ACL, "Grantee", "URI", false},
+    {ACL, "Grantee", "EmailAddress", false},
+#define COMPLETE "CompleteMultipartUpload"
+    {COMPLETE, COMPLETE, "Part", true},
+    {COMPLETE, "Part", "PartNumber", false},
+    {COMPLETE, "Part", "ETag", false},
+    {COMPLETE, "Part", "ChecksumCRC32", false},
+    {COMPLETE, "Part", "ChecksumCRC32C", false},
+    {COMPLETE, "Part", "ChecksumCRC64NVME", false},
+    {COMPLETE, "Part", "ChecksumSHA1", false},
+    {COMPLETE, "Part", "ChecksumSHA256", false},
+    {"CreateBucketConfiguration", "CreateBucketConfiguration", "LocationConstraint", false},
+#define SSE "ServerSideEncryptionConfiguration"
+    {SSE, SSE, "Rule", true},
+    {SSE, "Rule", "ApplyServerSideEncryptionByDefault", false},
+    {SSE, "Rule", "BucketKeyEnabled", false},
+    {SSE, "Rule", "BlockedEncryptionTypes", false},
+    {SSE, "BlockedEncryptionTypes", "EncryptionType", true},
+    {SSE, "ApplyServerSideEncryptionByDefault", "SSEAlgorithm", false},
+    {SSE, "ApplyServerSideEncryptionByDefault", "KMSMasterKeyID", false},
+    {"OwnershipControls", "OwnershipControls", "Rule", true},
+    {"OwnershipControls", "Rule", "ObjectOwnership", false},
     {"Retention", "Retention", "Mode", false},
     {"Retention", "Retention", "RetainUntilDate", false},
     {"LegalHold", "LegalHold", "Status", false},
@@ -90,6 +122,11 @@ static bool is_listed(str root)
     return false;
 }
 
+static const char *code_of(str root)
+{
+    return str_equal(root, STR(ACL)) ? "MalformedACLError" : "MalformedXML";
+}
+
 /* The depth of a document is bounded where it is parsed. */
 static status check_children(str root, const xml_element *parent, error *err)
 {
@@ -101,12 +138,12 @@ static status check_children(str root, const xml_element *parent, error *err)
             i++;
         }
         if (i == COUNT_OF(elements)) {
-            return s3_fail(err, "MalformedXML", "%.*s has no element %.*s", STR_ARG(parent->name),
+            return s3_fail(err, code_of(root), "%.*s has no element %.*s", STR_ARG(parent->name),
                            STR_ARG(e->name));
         }
         if (!elements[i].many && xml_child(parent, elements[i].name) != e) {
-            return s3_fail(err, "MalformedXML", "%.*s has more than one %.*s",
-                           STR_ARG(parent->name), STR_ARG(e->name));
+            return s3_fail(err, code_of(root), "%.*s has more than one %.*s", STR_ARG(parent->name),
+                           STR_ARG(e->name));
         }
         TRY(check_children(root, e, err));
     }

@@ -49,6 +49,19 @@ status s3_encryption_get(s3_call *c, error *err)
     return STATUS_OK;
 }
 
+/* SSE-C is refused whatever is said here, and nothing else can be. */
+static status check_blocked(const xml_element *blocked, error *err)
+{
+    for (const xml_element *e = xml_child(blocked, "EncryptionType"); e != NULL; e = xml_next(e)) {
+        str type = str_trim(e->text);
+
+        if (!str_equal(type, STR("SSE-C")) && !str_equal(type, STR("NONE"))) {
+            return s3_fail(err, "MalformedXML", "EncryptionType is SSE-C or NONE");
+        }
+    }
+    return STATUS_OK;
+}
+
 status s3_encryption_put(s3_call *c, error *err)
 {
     const xml_element *root = NULL;
@@ -61,6 +74,7 @@ status s3_encryption_put(s3_call *c, error *err)
         return s3_fail(err, "MalformedXML",
                        "one Rule with ApplyServerSideEncryptionByDefault is expected");
     }
+    TRY(check_blocked(xml_child(xml_child(root, "Rule"), "BlockedEncryptionTypes"), err));
     str algorithm = str_trim(xml_child_text(by_default, "SSEAlgorithm"));
     if (!str_equal(algorithm, STR("AES256"))) {
         return str_starts_with(algorithm, STR("aws:"))

@@ -50,7 +50,7 @@
     X("InvalidToken", 400, "The provided token is malformed or otherwise invalid.") \
     X("InvalidURI", 400, "Couldn't parse the specified URI.") \
     X("KeyTooLongError", 400, "Your key is too long") \
-    X("MalformedACLError", 400, "The XML you provided was not well-formed or did not validate against our published schema") \
+    X("MalformedACLError", 400, NULL) \
     X("MalformedPolicy", 400, NULL) \
     X("MalformedPolicyDocument", 400, NULL) \
     X("MalformedPOSTRequest", 400, NULL) \

@@ -54,6 +54,9 @@ static status read_filter(const xml_element *filter, arena *a, lifecycle_rule *r
     pair_list tags = {0};
     str prefix = xml_child_text(from, "Prefix");
 
+    if (and != NULL && (filter->first != and || and->next != NULL)) {
+        return malformed(err, "a Filter with an And has nothing beside it");
+    }
     rule->has_and = and != NULL;
     rule->prefix = str_is_null(prefix) ? STR("") : prefix;
     for (const xml_element *e = xml_child(from, "Tag"); e != NULL; e = xml_next(e)) {

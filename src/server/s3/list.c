@@ -156,19 +156,44 @@ static status list_first_form(s3_call *c, error *err)
 
 /* ---- ListObjectsV2 ---- */
 
+/* A token is where the page ended, behind a checksum of it and the bucket: what comes back and is none would begin the
+ * listing anywhere. */
+#define TOKEN_SUM_BYTES 4
+
+static str token_sum(s3_call *c, str after)
+{
+    uint32_t sum = checksum_crc32c(0, c->bucket.data, c->bucket.size);
+    char *bytes = arena_alloc(c->a, TOKEN_SUM_BYTES);
+
+    sum = checksum_crc32c(checksum_crc32c(sum, "/", 1), after.data, after.size);
+    for (int i = 0; i < TOKEN_SUM_BYTES; i++) {
+        bytes[i] = (char)(sum >> 8 * i);
+    }
+    return str_from(bytes, TOKEN_SUM_BYTES);
+}
+
+static str token_of(s3_call *c, str after)
+{
+    return base64_encode(c->a, str_concat(c->a, token_sum(c, after), after));
+}
+
 static status read_token(s3_call *c, str *ret_after, error *err)
 {
     str token = s3_param(c, "continuation-token");
     str after = s3_param(c, "start-after");
+    str bytes = STR("");
 
     *ret_after = after.size > 0 ? after : STR_NULL;
     if (token.size == 0) {
         return STATUS_OK;
     }
-    if (base64_decode(c->a, token, ret_after, NULL) != STATUS_OK) {
-        return s3_fail(err, "InvalidArgument", "The continuation token provided is incorrect");
+    if (base64_decode(c->a, token, &bytes, NULL) == STATUS_OK && bytes.size > TOKEN_SUM_BYTES) {
+        *ret_after = str_slice(bytes, TOKEN_SUM_BYTES, bytes.size);
+        if (str_starts_with(bytes, token_sum(c, *ret_after))) {
+            return STATUS_OK;
+        }
     }
-    return STATUS_OK;
+    return s3_fail(err, "InvalidArgument", "The continuation token provided is incorrect");
 }
 
 static status list_second_form(s3_call *c, error *err)
@@ -191,7 +216,7 @@ static status list_second_form(s3_call *c, error *err)
         xml_add_text(out, "ContinuationToken", token);
     }
     if (page.truncated) {
-        xml_add_text(out, "NextContinuationToken", base64_encode(c->a, page.next_after));
+        xml_add_text(out, "NextContinuationToken", token_of(c, page.next_after));
     }
     if (!str_is_null(start_after)) {
         add_key(c, out, &q, "StartAfter", start_after);

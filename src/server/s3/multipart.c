@@ -343,19 +343,26 @@ static status read_parts(s3_call *c, object_part **ret_parts, size_t *ret_count,
 }
 
 /* Headers of checksums speak of the object here, not of the body. */
-static void read_whole(s3_call *c, object_checksum *ret_whole)
+static status read_whole(s3_call *c, upload_claims *ret_whole, error *err)
 {
-    *ret_whole = (object_checksum){.kind = CHECKSUM_NONE, .value = STR_NULL};
+    str size = s3_header(c, "x-amz-mp-object-size");
+
+    *ret_whole = (upload_claims){.checksum = {.value = STR_NULL}, .size_bytes = -1};
+    if (!str_is_null(size) && (str_to_int64(size, &ret_whole->size_bytes, NULL) != STATUS_OK ||
+                               ret_whole->size_bytes < 0)) {
+        return s3_fail(err, "InvalidArgument", "x-amz-mp-object-size is not a whole number from 0");
+    }
     for (int kind = CHECKSUM_NONE + 1; kind < CHECKSUM_KIND_COUNT; kind++) {
         str value = s3_header(c, s3_checksum_header((object_checksum_kind)kind));
         if (value.size > 0) {
-            *ret_whole = (object_checksum){
+            ret_whole->checksum = (object_checksum){
                 .kind = (object_checksum_kind)kind,
                 .value = value,
                 .composite = str_find_char(value, '-') != STR_NPOS,
             };
         }
     }
+    return STATUS_OK;
 }
 
 static str location_of(s3_call *c)
@@ -372,17 +379,16 @@ status s3_upload_complete(s3_call *c, error *err)
 {
     object_part *parts = NULL;
     size_t count = 0;
-    object_checksum whole;
+    upload_claims whole;
     object_conditions conditions;
     object_info info = {0};
 
     c->body_is_list = true;
     TRY(read_parts(c, &parts, &count, err));
-    read_whole(c, &whole);
+    TRY(read_whole(c, &whole, err));
     TRY(s3_conditions_write(c, &conditions, err));
     TRY(upload_complete(c->app->storage, c->bucket, c->key, s3_param(c, "uploadId"), parts, count,
-                        whole.kind != CHECKSUM_NONE ? &whole : NULL, &conditions, c->a, &info,
-                        err));
+                        &whole, &conditions, c->a, &info, err));
     if (info.version.size > 0) { /* the null version is not told here */
         s3_write_version(c, c->facts, &info);
     }

@@ -25,7 +25,7 @@ static object_info complete(fixture *f, world *w, const upload_info *upload,
 }
 
 static status try_complete(fixture *f, world *w, const upload_info *upload,
-                           const object_part *parts, size_t count, const object_checksum *whole)
+                           const object_part *parts, size_t count, const upload_claims *whole)
 {
     object_info info;
 
@@ -172,7 +172,8 @@ static void test_bad_lists_are_refused_with_s3s_codes_and_the_upload_stays(void 
     object_part parts[2];
     object_part twisted[2];
     object_part wrong;
-    object_checksum claimed = {.kind = CHECKSUM_CRC64NVME, .value = STR("AAAAAAAAAAA=")};
+    upload_claims claimed = {.checksum = {.kind = CHECKSUM_CRC64NVME, .value = STR("AAAAAAAAAAA=")},
+                             .size_bytes = -1};
     object_part nobody = {.number = 7, .etag = STR("00000000000000000000000000000000")};
 
     small[0] = put_part(f, &w, &upload, 1, STR("x"));
@@ -437,11 +438,39 @@ static void test_one_part_uploaded_many_times_at_once_is_one_of_them(void **cont
     assert_int_equal(blob_count(f, NULL), 1);
 }
 
+static void test_a_size_of_the_whole_that_is_wrong_leaves_the_upload_as_it_was(void **context)
+{
+    fixture *f = *context;
+    world w = world_open(f);
+    upload_info upload = begin_upload(f, &w, &plain);
+    object_part parts[2];
+    upload_claims whole = {.size_bytes = (int64_t)PART + 778};
+    object_info info;
+
+    parts[0] = put_part(f, &w, &upload, 1, part_bytes(f, 1, PART));
+    parts[1] = put_part(f, &w, &upload, 2, part_bytes(f, 2, 777));
+    EXPECT_STATUS(INVALID, try_complete(f, &w, &upload, parts, 2, &whole));
+    expect_code(f, "InvalidRequest");
+    EXPECT_STATUS(NOT_FOUND,
+                  object_find(w.storage, BUCKET, KEY, STR_NULL, f->arena, &info, &f->err));
+    EXPECT_OK(upload_find(w.storage, BUCKET, KEY, upload.id, f->arena, &upload, &f->err));
+    whole.size_bytes = (int64_t)PART + 777;
+    EXPECT_OK(try_complete(f, &w, &upload, parts, 2, &whole));
+    EXPECT_OK(try_complete(f, &w, &upload, parts, 2, &whole)); /* again */
+    whole.size_bytes--;
+    EXPECT_STATUS(INVALID, try_complete(f, &w, &upload, parts, 2, &whole));
+    (void)get_object(f, &w, KEY, &info);
+    assert_int_equal(info.size_bytes, PART + 777);
+    world_close(&w);
+    assert_int_equal(blob_count(f, NULL), 1);
+}
+
 TESTS(test_parts_in_any_order_are_one_object_with_the_etag_of_s3,
       test_an_upload_goes_on_after_a_restart, test_a_repeated_part_counts_with_its_last_upload,
       test_left_out_and_unequal_parts_are_put_together,
       test_bad_lists_are_refused_with_s3s_codes_and_the_upload_stays,
       test_a_failed_condition_leaves_the_upload_whole,
+      test_a_size_of_the_whole_that_is_wrong_leaves_the_upload_as_it_was,
       test_fewer_parts_than_uploaded_cut_the_object,
       test_part_numbers_reach_from_one_to_ten_thousand,
       test_completing_again_answers_the_same_whatever_the_conditions,

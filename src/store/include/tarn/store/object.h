@@ -324,13 +324,16 @@ typedef struct upload_page {
 } upload_page;
 status upload_list(storage *st, str bucket, str prefix, str delimiter, str after_key, str after_id,
                    size_t max, arena *a, upload_page *ret_page, error *err);
+/* What the client says of the whole. */
+typedef struct upload_claims {
+    object_checksum checksum; /* BadDigest; of kind NONE: not said */
+    int64_t size_bytes;       /* InvalidRequest; -1: not said */
+} upload_claims;
 /* `parts`: number, etag, and the checksum where the client named one. INVALID "InvalidPart", "InvalidPartOrder",
- * "EntityTooSmall" (a part but the last below 5 MiB). `whole`: the checksum that the client claims of the whole,
- * kind NONE
- * for none; BadDigest. Said again with the same parts it answers the same (for a day), whatever the conditions
- * say. */
+ * "EntityTooSmall" (a part but the last below 5 MiB). `whole` may be NULL. Said again with the same parts it answers
+ * the same (for a day), whatever the conditions say. */
 status upload_complete(storage *st, str bucket, str key, str id, const object_part *parts,
-                       size_t count, const object_checksum *whole,
+                       size_t count, const upload_claims *whole,
                        const object_conditions *conditions, arena *a, object_info *ret_info,
                        error *err);
 status upload_abort(storage *st, str bucket, str key, str id, error *err); /* NoSuchUpload */
