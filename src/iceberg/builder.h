@@ -78,6 +78,11 @@ size_t ice__struct_find(const ice_type *type, str name);
 const json *ice__default_widen(const json *value, const ice_type *from, const ice_type *to,
                                arena *a);
 
+/* INVALID where a partition field of any spec would get other values if `field` became a `to`. `path`: what the column
+ * is called. */
+status ice__check_transforms(const ice_metadata *m, const ice_field *field, ice_kind to, str path,
+                             error *err);
+
 /* One that exists, or SIZE_MAX: equal but for the id. */
 size_t ice__find_schema(const ice_metadata *m, const ice_schema *schema);
 

@@ -407,22 +407,33 @@ bool ice__can_widen(const ice_type *from, const ice_type *to)
 }
 
 /* Dates become other values under identity and bucket when they become timestamps; the rest stays what it was. */
-static status check_transforms(const ice_metadata *m, const ice_field *field, const ice_type *to,
-                               str path, error *err)
+static const ice_partition_field *partition_changed(const ice_spec *spec, const ice_field *field,
+                                                    ice_kind to)
+{
+    for (size_t i = 0; i < spec->field_count; i++) {
+        const ice_partition_field *p = &spec->fields[i];
+        bool changes = p->transform.kind == ICE_TRANSFORM_UNKNOWN ||
+                       (field->type->kind == ICE_DATE && to != ICE_DATE &&
+                        (p->transform.kind == ICE_IDENTITY || p->transform.kind == ICE_BUCKET));
+
+        if (p->source_id == field->id && changes) {
+            return p;
+        }
+    }
+    return NULL;
+}
+
+status ice__check_transforms(const ice_metadata *m, const ice_field *field, ice_kind to, str path,
+                             error *err)
 {
     for (size_t i = 0; i < m->spec_count; i++) {
-        for (size_t k = 0; k < m->specs[i].field_count; k++) {
-            const ice_partition_field *p = &m->specs[i].fields[k];
-            bool changes = p->transform.kind == ICE_TRANSFORM_UNKNOWN ||
-                           (field->type->kind == ICE_DATE && to->kind != ICE_DATE &&
-                            (p->transform.kind == ICE_IDENTITY || p->transform.kind == ICE_BUCKET));
+        const ice_partition_field *p = partition_changed(&m->specs[i], field, to);
 
-            if (p->source_id == field->id && changes) {
-                return error_set(err, STATUS_INVALID,
-                                 "column \"%.*s\" cannot become %s: partition field \"%.*s\" would "
-                                 "get other values",
-                                 STR_ARG(path), ice_kind_name(to->kind), STR_ARG(p->name));
-            }
+        if (p != NULL) {
+            return error_set(err, STATUS_INVALID,
+                             "column \"%.*s\" cannot become %s: partition field \"%.*s\" would "
+                             "get other values",
+                             STR_ARG(path), ice_kind_name(to), STR_ARG(p->name));
         }
     }
     return STATUS_OK;
@@ -469,7 +480,7 @@ status ice_builder_widen_column(ice_builder *b, ice_path path, const ice_type *t
         error_hint(err, "Format version 3 can.");
         return STATUS_INVALID;
     }
-    TRY(check_transforms(&b->now, place.field, type, text, err));
+    TRY(ice__check_transforms(&b->now, place.field, type->kind, text, err));
     to = ice__type_copy(ice_type_assign_ids(type, &next_id, b->memory), b->memory);
     place.field->initial_default =
         ice__default_widen(place.field->initial_default, place.field->type, to, b->memory);

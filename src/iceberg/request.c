@@ -164,7 +164,8 @@ static status finish(ice__applying *x, error *err)
     if (ice_metadata_schema(m) == NULL) {
         return error_set(err, STATUS_INVALID, "the table would have no schema");
     }
-    return ice__as_invalid(ice__check_sources(m, err), err);
+    TRY(ice__as_invalid(ice__check_sources(m, err), err));
+    return ice__as_invalid(ice__check_main(x, err), err);
 }
 
 static status apply_all(ice__applying *x, const ice__updates *updates, error *err)

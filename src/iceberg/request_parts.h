@@ -1,7 +1,7 @@
 /* request_parts.h: what the files behind request.h share: request.c (the tables, requests as a whole), request_read.c
- * (members of updates), request_check.c (requirements), request_schema.c (schemas, specs, orders), request_table.c
- * (identity, place, properties, keys), request_history.c (snapshots, references, statistics), request_create.c (new
- * tables), request_view.c (views).
+ * (members of updates), request_check.c (requirements), request_schema.c (schemas, specs, orders), request_fit.c (what
+ * schemas owe to rows), request_table.c (identity, place, properties, keys), request_history.c (snapshots, references,
+ * statistics), request_create.c (new tables), request_view.c (views).
  *
  * An action is a row: how its members are read, what it does to a table, what it does to a view. */
 #ifndef TARN_ICEBERG_REQUEST_PARTS_H
@@ -160,6 +160,10 @@ status ice__put_spec(ice__applying *x, const ice_spec *spec, int32_t *ret_id, er
 status ice__put_order(ice__applying *x, const ice_sort_order *order, int32_t *ret_id, error *err);
 /* Types, names, identifiers: what a table of that version can hold. */
 status ice__schema_fits(const ice_schema *schema, int format_version, error *err);
+/* request_fit.c: the schema keeps what ids meant, and the rows on main can be read as it says. */
+status ice__check_evolution(const ice__applying *x, const ice_schema *schema, error *err);
+/* What was put on main from before the request can be read as the current schema. After all updates. */
+status ice__check_main(const ice__applying *x, error *err);
 /* The default spec and order speak of columns that the current schema has. */
 status ice__check_sources(const ice_metadata *m, error *err);
 status ice__put_properties(ice_builder *b, const ice_property *properties, size_t count,

@@ -49,50 +49,6 @@ status ice__schema_fits(const ice_schema *schema, int format_version, error *err
     return ice__schema_check_exact(schema, format_version, err);
 }
 
-static str type_text(const ice_type *type, buf *out)
-{
-    ice_type_format(type, out);
-    return buf_str(out);
-}
-
-/* Rows written as `from` can be read as `to`; what is in lists, maps and structs is compared by its own ids. */
-static bool can_become(const ice_type *from, const ice_type *to)
-{
-    return ice_kind_is_nested(to->kind) ? from->kind == to->kind
-                                        : ice_type_equal(from, to) || ice__can_widen(from, to);
-}
-
-static status refuse_type(const ice_field *field, const ice_field *known, error *err)
-{
-    arena *scratch = arena_create();
-    str now = type_text(field->type, buf_in(scratch, LIMIT_JSON_BODY));
-    str before = type_text(known->type, buf_in(scratch, LIMIT_JSON_BODY));
-
-    error_set(err, STATUS_INVALID,
-              "column \"%.*s\" of type %.*s has the id %d of \"%.*s\", which is of type %.*s",
-              STR_ARG(field->name), STR_ARG(now), (int)field->id, STR_ARG(known->name),
-              STR_ARG(before));
-    error_hint(err, "A type can only widen: int to long, float to double, decimal to more digits. "
-                    "What replaces the table takes \"main\" away first.");
-    arena_free(scratch);
-    return STATUS_INVALID;
-}
-
-/* A column of which there are rows keeps its type, or widens; what replaces a table begins anew, under ids of old. */
-static status check_types(const ice_metadata *m, const ice_type *type, error *err)
-{
-    for (size_t i = 0; i < type->field_count; i++) {
-        const ice_field *field = &type->fields[i];
-        const ice_field *known = ice_schema_field(ice_metadata_schema(m), field->id);
-
-        if (known != NULL && !can_become(known->type, field->type)) {
-            return refuse_type(field, known, err);
-        }
-        TRY(check_types(m, field->type, err));
-    }
-    return STATUS_OK;
-}
-
 static int32_t next_schema_id(const ice_metadata *m)
 {
     int32_t next = 0;
@@ -115,9 +71,7 @@ status ice__put_schema(ice__applying *x, const ice_schema *schema, int32_t *ret_
                          (int)ICE__FIELD_ID_MAX);
     }
     TRY(ice__schema_fits(schema, m->format_version, err));
-    if (m->current_snapshot_id != ICE_NO_SNAPSHOT) {
-        TRY(check_types(m, schema->root, err));
-    }
+    TRY(ice__check_evolution(x, schema, err));
     at = ice__find_schema(m, schema);
     if (at == SIZE_MAX) {
         int32_t id = next_schema_id(m);
@@ -178,10 +132,8 @@ ICE__APPLIER(current_schema)
     if (ice_metadata_schema_by_id(&x->b->now, id) == NULL) {
         return error_set(err, STATUS_INVALID, "schema %d is unknown", (int)id);
     }
-    if (x->b->now.current_snapshot_id !=
-        ICE_NO_SNAPSHOT) { /* nor does it go back to a narrower one */
-        TRY(check_types(&x->b->now, ice_metadata_schema_by_id(&x->b->now, id)->root, err));
-    }
+    /* nor does it go back to a narrower one */
+    TRY(ice__check_evolution(x, ice_metadata_schema_by_id(&x->b->now, id), err));
     x->b->now.current_schema_id = id;
     return STATUS_OK;
 }

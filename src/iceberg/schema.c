@@ -421,7 +421,20 @@ static status check_type(check *c, const ice_type *type, error *err)
     return STATUS_OK;
 }
 
-/* Identifier fields: required primitives outside lists and maps, no floating point. */
+/* Whether every row has the field once: nothing around it but required structs. */
+static bool is_in_every_row(const ice_type *type, int32_t id)
+{
+    for (size_t i = 0; type->kind == ICE_STRUCT && i < type->field_count; i++) {
+        const ice_field *field = &type->fields[i];
+
+        if (field->required && (field->id == id || is_in_every_row(field->type, id))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Identifier fields: required primitives outside lists, maps and optional structs, no floating point. */
 static status check_identifiers(const ice_schema *schema, error *err)
 {
     for (size_t i = 0; i < schema->identifier_count; i++) {
@@ -436,6 +449,12 @@ static status check_identifiers(const ice_schema *schema, error *err)
             return error_set(err, STATUS_INVALID,
                              "column \"%.*s\" cannot identify rows: it must be required, and "
                              "neither nested nor floating point",
+                             STR_ARG(field->name));
+        }
+        if (!is_in_every_row(schema->root, field->id)) {
+            return error_set(err, STATUS_INVALID,
+                             "column \"%.*s\" cannot identify rows: it lies in a list, a map or an "
+                             "optional struct",
                              STR_ARG(field->name));
         }
     }

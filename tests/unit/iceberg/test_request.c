@@ -190,11 +190,13 @@ static void test_types_of_columns_with_rows_only_widen(void **given)
     } rows[] = {
         {COLUMN_OF("int"), COLUMN_OF("long")},
         {COLUMN_OF("float"), COLUMN_OF("double")},
-        {COLUMN_OF("date"), COLUMN_OF("timestamp")},
         {COLUMN_OF("decimal(5,2)"), COLUMN_OF("decimal(10,2)")},
+        {COLUMN_OF("date"), COLUMN_OF("timestamp")},
+        {COLUMN_OF("date"), COLUMN_OF("timestamp_ns")},
     };
     fixture *f = *given;
-    ice_metadata *m = with_snapshots(f, 2);
+    ice_metadata *m = updated(f, with_snapshots(f, 2),
+                              "{'action': 'upgrade-format-version', 'format-version': 3}");
 
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         ice_metadata *wide = updated(f, updated(f, m, rows[i].narrow), rows[i].wide);

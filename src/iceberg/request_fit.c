@@ -1,0 +1,300 @@
+/* request_fit.c: schemas that REST clients bring, held against the rows that are there: ids keep their meaning, types
+ * only widen, nothing becomes required that rows may lack. What replaces a table takes "main" away first and begins
+ * anew, under ids of old; that what comes back to main can be read as the schema says is looked at after all updates.
+ * Source: Iceberg specification, "Schema evolution", "Default values", "Partition evolution". */
+#include "request_parts.h"
+
+#include "tarn/base/limits.h"
+
+/* A column as a schema has it. */
+typedef struct kept {
+    const ice_field *field;
+    int32_t parent; /* id of what it lies in; 0: the row */
+} kept;
+
+static bool find_kept(const ice_type *type, int32_t parent, int32_t id, kept *ret_kept)
+{
+    for (size_t i = 0; i < type->field_count; i++) {
+        const ice_field *field = &type->fields[i];
+
+        if (field->id == id) {
+            *ret_kept = (kept){.field = field, .parent = parent};
+            return true;
+        }
+        if (find_kept(field->type, field->id, id, ret_kept)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* ---- types ---- */
+
+static str type_text(const ice_type *type, buf *out)
+{
+    ice_type_format(type, out);
+    return buf_str(out);
+}
+
+/* Rows written as `from` can be read as `to`; what is in lists, maps and structs is compared by its own ids. */
+static bool can_become(const ice_type *from, const ice_type *to, int version)
+{
+    if (ice_kind_is_nested(to->kind)) {
+        return from->kind == to->kind;
+    }
+    if (from->kind == ICE_DATE && to->kind != ICE_DATE && version < 3) {
+        return false;
+    }
+    return ice_type_equal(from, to) || ice__can_widen(from, to);
+}
+
+static status refuse_type(const ice_field *field, const ice_field *known, error *err)
+{
+    arena *scratch = arena_create();
+    str now = type_text(field->type, buf_in(scratch, LIMIT_JSON_BODY));
+    str before = type_text(known->type, buf_in(scratch, LIMIT_JSON_BODY));
+
+    error_set(err, STATUS_INVALID,
+              "column \"%.*s\" of type %.*s has the id %d of \"%.*s\", which is of type %.*s",
+              STR_ARG(field->name), STR_ARG(now), (int)field->id, STR_ARG(known->name),
+              STR_ARG(before));
+    error_hint(err, "A type can only widen: int to long, float to double, decimal to more digits, "
+                    "and in format version 3 date to timestamp. What replaces the table takes "
+                    "\"main\" away first.");
+    arena_free(scratch);
+    return STATUS_INVALID;
+}
+
+static status check_type(const ice_metadata *m, const ice_field *field, const ice_field *known,
+                         error *err)
+{
+    if (!can_become(known->type, field->type, m->format_version)) {
+        return refuse_type(field, known, err);
+    }
+    return known->type->kind == field->type->kind
+               ? STATUS_OK
+               : ice__check_transforms(m, known, field->type->kind, field->name, err);
+}
+
+/* ---- what else a column keeps ---- */
+
+static bool same_text(const json *x, const json *y, arena *a)
+{
+    const json *values[] = {x, y};
+    str texts[2];
+
+    for (size_t i = 0; i < COUNT_OF(values); i++) {
+        buf *out = buf_in(a, LIMIT_JSON_BODY);
+        json_writer w;
+
+        json_writer_init(&w, out);
+        json_put_value(&w, values[i]);
+        texts[i] = buf_str(out);
+    }
+    return str_equal(texts[0], texts[1]);
+}
+
+/* Null is none. */
+static const json *initial(const ice_field *field)
+{
+    return json_kind_of(field->initial_default) == JSON_NULL ? NULL : field->initial_default;
+}
+
+/* What rows that lack a column are read with, for ever. */
+static status check_initial(const ice_field *field, const ice_field *known, error *err)
+{
+    arena *scratch = arena_create();
+    const json *now = initial(field);
+    const json *before = initial(known);
+    const json *wide = ice__default_widen(before, known->type, field->type, scratch);
+    bool same = now == NULL || before == NULL ? now == before
+                                              : same_text(now, before, scratch) ||
+                                                    (wide != NULL && same_text(now, wide, scratch));
+
+    arena_free(scratch);
+    return same ? STATUS_OK
+                : error_set(err, STATUS_INVALID,
+                            "column \"%.*s\" has another \"initial-default\" than \"%.*s\", whose "
+                            "id %d it has: it stays what it was when the column was added",
+                            STR_ARG(field->name), STR_ARG(known->name), (int)field->id);
+}
+
+/* Keys of maps are what they are: another field in them, or another type, makes other keys equal. */
+static bool same_key(const ice_type *x, const ice_type *y)
+{
+    bool same = x->kind == y->kind && x->field_count == y->field_count;
+
+    if (!ice_kind_is_nested(x->kind)) {
+        return ice_type_equal(x, y);
+    }
+    for (size_t i = 0; same && i < x->field_count; i++) {
+        kept other;
+
+        same = find_kept(y, 0, x->fields[i].id, &other) && other.parent == 0 &&
+               same_key(x->fields[i].type, other.field->type);
+    }
+    return same;
+}
+
+static status check_present(const ice_metadata *m, const ice_field *field, int32_t parent,
+                            const kept *known, error *err)
+{
+    TRY(check_type(m, field, known->field, err));
+    TRY(check_initial(field, known->field, err));
+    if (known->parent != parent) {
+        return error_set(err, STATUS_INVALID,
+                         "column \"%.*s\" has the id %d of \"%.*s\", which lies elsewhere: a "
+                         "column does not move out of what it lies in",
+                         STR_ARG(field->name), (int)field->id, STR_ARG(known->field->name));
+    }
+    if (field->required && !known->field->required) {
+        error_set(err, STATUS_INVALID,
+                  "column \"%.*s\" cannot become required: rows that are there may lack it",
+                  STR_ARG(field->name));
+        error_hint(err, "Only a table without rows can be made stricter.");
+        return STATUS_INVALID;
+    }
+    if (field->type->kind == ICE_MAP && known->field->type->kind == ICE_MAP &&
+        !same_key(field->type->fields[0].type, known->field->type->fields[0].type)) {
+        return error_set(err, STATUS_INVALID, "the keys of map \"%.*s\" cannot change",
+                         STR_ARG(field->name));
+    }
+    return STATUS_OK;
+}
+
+/* It was dropped, and rows were written before under any of the types that it had. */
+static status check_former(const ice_metadata *m, const ice_field *field, bool *ret_known,
+                           error *err)
+{
+    *ret_known = false;
+    for (size_t i = 0; i < m->schema_count; i++) {
+        kept known;
+
+        if (find_kept(m->schemas[i].root, 0, field->id, &known)) {
+            *ret_known = true;
+            TRY(check_type(m, field, known.field, err));
+        }
+    }
+    return STATUS_OK;
+}
+
+static status check_columns(const ice_metadata *m, const ice_type *type, int32_t parent,
+                            bool is_new, error *err)
+{
+    const ice_schema *current = ice_metadata_schema(m);
+
+    for (size_t i = 0; i < type->field_count; i++) {
+        const ice_field *field = &type->fields[i];
+        bool is_known = false;
+        kept known;
+
+        if (find_kept(current->root, 0, field->id, &known)) {
+            TRY(check_present(m, field, parent, &known, err));
+            is_known = true;
+        } else {
+            bool is_former;
+
+            TRY(check_former(m, field, &is_former, err));
+            if (field->required && !is_new && initial(field) == NULL) {
+                error_set(err, STATUS_INVALID,
+                          "column \"%.*s\" is required, and the rows that are there lack it",
+                          STR_ARG(field->name));
+                error_hint(err, "In format version 3 an \"initial-default\" fills it; else it is "
+                                "optional.");
+                return STATUS_INVALID;
+            }
+        }
+        TRY(check_columns(m, field->type, field->id, !is_known, err));
+    }
+    return STATUS_OK;
+}
+
+/* ---- ids ---- */
+
+/* Ids that no schema has any more were those of columns that files may still have. */
+static status check_ids(const ice_metadata *m, const ice_type *type, error *err)
+{
+    for (size_t i = 0; i < type->field_count; i++) {
+        const ice_field *field = &type->fields[i];
+
+        if (field->id <= m->last_column_id && ice__metadata_field(m, field->id) == NULL) {
+            return error_set(err, STATUS_INVALID,
+                             "column \"%.*s\" has the id %d, which was given already: new ids lie "
+                             "above %d",
+                             STR_ARG(field->name), (int)field->id, (int)m->last_column_id);
+        }
+        TRY(check_ids(m, field->type, err));
+    }
+    return STATUS_OK;
+}
+
+status ice__check_evolution(const ice__applying *x, const ice_schema *schema, error *err)
+{
+    const ice_metadata *m = &x->b->now;
+
+    if (x->creates || ice_metadata_schema(m) == NULL) {
+        return STATUS_OK;
+    }
+    TRY(check_ids(m, schema->root, err));
+    return m->current_snapshot_id == ICE_NO_SNAPSHOT
+               ? STATUS_OK
+               : check_columns(m, schema->root, 0, false, err);
+}
+
+/* ---- after all ---- */
+
+/* The newest snapshot of main that was there before: what came with the request was written by who knows its schema. */
+static const ice_snapshot *former_main(const ice__applying *x)
+{
+    const ice_metadata *m = &x->b->now;
+    const ice_snapshot *s = ice_metadata_snapshot_by_id(m, m->current_snapshot_id);
+
+    for (size_t i = 0; s != NULL && i <= x->added.count; i++) {
+        bool is_added = false;
+
+        for (size_t k = 0; k < x->added.count; k++) {
+            is_added = is_added || x->added.items[k] == s->id;
+        }
+        if (!is_added) {
+            return s;
+        }
+        s = ice_metadata_snapshot_by_id(m, s->parent_id);
+    }
+    return NULL;
+}
+
+static status check_read_as(const ice_metadata *m, const ice_schema *written, const ice_type *type,
+                            error *err)
+{
+    for (size_t i = 0; i < type->field_count; i++) {
+        const ice_field *known = ice_schema_field(written, type->fields[i].id);
+
+        if (known != NULL) {
+            TRY(check_type(m, &type->fields[i], known, err));
+        }
+        TRY(check_read_as(m, written, type->fields[i].type, err));
+    }
+    return STATUS_OK;
+}
+
+status ice__check_main(const ice__applying *x, error *err)
+{
+    const ice_metadata *m = &x->b->now;
+    const ice_metadata *base = x->b->base;
+    const ice_snapshot *s = former_main(x);
+    const ice_schema *written;
+
+    if (s == NULL || base == NULL ||
+        (s->id == base->current_snapshot_id && m->current_schema_id == base->current_schema_id)) {
+        return STATUS_OK;
+    }
+    written = ice_metadata_schema_by_id(m, s->schema_id);
+    if (written == NULL || s->id == base->current_snapshot_id) { /* it was read as that */
+        written = ice_metadata_schema(base);
+    }
+    status result = check_read_as(m, written, ice_metadata_schema(m)->root, err);
+    if (result != STATUS_OK) {
+        error_context(err, "main would be at snapshot %lld", (long long)s->id);
+    }
+    return result;
+}
