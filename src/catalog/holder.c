@@ -1,23 +1,33 @@
 /* Whose place a file lies in, asked by those who read files that a table names. What is below the table's own location
- * is the table's; this is about the rest: write.data.path, files that were there before, and what somebody who may
- * write one table would like to read of another. What may be committed is place.c's matter: what a file says can change
- * after its commit. */
+ * or in one of its further places (place.c) is the table's; this is about the rest: files that were there before, and
+ * what somebody who may write one table would like to read of another. What may be committed is place.c's matter: what
+ * a file says can change after its commit. */
 #include "place.h"
 
 typedef struct holder_rule {
-    const char *at;     /* rows with this very location */
+    const char *at;     /* rows with this very location, ?1, but for the one that asks, ?2 */
     const char *within; /* rows that lie below it, but for the one that asks */
     const char *kind;
 } holder_rule;
 
+/* A place beside its location is its table's by the uuid; who asks is known by its location, which was checked. */
+#define PLACES                                             \
+    " FROM places p LEFT JOIN tables t ON t.uuid = p.uuid" \
+    " LEFT JOIN dropped d ON d.uuid = p.uuid LEFT JOIN purges g ON g.uuid = p.uuid"
+#define OF_ANOTHER " AND COALESCE(t.location, d.location, g.location, '') <> "
+
 static const holder_rule rules[] = {
-    {"SELECT space, name FROM tables WHERE location = ?1",
+    {"SELECT space, name FROM tables WHERE location = ?1 AND location <> ?2",
      "SELECT 1 FROM tables WHERE location > ?1 AND location < ?2 AND location <> ?3 LIMIT 1",
      "table"},
-    {"SELECT space, name FROM views WHERE location = ?1",
+    {"SELECT COALESCE(t.space, d.space, g.space, ''), COALESCE(t.name, d.name, g.name, p.uuid)" PLACES
+     " WHERE p.location = ?1" OF_ANOTHER "?2 LIMIT 1",
+     "SELECT 1" PLACES " WHERE p.location > ?1 AND p.location < ?2" OF_ANOTHER "?3 LIMIT 1",
+     "table"},
+    {"SELECT space, name FROM views WHERE location = ?1 AND location <> ?2",
      "SELECT 1 FROM views WHERE location > ?1 AND location < ?2 AND location <> ?3 LIMIT 1",
      "view"},
-    {"SELECT space, name FROM dropped WHERE location = ?1",
+    {"SELECT space, name FROM dropped WHERE location = ?1 AND location <> ?2",
      "SELECT 1 FROM dropped WHERE location > ?1 AND location < ?2 AND location <> ?3 LIMIT 1",
      "dropped table"},
 };
@@ -36,7 +46,7 @@ static status find_at(holder_search *s, state_txn *txn, str folder, error *err)
         state_rows *rows = NULL;
         bool found = false;
 
-        TRY(STATE_QUERY(txn, rules[i].at, &rows, err, SV_TEXT(folder)));
+        TRY(STATE_QUERY(txn, rules[i].at, &rows, err, SV_TEXT(folder), SV_TEXT(s->own)));
         TRY(state_next(rows, &found, err));
         if (found) {
             s->found = (catalog_holder){.kind = rules[i].kind, .folder = folder, .is_deep = true};

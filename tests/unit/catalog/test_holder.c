@@ -43,6 +43,36 @@ static void test_a_file_in_the_place_of_another_table_is_that_tables(void **cont
     lake_close(&l);
 }
 
+static void test_a_file_in_a_further_place_of_another_table_is_that_tables(void **context)
+{
+    fixture *f = *context;
+    lake l = open_three(f);
+    bool dropped;
+
+    EXPECT_OK(commit_only(&l, f->arena, "b", "",
+                          "{'action': 'set-properties', 'updates':"
+                          " {'write.data.path': 's3://warehouse/far/b'}},"
+                          "{'action': 'set-location', 'location': 's3://warehouse/new/b'}",
+                          &f->err));
+    const char *const files[] = {"s3://warehouse/far/b/1.parquet",
+                                 "s3://warehouse/x/b/data/1.parquet"};
+    for (size_t i = 0; i < COUNT_OF(files); i++) {
+        catalog_holder holder = holder_of(&l, A, files[i]);
+
+        EXPECT_STR(str_c(holder.kind), "table");
+        EXPECT_STR(holder.name.table, "b");
+        assert_null(holder_of(&l, "s3://warehouse/new/b", files[i]).kind);
+    }
+    catalog_holder beside = holder_of(&l, A, "s3://warehouse/far/1.parquet");
+    assert_null(beside.kind);
+    assert_false(catalog_holder_covers(&beside, str_c(files[0])));
+    EXPECT_OK(catalog_drop_table(l.catalog, in_main("b"), false, &dropped, &f->err));
+    for (size_t i = 0; i < COUNT_OF(files); i++) {
+        EXPECT_STR(holder_of(&l, A, files[i]).name.table, "b");
+    }
+    lake_close(&l);
+}
+
 static void test_a_file_in_nobodys_place_tells_of_its_neighbours(void **context)
 {
     fixture *f = *context;
@@ -162,7 +192,30 @@ static void test_manifests_are_looked_at_however_the_metadata_came_to_be(void **
     lake_close(&l);
 }
 
+static void test_manifests_in_a_further_place_are_read_by_their_table_alone(void **context)
+{
+    fixture *f = *context;
+    lake l = open_three(f);
+    table_info info;
+
+    EXPECT_OK(commit_only(&l, f->arena, "b", "",
+                          "{'action': 'set-properties', 'updates':"
+                          " {'write.metadata.path': 's3://warehouse/far/b'}}",
+                          &f->err));
+    ice_metadata *m = load(&l, "a", &info);
+    EXPECT_STATUS(DENIED, read_list(&l, m, "s3://warehouse/far/b/l.avro", &f->err));
+    EXPECT_STATUS(DENIED, read_manifest(&l, m, "s3://warehouse/far/b/m.avro", &f->err));
+    ice_metadata_unref(m);
+    m = load(&l, "b", &info);
+    EXPECT_STATUS(NOT_FOUND, read_list(&l, m, "s3://warehouse/far/b/l.avro", &f->err));
+    EXPECT_STATUS(NOT_FOUND, read_manifest(&l, m, "s3://warehouse/far/b/m.avro", &f->err));
+    ice_metadata_unref(m);
+    lake_close(&l);
+}
+
 TESTS(test_a_file_in_the_place_of_another_table_is_that_tables,
+      test_a_file_in_a_further_place_of_another_table_is_that_tables,
+      test_manifests_in_a_further_place_are_read_by_their_table_alone,
       test_a_file_in_nobodys_place_tells_of_its_neighbours, test_a_file_of_ones_own_is_nobody_elses,
       test_files_outside_of_warehouses_and_roots_are_refused,
       test_manifests_are_looked_at_however_the_metadata_came_to_be)
