@@ -176,6 +176,7 @@ static status open_all(access_control *ac, const char *secrets_path, error *err)
     TRY(fs_remove_unfinished(secrets_path, err));
     TRY(take_master(ac, secrets_path, err));
     TRY(access__reload(ac, err));
+    TRY(access__ends_open(ac, err));
     if (!has_root(ac)) {
         TRY(make_root(ac, secrets_path, err));
     }
@@ -207,6 +208,7 @@ void access_close(access_control *ac)
         return;
     }
     arena_free(ac->now.memory);
+    access__ends_close(ac);
     mem_wipe(ac->secrets_key, sizeof(ac->secrets_key));
     mem_wipe(ac->sessions_key, sizeof(ac->sessions_key));
     mem_wipe(ac->vended_key, sizeof(ac->vended_key));

@@ -55,6 +55,7 @@ struct access_control {
     mutex lock;
     mirror now;
     _Atomic uint64_t generation; /* of the mirror */
+    struct access__ends *ends;   /* ended.c */
 };
 
 /* Reads everything from the rows and puts it in place. */
@@ -111,6 +112,12 @@ const credential *access__live_key(const access_control *ac, str id, str princip
 #define ACCESS_S3_VENDED_PREFIX "TVEN"
 status access__find_vended(access_control *ac, str access_key, str token, arena *a,
                            s3_identity *ret_identity, error *err);
+
+/* ended.c: reads the ends; whether a session that was made when the subject's last end was `ended_us` goes on. */
+#define ACCESS_VENDED_S_MAX 43200
+status access__ends_open(access_control *ac, error *err);
+void access__ends_close(access_control *ac);
+bool access__vended_goes_on(access_control *ac, str subject, int64_t ended_us);
 
 /* token.c */
 bool access__is_token(str text);

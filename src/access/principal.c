@@ -63,6 +63,10 @@ const state_migration access_migrations[] = {
      "UPDATE principals SET role_4 = role;"
      "ALTER TABLE principals DROP COLUMN role;"
      "ALTER TABLE principals RENAME COLUMN role_4 TO role"},
+    /* of tables that were dropped, while sessions of before could last (ended.c) */
+    {"access", 5,
+     "CREATE TABLE vended_ends (subject TEXT PRIMARY KEY NOT NULL, ended_us BIGINT NOT NULL);"
+     "CREATE INDEX vended_ends_by_time ON vended_ends (ended_us)"},
 };
 const size_t access_migration_count = COUNT_OF(access_migrations);
 

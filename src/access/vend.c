@@ -12,15 +12,16 @@
 #include "tarn/base/limits.h"
 #include "tarn/codec/checksum.h"
 
-#define TOKEN_LABEL "tarn vended session 1"
+#define TOKEN_LABEL "tarn vended session 2"
 #define TOKEN_BYTES_MAX (16 * LIMIT_KIB)
-#define DURATION_S_MAX 43200
 
 typedef struct vended_session {
     str access_key, secret;
     str principal; /* id */
     str key;       /* id of the bearer key that the principal came with */
     int64_t issued_us, expires_us;
+    str subject;
+    int64_t ended_us; /* the subject's last end when it was made */
     s3_scope *scopes;
     size_t scope_count;
 } vended_session;
@@ -33,16 +34,22 @@ static void add_field(buf *out, str text)
     buf_add_char(out, '\0');
 }
 
+static void add_number(buf *out, int64_t number)
+{
+    buf_printf(out, "%" PRId64, number);
+    buf_add_char(out, '\0');
+}
+
 static void write_plain(const vended_session *s, buf *out)
 {
     add_field(out, s->access_key);
     add_field(out, s->secret);
     add_field(out, s->principal);
     add_field(out, s->key);
-    buf_printf(out, "%" PRId64, s->issued_us);
-    buf_add_char(out, '\0');
-    buf_printf(out, "%" PRId64, s->expires_us);
-    buf_add_char(out, '\0');
+    add_number(out, s->issued_us);
+    add_number(out, s->expires_us);
+    add_field(out, s->subject);
+    add_number(out, s->ended_us);
     for (size_t i = 0; i < s->scope_count; i++) {
         buf_add_char(out, s->scopes[i].write ? 'w' : 'r');
         buf_add_char(out, s->scopes[i].lists_bare ? 'b' : '-');
@@ -90,7 +97,8 @@ static bool read_plain(str plain, arena *a, vended_session *ret_session)
 
     if (!take(&rest, &s.access_key) || !take(&rest, &s.secret) || !take(&rest, &s.principal) ||
         !take(&rest, &s.key) || !take_number(&rest, &s.issued_us) ||
-        !take_number(&rest, &s.expires_us)) {
+        !take_number(&rest, &s.expires_us) || !take(&rest, &s.subject) ||
+        !take_number(&rest, &s.ended_us)) {
         return false;
     }
     s.scopes = ARENA_ARRAY(a, s3_scope, ACCESS_SCOPES_MAX);
@@ -113,8 +121,12 @@ static bool is_plain(str text)
 
 static status check_vending(const s3_vending *v, error *err)
 {
-    if (v->duration_s <= 0 || v->duration_s > DURATION_S_MAX) {
-        return error_set(err, STATUS_INVALID, "a session lasts 1 to %d seconds", DURATION_S_MAX);
+    if (v->duration_s <= 0 || v->duration_s > ACCESS_VENDED_S_MAX) {
+        return error_set(err, STATUS_INVALID, "a session lasts 1 to %d seconds",
+                         ACCESS_VENDED_S_MAX);
+    }
+    if (str_find_char(v->subject, '\0') != STR_NPOS) {
+        return error_set(err, STATUS_INVALID, "the subject of a session has a NUL");
     }
     if (v->scope_count == 0 || v->scope_count > ACCESS_SCOPES_MAX) {
         return error_set(err, STATUS_INVALID, "a vended session has 1 to %d scopes",
@@ -173,6 +185,8 @@ status access_vend_s3(access_control *ac, const s3_vending *vending, arena *a,
         .access_key = access__new_s3_key(STR(ACCESS_S3_VENDED_PREFIX), a),
         .secret = access__new_s3_secret(a),
         .issued_us = clock_now_us(),
+        .subject = str_is_null(vending->subject) ? STR("") : vending->subject,
+        .ended_us = vending->ended_us,
         .scopes = (s3_scope *)(uintptr_t)vending->scopes,
         .scope_count = vending->scope_count,
     };
@@ -238,6 +252,11 @@ status access__find_vended(access_control *ac, str access_key, str token, arena 
     mutex_unlock(&ac->lock);
     if (!good) {
         return access__refuse_expired(err);
+    }
+    if (!access__vended_goes_on(ac, s.subject, s.ended_us)) {
+        (void)error_set(err, STATUS_DENIED, "the table that the keys came with was dropped");
+        error_set_s3_code(err, "AccessDenied");
+        return STATUS_DENIED;
     }
     ret_identity->access_key = s.access_key;
     ret_identity->secret = s.secret;

@@ -81,6 +81,44 @@ static s3_identity identity_of(fixture *f, world *w, s3_session made)
     return who;
 }
 
+static s3_session vend_for(fixture *f, world *w, const char *subject)
+{
+    const s3_scope scope = {.bucket = STR("lake"), .prefix = STR("main/t1/")};
+    const s3_vending vending = {.who = &w->who,
+                                .scopes = &scope,
+                                .scope_count = 1,
+                                .duration_s = 43200,
+                                .subject = str_c(subject),
+                                .ended_us = access_vended_end(w->access, str_c(subject))};
+    s3_session made;
+
+    EXPECT_OK(access_vend_s3(w->access, &vending, f->arena, &made, &f->err));
+    return made;
+}
+
+typedef struct going {
+    access_control *access;
+    const char *subject;
+    bool fails;
+} going;
+
+static status go(void *context, state_txn *txn, error *err)
+{
+    const going *g = context;
+
+    TRY(access_end_vended(g->access, txn, str_c(g->subject), err));
+    return g->fails ? error_set(err, STATUS_CONFLICT, "on purpose") : STATUS_OK;
+}
+
+static status come_back(void *context, state_txn *txn, error *err)
+{
+    const going *g = context;
+
+    (void)err;
+    access_renew_vended(g->access, txn, str_c(g->subject));
+    return STATUS_OK;
+}
+
 static void expect_refused(fixture *f, world *w, str access_key, str token, const char *code)
 {
     s3_identity who;
@@ -418,6 +456,114 @@ static void test_a_token_cannot_be_made_up(void **context)
     close_world(&w);
 }
 
+static void test_sessions_end_with_what_they_were_made_for(void **context)
+{
+    fixture *f = *context;
+    world w = world_with_rita(f);
+    going t1 = {.access = w.access, .subject = "uuid-1"};
+    s3_session first = vend_for(f, &w, "uuid-1");
+    s3_session other = vend_for(f, &w, "uuid-2");
+    s3_session none = vend(f, &w, false);
+    s3_identity who;
+
+    t1.fails = true; /* what did not happen ends nothing */
+    EXPECT_STATUS(CONFLICT, state_submit(w.state, go, &t1, &f->err));
+    (void)identity_of(f, &w, first);
+    t1.fails = false;
+    EXPECT_OK(state_submit(w.state, go, &t1, &f->err));
+    EXPECT_STATUS(DENIED, access_find_s3_key(w.access, first.access_key, first.token, f->arena,
+                                             &who, &f->err));
+    assert_string_equal(error_s3_code(&f->err), "AccessDenied");
+    (void)identity_of(f, &w, other);
+    (void)identity_of(f, &w, none);
+    /* it came back, without the sessions of before, and goes once more in the same microsecond */
+    s3_session second = vend_for(f, &w, "uuid-1");
+    (void)identity_of(f, &w, second);
+    EXPECT_STATUS(DENIED, access_find_s3_key(w.access, first.access_key, first.token, f->arena,
+                                             &who, &f->err));
+    now_us -= 5000000; /* nor does a clock that jumps bring any back */
+    EXPECT_OK(state_submit(w.state, go, &t1, &f->err));
+    EXPECT_STATUS(DENIED, access_find_s3_key(w.access, second.access_key, second.token, f->arena,
+                                             &who, &f->err));
+    (void)identity_of(f, &w, vend_for(f, &w, "uuid-1"));
+    close_world(&w);
+}
+
+static void test_a_session_made_of_what_was_seen_before_the_end_opens_nothing(void **context)
+{
+    fixture *f = *context;
+    world w = world_with_rita(f);
+    const s3_scope scope = {.bucket = STR("lake"), .prefix = STR("main/t1/")};
+    s3_vending vending = {.who = &w.who,
+                          .scopes = &scope,
+                          .scope_count = 1,
+                          .duration_s = 60,
+                          .subject = STR("uuid-1"),
+                          .ended_us = access_vended_end(w.access, STR("uuid-1"))};
+    going t1 = {.access = w.access, .subject = "uuid-1"};
+    s3_session late;
+    s3_identity who;
+
+    EXPECT_OK(state_submit(w.state, go, &t1, &f->err));
+    EXPECT_OK(access_vend_s3(w.access, &vending, f->arena, &late, &f->err));
+    EXPECT_STATUS(
+        DENIED, access_find_s3_key(w.access, late.access_key, late.token, f->arena, &who, &f->err));
+    vending.subject = STR("a\0b");
+    EXPECT_STATUS(INVALID, access_vend_s3(w.access, &vending, f->arena, &late, &f->err));
+    close_world(&w);
+}
+
+static void test_ends_outlast_a_restart_and_are_kept_no_longer_than_needed(void **context)
+{
+    fixture *f = *context;
+    world w = world_with_rita(f);
+    going t1 = {.access = w.access, .subject = "uuid-1"};
+    going more = {.access = w.access};
+    s3_session before = vend_for(f, &w, "uuid-1");
+    s3_identity who;
+
+    EXPECT_OK(state_submit(w.state, go, &t1, &f->err));
+    s3_session after = vend_for(f, &w, "uuid-1");
+    close_world(&w);
+    open_world(f, &w, ACCESS_KEYS);
+    EXPECT_STATUS(DENIED, access_find_s3_key(w.access, before.access_key, before.token, f->arena,
+                                             &who, &f->err));
+    (void)identity_of(f, &w, after);
+    assert_true(access_vended_end(w.access, STR("uuid-1")) > 0);
+    now_us += INT64_C(43200) * 1000000;
+    after = vend_for(f, &w, "uuid-1"); /* under the old end */
+    now_us++;
+    more.access = w.access;
+    for (int i = 0; i < 3000; i++) {
+        more.subject = arena_printf(f->arena, "many-%d", i);
+        EXPECT_OK(state_submit(w.state, go, &more, &f->err));
+    }
+    assert_int_equal(0, access_vended_end(w.access, STR("uuid-1")));
+    assert_true(access_vended_end(w.access, STR("many-0")) > 0);
+    (void)identity_of(f, &w, after);
+    close_world(&w);
+    open_world(f, &w, ACCESS_KEYS);
+    assert_int_equal(0, access_vended_end(w.access, STR("uuid-1")));
+    assert_true(access_vended_end(w.access, STR("many-0")) > 0);
+    close_world(&w);
+}
+
+static void test_what_comes_back_is_another_generation(void **context)
+{
+    fixture *f = *context;
+    world w = world_with_rita(f);
+    going t1 = {.access = w.access, .subject = "uuid-1"};
+    uint64_t before = access_generation(w.access);
+
+    EXPECT_OK(state_submit(w.state, come_back, &t1, &f->err));
+    assert_true(access_generation(w.access) == before);
+    EXPECT_OK(state_submit(w.state, go, &t1, &f->err));
+    assert_true(access_generation(w.access) == before);
+    EXPECT_OK(state_submit(w.state, come_back, &t1, &f->err));
+    assert_true(access_generation(w.access) > before);
+    close_world(&w);
+}
+
 TESTS(test_scopes_are_all_that_a_vended_session_may,
       test_a_bucket_policy_still_denies_a_vended_session,
       test_vended_to_root_is_no_more_than_the_scopes,
@@ -426,4 +572,8 @@ TESTS(test_scopes_are_all_that_a_vended_session_may,
       test_open_modes_sessions_and_tokens_open_nothing_with_keys,
       test_a_token_is_its_key_until_its_time_is_over,
       test_a_line_of_tokens_ends_a_day_after_its_first,
-      test_a_token_ends_with_its_key_and_by_revocation, test_a_token_cannot_be_made_up)
+      test_a_token_ends_with_its_key_and_by_revocation, test_a_token_cannot_be_made_up,
+      test_sessions_end_with_what_they_were_made_for,
+      test_a_session_made_of_what_was_seen_before_the_end_opens_nothing,
+      test_ends_outlast_a_restart_and_are_kept_no_longer_than_needed,
+      test_what_comes_back_is_another_generation)

@@ -87,17 +87,29 @@ typedef struct s3_scope {
 } s3_scope;
 /* Session credentials that the catalog hands out for a table's files: to a principal whom the catalog lets touch the
  * table, and who may have no S3 rights of its own. The scopes are all that such a session may; what a bucket's policy
- * denies stays denied. It ends with its time, with the key that `who` came with, with its principal, and by
- * access_revoke_s3_sessions. In open mode `who` is anybody. The scopes are checked for form alone: INVALID. */
+ * denies stays denied. It ends with its time, with the key that `who` came with, with its principal, by
+ * access_revoke_s3_sessions, and with its subject (access_end_vended). In open mode `who` is anybody. The scopes are
+ * checked for form alone: INVALID. */
 #define ACCESS_SCOPES_MAX 8
 typedef struct s3_vending {
     const principal *who;
     const s3_scope *scopes;
     size_t scope_count;
     int64_t duration_s; /* 1 to 43200 */
+    str subject;        /* uuid of the table; empty: none */
+    int64_t ended_us;   /* access_vended_end, asked before it was found that the table is there */
 } s3_vending;
 status access_vend_s3(access_control *ac, const s3_vending *vending, arena *a,
                       s3_session *ret_session, error *err);
+
+/* A table goes: from the commit of `txn` on no session that was vended for it opens anything, nor does one that is
+ * vended yet for what was loaded before. */
+status access_end_vended(access_control *ac, state_txn *txn, str subject, error *err);
+/* It comes back, the same and under the same metadata: what is kept of answers with its sessions (access_generation)
+ * is not to be given again. */
+void access_renew_vended(access_control *ac, state_txn *txn, str subject);
+/* When sessions of the subject ended last; 0: never, as far as any could be left. */
+int64_t access_vended_end(access_control *ac, str subject);
 
 /* Ends every session of the principal, vended ones and tokens (access.h) too. */
 status access_revoke_s3_sessions(access_control *ac, str name, error *err);
