@@ -142,6 +142,22 @@ status api_json(cli *c, http_method method, const char *target, str body, const 
     return STATUS_OK;
 }
 
+str api_body(cli *c, const api_text *members, size_t count)
+{
+    buf *body = buf_in(c->memory, LIMIT_JSON_BODY);
+    json_writer w;
+
+    json_writer_init(&w, body);
+    json_begin_object(&w);
+    for (size_t i = 0; i < count; i++) {
+        if (!str_is_null(members[i].value)) {
+            json_member_str(&w, members[i].name, members[i].value);
+        }
+    }
+    json_end_object(&w);
+    return buf_str(body);
+}
+
 char *api_path(arena *a, const char *pattern, const str *segments, size_t count)
 {
     buf *path = buf_in(a, LIMIT_HTTP_TARGET);

@@ -28,6 +28,13 @@ status api_send(cli *c, const http_call *call, http_answer *ret_answer, error *e
 /* JSON in (may be empty), JSON out (NULL for an answer without a body). `target` is encoded. */
 status api_json(cli *c, http_method method, const char *target, str body, const json **ret_answer,
                 error *err);
+/* A member of a body; one whose value is STR_NULL is left out. */
+typedef struct api_text {
+    const char *name;
+    str value;
+} api_text;
+/* A JSON object of texts, for api_json. */
+str api_body(cli *c, const api_text *members, size_t count);
 /* A path with its segments encoded: api_path(a, "/api/v1/namespaces/%/tables/%", ns, table). */
 char *api_path(arena *a, const char *pattern, const str *segments, size_t count);
 

@@ -22,18 +22,30 @@ static status run_ls(cli *c, error *err)
 
 static status run_create(cli *c, error *err)
 {
-    buf *body = buf_in(c->memory, LIMIT_MIB);
-    json_writer w;
+    const api_text asked[] = {{"name", c->in.arguments.items[0]},
+                              {"location", c->in.arguments.items[1]}};
 
-    json_writer_init(&w, body);
-    json_begin_object(&w);
-    json_member_str(&w, "name", c->in.arguments.items[0]);
-    json_member_str(&w, "location", c->in.arguments.items[1]);
-    json_end_object(&w);
-    TRY(api_json(c, HTTP_POST, "/api/v1/warehouses", buf_str(body), NULL, err));
-    message_note(c, "warehouse %.*s created at %.*s", STR_ARG(c->in.arguments.items[0]),
-                 STR_ARG(c->in.arguments.items[1]));
+    TRY(api_json(c, HTTP_POST, "/api/v1/warehouses", api_body(c, asked, COUNT_OF(asked)), NULL,
+                 err));
+    message_note(c, "warehouse %.*s created at %.*s", STR_ARG(asked[0].value),
+                 STR_ARG(asked[1].value));
     return STATUS_OK;
+}
+
+static status find_warehouse(cli *c, str name, error *err)
+{
+    const json *answer = NULL;
+
+    TRY(api_json(c, HTTP_GET, "/api/v1/warehouses", STR(""), &answer, err));
+    const json *all = json_get(answer, "warehouses");
+    for (size_t i = 0; i < json_count(all); i++) {
+        if (str_equal_nocase(json_str_or(json_get(json_at(all, i), "name"), STR("")), name)) {
+            return STATUS_OK;
+        }
+    }
+    (void)error_set(err, STATUS_NOT_FOUND, "warehouse \"%.*s\" does not exist", STR_ARG(name));
+    error_hint(err, "tarn catalog ls tells those that do.");
+    return STATUS_NOT_FOUND;
 }
 
 static status run_drop(cli *c, error *err)
@@ -41,6 +53,7 @@ static status run_drop(cli *c, error *err)
     str name = c->in.arguments.items[0];
 
     if (c->dry_run) {
+        TRY(find_warehouse(c, name, err));
         message_note(c, "would drop warehouse %.*s", STR_ARG(name));
         return STATUS_OK;
     }
@@ -220,23 +233,15 @@ static status find_dropped(cli *c, const str segments[2], str *ret_uuid, error *
 
 static status run_undrop(cli *c, error *err)
 {
-    str as = invocation_get(&c->in, "as");
+    const api_text asked[] = {{"as", invocation_get(&c->in, "as")}};
     str segments[2];
     str uuid = STR("");
     const json *answer = NULL;
-    buf *body = buf_in(c->memory, LIMIT_MIB);
-    json_writer w;
 
     TRY(table_segments(c, c->in.arguments.items[0], segments, err));
     TRY(find_dropped(c, segments, &uuid, err));
-    json_writer_init(&w, body);
-    json_begin_object(&w);
-    if (!str_is_null(as)) {
-        json_member_str(&w, "as", as);
-    }
-    json_end_object(&w);
     TRY(api_json(c, HTTP_POST, api_path(c->memory, "/api/v1/dropped/%/undrop", &uuid, 1),
-                 buf_str(body), &answer, err));
+                 api_body(c, asked, COUNT_OF(asked)), &answer, err));
     str space = json_str_or(json_get(answer, "namespace"), STR(""));
     str name = json_str_or(json_get(answer, "name"), STR(""));
     message_note(c, "table %.*s.%.*s is back", STR_ARG(space), STR_ARG(name));

@@ -318,7 +318,9 @@ static status check_warehouse(cli *c, str name, error *err)
 
     TRY(http_client_send(c->server->client, &call, c->memory, &answer, err));
     if (answer.status_code == 404) {
-        return error_set(err, STATUS_NOT_FOUND, "warehouse \"%.*s\" does not exist", STR_ARG(name));
+        (void)error_set(err, STATUS_NOT_FOUND, "warehouse \"%.*s\" does not exist", STR_ARG(name));
+        error_hint(err, "tarn catalog ls tells those that do.");
+        return STATUS_NOT_FOUND;
     }
     return answer.status_code >= 400 ? api_error(&answer, c->memory, err) : STATUS_OK;
 }
@@ -332,16 +334,11 @@ static str key_path(cli *c, str name)
 
 static status make_principal(cli *c, str name, str role, error *err)
 {
-    buf *body = buf_in(c->memory, LIMIT_MIB);
+    const api_text asked[] = {{"name", name}, {"role", role}};
     const json *answer = NULL;
-    json_writer w;
 
-    json_writer_init(&w, body);
-    json_begin_object(&w);
-    json_member_str(&w, "name", name);
-    json_member_str(&w, "role", role);
-    json_end_object(&w);
-    TRY(api_json(c, HTTP_POST, "/api/v1/principals", buf_str(body), &answer, err));
+    TRY(api_json(c, HTTP_POST, "/api/v1/principals", api_body(c, asked, COUNT_OF(asked)), &answer,
+                 err));
     /* The key that it came with is nobody's: the configuration gets one with the time that was asked for. */
     TRY(api_json(c, HTTP_GET, key_path(c, name).data, STR(""), &answer, err));
     const json *keys = json_get(answer, "keys");

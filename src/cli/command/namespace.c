@@ -1,7 +1,6 @@
 /* tarn namespace ls, show, create, drop. */
 #include "connect.h"
 #include "output.h"
-#include "tarn/base/limits.h"
 
 static const list_column columns[] = {
     {"name", "name", ""}, {"created_at", "created", ""}, {"location", "location", ""}};
@@ -36,15 +35,11 @@ static status run_show(cli *c, error *err)
 
 static status run_create(cli *c, error *err)
 {
-    buf *body = buf_in(c->memory, LIMIT_MIB);
-    json_writer w;
+    const api_text asked[] = {{"name", c->in.arguments.items[0]}};
 
-    json_writer_init(&w, body);
-    json_begin_object(&w);
-    json_member_str(&w, "name", c->in.arguments.items[0]);
-    json_end_object(&w);
-    TRY(api_json(c, HTTP_POST, "/api/v1/namespaces", buf_str(body), NULL, err));
-    message_note(c, "namespace %.*s created", STR_ARG(c->in.arguments.items[0]));
+    TRY(api_json(c, HTTP_POST, "/api/v1/namespaces", api_body(c, asked, COUNT_OF(asked)), NULL,
+                 err));
+    message_note(c, "namespace %.*s created", STR_ARG(asked[0].value));
     return STATUS_OK;
 }
 

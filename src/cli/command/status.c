@@ -132,9 +132,7 @@ static status run_backup(cli *c, error *err)
     static const list_column columns[] = {{"target", "target", ""}, {"objects", "objects", ""}};
     str target = c->in.arguments.items[0];
     const json *answer = NULL;
-    buf *body = buf_in(c->memory, LIMIT_MIB);
     char folder[4096];
-    json_writer w;
 
     if (target.size > 0 && target.data[0] != '/' && getcwd(folder, sizeof(folder)) != NULL) {
         target = str_printf(c->memory, "%s/%.*s", folder, STR_ARG(target));
@@ -143,11 +141,9 @@ static status run_backup(cli *c, error *err)
         message_note(c, "would copy the data directory to %.*s", STR_ARG(target));
         return STATUS_OK;
     }
-    json_writer_init(&w, body);
-    json_begin_object(&w);
-    json_member_str(&w, "target", target);
-    json_end_object(&w);
-    TRY(api_json(c, HTTP_POST, "/api/v1/backup", buf_str(body), &answer, err));
+    const api_text asked[] = {{"target", target}};
+    TRY(api_json(c, HTTP_POST, "/api/v1/backup", api_body(c, asked, COUNT_OF(asked)), &answer,
+                 err));
     return output_record(c, answer, columns, COUNT_OF(columns), err);
 }
 

@@ -233,16 +233,11 @@ static status run_files(cli *c, error *err)
 
 static status run_rename(cli *c, error *err)
 {
+    const api_text asked[] = {{"to", c->in.arguments.items[1]}};
     char *path = NULL;
-    buf *body = buf_in(c->memory, LIMIT_MIB);
-    json_writer w;
 
     TRY(table_path(c, "/rename", &path, err));
-    json_writer_init(&w, body);
-    json_begin_object(&w);
-    json_member_str(&w, "to", c->in.arguments.items[1]);
-    json_end_object(&w);
-    TRY(api_json(c, HTTP_POST, path, buf_str(body), NULL, err));
+    TRY(api_json(c, HTTP_POST, path, api_body(c, asked, COUNT_OF(asked)), NULL, err));
     message_note(c, "table %.*s is now %.*s", STR_ARG(c->in.arguments.items[0]),
                  STR_ARG(c->in.arguments.items[1]));
     return STATUS_OK;

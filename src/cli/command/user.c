@@ -39,16 +39,12 @@ static status run_create(cli *c, error *err)
     static const list_column shown[] = {
         {"name", "name", ""}, {"role", "role", ""}, {"key", "key", ""}};
     const json *answer = NULL;
-    buf *body = buf_in(c->memory, LIMIT_MIB);
-    json_writer w;
     str role = invocation_get(&c->in, "role");
+    const api_text asked[] = {{"name", c->in.arguments.items[0]},
+                              {"role", str_is_null(role) ? STR("user") : role}};
 
-    json_writer_init(&w, body);
-    json_begin_object(&w);
-    json_member_str(&w, "name", c->in.arguments.items[0]);
-    json_member_str(&w, "role", str_is_null(role) ? STR("user") : role);
-    json_end_object(&w);
-    TRY(api_json(c, HTTP_POST, "/api/v1/principals", buf_str(body), &answer, err));
+    TRY(api_json(c, HTTP_POST, "/api/v1/principals", api_body(c, asked, COUNT_OF(asked)), &answer,
+                 err));
     TRY(output_record(c, answer, shown, COUNT_OF(shown), err));
     message_note(c, "The key is shown this once: keep it.");
     return STATUS_OK;
