@@ -173,6 +173,30 @@ bool catalog_holds_bucket(const catalog *c, str bucket)
     return found;
 }
 
+static status no_warehouse(const catalog *c, str asked, error *err)
+{
+    catalog__warehouses *w = c->warehouses;
+    arena *a = arena_create();
+
+    mutex_lock(&w->lock);
+    str *names = ARENA_ARRAY(a, str, w->all.count);
+    for (size_t i = 0; i < w->all.count; i++) {
+        names[i] = str_copy(a, w->all.items[i].name);
+    }
+    size_t count = w->all.count;
+    mutex_unlock(&w->lock);
+    error_set(err, STATUS_NOT_FOUND, "warehouse \"%.*s\" does not exist", STR_ARG(asked));
+    str nearest = str_nearest(asked, names, count);
+    if (str_is_null(nearest)) {
+        error_hint(err, "The first is called \"%.*s\"; tarn catalog ls tells them all.",
+                   STR_ARG(c->warehouse));
+    } else {
+        error_hint(err, "Did you mean \"%.*s\"?", STR_ARG(nearest));
+    }
+    arena_free(a);
+    return STATUS_NOT_FOUND;
+}
+
 status catalog_find_warehouse(catalog *c, str asked, arena *a, warehouse_info *ret_info, error *err)
 {
     str wanted = asked;
@@ -180,13 +204,7 @@ status catalog_find_warehouse(catalog *c, str asked, arena *a, warehouse_info *r
     while (wanted.size > 1 && str_ends_with(wanted, STR("/"))) {
         wanted.size--;
     }
-    if (!find(c, is_asked, wanted, a, ret_info)) {
-        error_set(err, STATUS_NOT_FOUND, "warehouse \"%.*s\" does not exist", STR_ARG(asked));
-        error_hint(err, "The first is called \"%.*s\"; GET /api/v1/warehouses names them all.",
-                   STR_ARG(c->warehouse));
-        return STATUS_NOT_FOUND;
-    }
-    return STATUS_OK;
+    return find(c, is_asked, wanted, a, ret_info) ? STATUS_OK : no_warehouse(c, asked, err);
 }
 
 status catalog_list_warehouses(catalog *c, arena *a, warehouse_info **ret_list, size_t *ret_count,

@@ -115,7 +115,8 @@ status ice__properties_read(const json *value, const char *what, arena *a,
     const json *member;
 
     if (json_kind_of(value) != JSON_OBJECT && json_kind_of(value) != JSON_NULL) {
-        return error_set(err, STATUS_INVALID, "\"%s\" is no object", what);
+        return error_set(err, STATUS_INVALID, "\"%s\" is %s, not an object", what,
+                         json_kind_name(json_kind_of(value)));
     }
     for (size_t at = 0; json_next_member(value, &at, &key, &member);) {
         if (json_kind_of(member) != JSON_STR) {
@@ -179,7 +180,8 @@ status ice__read_properties(const json *value, arena *a, ice__update *ret_update
     const json *object = either(value, "updates", "updated");
 
     if (json_kind_of(object) != JSON_OBJECT) {
-        return error_set(err, STATUS_INVALID, "\"updates\" is no object");
+        return error_set(err, STATUS_INVALID, "\"updates\" is %s, not an object",
+                         json_kind_name(json_kind_of(object)));
     }
     return ice__properties_read(object, "updates", a, &ret_update->properties, &ret_update->count,
                                 err);

@@ -182,6 +182,10 @@ def warehouses_have_tables_of_their_own():
         equal(server.request("POST", "/api/v1/warehouses", {"name": "lake", "location": "s3://sea"}).status, 409)
         equal(server.request("DELETE", "/api/v1/warehouses/lake").status, 409)
         equal(server.request("DELETE", "/api/v1/warehouses/tarn").status, 400)
+        equal(server.run("catalog", "drop", "lake", "--dry-run")[0], 0)
+        code, _, errors = server.run("catalog", "drop", "sea", "--dry-run")
+        equal((code, 'warehouse "sea" does not exist' in errors), (3, True), errors)
+        contains(server.request("DELETE", "/api/v1/warehouses/laek").text, 'Did you mean \\"lake\\"?')
         server.stop()
         for name in ("tarn.db", "tarn.db-wal", "tarn.db-shm"):
             if os.path.exists(os.path.join(server.data, name)):

@@ -84,6 +84,7 @@ NAMES = [
     ("unknown_column", "42703", "UPDATE orders AS o SET amount = 1 WHERE «o.idd» = 1", "id"),
     ("unknown_column", "42703", "DELETE FROM orders AS o WHERE «o.custmer» = 'x'", "customer"),
     ("unknown_column", "42703", "UPDATE orders SET amount = «c.idd» FROM customers c WHERE c.name = customer", "id"),
+    ("unknown_column", "42703", "SELECT «xyz» FROM tarn.events", 'The nearest is "agent".'),
     ("unknown_column", "42703", "SELECT * REPLACE (1 AS «amuont») FROM orders", "amount"),
     ("unknown_function", "42883", "CALL «system.rollback_to_snapsht»('orders', 1)", "rollback_to_snapshot"),
     ("unknown_function", "42883", "CALL «system.zzz»()", "There are: rollback_to_snapshot, "),

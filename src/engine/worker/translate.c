@@ -441,7 +441,8 @@ static void hint_nearest(const raw_error *raw, bool offer_all, error *err)
             }
             size += (size_t)put;
         }
-        error_hint(err, "%s: %s.", count == 1 ? "There is" : "There are", list);
+        /* DuckDB names those that look most alike, not all. */
+        error_hint(err, "The nearest %s %s.", count == 1 ? "is" : "are", list);
     }
 }
 

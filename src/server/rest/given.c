@@ -12,8 +12,7 @@ struct given_cache {
     mutex lock;
     arena *memory;
     map *given; /* whose, for what, as asked -> given_keys, in `memory` */
-    /* of the first in `given`: a minute's keys go together */
-    int64_t began_us;
+    int64_t began_us; /* the first in `given`: a minute's keys go together */
 };
 
 given_cache *given_cache_create(void)

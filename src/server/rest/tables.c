@@ -1,15 +1,9 @@
-/* Tables over the REST catalog: make, load, drop, let go. Commits are in commit.c, registering is in register.c, renames
- * are in rename.c. */
+/* Tables over the REST catalog: make, load, drop, let go. Commits are in commit.c, registering is in register.c, and
+ * renames are in rename.c. */
 #include "handlers.h"
 #include "tarn/catalog/dropped.h"
 
 /* ---- make ---- */
-
-/* The client chose where its table will lie: another may make one there before it comes back. */
-static bool is_place_asked(const ice_create_request *request, const ice_metadata *m)
-{
-    return request->location.size > 0 && str_starts_with(request->location, m->location);
-}
 
 status rest__tables_post(rest_call *c, error *err)
 {
@@ -28,8 +22,8 @@ status rest__tables_post(rest_call *c, error *err)
         return rest__word_create(c, result, name, false, err);
     }
     c->name = name;
-    c->is_keyless = request.stage && is_place_asked(&request, loaded.metadata);
-    return rest__answer_loaded(c, &loaded, err);
+    return request.stage ? rest__answer_staged(c, &loaded, request.location.size > 0, err)
+                         : rest__answer_loaded(c, &loaded, err);
 }
 
 /* ---- look ---- */

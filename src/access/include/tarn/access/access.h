@@ -40,7 +40,7 @@
     X(QUERY_CANCEL, "query.cancel", "end one's own queries", 1, 0, 1)                        \
     X(QUERY_ANY, "query.any", "see and end everybody's queries", 0, 0, 0)                    \
     X(ACCESS_ADMIN, "access.admin", "make principals, keys and grants", 0, 0, 0)             \
-    X(SERVER_ADMIN, "server.admin", "back up, scrub, stop the server", 0, 0, 0)
+    X(SERVER_ADMIN, "server.admin", "make warehouses, back up, scrub, stop the server", 0, 0, 0)
 
 typedef enum action {
 #define X(name, ...) ACTION_##name,
