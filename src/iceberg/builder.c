@@ -60,6 +60,16 @@ static const char *const reserved[] = {
     "default-sort-order",
 };
 
+bool ice__follows_from_table(str key)
+{
+    for (size_t i = 0; i < COUNT_OF(reserved); i++) {
+        if (str_equal(key, str_c(reserved[i]))) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void replace_properties(ice_builder *b, str skip, const ice_property *more)
 {
     ice_property *list = ARENA_ARRAY(b->memory, ice_property, b->now.property_count + 1);
@@ -93,12 +103,10 @@ status ice_builder_set_property(ice_builder *b, str key, str value, error *err)
         return ice_builder_set_format_version(b, value.data[0] - '0', err); /* checked: a digit */
     }
     TRY(ice__check_property_column(&b->now, key, b->memory, err));
-    for (size_t i = 0; i < COUNT_OF(reserved); i++) {
-        if (str_equal(key, str_c(reserved[i]))) {
-            return error_set(err, STATUS_INVALID,
-                             "property \"%.*s\" cannot be set: it follows from the table",
-                             STR_ARG(key));
-        }
+    if (ice__follows_from_table(key)) {
+        return error_set(err, STATUS_INVALID,
+                         "property \"%.*s\" cannot be set: it follows from the table",
+                         STR_ARG(key));
     }
     replace_properties(b, key, &property);
     return STATUS_OK;

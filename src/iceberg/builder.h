@@ -32,6 +32,8 @@ bool ice__metadata_same(const ice_metadata *x, const ice_metadata *y);
 ice_schema *ice__builder_schemas(ice_builder *b, size_t room);
 ice_spec *ice__builder_specs(ice_builder *b, size_t room);
 
+/* No property, though other tools show it as one: it says what the metadata says already. */
+bool ice__follows_from_table(str key);
 /* Set without a question: the builder's own, not a caller's. */
 void ice__put_property(ice_builder *b, str key, str value);
 /* NO_COLUMN, with the nearest, where the property is one of a column that the table does not have. */

@@ -118,6 +118,13 @@ status ice__view_version_parse(const json *value, arena *a, ice_view_version *re
 ice_view ice__view_parts(const ice_view *base);
 /* A value of its own, made of parts of others. */
 status ice__view_settle(const ice_view *parts, arena *a, ice_view **ret_view, error *err);
+enum {
+    ICE__VIEW_HISTORY_DEFAULT = 10, /* versions that stay when the view says nothing */
+    ICE__VIEW_TYPES = 3,            /* the format version whose types columns of views may have */
+};
+/* The oldest versions beyond `count` go, but for the current one. The log forgets what came before the last entry of a
+ * version that is gone: a history with holes would tell a wrong story. */
+void ice__view_keep_newest(ice_view *v, size_t count, arena *a);
 
 /* ---- pruning (prune.c, project.c) ---- */
 /* What is known of the values behind a bound pair. */

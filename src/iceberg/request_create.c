@@ -16,16 +16,22 @@ static const json_field members[] = {
     {"write-order", JSON_OBJECT, 0, offsetof(ice_create_request, order)},
 };
 
+status ice__check_names(str name, str location, error *err)
+{
+    if (name.size == 0 || (!str_is_null(location) && location.size == 0)) {
+        return error_set(err, STATUS_INVALID, "\"%s\" is empty",
+                         name.size == 0 ? "name" : "location");
+    }
+    return STATUS_OK;
+}
+
 status ice_create_request_parse(const json *body, arena *a, ice_create_request *ret_request,
                                 error *err)
 {
     ice_create_request r = {.location = STR_NULL};
 
     TRY(json_read(body, members, COUNT_OF(members), &r, err));
-    if (r.name.size == 0 || (!str_is_null(r.location) && r.location.size == 0)) {
-        return error_set(err, STATUS_INVALID, "\"%s\" is empty",
-                         r.name.size == 0 ? "name" : "location");
-    }
+    TRY(ice__check_names(r.name, r.location, err));
     TRY(ice__properties_read(json_get(body, "properties"), "properties", a, &r.properties,
                              &r.property_count, err));
     *ret_request = r;

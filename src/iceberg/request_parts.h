@@ -98,6 +98,8 @@ status ice__schema_read(const json *value, arena *a, ice_schema *ret_schema, err
 status ice__spec_read(const json *value, arena *a, ice_spec *ret_spec, error *err);
 status ice__order_read(const json *value, arena *a, ice_sort_order *ret_order, error *err);
 status ice__version_read(const json *value, arena *a, ice_view_version *ret_version, error *err);
+/* Of a table or view to be made: `location` may be STR_NULL, and neither may be empty. INVALID. */
+status ice__check_names(str name, str location, error *err);
 /* An object whose values are all text. */
 status ice__properties_read(const json *value, const char *what, arena *a,
                             const ice_property **ret_properties, size_t *ret_count, error *err);

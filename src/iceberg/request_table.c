@@ -32,28 +32,6 @@ ICE__APPLIER(location)
 
 /* ---- properties ---- */
 
-/* What other tools show as properties though it is metadata. */
-static const char *const reserved[] = {
-    "uuid",
-    "snapshot-count",
-    "current-snapshot-id",
-    "current-snapshot-summary",
-    "current-snapshot-timestamp-ms",
-    "current-schema",
-    "default-partition-spec",
-    "default-sort-order",
-};
-
-static bool is_reserved(str key)
-{
-    for (size_t i = 0; i < COUNT_OF(reserved); i++) {
-        if (str_equal(key, str_c(reserved[i]))) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* Words that only some programs know are other programs' business: tarn writes no ORC, but others may. */
 static bool is_choice(str key)
 {
@@ -77,7 +55,7 @@ static status check_property(const ice_property *p, bool creates, bool *ret_stay
     if (p->key.size == 0) {
         return error_set(err, STATUS_INVALID, "a property has an empty name");
     }
-    if (is_reserved(p->key)) {
+    if (ice__follows_from_table(p->key)) {
         *ret_stays = false;
         return creates ? STATUS_OK
                        : error_set(err, STATUS_INVALID,

@@ -10,8 +10,6 @@
 
 #define DROP_DIALECT "replace.drop-dialect.allowed"
 
-enum { HISTORY_DEFAULT = 10, NEWEST_TYPES = 3 };
-
 /* ---- the view ---- */
 
 ICE__VIEW_APPLIER(uuid)
@@ -95,7 +93,7 @@ static status put_schema(ice__viewing *x, const ice_schema *schema, int32_t *ret
     ice_schema *list;
     int32_t next = 0;
 
-    TRY(ice__schema_check_exact(schema, NEWEST_TYPES, err));
+    TRY(ice__schema_check_exact(schema, ICE__VIEW_TYPES, err));
     for (size_t i = 0; i < x->now.schema_count; i++) {
         if (ice_schema_equal(&x->now.schemas[i], schema)) {
             *ret_id = x->now.schemas[i].id;
@@ -320,34 +318,14 @@ static status limit_history(ice__viewing *x, error *err)
 {
     ice_view *v = &x->now;
     str text = ice_view_property(v, ICE_VIEW_HISTORY, NULL);
-    int64_t most = HISTORY_DEFAULT;
-    size_t log_from = 0, kept = 0, drop;
+    int64_t most = ICE__VIEW_HISTORY_DEFAULT;
 
     if (!str_is_null(text) && (str_to_int64(text, &most, NULL) != STATUS_OK || most < 1)) {
         return error_set(err, STATUS_INVALID, ICE_VIEW_HISTORY " must be positive but was %.*s",
                          STR_ARG(str_slice(text, 0, 100)));
     }
     size_t least = x->added + (is_new(x, v->current_version_id) ? 0 : 1);
-    least = (uint64_t)most > least ? (size_t)most : least;
-    if (v->version_count <= least) {
-        return STATUS_OK;
-    }
-    drop = v->version_count - least;
-    ice_view_version *versions = ARENA_ARRAY(x->memory, ice_view_version, v->version_count);
-    for (size_t i = 0; i < v->version_count; i++) { /* they stand in the order they came */
-        if (drop > 0 && v->versions[i].id != v->current_version_id) {
-            drop--;
-        } else {
-            versions[kept++] = v->versions[i];
-        }
-    }
-    v->versions = versions;
-    v->version_count = kept;
-    for (size_t i = 0; i < v->log_count; i++) {
-        log_from = ice_view_version_by_id(v, v->log[i].version_id) == NULL ? i + 1 : log_from;
-    }
-    v->log += log_from;
-    v->log_count -= log_from;
+    ice__view_keep_newest(v, (uint64_t)most > least ? (size_t)most : least, x->memory);
     return STATUS_OK;
 }
 
@@ -407,10 +385,7 @@ status ice_view_create_request_parse(const json *body, arena *a,
     ice_view_create_request r = {.location = STR_NULL};
 
     TRY(json_read(body, create_members, COUNT_OF(create_members), &r, err));
-    if (r.name.size == 0 || (!str_is_null(r.location) && r.location.size == 0)) {
-        return error_set(err, STATUS_INVALID, "\"%s\" is empty",
-                         r.name.size == 0 ? "name" : "location");
-    }
+    TRY(ice__check_names(r.name, r.location, err));
     TRY(ice__properties_read(json_get(body, "properties"), "properties", a, &r.properties,
                              &r.property_count, err));
     *ret_request = r;

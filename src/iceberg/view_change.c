@@ -8,8 +8,6 @@
 
 #include "internal.h"
 
-enum { HISTORY_DEFAULT = 10, NEWEST_TYPES = 3 };
-
 status ice__view_settle(const ice_view *parts, arena *a, ice_view **ret_view, error *err)
 {
     buf *text = buf_in(a, LIMIT_METADATA_FILE);
@@ -101,19 +99,15 @@ static bool same_version(const ice_view_version *x, const ice_view_version *y)
     return same;
 }
 
-/* Drops the oldest versions, and the schemas that only they had. The log forgets what came before the last entry of a
- * version that is gone: a history with holes would tell a wrong story. */
-static void limit_history(ice_view *v, arena *a)
+void ice__view_keep_newest(ice_view *v, size_t count, arena *a)
 {
-    int64_t most = HISTORY_DEFAULT;
+    size_t drop = v->version_count > count ? v->version_count - count : 0;
     size_t kept = 0;
+    size_t log_from = 0;
 
-    (void)str_to_int64(ice_view_property(v, ICE_VIEW_HISTORY, NULL), &most, NULL);
-    most = most < 1 ? 1 : most;
-    if ((int64_t)v->version_count <= most) {
+    if (drop == 0) {
         return;
     }
-    size_t drop = v->version_count - (size_t)most;
     ice_view_version *versions = ARENA_ARRAY(a, ice_view_version, v->version_count);
     for (size_t i = 0; i < v->version_count; i++) { /* they stand in the order they came */
         if (drop > 0 && v->versions[i].id != v->current_version_id) {
@@ -124,19 +118,31 @@ static void limit_history(ice_view *v, arena *a)
     }
     v->versions = versions;
     v->version_count = kept;
-    size_t log_from = 0;
     for (size_t i = 0; i < v->log_count; i++) {
         log_from = ice_view_version_by_id(v, v->log[i].version_id) == NULL ? i + 1 : log_from;
     }
     v->log += log_from;
     v->log_count -= log_from;
+}
+
+/* As many versions as the view says, and no schemas that only older ones had. */
+static void limit_history(ice_view *v, arena *a)
+{
+    int64_t most = ICE__VIEW_HISTORY_DEFAULT;
+
+    (void)str_to_int64(ice_view_property(v, ICE_VIEW_HISTORY, NULL), &most, NULL);
+    most = most < 1 ? 1 : most;
+    if ((int64_t)v->version_count <= most) {
+        return;
+    }
+    ice__view_keep_newest(v, (size_t)most, a);
     ice_schema *schemas = ARENA_ARRAY(a, ice_schema, v->schema_count);
     size_t schema_count = 0;
     for (size_t i = 0; i < v->schema_count; i++) {
         bool used = false;
 
-        for (size_t k = 0; k < kept; k++) {
-            used = used || versions[k].schema_id == v->schemas[i].id;
+        for (size_t k = 0; k < v->version_count; k++) {
+            used = used || v->versions[k].schema_id == v->schemas[i].id;
         }
         if (used) {
             schemas[schema_count++] = v->schemas[i];
@@ -191,7 +197,7 @@ static status define(ice_view *v, const ice_view_definition *d, arena *a, error 
     size_t summary_count = 0;
 
     schema.root = ice_type_assign_ids(d->root, &next_id, a);
-    TRY(ice_schema_check(&schema, NEWEST_TYPES, err));
+    TRY(ice_schema_check(&schema, ICE__VIEW_TYPES, err));
     *sql = (ice_representation){.type = STR("sql"), .sql = d->sql, .dialect = d->dialect};
     summary[summary_count++] = (ice_property){.key = STR("engine-name"), .value = STR("tarn")};
     if (d->engine_version.size > 0) {
