@@ -1,4 +1,5 @@
-/* document.c: tables as loadTable answers them, kept in memory and known to be current.
+/* document.c: tables as loadTable answers them, kept in memory and known to be current. The text of
+ * large ones is a file in memory, from which sockets take it without a copy.
  *
  * What is kept under a name is what the database says of it, without asking:
  *   1. A change of a table's row is announced inside its transaction (catalog__document_changes). From then on nothing
@@ -11,8 +12,12 @@
  * Documents of plain folders are kept too, but never handed out unasked: others may take the file away. */
 #include "tarn/catalog/document.h"
 
+#include <fcntl.h>
 #include <stdatomic.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
+#include "tarn/base/fs.h"
 #include "tarn/base/limits.h"
 #include "tarn/base/mem.h"
 
@@ -20,6 +25,14 @@
 
 /* Of names that loops look up; longer ones are looked up by catalog_load_document. */
 #define KEY_SIZE_MAX 1024
+
+/* Documents that a socket takes from a file: smaller ones are copied as quickly, and the sizes above find the memory
+ * that sendmsg takes in larger pieces. So many at most, for descriptors are few. */
+#define FILE_BYTES_MIN ((size_t)64 * 1024)
+#define FILE_BYTES_MAX ((size_t)1024 * 1024)
+#define FILES_MAX 128
+
+static _Atomic int file_count;
 
 typedef struct kept_document kept_document;
 struct kept_document {
@@ -75,10 +88,51 @@ static catalog_document *ref(catalog_document *d)
     return d;
 }
 
+/* ---- its file ---- */
+
+static bool file_fits(size_t size)
+{
+    return size >= FILE_BYTES_MIN && size <= FILE_BYTES_MAX;
+}
+
+/* The text goes to a file in memory, and `all` to where that is mapped. False: there is no room for one more. */
+static bool file_make(catalog_document *d, str text)
+{
+    const int seals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL;
+    void *at = MAP_FAILED;
+    int fd = -1;
+
+    if (atomic_fetch_add(&file_count, 1) < FILES_MAX) {
+        fd = memfd_create("tarn", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    }
+    if (fd >= 0 && fs_write_all(fd, text.data, text.size, NULL) == STATUS_OK &&
+        fcntl(fd, F_ADD_SEALS, seals) == 0) {
+        at = mmap(NULL, text.size, PROT_READ, MAP_PRIVATE, fd, 0);
+    }
+    if (at == MAP_FAILED) {
+        fs_close(fd);
+        atomic_fetch_sub(&file_count, 1);
+        return false;
+    }
+    d->file = fd;
+    d->all = str_from(at, text.size);
+    return true;
+}
+
+static void file_release(catalog_document *d)
+{
+    if (d->file >= 0) {
+        (void)munmap((void *)(uintptr_t)d->all.data, d->all.size);
+        fs_close(d->file);
+        atomic_fetch_sub(&file_count, 1);
+    }
+}
+
 void catalog_document_unref(catalog_document *d)
 {
     if (d != NULL && atomic_fetch_sub_explicit(&d->references, 1, memory_order_acq_rel) == 1) {
         ice_metadata_unref(d->metadata);
+        file_release(d);
         mem_free(d);
     }
 }
@@ -116,9 +170,11 @@ static status make(const ice_metadata *m, const table_info *info, catalog_docume
         result = buf_check(&refs, "table metadata", err);
     }
     if (result == STATUS_OK) {
-        catalog_document *d =
-            mem_alloc(sizeof(*d) + info->metadata_location.size + info->uuid.size +
-                      info->location.size + info->rebase.size + all.size + refs.size + 6);
+        catalog_document file = {.file = -1};
+        bool has_file = file_fits(all.size) && file_make(&file, buf_str(&all));
+        catalog_document *d = mem_alloc(sizeof(*d) + info->metadata_location.size +
+                                        info->uuid.size + info->location.size + info->rebase.size +
+                                        (has_file ? 0 : all.size) + refs.size + 6);
         char *at = (char *)(d + 1);
 
         d->metadata_location = put(&at, info->metadata_location);
@@ -126,7 +182,8 @@ static status make(const ice_metadata *m, const table_info *info, catalog_docume
         d->location = put(&at, info->location);
         d->rebase = put(&at, info->rebase);
         d->registered = info->registered;
-        d->all = put(&at, buf_str(&all));
+        d->file = file.file;
+        d->all = has_file ? file.all : put(&at, buf_str(&all));
         d->refs = same ? d->all : put(&at, buf_str(&refs));
         d->metadata = ice_metadata_ref(m);
         d->size_bytes = sizeof(*d) + all.size + refs.size + arena_used_bytes(m->memory);

@@ -231,7 +231,7 @@ static status send_parts(http_exchange *x, struct iovec *parts, int count, bool 
 void http__tail_release(http_conn *c)
 {
     mem_free(c->tail.bytes);
-    if (c->tail.file >= 0) {
+    if (c->tail.file >= 0 && !c->tail.file_is_lent) {
         fs_close(c->tail.file);
     }
     c->tail = (http_tail){.file = -1};
@@ -272,6 +272,14 @@ http_tail_step http__tail_send(http_conn *c)
         http__count(&c->loop->counters.bytes_out, sent);
         c->tail.left -= sent;
         burst -= sent;
+        if (c->tail.left == 0 && c->tail.behind.size > 0) {
+            struct iovec rest = {.iov_base = (void *)(uintptr_t)c->tail.behind.data,
+                                 .iov_len = c->tail.behind.size};
+
+            http__tail_release(c);
+            tail_add(&c->tail, &rest, 1);
+            step = tail_send_bytes(c);
+        }
     }
     if (step == TAIL_DONE) {
         http__tail_release(c);
@@ -355,6 +363,38 @@ void http_respond_file(http_exchange *x, int status_code, const char *content_ty
     x->answer_bytes = size_bytes;
     /* What the socket takes at once is sent from here: a read from disk then holds up nobody but this
      * thread. The loop sends the rest. */
+    if (http__tail_send(c) == TAIL_BROKEN) {
+        x->failed = true;
+    }
+}
+
+void http_respond_around(http_exchange *x, int status_code, const char *content_type, str before,
+                         int fd, int64_t size_bytes, str after)
+{
+    http_conn *c = x->conn;
+    int64_t whole = (int64_t)(before.size + after.size) + size_bytes;
+
+    ASSERT(size_bytes > 0);
+    if (!answer_begin(x, status_code)) {
+        return;
+    }
+    x->ended = true;
+    str head = head_format(x, content_type, whole);
+    bool is_sent = x->head.method != HTTP_HEAD;
+    struct iovec parts[2] = {
+        {.iov_base = (void *)(uintptr_t)head.data, .iov_len = head.size},
+        {.iov_base = (void *)(uintptr_t)before.data, .iov_len = before.size},
+    };
+    (void)send_parts(x, parts, is_sent ? 2 : 1, is_sent, SIZE_MAX, NULL);
+    if (!is_sent || x->failed) {
+        return;
+    }
+    c->tail.file = fd;
+    c->tail.file_is_lent = true;
+    c->tail.offset = 0;
+    c->tail.left = size_bytes;
+    c->tail.behind = str_copy(x->memory, after);
+    x->answer_bytes = whole;
     if (http__tail_send(c) == TAIL_BROKEN) {
         x->failed = true;
     }

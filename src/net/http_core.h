@@ -101,7 +101,9 @@ typedef struct http_tail {
     char *bytes; /* on the heap */
     size_t at, size;
     int file; /* -1: none; sent behind the bytes */
+    bool file_is_lent;
     int64_t offset, left;
+    str behind; /* the file; in the exchange's arena */
 } http_tail;
 
 typedef enum http_source_kind {

@@ -2,8 +2,10 @@
 """The Iceberg REST catalog, operation by operation: what it answers, and how it refuses: types, codes and words that
 Iceberg's clients tell failures apart by."""
 # timeout: 120
+import json
 import os
 import re
+import socket
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
@@ -393,6 +395,31 @@ def there_are_no_functions():
     ready()
     equal(ok("GET", "/namespaces/ns/functions"), {"identifiers": [], "next-page-token": None})
     refused(404, "NoSuchFunctionException", "Function does not exist: ns.f", "GET", "/namespaces/ns/functions/f")
+
+
+# ---- large tables ----
+
+@test
+def a_large_table_is_read_slowly_and_whole_while_it_changes():
+    """A document that goes to the socket from a file: who began to read it gets that version, whatever comes."""
+    server = ready()
+    port, path = int(server.address.rpartition(":")[2]), table_path("large")
+    make_table("large", properties={"filler": "x" * 500_000, "version": "0"})
+    for version in range(1, 6):
+        before = ask("GET", path).body
+        equal(json.loads(before)["metadata"]["properties"]["version"], str(version - 1))
+        with socket.create_connection(("127.0.0.1", port)) as slow:
+            slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16 * 1024)
+            slow.sendall(f"GET /iceberg/v1{path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n"
+                         f"Authorization: Bearer {server.key}\r\n\r\n".encode())
+            got = slow.recv(4096)
+            equal(commit("large", [], [set_property("version", str(version))]).status, 200)
+            equal(ok("GET", path)["metadata"]["properties"]["version"], str(version))
+            while piece := slow.recv(65536):
+                got += piece
+        head, _, body = got.partition(b"\r\n\r\n")
+        contains(head.decode(), f"Content-Length: {len(body)}\r\n")
+        equal(json.loads(body)["metadata"], json.loads(before)["metadata"])
 
 
 # ---- keys ----

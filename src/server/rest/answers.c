@@ -127,6 +127,20 @@ static void send_pieces(rest_call *c, str head, str document, str tail)
     http_respond_pieces(c->base.x, 200, "application/json", pieces, COUNT_OF(pieces));
 }
 
+/* The document lives as long as the exchange's arena. */
+static void send_document(rest_call *c, const catalog_document *d, bool refs_alone, str tail)
+{
+    str head = answer_head(c, d->metadata_location);
+    str text = refs_alone ? d->refs : d->all;
+
+    if (d->file >= 0 && text.data == d->all.data) {
+        http_respond_around(c->base.x, 200, "application/json", head, d->file, (int64_t)text.size,
+                            tail);
+    } else {
+        send_pieces(c, head, text, tail);
+    }
+}
+
 static status read_snapshots_param(const rest_call *c, bool *ret_refs_alone, error *err)
 {
     str text = http_request_param(c->base.x, "snapshots");
@@ -186,7 +200,7 @@ static status answer_document(rest_call *c, const catalog_document *d, bool cond
         http_respond(c->base.x, 304, NULL, STR(""));
         return STATUS_OK;
     }
-    send_pieces(c, answer_head(c, d->metadata_location), refs_alone ? d->refs : d->all, tail);
+    send_document(c, d, refs_alone, tail);
     return STATUS_OK;
 }
 
@@ -228,6 +242,7 @@ static status loaded_document(rest_call *c, const catalog_loaded *loaded,
     staged->rebase = STR_NULL;
     staged->all = buf_str(text);
     staged->refs = staged->all;
+    staged->file = -1;
     staged->metadata = m;
     *ret_document = staged;
     return STATUS_OK;
@@ -244,7 +259,7 @@ status rest__answer_loaded(rest_call *c, const catalog_loaded *loaded, error *er
     if (!str_is_null(d->metadata_location)) {
         set_etag(c, etag_version(c, d->metadata_location, false), expires_us);
     }
-    send_pieces(c, answer_head(c, d->metadata_location), d->all, tail);
+    send_document(c, d, false, tail);
     return STATUS_OK;
 }
 
@@ -254,7 +269,7 @@ status rest__answer_committed(rest_call *c, const catalog_loaded *loaded, error 
 
     TRY(loaded_document(c, loaded, &d, err));
     set_etag(c, etag_version(c, d->metadata_location, false), NO_EXPIRY);
-    send_pieces(c, answer_head(c, d->metadata_location), d->all, STR("}"));
+    send_document(c, d, false, STR("}"));
     return STATUS_OK;
 }
 

@@ -230,7 +230,7 @@ static bool has_own_folders(const ice_metadata *m)
     return false;
 }
 
-/* What fits into a socket's buffer, more or less. */
+/* What fits into a socket's buffer, more or less; a file goes to the socket as it takes it. */
 #define INLINE_BYTES_MAX ((size_t)256 * 1024)
 
 /* A table whose document is kept is answered by the loop itself: nothing of it waits. */
@@ -254,7 +254,8 @@ bool server__rest_is_inline(void *context, http_exchange *x)
         return false;
     }
     catalog_document *d = catalog_find_document(app->catalog, c.name);
-    bool is_inline = d != NULL && d->all.size <= INLINE_BYTES_MAX && !has_own_folders(d->metadata);
+    bool is_inline = d != NULL && (d->all.size <= INLINE_BYTES_MAX || d->file >= 0) &&
+                     !has_own_folders(d->metadata);
     catalog_document_unref(d);
     return is_inline;
 }

@@ -67,6 +67,7 @@ static void test_a_loaded_table_is_kept_under_any_spelling_of_its_name(void **co
     EXPECT_STR(first->uuid, str_to_c(l.f->arena, info.uuid));
     EXPECT_STR(first->location, str_to_c(l.f->arena, info.location));
     assert_true(str_is_null(first->rebase));
+    assert_int_equal(first->file, -1);                   /* it is small */
     assert_ptr_equal(first->all.data, first->refs.data); /* no snapshot without a name */
     catalog_document_unref(second);
     catalog_document_unref(first);

@@ -15,6 +15,7 @@ typedef struct catalog_document {
     bool registered; /* others made it */
     str all;         /* the metadata as JSON, every snapshot */
     str refs;        /* the same with the snapshots that a branch or tag names */
+    int file; /* a sealed file in memory that holds `all` and no more; -1: none, as that of small ones */
     const ice_metadata *metadata;
     /* the rest is the catalog's */
     size_t size_bytes;

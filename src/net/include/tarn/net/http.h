@@ -106,6 +106,10 @@ void http_respond_pieces(http_exchange *x, int status_code, const char *content_
 /* A part of an open file, by sendfile. Takes `fd` over. A file that is shorter than said cuts the answer. */
 void http_respond_file(http_exchange *x, int status_code, const char *content_type, int fd,
                        int64_t offset, int64_t size_bytes);
+/* A whole file, by sendfile, between two pieces. `fd` is lent: it has to stay open as long as the exchange's arena
+ * lives (arena_defer). */
+void http_respond_around(http_exchange *x, int status_code, const char *content_type, str before,
+                         int fd, int64_t size_bytes, str after);
 
 /* Streams, chunked (or until close for HTTP/1.0). `size_bytes` -1 where unknown; otherwise exactly as many
  * must be written (for HEAD: none). The head is held back for the first bytes, at most 200 ms. Each write is
