@@ -159,6 +159,37 @@ bool cond_wait_until(cond *c, mutex *m, int64_t deadline_ns)
     return failed == 0;
 }
 
+void latch_init(latch *l)
+{
+    int failed = sem_init(&l->handle, 0, 0);
+
+    ASSERT(failed == 0);
+}
+
+void latch_release(latch *l)
+{
+    int failed = sem_destroy(&l->handle);
+
+    ASSERT(failed == 0);
+}
+
+void latch_open(latch *l)
+{
+    int failed = sem_post(&l->handle);
+
+    ASSERT(failed == 0);
+}
+
+void latch_wait(latch *l)
+{
+    int failed;
+
+    do {
+        failed = sem_wait(&l->handle);
+    } while (failed != 0 && errno == EINTR);
+    ASSERT(failed == 0);
+}
+
 /* The limit that a container sets, rounded up to whole processors; 0 where there is none. */
 static int64_t quota_cpu_count(void)
 {

@@ -115,7 +115,6 @@ status catalog_open(const catalog_options *options, catalog **ret_catalog, error
     c->warehouse_location = str_copy(c->memory, options->warehouse_location);
     c->guard = catalog__guard(c);
     mutex_init(&c->lock);
-    cond_init(&c->progress);
     c->cached = map_create(NULL);
     c->queues = map_create(NULL);
     c->views = map_create(NULL);
@@ -175,7 +174,6 @@ void catalog__release_caches(catalog *c)
     map_free(c->cached);
     catalog__views_free(c);
     catalog__queues_free(c);
-    cond_release(&c->progress);
     mutex_release(&c->lock);
 }
 

@@ -231,14 +231,21 @@ struct waiting_append {
 struct append_queue {
     waiting_append *first, *last;
     bool led;
-    int users; /* appends that hold the queue: the last one frees it */
+    cond progress; /* an append finished, or leads no more */
+    int users;     /* appends that hold the queue: the last one frees it */
 };
+
+static void queue_free(append_queue *queue)
+{
+    cond_release(&queue->progress);
+    mem_free(queue);
+}
 
 void catalog__queues_free(catalog *c)
 {
     map_entry entry;
     for (size_t at = 0; map_next(c->queues, &at, &entry);) {
-        mem_free(entry.value);
+        queue_free(entry.value);
     }
     map_free(c->queues);
 }
@@ -250,6 +257,7 @@ static append_queue *find_queue(catalog *c, str key)
 
     if (queue == NULL) {
         queue = NEW(append_queue);
+        cond_init(&queue->progress);
         map_set(c->queues, key, queue);
     }
     return queue;
@@ -274,7 +282,7 @@ static void leave_queue(catalog *c, str key, append_queue *queue)
     queue->users--;
     if (queue->users == 0) {
         map_remove(c->queues, key);
-        mem_free(queue);
+        queue_free(queue);
     }
 }
 
@@ -361,7 +369,7 @@ static void lead(catalog *c, const ice_committer *committer, append_queue *queue
         }
     }
     queue->led = false;
-    cond_broadcast(&c->progress);
+    cond_broadcast(&queue->progress);
 }
 
 void catalog__take_turns(catalog *c, const str *keys, size_t count)
@@ -371,7 +379,7 @@ void catalog__take_turns(catalog *c, const str *keys, size_t count)
         append_queue *queue = find_queue(c, keys[i]);
         queue->users++;
         while (queue->led) {
-            cond_wait(&c->progress, &c->lock);
+            cond_wait(&queue->progress, &c->lock);
         }
         queue->led = true;
     }
@@ -384,9 +392,9 @@ void catalog__leave_turns(catalog *c, const str *keys, size_t count)
     for (size_t i = 0; i < count; i++) {
         append_queue *queue = map_get(c->queues, keys[i]);
         queue->led = false;
+        cond_broadcast(&queue->progress);
         leave_queue(c, keys[i], queue);
     }
-    cond_broadcast(&c->progress);
     mutex_unlock(&c->lock);
 }
 
@@ -397,7 +405,7 @@ static void append_in_turn(catalog *c, const ice_committer *committer, str key,
     append_queue *queue = join_queue(c, key, mine);
     while (!mine->done) {
         if (queue->led) {
-            cond_wait(&c->progress, &c->lock);
+            cond_wait(&queue->progress, &c->lock);
         } else {
             lead(c, committer, queue, mine);
         }

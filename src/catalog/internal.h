@@ -30,7 +30,6 @@ struct catalog {
     map *views;                           /* location of its metadata file -> ice_view */
     map *queues;                          /* table key -> append_queue */
     struct catalog__documents *documents; /* document.c; NULL in the view of a transaction */
-    cond progress;                        /* an append finished, or leads no more */
     pool *background;
     _Atomic int64_t commits, conflicts, merged_appends;
     int64_t opened_us;

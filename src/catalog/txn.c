@@ -98,7 +98,6 @@ static void open_view(catalog_txn *txn)
                    .guard = txn->root->guard,
                    .opened_us = txn->root->opened_us};
     mutex_init(&v->lock);
-    cond_init(&v->progress);
     v->cached = map_create(NULL);
     v->queues = map_create(NULL);
     v->views = map_create(NULL);

@@ -33,8 +33,7 @@ typedef struct submission {
     state_txn txn; /* arena and hooks live until the caller is told */
     error err;
     status result;
-    bool finished;
-    cond told;
+    latch told;
 } submission;
 
 typedef struct reader {
@@ -119,7 +118,7 @@ static submission *take_submission(state *s)
     return sub;
 }
 
-static void tell(state *s, submission *sub, state_outcome outcome)
+static void tell(submission *sub, state_outcome outcome)
 {
     run_hooks(&sub->txn, outcome);
     arena_free(sub->txn.memory);
@@ -129,11 +128,7 @@ static void tell(state *s, submission *sub, state_outcome outcome)
         mem_free(sub);
         return;
     }
-    mutex_lock(&s->lock);
-    sub->finished = true;
-    cond_signal(
-        &sub->told); /* under the lock: the submission is gone once its caller has seen this */
-    mutex_unlock(&s->lock);
+    latch_open(&sub->told); /* the submission is gone once its caller has seen this */
 }
 
 /* Runs one submission in its savepoint. What fails is undone alone. The error returned is the
@@ -255,7 +250,7 @@ static void run_group(state *s)
             s->stats.rollbacks++;
             mutex_unlock(&s->lock);
         }
-        tell(s, sub, own);
+        tell(sub, own);
     }
 }
 
@@ -352,25 +347,22 @@ status state_submit(state *s, status (*apply)(void *context, state_txn *txn, err
 {
     submission sub = {.apply = apply, .context = context, .err = ERROR_INIT};
 
-    cond_init(&sub.told);
+    latch_init(&sub.told);
     mutex_lock(&s->lock);
     ASSERT(!s->writing || !pthread_equal(pthread_self(), s->who)); /* would wait for itself */
     if (!s->writing && s->first == NULL) {
         enqueue(s, &sub);
         write_group(s);
         end_writing(s);
-        ASSERT(sub.finished);
     } else {
         enqueue(s, &sub);
         if (!s->writing) {
             cond_signal(&s->work);
         }
     }
-    while (!sub.finished) {
-        cond_wait(&sub.told, &s->lock);
-    }
     mutex_unlock(&s->lock);
-    cond_release(&sub.told);
+    latch_wait(&sub.told);
+    latch_release(&sub.told);
     if (sub.result != STATUS_OK && err != NULL) {
         *err = sub.err;
     }

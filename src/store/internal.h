@@ -170,7 +170,6 @@ struct storage {
 
     /* sync.c */
     map *folders;
-    cond folder_synced;
 
     /* care.c */
     thread care_thread;
@@ -194,7 +193,7 @@ struct storage {
 
     /* segment.c */
     mutex segment_lock;
-    cond segment_synced;
+    cond segment_opened;
     segment *segment; /* the open one */
     bool segment_opening;
     uint64_t small_made;

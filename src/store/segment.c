@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "bytes.h"
+#include "sync_group.h"
 #include "tarn/base/fault.h"
 #include "tarn/base/fs.h"
 #include "tarn/base/limits.h"
@@ -30,10 +31,9 @@
 struct segment {
     blob_id id;
     int fd;
-    int64_t size;         /* where the next record goes */
-    int users;            /* objects that are staged in it, and its being open */
-    uint64_t asked, done; /* as folder_sync (sync.c) */
-    bool running;
+    int64_t size; /* where the next record goes */
+    int users;    /* objects that are staged in it, and its being open */
+    sync_group group;
 };
 
 /* --- records --- */
@@ -155,6 +155,7 @@ static void free_segment(storage *st, segment *s)
 {
     (void)map_remove(st->segments, str_c(s->id.text));
     fs_close(s->fd);
+    sync_group_release(&s->group);
     mem_free(s);
 }
 
@@ -215,6 +216,7 @@ static status make_segment(storage *st, segment *s, error *err)
     }
     s->fd = staged->fd;
     s->size = FILE_MAGIC_BYTES;
+    sync_group_init(&s->group);
     staged->fd = -1;
     store__staged_free(staged);
     return STATUS_OK;
@@ -246,7 +248,7 @@ static status replace_segment(storage *st, error *err)
     } else {
         mem_free(s);
     }
-    cond_broadcast(&st->segment_synced);
+    cond_broadcast(&st->segment_opened);
     return made;
 }
 
@@ -275,7 +277,7 @@ static status reserve(storage *st, store_staged *staged, int64_t record_bytes, i
     mutex_lock(&st->segment_lock);
     while (reserved == STATUS_OK && (st->segment == NULL || st->segment->size >= SEGMENT_BYTES)) {
         if (st->segment_opening) {
-            cond_wait(&st->segment_synced, &st->segment_lock);
+            cond_wait(&st->segment_opened, &st->segment_lock);
         } else {
             reserved = replace_segment(st, err);
         }
@@ -293,35 +295,24 @@ static status reserve(storage *st, store_staged *staged, int64_t record_bytes, i
 
 /* --- appending --- */
 
+static status sync_segment(void *context, error *err)
+{
+    const segment *s = context;
+
+    return fs_sync(s->fd, err);
+}
+
 status store__segment_sync(storage *st, const store_staged *staged, error *err)
 {
-    status synced = STATUS_OK;
-    uint64_t ticket;
-    segment *s;
+    segment *s; /* stays: `staged` is a user of the segment */
 
     if (st->options.unsafe) {
         return STATUS_OK;
     }
     mutex_lock(&st->segment_lock);
     s = map_get(st->segments, str_c(staged->segment.text));
-    ticket = ++s->asked; /* written before: a sync that begins from now on covers it */
-    while (synced == STATUS_OK && s->done < ticket) {
-        uint64_t covers = s->asked;
-
-        if (s->running) {
-            cond_wait(&st->segment_synced, &st->segment_lock);
-            continue;
-        }
-        s->running = true;
-        mutex_unlock(&st->segment_lock);
-        synced = fs_sync(s->fd, err);
-        mutex_lock(&st->segment_lock);
-        s->running = false;
-        s->done = synced == STATUS_OK && covers > s->done ? covers : s->done;
-        cond_broadcast(&st->segment_synced);
-    }
     mutex_unlock(&st->segment_lock);
-    return synced;
+    return sync_group_run(&s->group, sync_segment, s, err);
 }
 
 status store__segment_append_record(storage *st, store_staged *staged, str record,

@@ -84,13 +84,12 @@ static void init(storage *st, const storage_options *options)
     mutex_init(&st->path_lock);
     store__init_buckets(st);
     mutex_init(&st->segment_lock);
-    cond_init(&st->segment_synced);
+    cond_init(&st->segment_opened);
     cond_init(&st->compact_work);
     mutex_init(&st->upload_lock);
     cond_init(&st->upload_changed);
     st->segments = map_create(NULL);
     st->uploads = map_create(NULL);
-    cond_init(&st->folder_synced);
     cond_init(&st->care_work);
     cond_init(&st->scrub_work);
     st->hashers = pool_create("hash", HASHERS_MAX);
@@ -161,11 +160,10 @@ void storage_close(storage *st)
     cond_release(&st->upload_changed);
     mutex_release(&st->upload_lock);
     cond_release(&st->compact_work);
-    cond_release(&st->segment_synced);
+    cond_release(&st->segment_opened);
     mutex_release(&st->segment_lock);
     cond_release(&st->scrub_work);
     cond_release(&st->care_work);
-    cond_release(&st->folder_synced);
     mutex_release(&st->shard_lock);
     store__free_buckets(st);
     mutex_release(&st->path_lock);

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 
 #include "internal.h"
+#include "sync_group.h"
 #include "tarn/base/fs.h"
 
 #define ROUND_THREADS_MAX 16
@@ -10,10 +11,7 @@
 /* --- folders --- */
 
 typedef struct folder_sync {
-    char *path;
-    uint64_t asked; /* tickets given */
-    uint64_t done;  /* tickets whose names are durable */
-    bool running;
+    sync_group group;
     int users;
 } folder_sync;
 
@@ -23,6 +21,7 @@ static folder_sync *enter_folder(storage *st, const char *folder)
 
     if (f == NULL) {
         f = NEW(folder_sync);
+        sync_group_init(&f->group);
         (void)map_set(st->folders, str_c(folder), f);
     }
     f->users++;
@@ -33,37 +32,31 @@ static void leave_folder(storage *st, const char *folder, folder_sync *f)
 {
     if (--f->users == 0) {
         (void)map_remove(st->folders, str_c(folder));
+        sync_group_release(&f->group);
         mem_free(f);
     }
 }
 
+static status sync_folder(void *context, error *err)
+{
+    const char *const *folder = context;
+
+    return fs_sync_dir(*folder, err);
+}
+
 status store__sync_folder(storage *st, const char *folder, error *err)
 {
-    status synced = STATUS_OK;
     folder_sync *f;
-    uint64_t ticket;
+    status synced;
 
     if (st->options.unsafe) {
         return STATUS_OK;
     }
     mutex_lock(&st->lock);
     f = enter_folder(st, folder);
-    ticket = ++f->asked; /* the name was made before: a sync that begins from now on covers it */
-    while (synced == STATUS_OK && f->done < ticket) {
-        uint64_t covers = f->asked;
-
-        if (f->running) {
-            cond_wait(&st->folder_synced, &st->lock);
-            continue;
-        }
-        f->running = true;
-        mutex_unlock(&st->lock);
-        synced = fs_sync_dir(folder, err);
-        mutex_lock(&st->lock);
-        f->running = false;
-        f->done = synced == STATUS_OK && covers > f->done ? covers : f->done;
-        cond_broadcast(&st->folder_synced);
-    }
+    mutex_unlock(&st->lock);
+    synced = sync_group_run(&f->group, sync_folder, &folder, err);
+    mutex_lock(&st->lock);
     leave_folder(st, folder, f);
     mutex_unlock(&st->lock);
     return synced;

@@ -201,34 +201,17 @@ void upload_part_abort(upload_part_writer *w)
 
 /* --- durable, then known --- */
 
+static status sync_file(void *context, error *err)
+{
+    const live_upload *live = context;
+
+    return fs_sync(live->fd, err);
+}
+
 /* Parts in place that end together share a sync. */
 static status sync_place(storage *st, live_upload *live, error *err)
 {
-    status synced = STATUS_OK;
-    uint64_t ticket;
-
-    if (st->options.unsafe) {
-        return STATUS_OK;
-    }
-    mutex_lock(&st->upload_lock);
-    ticket = ++live->asked;
-    while (synced == STATUS_OK && live->done < ticket) {
-        uint64_t covers = live->asked;
-
-        if (live->syncing) {
-            cond_wait(&st->upload_changed, &st->upload_lock);
-            continue;
-        }
-        live->syncing = true;
-        mutex_unlock(&st->upload_lock);
-        synced = fs_sync(live->fd, err);
-        mutex_lock(&st->upload_lock);
-        live->syncing = false;
-        live->done = synced == STATUS_OK && covers > live->done ? covers : live->done;
-        cond_broadcast(&st->upload_changed);
-    }
-    mutex_unlock(&st->upload_lock);
-    return synced;
+    return st->options.unsafe ? STATUS_OK : sync_group_run(&live->group, sync_file, live, err);
 }
 
 static status sync_own(store_staged *staged, error *err)

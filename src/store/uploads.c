@@ -261,6 +261,7 @@ live_upload *store__enter_upload(storage *st, str bucket, str key, str id)
         live->key = str_copy(memory, key);
         live->id = str_copy(memory, id);
         live->fd = -1;
+        sync_group_init(&live->group);
         (void)map_set(st->uploads, live->id, live);
     }
     live->users++;
@@ -285,6 +286,7 @@ void store__leave_upload(storage *st, live_upload *live)
     if (live->has_file && !live->recorded && !fs_volume_broken()) {
         store__remove_later(st, live->blob, false);
     }
+    sync_group_release(&live->group);
     arena_free(live->memory);
 }
 

@@ -13,6 +13,7 @@
 #define TARN_STORE_UPLOADS_H
 
 #include "bytes.h"
+#include "sync_group.h"
 
 #define PARTS_MAX 10000
 #define PART_BYTES_MIN ((int64_t)5 * 1024 * 1024) /* of all but the last */
@@ -29,12 +30,11 @@ struct live_upload {
     bool recorded; /* the row names it */
     int fd;        /* -1 until it is needed */
     uint8_t claimed[PARTS_MAX / 8 + 1];
-    int writing;    /* parts in place under way */
-    int committing; /* parts whose rows are being written */
-    bool alone;     /* it is being completed or aborted */
-    bool finished;  /* it was */
-    uint64_t asked, done;
-    bool syncing; /* as folder_sync (sync.c) */
+    int writing;      /* parts in place under way */
+    int committing;   /* parts whose rows are being written */
+    bool alone;       /* it is being completed or aborted */
+    bool finished;    /* it was */
+    sync_group group; /* of its file */
 };
 
 typedef struct part_row {

@@ -75,6 +75,34 @@ static void test_waiting_ends_at_the_deadline(void **state)
     mutex_release(&m);
 }
 
+/* Latches on the stack of who waits: gone as soon as it is told. */
+static void hand_latch(void *context)
+{
+    latch l;
+
+    latch_init(&l);
+    atomic_store((latch * _Atomic *)context, &l);
+    latch_wait(&l);
+    latch_release(&l);
+}
+
+static void test_a_latch_that_is_gone_is_not_touched(void **state)
+{
+    fixture *f = *state;
+
+    for (int i = 0; i < 200; i++) {
+        latch *_Atomic given = NULL;
+        thread t = {0};
+
+        EXPECT_OK(thread_start(&t, "waiter", hand_latch, &given, &f->err));
+        while (atomic_load(&given) == NULL) {
+            (void)sched_yield();
+        }
+        latch_open(atomic_load(&given));
+        thread_join(&t);
+    }
+}
+
 /* Tasks wait at a gate until the test opens it. */
 typedef struct gate {
     mutex m;
@@ -445,8 +473,8 @@ static void test_there_is_a_processor(void **state)
 }
 
 TESTS(test_a_thread_runs_once, test_threads_have_their_name_and_leave_signals_to_main,
-      test_waiting_ends_at_the_deadline, test_one_thread_takes_tasks_in_order,
-      test_threads_are_started_up_to_the_maximum,
+      test_waiting_ends_at_the_deadline, test_a_latch_that_is_gone_is_not_touched,
+      test_one_thread_takes_tasks_in_order, test_threads_are_started_up_to_the_maximum,
       test_no_task_waits_behind_another_while_threads_may_start, test_a_full_queue_is_busy,
       test_tasks_may_submit_tasks_while_the_pool_ends, test_many_submitters_lose_no_task,
       test_an_unused_pool_ends, test_idle_threads_end_and_come_back,

@@ -7,6 +7,7 @@
 #define TARN_BASE_THREAD_H
 
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -43,6 +44,18 @@ void cond_broadcast(cond *c);
 void cond_wait(cond *c, mutex *m);
 /* False when `deadline_ns` (clock_mono_ns) passed. True says only "look again". */
 bool cond_wait_until(cond *c, mutex *m, int64_t deadline_ns);
+
+/* What one thread waits for and another says, once. The one who waits holds no lock and needs none
+ * when it wakes: of many who are told at once, none queues for a lock behind the others. It may lie
+ * on the waiting thread's stack: latch_open does not touch it after the wait has ended. */
+typedef struct latch {
+    sem_t handle;
+} latch;
+
+void latch_init(latch *l);
+void latch_release(latch *l);
+void latch_open(latch *l);
+void latch_wait(latch *l);
 
 /* A pool of threads for blocking work: starts threads as needed up to `threads_max`, keeps idle
  * ones for some seconds. Tasks wait in a queue, first come first served. */
