@@ -9,6 +9,10 @@
 /* Level 1: metadata repeats itself so much that more effort gains little, and every commit waits for it. */
 enum { METADATA_GZIP_LEVEL = 1 };
 
+/* A file of up to two pages is not packed unless the table asks for it: that would save no block of the disk, and cost
+ * every commit a seventh of its processor time. */
+#define PLAIN_BYTES_MAX ((size_t)8 * 1024)
+
 /* --- files put together --- */
 
 /* A packed passage that stands at a place of the text. */
@@ -69,6 +73,30 @@ static status assemble(str plain, const assembly *parts, buf *out, error *err)
     }
     gzip_piece_join(pieces, made, out);
     return buf_check(out, "table metadata", err);
+}
+
+static size_t unpacked_size(str plain, const assembly *parts)
+{
+    size_t size = plain.size;
+
+    for (size_t i = 0; i < parts->insertions.count; i++) {
+        size += parts->insertions.items[i].passage->text.size;
+    }
+    return size;
+}
+
+static void assemble_plain(str plain, const assembly *parts, buf *out)
+{
+    size_t start = 0;
+
+    for (size_t i = 0; i < parts->insertions.count; i++) {
+        const insertion *in = &parts->insertions.items[i];
+
+        buf_add_str(out, str_slice(plain, start, in->offset));
+        buf_add_str(out, in->passage->text);
+        start = in->offset;
+    }
+    buf_add_str(out, str_slice(plain, start, plain.size));
 }
 
 /* --- parts --- */
@@ -396,27 +424,40 @@ str ice__metadata_folder(const ice_metadata *m, arena *a)
     return folder.size > 0 ? folder : str_concat(a, m->location, STR("/metadata"));
 }
 
+/* Whether a text of that size is to be packed. */
+static bool is_packed(const ice_metadata *m, size_t size)
+{
+    str codec = ice_metadata_property(m, "write.metadata.compression-codec", NULL);
+
+    return codec.size == 0 ? size > PLAIN_BYTES_MAX : str_equal_nocase(codec, STR("gzip"));
+}
+
 status ice__metadata_render(const ice_metadata *m, int version, arena *a, str *ret_location,
                             str *ret_bytes, error *err)
 {
-    bool gzip = str_equal_nocase(
-        ice_metadata_property(m, "write.metadata.compression-codec", "gzip"), STR("gzip"));
-    buf *plain = buf_in(a, LIMIT_METADATA_FILE);
-    buf *packed = plain;
+    buf *text = buf_in(a, LIMIT_METADATA_FILE);
+    buf *out = buf_in(a, LIMIT_METADATA_FILE);
     assembly parts = {.memory = a};
     char uuid[37];
+    bool gzip;
 
-    format(m, false, plain, gzip ? &parts : NULL);
-    TRY(buf_check(plain, "table metadata", err));
+    (void)buf_reserve(text, PLAIN_BYTES_MAX);
+    format(m, false, text, &parts);
+    TRY(buf_check(text, "table metadata", err));
+    gzip = is_packed(m, unpacked_size(buf_str(text), &parts));
     if (gzip) {
-        packed = buf_in(a, LIMIT_METADATA_FILE);
-        TRY(assemble(buf_str(plain), &parts, packed, err));
+        TRY(assemble(buf_str(text), &parts, out, err));
+    } else if (parts.insertions.count == 0) {
+        out = text;
+    } else {
+        assemble_plain(buf_str(text), &parts, out);
+        TRY(buf_check(out, "table metadata", err));
     }
     random_uuid(uuid);
     *ret_location =
         str_printf(a, "%.*s/%05d-%s%s.metadata.json", STR_ARG(ice__metadata_folder(m, a)), version,
                    uuid, gzip ? ".gz" : "");
-    *ret_bytes = buf_str(packed);
+    *ret_bytes = buf_str(out);
     return STATUS_OK;
 }
 

@@ -56,7 +56,7 @@ static const ice_property_info infos[] = {
     {"write.spark.accept-any-schema", "bool", "false", "Whether Spark writes rows of another schema.", false},
     {"write.summary.partition-limit", "int", "0", "Partitions that a snapshot's summary tells of.", false},
 
-    {"write.metadata.compression-codec", "gzip|none", "gzip", "Compression of metadata.json (elsewhere: none).", true},
+    {"write.metadata.compression-codec", "gzip|none", "gzip", "Compression of metadata.json (elsewhere: none). Where it is not set, files of at most 8 KiB are not packed.", true},
     {"write.metadata.previous-versions-max", "count", "10", "How many earlier metadata files are kept (elsewhere: 100).", true},
     {"write.metadata.delete-after-commit.enabled", "bool", "true", "Earlier metadata files beyond that number are deleted in the commit (elsewhere: false).", true},
     {"write.metadata.metrics.default", "metrics", "truncate(16)", "Metrics of columns: none, counts, truncate(N) or full.", true},

@@ -26,9 +26,9 @@ def lake():
 
 def metadata(server, name):
     """The newest metadata file of a table in the folder."""
-    files = glob.glob(f"{server.folder}/{name}/metadata/*.gz.metadata.json")
-    with gzip.open(sorted(files)[-1]) as file:
-        return json.load(file)
+    with open(sorted(glob.glob(f"{server.folder}/{name}/metadata/*.metadata.json"))[-1], "rb") as file:
+        data = file.read()
+    return json.loads(gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data)
 
 
 def summary(server, name):

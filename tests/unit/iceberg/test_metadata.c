@@ -298,8 +298,13 @@ static void expect_written_as_a_whole(fixture *f, const ice_metadata *m)
     fresh.snapshots = snapshots;
     ice_metadata_format(&fresh, plain);
     EXPECT_OK(ice__metadata_render(m, 1, a, &location, &bytes, &f->err));
-    assert_true(str_ends_with(location, STR(".gz.metadata.json")));
-    EXPECT_OK(decompress_bytes(COMPRESSION_GZIP, bytes, unpacked, &f->err));
+    if (str_ends_with(location, STR(".gz.metadata.json"))) {
+        assert_true(plain->size > 8192);
+        EXPECT_OK(decompress_bytes(COMPRESSION_GZIP, bytes, unpacked, &f->err));
+    } else {
+        assert_true(plain->size <= 8192);
+        buf_add_str(unpacked, bytes);
+    }
     assert_true(str_equal(buf_str(unpacked), buf_str(plain)));
     buf_truncate(unpacked, 0);
     ice_metadata_format(m, unpacked);
@@ -397,6 +402,42 @@ static void test_a_long_history_that_was_read_is_packed_as_a_whole(void **given)
     ice_metadata_unref(m);
     EXPECT_STR(read->snapshots[read->snapshot_count - 1].manifest_list, "s3://b/snap-100.avro");
     ice_metadata_unref(read);
+}
+
+static void test_what_a_table_says_of_packing_counts_at_any_size(void **given)
+{
+    fixture *f = *given;
+    ice_metadata next;
+
+    for (int64_t count = 1; count <= 101; count += 100) {
+        ice_metadata *m =
+            ice__metadata_copy(parsed(f, GOLDEN(f, "iceberg/java/TableMetadataV2Valid.json")));
+
+        for (int64_t id = 1; id <= count; id++) {
+            m = live_on(m, id, &(step){.expired = 0});
+        }
+        for (int gzip = 0; gzip < 2; gzip++) {
+            ice_property codec = {STR("write.metadata.compression-codec"),
+                                  gzip ? STR("GZIP") : STR("none")};
+            buf *plain = buf_in(f->arena, LIMIT_METADATA_FILE);
+            buf *unpacked = buf_in(f->arena, LIMIT_METADATA_FILE);
+            str location;
+            str bytes;
+
+            ice__metadata_assign(&next, m);
+            next.properties = &codec;
+            next.property_count = 1;
+            ice_metadata_format(&next, plain);
+            EXPECT_OK(ice__metadata_render(&next, 7, f->arena, &location, &bytes, &f->err));
+            assert_int_equal(str_ends_with(location, STR(".gz.metadata.json")), gzip);
+            if (gzip) {
+                EXPECT_OK(decompress_bytes(COMPRESSION_GZIP, bytes, unpacked, &f->err));
+                bytes = buf_str(unpacked);
+            }
+            assert_true(str_equal(bytes, buf_str(plain)));
+        }
+        ice_metadata_unref(m);
+    }
 }
 
 static void test_gzip_is_told_by_its_first_bytes(void **given)
@@ -574,7 +615,8 @@ TESTS(test_nothing_of_foreign_metadata_is_lost, test_a_copy_is_the_same_and_inde
       test_what_is_damaged_is_refused_naming_the_member,
       test_metadata_of_version_2_says_what_its_file_says,
       test_what_version_1_leaves_out_is_filled_in, test_a_growing_history_is_packed_as_a_whole,
-      test_a_long_history_that_was_read_is_packed_as_a_whole, test_gzip_is_told_by_its_first_bytes,
+      test_a_long_history_that_was_read_is_packed_as_a_whole,
+      test_what_a_table_says_of_packing_counts_at_any_size, test_gzip_is_told_by_its_first_bytes,
       test_new_tables_get_ids_uuid_and_checked_properties,
       test_members_that_contradict_each_other_are_refused,
       test_counters_lie_behind_all_that_was_given, test_properties_are_judged_by_their_table,
