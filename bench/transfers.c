@@ -2,6 +2,7 @@
  *
  * One thread and CLIENTS connections, each kept: a connection that has its answer sends the next of REQUESTS, whose
  * target is the next line of the file TARGETS (from the first again after the last), with the bytes of the file BODY.
+ * Where there are as many targets as clients, each client keeps to one of its own.
  * Prints the seconds of all together and the bytes of the answers' bodies. The same program asks both sides, so that
  * its own time falls on both.
  *
@@ -37,6 +38,7 @@ typedef struct run {
     int64_t left; /* requests to begin */
     VEC(str) targets;
     size_t next_target;
+    bool own_targets; /* as many as clients */
     str body;
     size_t number_at; /* in the body; STR_NPOS: nowhere */
     const char *header;
@@ -52,6 +54,7 @@ typedef struct run {
 
 typedef struct connection {
     run *r;
+    size_t number;
     struct connection *next_idle;
     int64_t begun_ns;
     char *body_memory;
@@ -67,7 +70,8 @@ typedef struct connection {
 static void next_request(connection *c)
 {
     run *r = c->r;
-    str target = r->targets.items[r->next_target++ % r->targets.count];
+    size_t place = r->own_targets ? c->number : r->next_target++ % r->targets.count;
+    str target = r->targets.items[place];
     int size = snprintf(c->head_memory, HEAD_BYTES_MAX,
                         "%s %.*s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n%s%sContent-Length: %zu\r\n\r\n",
                         r->method, STR_ARG(target), r->port, r->header,
@@ -219,6 +223,7 @@ static status transfer(run *r, connection *all, size_t count, int64_t requests, 
     r->epoll = epoll_create1(EPOLL_CLOEXEC);
     for (size_t i = 0; i < count; i++) {
         all[i].r = r;
+        all[i].number = i;
         all[i].head_memory = mem_alloc(HEAD_BYTES_MAX);
         all[i].body_memory = mem_alloc(r->body.size + 1);
         memcpy(all[i].body_memory, r->body.size > 0 ? r->body.data : "", r->body.size);
@@ -304,6 +309,7 @@ static status work(int argc, char **argv, arena *a, error *err)
     if (argc > 6) {
         TRY(fs_read_file(argv[6], 1024 * LIMIT_MIB, a, &r.body, err));
     }
+    r.own_targets = r.targets.count == (size_t)clients;
     TRY(read_environment(&r, err));
     r.number_at = str_find(r.body, STR("@@@@@@@@@@"));
     r.number = begun_at % 1000000000;
