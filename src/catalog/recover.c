@@ -1,10 +1,11 @@
 /* Names kept beside the data, so that a lost database can be rebuilt from objects alone.
  *
  * A location that the catalog chose tells its table's names. For a table that was renamed or lies where its maker
- * wanted, a small object "<warehouse>/.tarn/names/<uuid>.json" tells them. */
+ * wanted, a small object "<warehouse>/.tarn/names/<uuid>.json" tells them. Its further places (place.c) are those that
+ * its properties name, and those that the history in its metadata leads to. */
 #include <limits.h>
 
-#include "internal.h"
+#include "place.h"
 
 #include "tarn/base/limits.h"
 #include "tarn/base/log.h"
@@ -73,6 +74,8 @@ typedef struct name_record {
     dropped_table dropped; /* dropped_us 0: it is not */
 } name_record;
 
+typedef VEC(ice_property) place_vec;
+
 typedef struct found_table {
     str metadata_location;
     int version;
@@ -81,6 +84,9 @@ typedef struct found_table {
     table_name name;
     bool named;
     bool is_view;
+    bool is_restored;
+    place_vec paths;           /* properties write.*.path */
+    place_vec former;          /* as if they were such: folders where it may have lain before */
     const name_record *record; /* NULL: its location names it */
 } found_table;
 
@@ -98,8 +104,7 @@ static void note_metadata_file(recovery *r, str location, int64_t modified_us)
     size_t slash = str_find_last_char(location, '/');
     str folder = str_slice(location, 0, slash);
 
-    if (!str_ends_with(location, STR(".metadata.json")) ||
-        !str_ends_with(folder, STR("/metadata"))) {
+    if (slash == STR_NPOS || !str_ends_with(location, STR(".metadata.json"))) {
         return;
     }
     int version = ice_metadata_location_version(location);
@@ -242,6 +247,95 @@ static status scan_objects(recovery *r, str folder, error *err)
     }
 }
 
+/* ---- further places ---- */
+
+static bool is_noted(const place_vec *places, str folder)
+{
+    for (size_t i = 0; i < places->count; i++) {
+        if (catalog__lies_in(folder, places->items[i].value)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* "a/metadata/1.json" was of a table at "a", "b/1.json" of one that was told to keep its metadata in "b". */
+static void note_former(recovery *r, found_table *t, str file)
+{
+    size_t slash = str_find_last_char(file, '/');
+    str folder = slash != STR_NPOS ? str_slice(file, 0, slash) : STR_NULL;
+
+    if (str_ends_with(folder, STR("/metadata"))) {
+        folder = str_slice(folder, 0, folder.size - STR("/metadata").size);
+    }
+    if (folder.size > 0 && !catalog__lies_in(folder, t->location) && !is_noted(&t->paths, folder) &&
+        !is_noted(&t->former, folder)) {
+        const ice_property place = {.key = STR("write.metadata.path"),
+                                    .value = str_copy(r->a, folder)};
+        vec_push(r->a, &t->former, place);
+    }
+}
+
+static void note_places(recovery *r, found_table *t, const ice_metadata *m)
+{
+    for (size_t i = 0; i < m->property_count; i++) {
+        if (str_starts_with(m->properties[i].key, STR("write.")) &&
+            str_ends_with(m->properties[i].key, STR(".path"))) {
+            const ice_property path = {.key = str_copy(r->a, m->properties[i].key),
+                                       .value = str_copy(r->a, m->properties[i].value)};
+            vec_push(r->a, &t->paths, path);
+        }
+    }
+    for (size_t i = 0; i < m->metadata_log_count; i++) {
+        note_former(r, t, m->metadata_log[i].metadata_file);
+    }
+    for (size_t i = 0; i < m->snapshot_count; i++) {
+        if (!str_is_null(m->snapshots[i].manifest_list)) {
+            note_former(r, t, m->snapshots[i].manifest_list);
+        }
+    }
+}
+
+typedef struct place_claim {
+    catalog *c;
+    const found_table *table;
+    const ice_property *path;
+} place_claim;
+
+static status hold_place(void *context, state_txn *txn, error *err)
+{
+    const place_claim *claim = context;
+    const catalog__paths paths = {.space = claim->table->name.space,
+                                  .properties = claim->path,
+                                  .count = 1,
+                                  .own = claim->table->location,
+                                  .uuid = claim->table->uuid};
+
+    return catalog__hold_paths(claim->c, txn, &paths, err);
+}
+
+/* After all tables have theirs. A copy of another table says of its history what that one says: it is that one's. */
+static void restore_places(const recovery *r, const found_table *t)
+{
+    place_claim claim = {.c = r->c, .table = t};
+
+    for (size_t i = 0; i < t->paths.count; i++) {
+        error err = ERROR_INIT;
+
+        claim.path = &t->paths.items[i];
+        if (state_submit(r->c->state, hold_place, &claim, &err) != STATUS_OK) {
+            error_context(&err, "table at \"%.*s\"", STR_ARG(t->metadata_location));
+            log_failure("place of a table not recovered", &err);
+        }
+    }
+    for (size_t i = 0; i < t->former.count; i++) {
+        error ignored = ERROR_INIT;
+
+        claim.path = &t->former.items[i];
+        (void)state_submit(r->c->state, hold_place, &claim, &ignored);
+    }
+}
+
 /* What the metadata file says of itself: that of a table, or of a view. */
 static status read_identity(recovery *r, found_table *t, str bytes, error *err)
 {
@@ -252,6 +346,9 @@ static status read_identity(recovery *r, found_table *t, str bytes, error *err)
     if (result == STATUS_OK) {
         t->uuid = str_copy(r->a, m->uuid);
         t->location = str_copy(r->a, m->location);
+        if (t->record == NULL || str_is_null(t->record->rebase)) { /* else it is only read */
+            note_places(r, t, m);
+        }
     } else if (ice_view_parse(bytes, &v, NULL) == STATUS_OK) {
         error_clear(err);
         result = STATUS_OK;
@@ -318,6 +415,25 @@ static status restore_table(void *context, state_txn *txn, error *err)
                       : catalog__insert_table(txn, &row, err);
 }
 
+/* Where a table, or a view, keeps its metadata: what lies elsewhere is a copy, or nobody's. */
+static bool is_at_home(const found_table *t)
+{
+    return (t->record != NULL && !str_is_null(t->record->rebase)) ||
+           catalog__lies_in(t->metadata_location, t->location) ||
+           is_noted(&t->paths, t->metadata_location);
+}
+
+/* Of what says that it is the same table: what lies where it says, then the later. A table that moved left its earlier
+ * metadata behind. */
+static bool is_better(const found_table *t, const found_table *than)
+{
+    if (is_at_home(t) != is_at_home(than)) {
+        return is_at_home(t);
+    }
+    return t->version != than->version ? t->version > than->version
+                                       : t->modified_us > than->modified_us;
+}
+
 /* All levels of a namespace, outermost first. */
 static status restore_namespaces(catalog *c, str name, error *err)
 {
@@ -334,7 +450,6 @@ static status restore_namespaces(catalog *c, str name, error *err)
 
 static status restore(recovery *r, found_table *t, error *err)
 {
-    TRY(read_found(r, t, err));
     if (!t->named) {
         t->name = (table_name){.space = STR("recovered"), .table = t->uuid};
     }
@@ -342,27 +457,75 @@ static status restore(recovery *r, found_table *t, error *err)
     return state_submit(r->c->state, restore_table, t, err);
 }
 
+static void log_lost(const found_table *t, error *err)
+{
+    error_context(err, "table at \"%.*s\"", STR_ARG(t->metadata_location));
+    log_failure("table not recovered", err);
+}
+
+/* One of each uuid; those without one by their files. */
+static map *choose(recovery *r)
+{
+    map *chosen = map_create(r->a);
+    map_entry entry;
+
+    for (size_t at = 0; map_next(r->tables, &at, &entry);) {
+        error err = ERROR_INIT;
+        found_table *t = entry.value;
+        bool is_usual = str_ends_with(entry.key, STR("/metadata"));
+
+        if (read_found(r, t, &err) != STATUS_OK) {
+            if (is_usual) { /* else it is some file of that name */
+                log_lost(t, &err);
+            }
+        } else if (is_usual || is_at_home(t)) {
+            str key = t->uuid.size > 0 ? t->uuid : t->metadata_location;
+            const found_table *other = map_get(chosen, key);
+
+            if (other == NULL || is_better(t, other)) {
+                (void)map_set(chosen, key, t);
+            }
+        }
+    }
+    return chosen;
+}
+
+static int64_t restore_all(recovery *r)
+{
+    const map *chosen = choose(r);
+    int64_t restored = 0;
+    map_entry entry;
+
+    for (size_t at = 0; map_next(chosen, &at, &entry);) {
+        error err = ERROR_INIT;
+        found_table *t = entry.value;
+
+        t->is_restored = restore(r, t, &err) == STATUS_OK;
+        if (t->is_restored) {
+            restored++;
+        } else {
+            log_lost(t, &err);
+        }
+    }
+    for (size_t at = 0; map_next(chosen, &at, &entry);) {
+        const found_table *t = entry.value;
+
+        if (t->is_restored && !t->is_view) {
+            restore_places(r, t);
+        }
+    }
+    return restored;
+}
+
 status catalog_recover(catalog *c, int64_t *ret_tables, error *err)
 {
     arena *a = arena_create();
     recovery r = {.c = c, .a = a, .tables = map_create(a), .names = map_create(a)};
-    int64_t restored = 0;
     status result = scan_warehouses(&r, err);
-    map_entry entry;
 
-    for (size_t at = 0; result == STATUS_OK && map_next(r.tables, &at, &entry);) {
-        error one = ERROR_INIT;
-        const found_table *t = entry.value;
-        if (restore(&r, entry.value, &one) == STATUS_OK) {
-            restored++;
-        } else {
-            error_context(&one, "table at \"%.*s\"", STR_ARG(t->metadata_location));
-            log_failure("table not recovered", &one);
-        }
+    if (result == STATUS_OK) {
+        *ret_tables = restore_all(&r);
     }
     arena_free(a);
-    if (result == STATUS_OK) {
-        *ret_tables = restored;
-    }
     return result;
 }
