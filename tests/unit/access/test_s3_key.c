@@ -1,9 +1,9 @@
 /* Claims about S3 key pairs: their first start, their secrets, their end. */
 #include <sys/stat.h>
 
+#include "support/clock.h"
 #include "support/test.h"
 #include "tarn/access/s3.h"
-#include "tarn/base/clock.h"
 #include "tarn/base/fs.h"
 
 typedef struct world {
@@ -278,29 +278,14 @@ static void test_keys_of_a_dropped_principal_are_out_at_once(void **context)
     close_world(&w);
 }
 
-static int64_t now_us;
-
-static int64_t wall(void *context)
-{
-    (void)context;
-    return now_us;
-}
-
-static int64_t mono(void *context)
-{
-    (void)context;
-    return now_us * 1000;
-}
-
 static void test_a_key_ends_when_it_expires(void **context)
 {
-    static const tarn_clock clock = {.wall_us = wall, .mono_ns = mono};
     fixture *f = *context;
     world w = open_world(f, ACCESS_KEYS);
     s3_key key;
 
     now_us = 1000000;
-    clock_install(&clock);
+    stop_clock();
     EXPECT_STATUS(INVALID,
                   access_create_s3_key(w.access, STR("root"), 1000000, f->arena, &key, &f->err));
     EXPECT_OK(access_create_s3_key(w.access, STR("root"), 2000000, f->arena, &key, &f->err));

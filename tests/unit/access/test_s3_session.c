@@ -1,7 +1,7 @@
 /* Claims about session credentials: what they may, and when they end. */
+#include "support/clock.h"
 #include "support/test.h"
 #include "tarn/access/s3.h"
-#include "tarn/base/clock.h"
 #include "tarn/codec/checksum.h"
 
 typedef struct world {
@@ -10,26 +10,11 @@ typedef struct world {
     s3_identity ann; /* a user, by her key pair */
 } world;
 
-static int64_t now_us = 1700000000000000;
-
-static int64_t wall(void *context)
-{
-    (void)context;
-    return now_us;
-}
-
-static int64_t mono(void *context)
-{
-    (void)context;
-    return now_us * 1000;
-}
-
 static void open_world(fixture *f, world *w)
 {
-    static const tarn_clock clock = {.wall_us = wall, .mono_ns = mono};
     state_options options = {.path = test_path(f, "tarn.db")};
 
-    clock_install(&clock);
+    stop_clock();
     EXPECT_OK(state_open(&options, access_migrations, access_migration_count, &w->state, &f->err));
     EXPECT_OK(access_open(w->state, test_path(f, "secrets"), ACCESS_KEYS, &w->access, &f->err));
 }

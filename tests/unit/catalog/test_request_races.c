@@ -61,21 +61,28 @@ static void run_adders(void *context)
     }
 }
 
-static void test_no_update_is_lost(void **context)
+/* All of them at once, each in a thread of its own; back when all are done. */
+static void run_all(fixture *f, lake *l, void (*run)(void *context), committer all[COMMITTERS])
 {
-    fixture *f = *context;
-    lake l = lake_open(f);
-    committer all[COMMITTERS] = {{0}};
     thread threads[COMMITTERS];
 
-    EXPECT_OK(create_only(&l, f->arena, "t", "", &f->err));
     for (int i = 0; i < COMMITTERS; i++) {
-        all[i] = (committer){.l = &l, .number = i, .err = ERROR_INIT};
-        EXPECT_OK(thread_start(&threads[i], "adder", run_adders, &all[i], &f->err));
+        all[i] = (committer){.l = l, .number = i, .err = ERROR_INIT};
+        EXPECT_OK(thread_start(&threads[i], "committer", run, &all[i], &f->err));
     }
     for (int i = 0; i < COMMITTERS; i++) {
         thread_join(&threads[i]);
     }
+}
+
+static void test_no_update_is_lost(void **context)
+{
+    fixture *f = *context;
+    lake l = lake_open(f);
+    committer all[COMMITTERS];
+
+    EXPECT_OK(create_only(&l, f->arena, "t", "", &f->err));
+    run_all(f, &l, run_adders, all);
     for (int i = 0; i < COMMITTERS; i++) {
         EXPECT_STATUS(OK, (f->err = all[i].err, all[i].outcome));
     }
@@ -107,17 +114,10 @@ static void test_requests_and_appends_of_one_table_all_get_through(void **contex
 {
     fixture *f = *context;
     lake l = lake_open(f);
-    committer all[COMMITTERS] = {{0}};
-    thread threads[COMMITTERS];
+    committer all[COMMITTERS];
 
     EXPECT_OK(create_only(&l, f->arena, "t", "", &f->err));
-    for (int i = 0; i < COMMITTERS; i++) {
-        all[i] = (committer){.l = &l, .number = i, .err = ERROR_INIT};
-        EXPECT_OK(thread_start(&threads[i], "setter", run_setters, &all[i], &f->err));
-    }
-    for (int i = 0; i < COMMITTERS; i++) {
-        thread_join(&threads[i]);
-    }
+    run_all(f, &l, run_setters, all);
     for (int i = 0; i < COMMITTERS; i++) {
         EXPECT_STATUS(OK, (f->err = all[i].err, all[i].outcome));
         if (i % 4 != 0) {
@@ -152,17 +152,10 @@ static void test_of_many_who_make_one_table_one_does(void **context)
 {
     fixture *f = *context;
     lake l = lake_open(f);
-    committer all[COMMITTERS] = {{0}};
-    thread threads[COMMITTERS];
+    committer all[COMMITTERS];
     int made = 0;
 
-    for (int i = 0; i < COMMITTERS; i++) {
-        all[i] = (committer){.l = &l, .number = i, .err = ERROR_INIT};
-        EXPECT_OK(thread_start(&threads[i], "creator", run_creators, &all[i], &f->err));
-    }
-    for (int i = 0; i < COMMITTERS; i++) {
-        thread_join(&threads[i]);
-    }
+    run_all(f, &l, run_creators, all);
     for (int i = 0; i < COMMITTERS; i++) {
         made += all[i].outcome == STATUS_OK;
         if (all[i].outcome != STATUS_OK) {
@@ -203,18 +196,11 @@ static void test_commits_of_several_tables_do_not_wait_for_each_other_for_ever(v
 {
     fixture *f = *context;
     lake l = lake_open(f);
-    committer all[COMMITTERS] = {{0}};
-    thread threads[COMMITTERS];
+    committer all[COMMITTERS];
 
     EXPECT_OK(create_only(&l, f->arena, "t", "", &f->err));
     EXPECT_OK(create_only(&l, f->arena, "u", "", &f->err));
-    for (int i = 0; i < COMMITTERS; i++) {
-        all[i] = (committer){.l = &l, .number = i, .err = ERROR_INIT};
-        EXPECT_OK(thread_start(&threads[i], "pair", run_pairs, &all[i], &f->err));
-    }
-    for (int i = 0; i < COMMITTERS; i++) {
-        thread_join(&threads[i]);
-    }
+    run_all(f, &l, run_pairs, all);
     for (int i = 0; i < COMMITTERS; i++) {
         const char *key = str_printf(f->arena, "k%d", i).data;
         EXPECT_STATUS(OK, (f->err = all[i].err, all[i].outcome));
