@@ -3,9 +3,8 @@
 
 #include "internal.h"
 #include "tarn/base/clock.h"
-#include "tarn/base/mem.h"
 
-/* So many go in one transaction; the next call goes on. */
+/* So many go in one transaction. */
 #define FORGET_AT_ONCE 1000
 
 status catalog_put_answer(state_txn *txn, const catalog_answer *answer, error *err)
@@ -77,29 +76,39 @@ status catalog_find_answer(catalog *c, str principal, str key, arena *a, bool *r
 
 typedef struct forgetting {
     int64_t before_us;
+    bool any;
+    int64_t count;
 } forgetting;
+
+static status find_old(void *context, state_txn *txn, error *err)
+{
+    forgetting *f = context;
+    state_rows *rows = NULL;
+
+    TRY(STATE_QUERY(txn, "SELECT 1 FROM answers WHERE created_us < ?1 LIMIT 1", &rows, err,
+                    SV_INT(f->before_us)));
+    TRY(state_next(rows, &f->any, err));
+    state_finish(rows);
+    return STATUS_OK;
+}
 
 static status forget(void *context, state_txn *txn, error *err)
 {
-    const forgetting *f = context;
+    forgetting *f = context;
 
     return STATE_EXEC(txn,
                       "DELETE FROM answers WHERE (principal, key) IN (SELECT principal, key FROM"
                       " answers WHERE created_us < ?1 ORDER BY created_us LIMIT ?2)",
-                      NULL, err, SV_INT(f->before_us), SV_INT(FORGET_AT_ONCE));
+                      &f->count, err, SV_INT(f->before_us), SV_INT(FORGET_AT_ONCE));
 }
 
-static void forgotten(void *context, status result, const error *err)
+status catalog_forget_answers(catalog *c, int64_t before_us, error *err)
 {
-    (void)result; /* the next time, then */
-    (void)err;
-    mem_free(context);
-}
+    forgetting f = {.before_us = before_us, .count = FORGET_AT_ONCE};
 
-void catalog_forget_answers(catalog *c, int64_t before_us)
-{
-    forgetting *f = NEW(forgetting);
-
-    f->before_us = before_us;
-    state_submit_async(c->state, forget, forgotten, f);
+    TRY(state_read(c->state, find_old, &f, err));
+    while (f.any && f.count == FORGET_AT_ONCE && !c->closing) {
+        TRY(state_submit(c->state, forget, &f, err));
+    }
+    return STATUS_OK;
 }

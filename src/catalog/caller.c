@@ -1,5 +1,5 @@
 /* Who changes the catalog on this thread. */
-#include "tarn/catalog/caller.h"
+#include "internal.h"
 
 static _Thread_local const catalog_caller *current;
 
@@ -11,4 +11,9 @@ void catalog_set_caller(const catalog_caller *caller)
 const catalog_caller *catalog_get_caller(void)
 {
     return current;
+}
+
+str catalog__principal(const catalog_caller *caller)
+{
+    return caller != NULL ? caller->principal : STR_NULL;
 }

@@ -111,6 +111,7 @@ status catalog_open(const catalog_options *options, catalog **ret_catalog, error
     c->memory = arena_create();
     c->state = options->state;
     c->storage = options->storage;
+    c->access = options->access;
     c->warehouse = str_copy(c->memory, options->warehouse);
     c->warehouse_location = str_copy(c->memory, options->warehouse_location);
     c->guard = catalog__guard(c);

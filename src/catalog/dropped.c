@@ -4,6 +4,7 @@
 #include "tarn/catalog/dropped.h"
 
 #include "internal.h"
+#include "tarn/access/s3.h"
 #include "tarn/base/clock.h"
 #include "tarn/base/vec.h"
 
@@ -171,6 +172,20 @@ status catalog_is_protected(catalog *c, table_name name, bool *ret_protected, er
     return result;
 }
 
+/* ---- sessions ---- */
+
+status catalog__end_sessions(const catalog *c, state_txn *txn, str uuid, error *err)
+{
+    return c->access == NULL ? STATUS_OK : access_end_vended(c->access, txn, uuid, err);
+}
+
+void catalog__renew_sessions(const catalog *c, state_txn *txn, str uuid)
+{
+    if (c->access != NULL) {
+        access_renew_vended(c->access, txn, uuid);
+    }
+}
+
 /* ---- drop ---- */
 
 typedef struct live_row {
@@ -259,6 +274,7 @@ status catalog__delete_table(catalog *c, state_txn *txn, table_name name, str uu
                    : to_dropped(c, txn, &row, how, err));
     TRY(STATE_EXEC(txn, "DELETE FROM tables WHERE uuid = ?1", NULL, err, SV_TEXT(row.uuid)));
     TRY(catalog__release_places(txn, row.uuid, err));
+    TRY(catalog__end_sessions(c, txn, row.uuid, err));
     *ret_dropped = true;
     const catalog_event event = {
         .kind = EVENT_TABLE_DROPPED,
@@ -508,6 +524,7 @@ static status apply_undrop(void *context, state_txn *txn, error *err)
                          STR_ARG(t->name.space), STR_ARG(t->name.table));
     }
     TRY(catalog__insert_table(txn, &row, err));
+    catalog__renew_sessions(u->c, txn, t->uuid);
     TRY(STATE_EXEC(txn, "UPDATE tables SET created_us = ?1 WHERE uuid = ?2", NULL, err,
                    SV_INT(u->row->created_us), SV_TEXT(t->uuid)));
     const catalog_event event = {.kind = EVENT_TABLE_UNDROPPED,

@@ -19,6 +19,7 @@ struct catalog {
     catalog_txn *txn; /* the view of this transaction (txn.c); NULL: what is committed */
     state *state;
     storage *storage;
+    struct access_control *access; /* NULL: sessions are nobody's matter */
     str warehouse;
     str warehouse_location;
     struct catalog__warehouses
@@ -153,6 +154,9 @@ status catalog__spell_location(catalog *c, str asked, arena *a, str *ret_locatio
 /* Where a table or a namespace is to lie, in the one spelling: in a warehouse, or in one of the folders of
  * warehouse.roots. DENIED elsewhere, INVALID for what cannot be a location. */
 status catalog__settle_location(catalog *c, str asked, arena *a, str *ret_location, error *err);
+/* The table with that uuid goes, or is there again: sessions for its files end with it. In a transaction. */
+status catalog__end_sessions(const catalog *c, state_txn *txn, str uuid, error *err);
+void catalog__renew_sessions(const catalog *c, state_txn *txn, str uuid);
 /* A table's row. */
 typedef struct catalog__row {
     table_name name;

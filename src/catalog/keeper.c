@@ -1,12 +1,14 @@
-/* What ends with time: the retention of dropped tables, and that of events. One thread that sleeps until the next
- * table's time is over. */
+/* What ends with time: the retention of dropped tables, that of events and of kept answers, and what staged tables
+ * hold. One thread that sleeps until the next table's time is over. */
 #include "internal.h"
 
 #include "tarn/base/clock.h"
 #include "tarn/base/log.h"
 #include "tarn/base/vec.h"
+#include "tarn/catalog/answers.h"
 
 #define WAIT_MAX_MS (INT64_C(60) * 1000)
+#define WAIT_MIN_MS INT64_C(1000) /* where answers are kept for less */
 #define NS_PER_MS INT64_C(1000000)
 
 typedef struct retention {
@@ -82,6 +84,43 @@ status catalog__end_retention(catalog *c, bool *ret_any, int64_t *ret_next_us, e
     return STATUS_OK;
 }
 
+static status forget_answers(catalog *c, error *err)
+{
+    int64_t before_us = clock_now_us() - c->answers_kept_ms * 1000;
+
+    return c->answers_kept_ms > 0 ? catalog_forget_answers(c, before_us, err) : STATUS_OK;
+}
+
+/* What has no time of its own to be looked at. */
+static void sweep_old(catalog *c)
+{
+    static const struct {
+        status (*end)(catalog *c, error *err);
+        const char *failure;
+    } kinds[] = {
+        {catalog__trim_events, "old events not removed"},
+        {forget_answers, "old kept answers not removed"},
+        {catalog__end_staged, "places of staged tables not freed"},
+    };
+
+    for (size_t i = 0; i < COUNT_OF(kinds) && !c->closing; i++) {
+        error err = ERROR_INIT;
+
+        if (kinds[i].end(c, &err) != STATUS_OK) {
+            log_failure(kinds[i].failure, &err);
+        }
+    }
+}
+
+static int64_t longest_wait_ms(const catalog *c)
+{
+    int64_t wait_ms = c->answers_kept_ms > 0 && c->answers_kept_ms < WAIT_MAX_MS
+                          ? c->answers_kept_ms
+                          : WAIT_MAX_MS;
+
+    return wait_ms < WAIT_MIN_MS ? WAIT_MIN_MS : wait_ms;
+}
+
 static int64_t turn(catalog *c)
 {
     error err = ERROR_INIT;
@@ -95,13 +134,11 @@ static int64_t turn(catalog *c)
     if (any) {
         catalog__purge_soon(c);
     }
-    error_clear(&err);
-    if (catalog__trim_events(c, &err) != STATUS_OK) {
-        log_failure("old events not removed", &err);
-    }
+    sweep_old(c);
     int64_t wait_ms = next_us == 0 ? WAIT_MAX_MS : (next_us - clock_now_us()) / 1000 + 1;
+    int64_t longest_ms = longest_wait_ms(c);
     wait_ms = wait_ms < 1 ? 1 : wait_ms;
-    return wait_ms < WAIT_MAX_MS ? wait_ms : WAIT_MAX_MS;
+    return wait_ms < longest_ms ? wait_ms : longest_ms;
 }
 
 static void run(void *context)

@@ -91,7 +91,7 @@ status catalog__refuse_place(state_txn *txn, const catalog__place *place, error 
             TRY(refuse_by_rule(txn, place, &rules[i], err));
         }
     }
-    return STATUS_OK;
+    return catalog__refuse_staged(txn, place, err);
 }
 
 status catalog__refuse_held(state_txn *txn, str location, str uuid, error *err)
@@ -134,8 +134,12 @@ static status read_overlap(void *context, state_txn *txn, error *err)
 status catalog__check_owner(catalog *c, const catalog__place *place, str own, arena *a,
                             str *ret_settled, error *err)
 {
+    const catalog_caller *caller = catalog_get_caller();
     catalog__place settled = *place;
 
+    if (caller != NULL && str_is_null(settled.principal)) {
+        settled.principal = caller->principal;
+    }
     TRY(catalog__settle_location(c, place->location, a, &settled.location, err));
     if (!catalog__lies_in(settled.location, own)) {
         TRY(state_read(c->state, read_overlap, &settled, err));
@@ -154,7 +158,7 @@ bool catalog__lies_in(str location, str folder)
 
 /* ---- what table metadata says ---- */
 
-static bool is_path_property(str key)
+bool catalog__is_path_property(str key)
 {
     return str_starts_with(key, STR("write.")) && str_ends_with(key, STR(".path"));
 }
@@ -163,7 +167,7 @@ status catalog__check_paths(catalog *c, str space, const ice_property *propertie
                             str own, str uuid, error *err)
 {
     for (size_t i = 0; i < count; i++) {
-        if (!is_path_property(properties[i].key)) {
+        if (!catalog__is_path_property(properties[i].key)) {
             continue;
         }
         arena *a = arena_create();
@@ -225,7 +229,7 @@ static status hold_path(catalog *c, state_txn *txn, const catalog__paths *paths,
 status catalog__hold_paths(catalog *c, state_txn *txn, const catalog__paths *paths, error *err)
 {
     for (size_t i = 0; i < paths->count && paths->uuid.size > 0; i++) {
-        status result = is_path_property(paths->properties[i].key)
+        status result = catalog__is_path_property(paths->properties[i].key)
                             ? hold_path(c, txn, paths, paths->properties[i].value, err)
                             : STATUS_OK;
         if (result != STATUS_OK) {

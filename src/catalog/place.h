@@ -8,7 +8,8 @@
 typedef struct catalog__place {
     ice_place_kind kind; /* a folder, or a file */
     str location;
-    str uuid; /* of the table or view that wants it; empty: a new one */
+    str uuid;      /* of the table or view that wants it; empty: a new one */
+    str principal; /* who wants it, for places that staged tables hold; STR_NULL: nobody to be named */
     bool is_view;
     bool is_space; /* a namespace's: tables may lie in it, but it in none */
 } catalog__place;
@@ -16,6 +17,8 @@ typedef struct catalog__place {
 /* INVALID for a folder that overlaps the location of another table or view, DENIED for a file that lies in it.
  * `location` as settled. In a transaction. */
 status catalog__refuse_place(state_txn *txn, const catalog__place *place, error *err);
+/* The same for what staged tables of other principals hold (staged.c). */
+status catalog__refuse_staged(state_txn *txn, const catalog__place *place, error *err);
 /* INVALID for control characters, and for "?" and "#", behind which others see a query or a fragment. */
 status catalog__check_plain(str location, error *err);
 /* INVALID for a namespace's location, as settled, that is a table's or view's, or lies in it. STR_NULL: it has none. */
@@ -41,6 +44,8 @@ status catalog__hold_paths(catalog *c, state_txn *txn, const catalog__paths *pat
 status catalog__hold_former(state_txn *txn, str location, str uuid, error *err);
 /* What was read is the table's: its row and its metadata agree about where it lies, in a warehouse. */
 status catalog__check_loaded(catalog *c, const table_info *info, const ice_metadata *m, error *err);
+/* write.*.path */
+bool catalog__is_path_property(str key);
 /* `folder` itself, or below it; both settled. */
 bool catalog__lies_in(str location, str folder);
 

@@ -277,6 +277,7 @@ static status publish_registration(void *context, state_txn *txn, error *err)
     registration *r = context;
 
     TRY(catalog__insert_table(txn, &r->row, err));
+    catalog__renew_sessions(r->c, txn, r->row.uuid);
     const catalog_event event = {.kind = EVENT_TABLE_REGISTERED,
                                  .name = r->row.name,
                                  .uuid = r->row.uuid,

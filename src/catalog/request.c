@@ -291,6 +291,7 @@ static status move_place(state_txn *txn, const subject *s, str uuid, error *err)
     if (!str_equal(uuid, s->info.uuid)) {
         TRY(STATE_EXEC(txn, "UPDATE places SET uuid = ?1 WHERE uuid = ?2", NULL, err, SV_TEXT(uuid),
                        SV_TEXT(s->info.uuid)));
+        TRY(catalog__end_sessions(e->c, txn, s->info.uuid, err)); /* they would not end with it */
     }
     return str_equal(s->location, s->info.location) && str_equal(uuid, s->info.uuid)
                ? STATUS_OK

@@ -193,6 +193,7 @@ static status apply(void *context, state_txn *txn, error *err)
     } else {
         TRY(take_over(r, txn, err));
         TRY(catalog__insert_table(txn, &r->row, err));
+        catalog__renew_sessions(r->c, txn, r->row.uuid);
     }
     const catalog__paths paths = {.space = r->name.space,
                                   .properties = r->metadata->properties,
@@ -331,6 +332,7 @@ static status apply_release(void *context, state_txn *txn, error *err)
                          STR_ARG(r->info.name.space), STR_ARG(r->info.name.table));
     }
     TRY(catalog__release_places(txn, r->info.uuid, err));
+    TRY(catalog__end_sessions(r->c, txn, r->info.uuid, err));
     const catalog_event event = {.kind = EVENT_TABLE_UNREGISTERED,
                                  .name = r->info.name,
                                  .uuid = r->info.uuid,

@@ -295,6 +295,11 @@ status catalog__insert_table(state_txn *txn, const catalog__row *row, error *err
     TRY(catalog__refuse_existing(txn, row->name, space_key, table_key, err));
     TRY(refuse_same_table(txn, row->uuid, err));
     TRY(catalog__refuse_overlap(txn, row->location, row->uuid, err));
+    const catalog__place place = {.kind = ICE_AT_TABLE,
+                                  .location = row->location,
+                                  .uuid = row->uuid,
+                                  .principal = row->principal};
+    TRY(catalog__refuse_staged(txn, &place, err));
     TRY(catalog__forget_dropped(txn, row->uuid, row->location, err));
     return STATE_EXEC(
         txn,
@@ -330,7 +335,8 @@ static catalog__row creation_row(const creation *new)
                           .uuid = new->metadata->uuid,
                           .location = new->location,
                           .metadata_location = new->metadata_location,
-                          .rebase = STR_NULL};
+                          .rebase = STR_NULL,
+                          .principal = catalog__principal(new->caller)};
 }
 
 static status publish_creation(void *context, state_txn *txn, error *err)

@@ -141,6 +141,7 @@ static status open_catalog(server *app, bool recovering, error *err)
     const catalog_options options = {
         .state = app->state,
         .storage = app->storage,
+        .access = app->access,
         .warehouse = setting_text(app->settings, SETTING_WAREHOUSE_NAME),
         .warehouse_location = location,
         .orphan_age_ms = recovering ? 0 : setting_number(app->settings, SETTING_STORE_ORPHAN_AGE),

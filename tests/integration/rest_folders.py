@@ -71,13 +71,4 @@ def files_in_a_folder_of_a_property_go_when_the_table_is_purged():
     eventually(lambda: root.request("GET", file[len("s3:/"):]).status == 404, "the purge")
 
 
-@test
-def a_place_that_a_client_chose_and_nobody_holds_yet_has_no_keys():
-    chosen = create("sg", **{"stage-create": True, "location": "s3://warehouse/stg"}).ok().json
-    check("s3.access-key-id" not in chosen["config"], chosen["config"])
-    check("storage-credentials" not in chosen, "credentials")
-    given = create("sg", **{"stage-create": True}).ok().json
-    check("s3.access-key-id" in given["config"], given["config"])
-
-
 main()

@@ -20,15 +20,36 @@
 #define LIFETIME_S_MAX INT64_C(43200)
 #define KEPT_LIFETIME_S_MIN 600 /* of shorter ones the minute for which they are kept is much */
 
+/* Sessions of the table ended a while ago: it may have come back since, or be what was just dropped. */
+static bool is_there_still(rest_call *c, const catalog_document *table)
+{
+    catalog_document *now = NULL;
+
+    if (c->name.table.size == 0 ||
+        catalog_load_document(c->base.app->catalog, c->name, &now, NULL) != STATUS_OK) {
+        return false;
+    }
+    bool same = str_equal(now->uuid, table->uuid) && str_equal(now->location, table->location);
+    catalog_document_unref(now);
+    return same;
+}
+
 status rest__vend(rest_call *c, const catalog_document *table, int64_t duration_s, bool *ret_made,
                   s3_session *ret_session, error *err)
 {
     s3_scope scopes[ACCESS_SCOPES_MAX];
-    s3_vending vending = {.who = &c->base.who, .scopes = scopes, .duration_s = duration_s};
+    s3_vending vending = {.who = &c->base.who,
+                          .scopes = scopes,
+                          .duration_s = duration_s,
+                          .subject = table->uuid,
+                          .ended_us = access_vended_end(c->base.app->access, table->uuid)};
 
     *ret_made = false;
     if (c->base.app->s3_address[0] == '\0' || duration_s <= 0) {
         return STATUS_OK; /* nobody answers to the keys, or there are to be none */
+    }
+    if (vending.ended_us != 0 && !is_there_still(c, table)) {
+        return STATUS_OK;
     }
     TRY(rest__scopes(c, table, scopes, &vending.scope_count, err));
     if (vending.scope_count > 0) {

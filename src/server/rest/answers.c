@@ -238,7 +238,7 @@ static status loaded_document(rest_call *c, const catalog_loaded *loaded,
     TRY(buf_check(text, "table metadata", err));
     staged->metadata_location = STR_NULL;
     staged->uuid = m->uuid;
-    staged->location = m->location;
+    staged->location = loaded->info.location;
     staged->rebase = STR_NULL;
     staged->all = buf_str(text);
     staged->refs = staged->all;

@@ -7,8 +7,9 @@
  * specification allows.
  *
  * Kept are 2xx and those of 4xx that depend on the request and the catalog alone. 5xx, and whether somebody may, are
- * asked anew each time. A staged create leaves nothing behind and is done again. While a request is at work, another
- * with its key waits for it; a key that comes with another request is refused (422). */
+ * asked anew each time. Of a staged create, which changes nothing, the metadata is kept that it was answered with.
+ * While a request is at work, another with its key waits for it; a key that comes with another request is refused
+ * (422). */
 #include <inttypes.h>
 
 #include "handlers.h"
@@ -23,7 +24,6 @@
 #define WAIT_S 30         /* for one at work with the same key */
 #define LOOK_NS 200000000 /* how often who waits looks whether its client is there still */
 #define KEPT_BODY_MAX (64 * LIMIT_KIB)
-#define FORGET_PAUSE_US (10 * INT64_C(1000000))
 
 typedef enum answer_kind {
     ANSWER_NONE,       /* nothing to keep */
@@ -34,7 +34,8 @@ typedef enum answer_kind {
     ANSWER_COMMIT,     /* without: of updateTable */
     ANSWER_GONE,       /* the same of a table that the catalog let go of */
     ANSWER_VIEW,
-    ANSWER_BODY, /* the answer itself: of what leaves nothing behind when it is dropped */
+    ANSWER_BODY,   /* the answer itself: of what leaves nothing behind when it is dropped */
+    ANSWER_STAGED, /* metadata of a table that nobody made yet */
     ANSWER_ERROR,
 } answer_kind;
 
@@ -43,7 +44,8 @@ static const char *const kind_names[] = {
     [ANSWER_SPACE] = "namespace", [ANSWER_PROPERTIES] = "properties",
     [ANSWER_TABLE] = "table",     [ANSWER_COMMIT] = "commit",
     [ANSWER_GONE] = "gone",       [ANSWER_VIEW] = "view",
-    [ANSWER_BODY] = "body",       [ANSWER_ERROR] = "error",
+    [ANSWER_BODY] = "body",       [ANSWER_STAGED] = "staged",
+    [ANSWER_ERROR] = "error",
 };
 
 /*  operation              what it answers */
@@ -80,7 +82,6 @@ struct idempotency {
     mutex lock;
     cond ended;
     map *at_work; /* principal, NUL, key -> keyed_request, which is the handler's */
-    int64_t forgot_us;
 };
 
 idempotency *idempotency_create(void)
@@ -188,7 +189,7 @@ static answer_kind kind_of(const rest_call *c)
 /* ---- what is kept ---- */
 
 /* Fields of a kept body, each behind its size: "2:ns1:t". They may hold any byte. */
-static str join(arena *a, const str *fields, size_t count)
+str rest__join(arena *a, const str *fields, size_t count)
 {
     str text = STR("");
 
@@ -198,8 +199,8 @@ static str join(arena *a, const str *fields, size_t count)
     return text;
 }
 
-/* Empty where there is none, or none that `join` wrote. */
-static str next_field(str *rest)
+/* Empty where there is none, or none that rest__join wrote. */
+str rest__next_field(str *rest)
 {
     int64_t size = 0;
     str behind = STR_NULL;
@@ -222,7 +223,7 @@ static str body_of(answer_kind kind, const catalog_event *event, arena *a)
     if (kind == ANSWER_EMPTY) {
         return STR("");
     }
-    return kind == ANSWER_PROPERTIES ? event->detail : join(a, fields, COUNT_OF(fields));
+    return kind == ANSWER_PROPERTIES ? event->detail : rest__join(a, fields, COUNT_OF(fields));
 }
 
 /* In the transaction of the change; of several changes of one request the last is kept. */
@@ -259,7 +260,7 @@ static void keep_error(rest_call *c, const keyed_request *r, const error *err)
 
     answer.status = rest__error_code(c, err);
     answer.kind = str_c(kind_names[ANSWER_ERROR]);
-    answer.body = join(c->base.a, fields, COUNT_OF(fields));
+    answer.body = rest__join(c->base.a, fields, COUNT_OF(fields));
     /* Where it cannot be kept nothing is lost: nothing was done. */
     (void)catalog_keep_answer(c->base.app->catalog, &answer, &ignored);
 }
@@ -271,6 +272,13 @@ static void keep_unchanged(rest_call *c, const keyed_request *r)
     catalog_answer answer = r->answer;
     error ignored = ERROR_INIT;
 
+    if (c->staged.size > 0) {
+        answer.status = 200;
+        answer.kind = str_c(kind_names[ANSWER_STAGED]);
+        answer.body = c->staged;
+        (void)catalog_keep_answer(c->base.app->catalog, &answer, &ignored);
+        return;
+    }
     if (r->kind != ANSWER_EMPTY && r->kind != ANSWER_COMMIT) {
         return;
     }
@@ -351,8 +359,8 @@ static status replay_body(rest_call *c, str kept, error *err)
 static status replay_error(rest_call *c, const catalog_answer *kept, error *err)
 {
     str rest = kept->body;
-    str type = next_field(&rest);
-    str message = next_field(&rest);
+    str type = rest__next_field(&rest);
+    str message = rest__next_field(&rest);
 
     return rest__fail(c, err, STATUS_INVALID, kept->status, str_to_c(c->base.a, type), "%.*s",
                       STR_ARG(message));
@@ -379,10 +387,13 @@ static status replay(rest_call *c, const catalog_answer *kept, error *err)
     if (kind == ANSWER_PROPERTIES || kind == ANSWER_BODY) {
         return replay_body(c, kept->body, err);
     }
-    table_name name = {.space = next_field(&rest)};
-    name.table = next_field(&rest);
-    str uuid = next_field(&rest);
-    str location = next_field(&rest);
+    if (kind == ANSWER_STAGED) {
+        return rest__replay_staged(c, kept->body, err);
+    }
+    table_name name = {.space = rest__next_field(&rest)};
+    name.table = rest__next_field(&rest);
+    str uuid = rest__next_field(&rest);
+    str location = rest__next_field(&rest);
     c->shown = str_printf(c->base.a, "%.*s.%.*s", STR_ARG(rest__shown_space(c, name.space)),
                           STR_ARG(name.table));
     switch (kind) {
@@ -402,6 +413,7 @@ static status replay(rest_call *c, const catalog_answer *kept, error *err)
         return STATUS_OK;
     case ANSWER_PROPERTIES:
     case ANSWER_BODY:
+    case ANSWER_STAGED:
     case ANSWER_ERROR:
     case ANSWER_NONE:
         break;
@@ -470,23 +482,6 @@ static void leave_turn(rest_call *c, const keyed_request *r)
     mutex_unlock(&all->lock);
 }
 
-static void forget_sometimes(rest_call *c)
-{
-    idempotency *all = c->base.app->idempotency;
-    int64_t now_us = clock_now_us();
-    bool due;
-
-    mutex_lock(&all->lock);
-    due = now_us - all->forgot_us >= FORGET_PAUSE_US || now_us < all->forgot_us;
-    if (due) {
-        all->forgot_us = now_us;
-    }
-    mutex_unlock(&all->lock);
-    if (due) {
-        catalog_forget_answers(c->base.app->catalog, now_us - lifetime_ms(c) * 1000);
-    }
-}
-
 /* ---- around the handler ---- */
 
 status rest__idempotent_begin(rest_call *c, bool *ret_done, error *err)
@@ -537,5 +532,4 @@ void rest__idempotent_end(rest_call *c, status outcome, const error *err)
         keep_body(c, r);
     }
     leave_turn(c, r);
-    forget_sometimes(c);
 }

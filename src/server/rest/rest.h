@@ -26,8 +26,9 @@ typedef struct rest_call {
     str shown_space;       /* "ns" */
     catalog_caller caller; /* set while the handler runs; `effect` is free */
     str body;              /* once it was read; STR_NULL before */
-    bool is_keyless;       /* a staged table's place is held by nobody (rest__write_access) */
+    bool is_keyless;       /* a staged table's place is not its own (staged.c) */
     str answered;          /* of a namespace or view: the JSON that was sent; empty else */
+    str staged;            /* of a staged table: what it is answered from again (staged.c) */
     /* Of the failure, where they are not those of its kind; 0 and NULL else. */
     int fail_code;
     const char *fail_type;
@@ -113,6 +114,18 @@ status rest__answer_view(rest_call *c, table_name name, error *err);
 status rest__answer_loaded_view(rest_call *c, const catalog_loaded_view *loaded, error *err);
 /* GetNamespaceResponse. */
 status rest__answer_namespace(rest_call *c, str space, error *err);
+
+/* ---- staged.c ---- */
+/* The answer of a staged create, of one reference to its metadata; the client chose its place where `asked`. What it is
+ * made from is left in `c->staged`. INVALID where the place is another's. */
+status rest__answer_staged(rest_call *c, const catalog_loaded *loaded, bool asked, error *err);
+/* The same again from that text, with keys of its own. */
+status rest__replay_staged(rest_call *c, str staged, error *err);
+
+/* ---- text of several fields, which may hold any byte: "2:ns1:t" ---- */
+str rest__join(arena *a, const str *fields, size_t count);
+/* Empty where there is none, or none that rest__join wrote. */
+str rest__next_field(str *rest);
 
 /* ---- refuse.c ---- */
 /* A failure with HTTP status and type of its own. Returns `kind`. */

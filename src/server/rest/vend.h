@@ -12,6 +12,9 @@
 status rest__vend(rest_call *c, const catalog_document *table, int64_t duration_s, bool *ret_made,
                   s3_session *ret_session, error *err);
 
+/* How long keys for files are good; 0: none are given. */
+int64_t rest__keys_lifetime_s(const rest_call *c);
+
 /* ---- scopes.c ---- */
 /* What `rest__vend` would let the session touch; none where the table's location is not of S3. */
 status rest__scopes(rest_call *c, const catalog_document *table,

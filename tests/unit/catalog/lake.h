@@ -17,7 +17,7 @@ typedef struct lake {
 /* What a test wants otherwise than most. */
 typedef struct lake_wishes {
     int64_t orphan_age_ms; /* files that killed commits left in plain folders go then; 0: never */
-    int64_t retention_ms;
+    int64_t retention_ms, answers_kept_ms;
     bool own_locations;
 } lake_wishes;
 
@@ -48,6 +48,7 @@ static inline lake lake_open_with(fixture *f, lake_wishes wishes)
                                      .warehouse_location = STR("s3://warehouse"),
                                      .orphan_age_ms = wishes.orphan_age_ms,
                                      .retention_ms = wishes.retention_ms,
+                                     .answers_kept_ms = wishes.answers_kept_ms,
                                      .own_locations = wishes.own_locations,
                                      .hot_bytes_max = (size_t)64 << 20};
     EXPECT_OK(catalog_open(&options, &l.catalog, &f->err));

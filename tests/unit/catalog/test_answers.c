@@ -86,11 +86,24 @@ static void test_old_answers_are_forgotten_and_young_ones_are_not(void **context
     while (clock_now_us() <= between_us) {}
     later.key = STR("k2");
     EXPECT_OK(catalog_keep_answer(l.catalog, &later, &f->err));
-    catalog_forget_answers(l.catalog, between_us);
-    /* What is submitted later is written later. */
-    EXPECT_OK(catalog_keep_answer(l.catalog, &later, &f->err));
+    EXPECT_OK(catalog_forget_answers(l.catalog, between_us, &f->err));
     assert_false(find(&l, "ada", "k1", &found));
     assert_true(find(&l, "ada", "k2", &found));
+    lake_close(&l);
+}
+
+static void test_answers_are_forgotten_by_time_alone(void **context)
+{
+    fixture *f = *context;
+    lake l = lake_open_with(f, (lake_wishes){.answers_kept_ms = 1});
+    catalog_answer found;
+
+    EXPECT_OK(catalog_keep_answer(l.catalog, &ada, &f->err));
+    int64_t until_ms = clock_mono_ms() + 60000;
+    while (find(&l, "ada", "k1", &found) && clock_mono_ms() < until_ms) {
+        clock_sleep_ms(10);
+    }
+    assert_false(find(&l, "ada", "k1", &found));
     lake_close(&l);
 }
 
@@ -153,5 +166,6 @@ static void test_a_folder_with_another_tables_files_is_not_a_tables_own(void **c
 TESTS(test_an_answer_is_found_by_principal_and_key,
       test_an_answer_is_there_if_and_only_if_its_effect_is,
       test_old_answers_are_forgotten_and_young_ones_are_not,
+      test_answers_are_forgotten_by_time_alone,
       test_a_file_leads_to_the_table_in_whose_place_it_lies,
       test_a_folder_with_another_tables_files_is_not_a_tables_own)

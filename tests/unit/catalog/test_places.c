@@ -3,8 +3,11 @@
 #include "asks.h"
 
 #include "tarn/base/clock.h"
+#include "tarn/catalog/caller.h"
+#include "tarn/catalog/caller.h"
 #include "tarn/catalog/dropped.h"
 #include "tarn/catalog/located.h"
+#include "tarn/catalog/staged.h"
 #include "tarn/catalog/warehouse.h"
 
 #define SET_PATH(place) "{'action': 'set-properties', 'updates': {'write.data.path': '" place "'}}"
@@ -120,7 +123,62 @@ static void test_a_tables_places_lie_in_its_warehouse(void **context)
     lake_close(&l);
 }
 
+/* anna stages a table at s3://warehouse/staged/t; her keys end at `ends_us`. */
+static void stage(lake *l, int64_t ends_us, error *err)
+{
+    ice_metadata nothing = {0};
+    table_name dropped;
+    const catalog_staged staged = {.name = in_main("staged"),
+                                   .uuid = STR("00000000-0000-4000-8000-00000000000a"),
+                                   .location = STR("s3://warehouse/staged/t"),
+                                   .principal = STR("anna"),
+                                   .ends_us = ends_us,
+                                   .metadata = &nothing};
+
+    EXPECT_OK(catalog_hold_staged(l->catalog, &staged, l->f->arena, &dropped, err));
+    assert_int_equal(0, dropped.table.size);
+}
+
+static status create_as(lake *l, str principal, const char *name, const char *place, error *err)
+{
+    const catalog_caller caller = {.principal = principal};
+
+    catalog_set_caller(&caller);
+    status result = create_only(l, l->f->arena, name, place, err);
+    catalog_set_caller(NULL);
+    return result;
+}
+
+static void test_the_place_of_a_staged_table_is_its_principals_until_its_keys_end(void **context)
+{
+    fixture *f = *context;
+    lake l = lake_open(f);
+    const char *at = AT("s3://warehouse/staged/t");
+
+    stage(&l, clock_now_us() + INT64_C(3600000000), &f->err);
+    EXPECT_STATUS(INVALID, create_as(&l, STR("berta"), "b", at, &f->err));
+    EXPECT_STATUS(INVALID, create_as(&l, STR("berta"), "b", AT("s3://warehouse/staged"), &f->err));
+    EXPECT_STATUS(INVALID,
+                  create_as(&l, STR("berta"), "b", AT("s3://warehouse/staged/t/x"), &f->err));
+    EXPECT_STATUS(INVALID, make_table(&l, "b", STR("s3://warehouse/staged/t"), &f->err));
+    EXPECT_OK(create_as(&l, STR("anna"), "a", at, &f->err));
+    EXPECT_OK(create_as(&l, STR("berta"), "c", AT("s3://warehouse/staged/t2"), &f->err));
+    lake_close(&l);
+}
+
+static void test_the_place_of_a_staged_table_is_free_when_its_keys_ended(void **context)
+{
+    fixture *f = *context;
+    lake l = lake_open(f);
+
+    stage(&l, clock_now_us() - 1, &f->err);
+    EXPECT_OK(create_as(&l, STR("berta"), "b", AT("s3://warehouse/staged/t"), &f->err));
+    lake_close(&l);
+}
+
 TESTS(test_a_folder_that_a_property_names_is_the_tables_own,
       test_where_a_table_lay_before_stays_its_own,
       test_places_of_a_dropped_table_are_kept_until_it_is_purged,
-      test_an_unregistered_table_has_no_places, test_a_tables_places_lie_in_its_warehouse)
+      test_an_unregistered_table_has_no_places, test_a_tables_places_lie_in_its_warehouse,
+      test_the_place_of_a_staged_table_is_its_principals_until_its_keys_end,
+      test_the_place_of_a_staged_table_is_free_when_its_keys_ended)

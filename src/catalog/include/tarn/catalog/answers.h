@@ -24,7 +24,8 @@ status catalog_keep_answer(catalog *c, const catalog_answer *answer, error *err)
 /* Texts live in `a`. */
 status catalog_find_answer(catalog *c, str principal, str key, arena *a, bool *ret_found,
                            catalog_answer *ret_answer, error *err);
-/* Starts removing answers that are older, some at a time; returns at once. */
-void catalog_forget_answers(catalog *c, int64_t before_us);
+/* Removes answers that are older, some in each transaction. The catalog does so itself from time to time
+ * (catalog_options.answers_kept_ms). */
+status catalog_forget_answers(catalog *c, int64_t before_us, error *err);
 
 #endif

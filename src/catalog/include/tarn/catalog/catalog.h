@@ -19,6 +19,7 @@
 #include "tarn/state/state.h"
 #include "tarn/store/store.h"
 
+struct access_control;
 typedef struct catalog catalog;
 extern const state_migration catalog_migrations[];
 extern const size_t catalog_migration_count;
@@ -40,6 +41,8 @@ typedef struct catalog_options {
     /* catalog.locations = own: a location that a request for a new table asks for and that is not allowed is replaced
      * by one of the catalog's own; else it is refused. */
     bool own_locations;
+    /* Told of tables that go, so that what was vended for them opens nothing any more. NULL: nobody is. */
+    struct access_control *access;
 } catalog_options;
 
 /* First start makes the warehouse and the namespace "main". */

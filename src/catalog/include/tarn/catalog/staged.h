@@ -1,0 +1,27 @@
+/* staged.h: places of staged tables, which nobody sees yet. Who stages a table at a place of its own choice gets keys
+ * for that place before a table lies there; so nobody else's table, view or namespace comes to lie there, in it or
+ * around it, before these keys end. What the same principal makes there is not refused.
+ *
+ * Thread-safe. Nothing here decides who may. */
+#ifndef TARN_CATALOG_STAGED_H
+#define TARN_CATALOG_STAGED_H
+
+#include "tarn/catalog/catalog.h"
+#include "tarn/iceberg/metadata.h"
+
+typedef struct catalog_staged {
+    table_name name;
+    str uuid, location; /* location as settled */
+    str principal;      /* name of who stages it */
+    int64_t ends_us;    /* when the keys end */
+    const ice_metadata *metadata;
+} catalog_staged;
+
+/* Holds its location and each folder that its properties name elsewhere. INVALID where one is another's. `ret_dropped`:
+ * the dropped table that lies at the very location, texts in `a`; both parts empty where there is none. */
+status catalog_hold_staged(catalog *c, const catalog_staged *staged, arena *a,
+                           table_name *ret_dropped, error *err);
+/* Nobody got keys: what it holds is free. */
+status catalog_release_staged(catalog *c, str uuid, error *err);
+
+#endif

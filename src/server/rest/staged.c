@@ -1,0 +1,94 @@
+/* Staged tables: made by nobody yet, but told with keys for their place, so that a client writes files and then commits
+ * (CREATE TABLE … AS SELECT). A place of the catalog's own is new and stays this table's; one that the client chose is
+ * held until the keys end, so that no other principal's table comes to lie under them (tarn/catalog/staged.h). */
+#include "tarn/catalog/staged.h"
+#include "handlers.h"
+#include "tarn/base/clock.h"
+#include "tarn/base/limits.h"
+#include "vend.h"
+
+#define HELD_LONGER_S 60 /* than the keys are good */
+
+static bool names_paths(const ice_metadata *m)
+{
+    for (size_t i = 0; i < m->property_count; i++) {
+        if (str_starts_with(m->properties[i].key, STR("write.")) &&
+            str_ends_with(m->properties[i].key, STR(".path"))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* There are keys to give, for a place that could become another's meanwhile. */
+static bool needs_hold(const rest_call *c, const catalog_loaded *loaded, bool asked)
+{
+    return (asked || names_paths(loaded->metadata)) && c->base.app->s3_address[0] != '\0' &&
+           rest__keys_lifetime_s(c) > 0 && !str_is_null(rest__behind_scheme(loaded->info.location));
+}
+
+/* Where a dropped table lies, which can come back, keys are for who may write that one. */
+static status hold(rest_call *c, const catalog_loaded *loaded, error *err)
+{
+    catalog *all = c->base.app->catalog;
+    const catalog_staged staged = {
+        .name = loaded->info.name,
+        .uuid = loaded->info.uuid,
+        .location = loaded->info.location,
+        .principal = c->base.who.name,
+        .ends_us = clock_now_us() + (rest__keys_lifetime_s(c) + HELD_LONGER_S) * INT64_C(1000000),
+        .metadata = loaded->metadata,
+    };
+    table_name dropped;
+
+    TRY(catalog_hold_staged(all, &staged, c->base.a, &dropped, err));
+    if (dropped.table.size > 0 && rest__allow(c, ACTION_TABLE_WRITE, dropped, NULL) != STATUS_OK) {
+        c->is_keyless = true;
+        return catalog_release_staged(all, staged.uuid, err);
+    }
+    return STATUS_OK;
+}
+
+static str to_text(rest_call *c, const catalog_loaded *loaded, bool asked)
+{
+    buf *metadata = buf_in(c->base.a, LIMIT_METADATA_FILE);
+
+    ice_metadata_format(loaded->metadata, metadata);
+    const str fields[] = {loaded->info.name.space, loaded->info.name.table, loaded->info.location,
+                          asked ? STR("asked") : STR(""), buf_str(metadata)};
+    return rest__join(c->base.a, fields, COUNT_OF(fields));
+}
+
+status rest__answer_staged(rest_call *c, const catalog_loaded *loaded, bool asked, error *err)
+{
+    status result = needs_hold(c, loaded, asked) ? hold(c, loaded, err) : STATUS_OK;
+
+    if (result != STATUS_OK) {
+        ice_metadata_unref(loaded->metadata);
+        return result;
+    }
+    if (c->caller.effect != NULL) { /* it has an Idempotency-Key */
+        c->staged = to_text(c, loaded, asked);
+    }
+    return rest__answer_loaded(c, loaded, err);
+}
+
+status rest__replay_staged(rest_call *c, str staged, error *err)
+{
+    catalog_loaded loaded = {.info = {.metadata_location = STR_NULL, .rebase = STR_NULL}};
+    str rest = staged;
+    error ignored = ERROR_INIT;
+
+    loaded.info.name.space = rest__next_field(&rest);
+    loaded.info.name.table = rest__next_field(&rest);
+    loaded.info.location = rest__next_field(&rest);
+    bool asked = rest__next_field(&rest).size > 0;
+    TRY(rest__allow(c, ACTION_TABLE_CREATE, loaded.info.name, err));
+    TRY(ice_metadata_parse(rest__next_field(&rest), &loaded.metadata, err));
+    loaded.info.uuid = loaded.metadata->uuid;
+    c->name = loaded.info.name;
+    if (needs_hold(c, &loaded, asked) && hold(c, &loaded, &ignored) != STATUS_OK) {
+        c->is_keyless = true; /* it has become another's meanwhile */
+    }
+    return rest__answer_loaded(c, &loaded, err);
+}

@@ -1,0 +1,155 @@
+#!/usr/bin/env python3
+"""Staged tables: keys for the place that the client chose, which is held for it; the same answer to the same key."""
+import os
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
+from restcatalog import LONG_A, ask, table_path  # noqa: E402
+from s3client import S3  # noqa: E402
+from tarn import check, contains, equal, main, shared, test  # noqa: E402
+
+TABLES = "/tarn/namespaces/main/tables"
+UUID7 = "01932c5e-7b1a-7cc3-98b2-00000000%04x"
+
+
+def keyed(number):
+    return {"Idempotency-Key": UUID7 % number}
+
+
+def create(name, key=None, headers=None, **more):
+    return shared().request("POST", "/iceberg/v1" + TABLES, {"name": name, "schema": LONG_A, **more}, headers, key)
+
+
+def stage(name, key=None, headers=None, **more):
+    return create(name, key, headers, **{"stage-create": True, **more})
+
+
+def commit_staged(name, staged, key=None):
+    made = staged["metadata"]
+    updates = [{"action": "assign-uuid", "uuid": made["table-uuid"]},
+               {"action": "upgrade-format-version", "format-version": 2},
+               {"action": "add-schema", "schema": made["schemas"][0]},
+               {"action": "set-current-schema", "schema-id": -1},
+               {"action": "add-spec", "spec": {"spec-id": 0, "fields": []}},
+               {"action": "set-default-spec", "spec-id": -1},
+               {"action": "add-sort-order", "sort-order": {"order-id": 0, "fields": []}},
+               {"action": "set-default-sort-order", "sort-order-id": -1},
+               {"action": "set-location", "location": made["location"]},
+               {"action": "set-properties", "updates": made["properties"]}]
+    return shared().request("POST", "/iceberg/v1/tarn" + table_path(name, "main"),
+                            {"requirements": [{"type": "assert-create"}], "updates": updates}, None, key)
+
+
+def keys_of(answer):
+    config = answer.ok().json["config"]
+    return S3(shared().s3, config["s3.access-key-id"], config["s3.secret-access-key"], config["s3.session-token"])
+
+
+def writer(name, made={}):
+    if name not in made:
+        made[name] = shared().make_principal(name, "writer")
+    return made[name]
+
+
+def put(keys, path):
+    return keys.request("PUT", "/warehouse/" + path, None, b"x").status
+
+
+@test
+def keys_come_for_the_place_that_the_client_chose():
+    anna = writer("anna")
+    answer = stage("ctas", anna, location="s3://warehouse/own/ctas")
+    keys = keys_of(answer)
+    equal(answer.json["storage-credentials"][0]["prefix"], "s3://warehouse/own/ctas")
+    equal(put(keys, "own/ctas/data/f.parquet"), 200)
+    for path in ("own/ctas2/x", "own/x", "own/ctas", "other/x"):
+        equal(put(keys, path), 403, path)
+    commit_staged("ctas", answer.json, anna).ok()
+    loaded = shared().request("GET", "/iceberg/v1/tarn" + table_path("ctas", "main"), None, None, anna)
+    equal(loaded.ok().json["metadata"]["location"], "s3://warehouse/own/ctas")
+    equal(keys_of(loaded).request("GET", "/warehouse/own/ctas/data/f.parquet").status, 200)
+
+
+@test
+def nobody_elses_table_comes_to_lie_under_the_keys():
+    anna, berta = writer("anna"), writer("berta")
+    stage("held", anna, location="s3://warehouse/held/t").ok()
+    for place in ("held/t", "held/t/inner", "held"):
+        answer = create("squat", berta, location="s3://warehouse/" + place)
+        equal(answer.status, 400, place)
+        contains(answer.json["error"]["message"], 'held for staged table "main.held"')
+        equal(stage("squat", berta, location="s3://warehouse/" + place).status, 400, "staged at " + place)
+    create("mover", berta, location="s3://warehouse/movers/m").ok()
+    for update in ({"action": "set-location", "location": "s3://warehouse/held/t"},
+                   {"action": "set-properties", "updates": {"write.data.path": "s3://warehouse/held/t/data"}}):
+        answer = shared().request("POST", "/iceberg/v1/tarn" + table_path("mover", "main"),
+                                  {"requirements": [], "updates": [update]}, None, berta)
+        equal(answer.status, 400, update)
+    sql = "CREATE TABLE main.squat (a BIGINT) WITH (location = 's3://warehouse/held/t')"
+    answer = shared().request("POST", "/api/v1/query", {"sql": sql}, None, berta)
+    contains(answer.text, "held for staged table")
+    create("beside", berta, location="s3://warehouse/held/t2").ok()
+
+
+@test
+def who_staged_may_begin_again():
+    anna = writer("anna")
+    first = stage("again", anna, location="s3://warehouse/again/t").ok().json
+    second = stage("again", anna, location="s3://warehouse/again/t").ok().json
+    check(first["metadata"]["table-uuid"] != second["metadata"]["table-uuid"], "two tables")
+    check("s3.access-key-id" in second["config"], second["config"])
+    commit_staged("again", second, anna).ok()
+    equal(commit_staged("again", first, anna).status, 409)
+    stage("direct", anna, location="s3://warehouse/again/d").ok()
+    create("direct", anna, location="s3://warehouse/again/d").ok()
+    equal(stage("more", anna, location="s3://warehouse/again/d").status, 400, "a table lies there now")
+
+
+@test
+def what_is_not_free_or_not_the_warehouses_is_refused():
+    anna, berta = writer("anna"), writer("berta")
+    create("lies", berta, location="s3://warehouse/lies/t").ok()
+    for place in ("s3://warehouse/lies/t", "s3://warehouse/lies/t/x", "s3://warehouse/lies", "s3://elsewhere/x",
+                  "s3://warehouse", "file:///etc"):
+        answer = stage("no", anna, location=place)
+        check(answer.status in (400, 403), f"{place}: {answer.status} {answer.text}")
+
+
+@test
+def a_dropped_tables_place_is_staged_by_who_may_write_that_table():
+    anna = writer("anna")
+    create("gone", location="s3://warehouse/gone/t").ok()
+    shared().request("DELETE", "/iceberg/v1/tarn" + table_path("gone", "main")).ok()
+    staged = stage("gone", anna, location="s3://warehouse/gone/t")
+    equal(put(keys_of(staged), "gone/t/data/x"), 200)
+    commit_staged("gone", staged.json, anna).ok()
+
+
+@test
+def folders_of_properties_are_held_too():
+    anna, berta = writer("anna"), writer("berta")
+    answer = stage("apart", anna, properties={"write.data.path": "s3://warehouse/apart-data"})
+    equal(put(keys_of(answer), "apart-data/x"), 200)
+    equal(create("squat", berta, location="s3://warehouse/apart-data").status, 400)
+    commit_staged("apart", answer.json, anna).ok()
+
+
+@test
+def a_staged_create_is_answered_alike_with_keys_of_its_own():
+    anna = writer("anna")
+    for number, more in enumerate(({}, {"location": "s3://warehouse/alike/t"})):
+        name = f"alike{number}"
+        one, two = (stage(name, anna, keyed(number), **more).ok().json for _ in range(2))
+        equal(two["metadata"], one["metadata"])
+        equal(two["metadata-location"], None)
+        check(one["config"]["s3.access-key-id"] != two["config"]["s3.access-key-id"], "keys are given anew")
+        place = two["metadata"]["location"][len("s3://warehouse/"):]
+        equal(put(S3(shared().s3, *(two["config"]["s3." + part] for part in
+                                    ("access-key-id", "secret-access-key", "session-token"))), place + "/data/x"), 200)
+        equal(stage(name + "x", anna, keyed(number), **more).status, 422)
+        commit_staged(name, one, anna).ok()
+        three = stage(name, anna, keyed(number), **more).ok().json
+        equal(three["metadata"], one["metadata"], "also when it was made meanwhile")
+
+
+main()
