@@ -60,6 +60,11 @@ const state_migration catalog_migrations[] = {
      /* every folder but its location that a table has, or had, files in (place.c) */
      "CREATE TABLE places (location TEXT NOT NULL PRIMARY KEY, uuid TEXT NOT NULL) WITHOUT ROWID;"
      "CREATE INDEX places_of ON places (uuid)"},
+    /* places that staged tables hold while keys for them are good (staged.c) */
+    {"catalog", 5,
+     "CREATE TABLE staged (location TEXT NOT NULL, uuid TEXT NOT NULL, space TEXT NOT NULL, name TEXT NOT NULL,"
+     " principal TEXT NOT NULL, ends_us BIGINT NOT NULL, PRIMARY KEY (location, uuid)) WITHOUT ROWID;"
+     "CREATE INDEX staged_ends ON staged (ends_us)"},
 };
 const size_t catalog_migration_count = COUNT_OF(catalog_migrations);
 
@@ -127,6 +132,7 @@ status catalog_open(const catalog_options *options, catalog **ret_catalog, error
     c->retention_ms = options->retention_ms;
     c->purge_retained = options->purge_retained;
     c->events_kept_ms = options->events_kept_ms;
+    c->answers_kept_ms = options->answers_kept_ms;
     c->is_recovering = options->is_recovering;
     cond_init(&c->keeper_wake);
     mutex_init(&c->purge_lock);

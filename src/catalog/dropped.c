@@ -515,7 +515,8 @@ static status apply_undrop(void *context, state_txn *txn, error *err)
                               .location = t->location,
                               .metadata_location = t->metadata_location,
                               .registered = t->registered,
-                              .rebase = u->row->rebase};
+                              .rebase = u->row->rebase,
+                              .principal = catalog__principal(u->caller)};
 
     TRY(STATE_EXEC(txn, "DELETE FROM dropped WHERE uuid = ?1 AND location = ?2", &taken, err,
                    SV_TEXT(t->uuid), SV_TEXT(t->location)));

@@ -41,7 +41,7 @@ struct catalog {
     _Atomic bool closing; /* set with the lock held */
     _Atomic int64_t sweeps, sweeps_failed, swept_files, swept_bytes;
     /* dropped tables and events (dropped.c, keeper.c, purge.c) */
-    int64_t retention_ms, events_kept_ms;
+    int64_t retention_ms, events_kept_ms, answers_kept_ms;
     bool purge_retained, is_recovering;
     thread keeper;
     cond keeper_wake;
@@ -162,7 +162,8 @@ typedef struct catalog__row {
     table_name name;
     str uuid, location, metadata_location;
     bool registered;
-    str rebase; /* STR_NULL: none */
+    str rebase;    /* STR_NULL: none */
+    str principal; /* who makes it; STR_NULL: nobody to be named */
 } catalog__row;
 /* Writes the row of a new table. In a transaction. EXISTS (name, uuid), NO_NAMESPACE, INVALID on overlapping
  * locations. */
@@ -219,6 +220,8 @@ status catalog__list_reachers(catalog *c, arena *a, catalog__reacher **ret_list,
 status catalog__keeper_start(catalog *c, error *err);
 void catalog__keeper_stop(catalog *c);
 void catalog__keeper_wake(catalog *c);
+/* Places that were held for staged tables are free (staged.c). */
+status catalog__end_staged(catalog *c, error *err);
 /* Moves what is over to the purges; when the next one is: 0: none. */
 status catalog__end_retention(catalog *c, bool *ret_any, int64_t *ret_next_us, error *err);
 status catalog__trim_events(catalog *c, error *err);
@@ -328,6 +331,8 @@ void catalog__write_hint(catalog *c, str metadata_location);
 void catalog__queues_free(catalog *c);
 
 /* ---- events (caller.c, event.c) ---- */
+/* STR_NULL for tarn itself. */
+str catalog__principal(const catalog_caller *caller);
 /* Writes the row of an event and runs the caller's effect. In the transaction of the change, after it. */
 status catalog__note(state_txn *txn, const catalog_caller *caller, const catalog_event *event,
                      error *err);

@@ -276,6 +276,7 @@ static status publish_registration(void *context, state_txn *txn, error *err)
 {
     registration *r = context;
 
+    r->row.principal = catalog__principal(r->caller);
     TRY(catalog__insert_table(txn, &r->row, err));
     catalog__renew_sessions(r->c, txn, r->row.uuid);
     const catalog_event event = {.kind = EVENT_TABLE_REGISTERED,

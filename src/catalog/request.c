@@ -266,7 +266,8 @@ static status insert_new(commit *e, state_txn *txn, const subject *s, error *err
                               .uuid = s->info.uuid,
                               .location = s->location,
                               .metadata_location = s->next.location,
-                              .rebase = STR_NULL};
+                              .rebase = STR_NULL,
+                              .principal = catalog__principal(e->caller)};
     status result = catalog__insert_table(txn, &row, err);
 
     if (result ==
@@ -279,11 +280,13 @@ static status insert_new(commit *e, state_txn *txn, const subject *s, error *err
 }
 
 /* The table lies elsewhere from now on, or got the uuid that it lacked. */
-static status move_place(state_txn *txn, const subject *s, str uuid, error *err)
+static status move_place(const commit *e, state_txn *txn, const subject *s, str uuid, error *err)
 {
     if (!str_equal(s->location, s->info.location)) {
-        const catalog__place place = {
-            .kind = ICE_AT_TABLE, .location = s->location, .uuid = s->info.uuid};
+        const catalog__place place = {.kind = ICE_AT_TABLE,
+                                      .location = s->location,
+                                      .uuid = s->info.uuid,
+                                      .principal = catalog__principal(e->caller)};
         TRY(catalog__refuse_place(txn, &place, err));
         TRY(catalog__forget_dropped_at(txn, s->location, s->info.uuid, err));
         TRY(catalog__hold_former(txn, s->info.location, s->info.uuid, err));
@@ -318,7 +321,7 @@ static status move_pointer(commit *e, state_txn *txn, const subject *s, error *e
         return STATUS_OK;
     }
     str uuid = s->next.next->uuid.size > 0 ? s->next.next->uuid : s->info.uuid;
-    TRY(move_place(txn, s, uuid, err));
+    TRY(move_place(e, txn, s, uuid, err));
     return hold_paths(e, txn, s, uuid, err);
 }
 

@@ -146,8 +146,10 @@ static status take_over(registration *r, state_txn *txn, error *err)
 
 static status repoint(registration *r, state_txn *txn, error *err)
 {
-    const catalog__place place = {
-        .kind = ICE_AT_TABLE, .location = r->row.location, .uuid = r->row.uuid};
+    const catalog__place place = {.kind = ICE_AT_TABLE,
+                                  .location = r->row.location,
+                                  .uuid = r->row.uuid,
+                                  .principal = catalog__principal(r->caller)};
 
     r->row.registered = r->old.registered;
     r->created_us = r->old.created_us;
@@ -192,6 +194,7 @@ static status apply(void *context, state_txn *txn, error *err)
         TRY(repoint(r, txn, err));
     } else {
         TRY(take_over(r, txn, err));
+        r->row.principal = catalog__principal(r->caller);
         TRY(catalog__insert_table(txn, &r->row, err));
         catalog__renew_sessions(r->c, txn, r->row.uuid);
     }

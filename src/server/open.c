@@ -149,6 +149,7 @@ static status open_catalog(server *app, bool recovering, error *err)
         .purge_retained =
             str_equal(setting_text(app->settings, SETTING_CATALOG_PURGE), STR("retained")),
         .events_kept_ms = setting_number(app->settings, SETTING_CATALOG_EVENTS_KEPT),
+        .answers_kept_ms = setting_number(app->settings, SETTING_CATALOG_IDEMPOTENCY_LIFETIME),
         .is_recovering = recovering,
         .hot_bytes_max = (size_t)setting_number(app->settings, SETTING_CATALOG_HOT),
         .own_locations =

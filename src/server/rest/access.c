@@ -100,7 +100,7 @@ static bool wants_signing_alone(const rest_call *c)
            !header_has(header, STR("vended-credentials"));
 }
 
-static int64_t lifetime_s(const rest_call *c)
+int64_t rest__keys_lifetime_s(const rest_call *c)
 {
     int64_t ms = setting_number(c->base.app->settings, SETTING_CATALOG_CREDENTIALS_LIFETIME);
 
@@ -196,7 +196,7 @@ static status make_keys(rest_call *c, const catalog_document *table, given_keys 
     s3_session made;
     bool is_made = false;
 
-    TRY(rest__vend(c, table, lifetime_s(c), &is_made, &made, err));
+    TRY(rest__vend(c, table, rest__keys_lifetime_s(c), &is_made, &made, err));
     if (is_made) {
         json_writer_init(&w, out);
         json_begin_object(&w);
@@ -216,7 +216,8 @@ static status find_keys(rest_call *c, const catalog_document *table, given_keys 
 {
     given_cache *cache = c->base.app->given_keys;
     uint64_t generation = access_generation(c->base.app->access);
-    bool may_keep = !str_is_null(table->metadata_location) && lifetime_s(c) >= KEPT_LIFETIME_S_MIN;
+    bool may_keep =
+        !str_is_null(table->metadata_location) && rest__keys_lifetime_s(c) >= KEPT_LIFETIME_S_MIN;
     str key = may_keep ? given_key(c, table) : STR("");
 
     if (may_keep && given_cache_find(cache, generation, key, c->base.a, ret_keys)) {

@@ -34,8 +34,9 @@ typedef struct catalog_options {
     int64_t orphan_age_ms;
     int64_t retention_ms; /* dropped tables can come back for so long; 0: their files go at once */
     bool purge_retained;  /* purge requests are answered as others are */
-    int64_t events_kept_ms; /* 0: for ever */
-    bool is_recovering;     /* nothing is removed because its time is over */
+    int64_t events_kept_ms;  /* 0: for ever */
+    int64_t answers_kept_ms; /* answers.h; 0: for ever */
+    bool is_recovering;      /* nothing is removed because its time is over */
     size_t
         hot_bytes_max; /* of what loads are answered from without asking the database (document.h) */
     /* catalog.locations = own: a location that a request for a new table asks for and that is not allowed is replaced
