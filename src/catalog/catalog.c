@@ -65,6 +65,10 @@ const state_migration catalog_migrations[] = {
      "CREATE TABLE staged (location TEXT NOT NULL, uuid TEXT NOT NULL, space TEXT NOT NULL, name TEXT NOT NULL,"
      " principal TEXT NOT NULL, ends_us BIGINT NOT NULL, PRIMARY KEY (location, uuid)) WITHOUT ROWID;"
      "CREATE INDEX staged_ends ON staged (ends_us)"},
+    /* for whoever asks what lies at a place, and lets go of one: tests/integration/catalog_plans.py */
+    {"catalog", 6,
+     "CREATE INDEX views_locations ON views (location);"
+     "CREATE INDEX staged_of ON staged (uuid)"},
 };
 const size_t catalog_migration_count = COUNT_OF(catalog_migrations);
 

@@ -309,8 +309,10 @@ static status move_pointer(view_change *change, state_txn *txn, error *err)
         return explain_stale(change, txn, err);
     }
     if (!str_is_null(change->location)) {
-        TRY(STATE_EXEC(txn, "UPDATE views SET location = ?1 WHERE metadata_location = ?2", NULL,
-                       err, SV_TEXT(change->location), SV_TEXT(change->new_location)));
+        TRY(STATE_EXEC(txn, "UPDATE views SET location = ?1 WHERE space_key = ?2 AND view_key = ?3",
+                       NULL, err, SV_TEXT(change->location),
+                       SV_TEXT(catalog__fold(a, change->name.space)),
+                       SV_TEXT(catalog__fold(a, change->name.table))));
     }
     return store_delete(change->c->storage, txn, &change->base_location, 1, err);
 }
