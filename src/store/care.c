@@ -30,7 +30,9 @@ static void enqueue(storage *st, removal *r)
     mutex_lock(&st->lock);
     r->next = st->removals;
     st->removals = r;
-    cond_signal(&st->care_work);
+    if (r->next == NULL) { /* else it has been told */
+        cond_signal(&st->care_work);
+    }
     mutex_unlock(&st->lock);
 }
 

@@ -12,6 +12,7 @@
 
 #define MOVE_CHUNK 128 /* records moved in one transaction */
 #define LOOK_NS (INT64_C(60) * 1000000000)
+#define PAUSE_NS (INT64_C(50) * 1000000)
 
 typedef struct moving {
     store_staged *staged; /* the new place */
@@ -275,17 +276,22 @@ void store__segment_freed(void *storage_context)
     storage *st = storage_context;
 
     mutex_lock(&st->lock);
-    st->compact_asked = true;
-    cond_signal(&st->compact_work);
+    if (!st->compact_asked) {
+        st->compact_asked = true;
+        cond_signal(&st->compact_work);
+    }
     mutex_unlock(&st->lock);
 }
 
+/* Many that are freed shortly after one another are one look. */
 static bool wait_for_work(storage *st)
 {
+    int64_t pause_ns = clock_mono_ns() + PAUSE_NS;
     int64_t deadline_ns = clock_mono_ns() + LOOK_NS;
     bool closing;
 
     mutex_lock(&st->lock);
+    while (!st->closing && cond_wait_until(&st->compact_work, &st->lock, pause_ns)) {}
     while (!st->closing && !st->compact_asked &&
            cond_wait_until(&st->compact_work, &st->lock, deadline_ns)) {}
     st->compact_asked = false;
