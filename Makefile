@@ -58,7 +58,7 @@ format: ## clang-format over all C files
 	git ls-files -z --cached --others --exclude-standard 'src/*.[ch]' 'tests/*.[ch]' 'bench/*.[ch]' | xargs -0 clang-format -i
 
 .PHONY: interop
-interop: build ## other programs read and write what tarn wrote, and the other way round (PyIceberg, Spark, PyArrow, DuckDB)
+interop: build ## other programs read and write what tarn wrote, and the other way round (PyIceberg, Spark, Trino, Flink, DuckDB …)
 	@tools/bootstrap --interop
 	@tools/suite interop interop
 

@@ -88,6 +88,7 @@ static const char *const flink_lines[] = {
     "   'catalog-type' = 'rest',",
     "   'uri' = '{uri}',",
     "   'warehouse' = '{warehouse}',",
+    "   'default-database' = 'main',",
     "+  'token' = '{token}',",
     "+  'token-refresh-enabled' = 'false',",
     "   'header.X-Iceberg-Access-Delegation' = 'vended-credentials'",
@@ -142,8 +143,8 @@ static const client clients[] = {
     {"trino", "etc/catalog/tarn.properties", "#", QUOTE_NONE, trino_lines, false},
     {"pyiceberg", "~/.pyiceberg.yaml", "#", QUOTE_YAML, pyiceberg_lines, false},
     {"duckdb", "DuckDB, once in each session", "--", QUOTE_SQL, duckdb_lines, false},
-    {"flink", "the SQL client, with iceberg-flink-runtime and iceberg-aws-bundle", "--", QUOTE_SQL,
-     flink_lines, false},
+    {"flink", "the SQL client, with iceberg-flink-runtime, iceberg-aws-bundle and Hadoop's client",
+     "--", QUOTE_SQL, flink_lines, false},
     {"sail", "the environment of the Sail server", "#", QUOTE_SHELL, sail_lines, true},
     {"dbt", "profiles.yml, for dbt-duckdb", "#", QUOTE_YAML, dbt_lines, false},
 };
