@@ -2,6 +2,7 @@
 #include "tarn/catalog/located.h"
 
 #include "place.h"
+#include "tarn/catalog/warehouse.h"
 
 typedef struct location_search {
     str location;
@@ -60,4 +61,17 @@ status catalog_check_folder(catalog *c, str table_location, str table_uuid, str 
         .kind = ICE_AT_PATH_PROPERTY, .location = folder, .uuid = table_uuid};
 
     return catalog__check_owner(c, &place, table_location, a, ret_settled, err);
+}
+
+bool catalog_is_in_space(catalog *c, str space, str location, arena *a)
+{
+    warehouse_info there;
+    str place;
+    str settled;
+
+    return catalog__settle_location(c, location, a, &settled, NULL) == STATUS_OK &&
+           catalog__warehouse_at(c, settled, a, &there) &&
+           catalog_space_location(c, space, a, &place, NULL) == STATUS_OK &&
+           catalog__settle_location(c, place, a, &place, NULL) == STATUS_OK &&
+           catalog__lies_in(settled, place);
 }

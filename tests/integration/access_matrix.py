@@ -156,6 +156,29 @@ def a_writer_works_on_tables_and_on_nothing_else():
         equal(server.request(method, path, body, None, key).status, 403, path)
 
 
+@test
+def protection_is_a_matter_of_those_who_may_drop():
+    server = shared()
+    keys = {role: server.make_principal("guard_" + role, role) for role in ("reader", "user", "writer")}
+    server.query("CREATE SCHEMA guarded; CREATE TABLE guarded.t AS SELECT 1 AS a")
+    for path in ("/api/v1/namespaces/guarded/tables/t/protection", "/api/v1/namespaces/guarded/protection"):
+        for method in ("PUT", "DELETE"):
+            for role, status in (("reader", 403), ("user", 403), ("writer", 200), (None, 200)):
+                answer = server.request(method, path, None, None, keys.get(role))
+                check(answer.status == 403 if status == 403 else answer.status < 300, f"{method} {path} as {role}: {answer.status}")
+    # the flag holds back whoever it is, in every way of dropping, until somebody who may drop takes it away
+    server.request("PUT", "/api/v1/namespaces/guarded/tables/t/protection", None, None, keys["writer"]).ok()
+    rest = "/iceberg/v1/tarn/namespaces/guarded/tables/t"
+    for key in (keys["writer"], None):
+        for method, path in (("DELETE", rest), ("DELETE", rest + "?purgeRequested=true"), ("POST", rest + "/unregister"),
+                             ("DELETE", "/api/v1/namespaces/guarded/tables/t")):
+            equal(server.request(method, path, None, None, key).status, 403, f"{method} {path}")
+        for sql in ("DROP TABLE guarded.t", "DROP TABLE guarded.t PURGE", "DROP SCHEMA guarded CASCADE"):
+            fails("denied", server.query, sql, key=key)
+    server.request("DELETE", "/api/v1/namespaces/guarded/tables/t/protection", None, None, keys["writer"]).ok()
+    server.query("DROP SCHEMA guarded CASCADE", key=keys["writer"])
+
+
 # ---- the REST catalog ----
 
 REST_SEGMENTS = {"prefix": "tarn", "namespace": "main", "table": "matrix_rest", "view": "matrix_rest", "function": "f",
@@ -223,6 +246,37 @@ def readers_users_and_writers_may_in_the_rest_catalog_what_they_may():
     rest_rights(WRITER_MAY, shared().make_principal("matrix_rest_writer", "writer"))
     for sql in ("DROP TABLE IF EXISTS matrix_rest", "DROP VIEW IF EXISTS matrix_view", "DROP SCHEMA IF EXISTS matrix_rest_made"):
         shared().query(sql)
+
+
+@test
+def a_writer_registers_what_lies_in_the_namespaces_own_place():
+    server = shared()
+    key = server.make_principal("matrix_registrar", "writer")
+    reader = server.make_principal("matrix_looker", "reader")
+    table = "/iceberg/v1/tarn/namespaces/main/tables/"
+
+    def make(name, **more):
+        body = dict({"name": name, "schema": STRUCT}, **more)
+        return server.request("POST", "/iceberg/v1/tarn/namespaces/main/tables", body, None, key).ok().json["metadata-location"]
+
+    def register(name, file, who, space="main"):
+        return server.request("POST", f"/iceberg/v1/tarn/namespaces/{space}/register",
+                              {"name": name, "metadata-location": file}, None, who)
+    inside = make("reg_inside")
+    outside = make("reg_outside", location="s3://warehouse/elsewhere/reg")
+    for name in ("reg_inside", "reg_outside"):
+        server.request("POST", table + name + "/unregister", None, None, key).ok()
+    server.query("CREATE SCHEMA reg_other", key=key)
+    for file in (inside.replace("/main/", "/main/../elsewhere/"), inside.replace("s3://warehouse/main", "s3://warehouse/mainly"),
+                 outside, "s3://warehouse/.tarn/names/x.json", "file:///etc/passwd", "/etc/passwd"):
+        equal(register("reg_no", file, key).status, 403, file)
+    equal(register("reg_no", inside, key, "reg_other").status, 403, "another namespace's place")
+    equal(register("reg_no", inside, reader).status, 403, "a reader")
+    equal(register("reg_inside", inside, key).ok().json["metadata-location"], inside)
+    equal(register("reg_outside", outside, key).status, 403, "outside of the namespace's place")
+    register("reg_outside", outside, None).ok()
+    for sql in ("DROP TABLE reg_inside", "DROP TABLE reg_outside", "DROP SCHEMA reg_other"):
+        server.query(sql, key=key)
 
 
 @test

@@ -1,6 +1,7 @@
 /* Registering over the REST catalog: a name for the table or view of a metadata file that is there. */
 #include "handlers.h"
 #include "tarn/catalog/dropped.h"
+#include "tarn/catalog/located.h"
 #include "tarn/catalog/view.h"
 
 typedef struct register_body {
@@ -15,7 +16,8 @@ static const json_field fields[] = {
 };
 #define VIEW_FIELDS (COUNT_OF(fields) - 1)
 
-/* Who names a file gets to see it: the right to read by location, as with tables that are registered elsewhere. */
+/* Who names a file gets to see it. In the namespace's own place whoever may make tables may: it could make one around the
+ * file. Elsewhere it is the right to read by location, as with tables that are registered there. */
 static status read_register(rest_call *c, size_t field_count, register_body *asked,
                             table_name *ret_name, error *err)
 {
@@ -27,7 +29,10 @@ static status read_register(rest_call *c, size_t field_count, register_body *ask
     TRY(rest__check_name(asked->name, err));
     const table_name name = {.space = c->name.space, .table = asked->name};
     TRY(rest__allow(c, ACTION_TABLE_CREATE, name, err));
-    TRY(rest__allow(c, ACTION_LOCATION_READ, all, err));
+    if (!catalog_is_in_space(c->base.app->catalog, c->name.space, asked->metadata_location,
+                             c->base.a)) {
+        TRY(rest__allow(c, ACTION_LOCATION_READ, all, err));
+    }
     *ret_name = name;
     return STATUS_OK;
 }

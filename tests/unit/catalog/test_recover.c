@@ -1,4 +1,5 @@
-/* Claims about a catalog whose database is lost: what objects alone tell of tables that lie, or keep files, elsewhere. */
+/* Claims about a catalog whose database is lost: what objects alone tell of tables that lie, or keep files,
+ * elsewhere. */
 #include "asks.h"
 
 #include "tarn/base/limits.h"
