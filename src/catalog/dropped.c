@@ -1,6 +1,5 @@
 /* Dropped tables: rows that moved from "tables" to "dropped", or, where nothing is kept, to "purges" (purge.c). They
- * come back by undrop, or when their metadata file is registered again. And the flag that keeps tables and namespaces
- * from being dropped. */
+ * come back by undrop, or when their metadata file is registered again. */
 #include "tarn/catalog/dropped.h"
 
 #include "internal.h"
@@ -52,124 +51,6 @@ status catalog__stage_dropped(catalog *c, const table_info *table, const catalog
         return STATUS_OK;
     }
     return catalog__stage_record(c, &row, &dropped, ret_staged, err);
-}
-
-/* ---- protection ---- */
-
-static status refuse_flagged(table_name name, error *err)
-{
-    bool is_space = name.table.size == 0;
-
-    error_set(err, STATUS_DENIED, "%s \"%.*s%s%.*s\" is protected: it is not dropped",
-              is_space ? "namespace" : "table", STR_ARG(name.space), is_space ? "" : ".",
-              STR_ARG(name.table));
-    error_hint(err, "Take the flag away first: tarn %s unprotect.",
-               is_space ? "namespace" : "table");
-    return STATUS_DENIED;
-}
-
-status catalog__refuse_protected(state_txn *txn, table_name name, error *err)
-{
-    arena *a = state_txn_arena(txn);
-    state_rows *rows = NULL;
-    bool found = false;
-
-    TRY(STATE_QUERY(
-        txn, "SELECT 1 FROM tables WHERE space_key = ?1 AND table_key = ?2 AND protected = 1",
-        &rows, err, SV_TEXT(catalog__fold(a, name.space)), SV_TEXT(catalog__fold(a, name.table))));
-    TRY(state_next(rows, &found, err));
-    state_finish(rows);
-    return found ? refuse_flagged(name, err) : STATUS_OK;
-}
-
-status catalog__refuse_protected_space(state_txn *txn, str space_key, error *err)
-{
-    arena *a = state_txn_arena(txn);
-    state_rows *rows = NULL;
-    bool found = false;
-    str name = STR("");
-
-    TRY(STATE_QUERY(txn, "SELECT name FROM namespaces WHERE name_key = ?1 AND protected = 1", &rows,
-                    err, SV_TEXT(space_key)));
-    TRY(state_next(rows, &found, err));
-    if (found) {
-        name = state_text(rows, 0, a);
-    }
-    state_finish(rows);
-    return found ? refuse_flagged((table_name){.space = name, .table = STR("")}, err) : STATUS_OK;
-}
-
-typedef struct protection {
-    table_name name;
-    bool on;
-    bool found;
-    const catalog_caller *caller;
-} protection;
-
-static status set_protection(void *context, state_txn *txn, error *err)
-{
-    protection *p = context;
-    arena *a = state_txn_arena(txn);
-    bool is_space = p->name.table.size == 0;
-    str space_key = catalog__fold(a, p->name.space);
-    int64_t changed = 0;
-
-    if (is_space) {
-        TRY(STATE_EXEC(txn, "UPDATE namespaces SET protected = ?1 WHERE name_key = ?2", &changed,
-                       err, SV_INT(p->on ? 1 : 0), SV_TEXT(space_key)));
-    } else {
-        TRY(STATE_EXEC(txn,
-                       "UPDATE tables SET protected = ?1 WHERE space_key = ?2 AND table_key = ?3",
-                       &changed, err, SV_INT(p->on ? 1 : 0), SV_TEXT(space_key),
-                       SV_TEXT(catalog__fold(a, p->name.table))));
-    }
-    p->found = changed > 0;
-    const catalog_event event = {.kind = is_space ? EVENT_NAMESPACE_CHANGED : EVENT_TABLE_PROTECTED,
-                                 .name = p->name,
-                                 .snapshot_id = ICE_NO_SNAPSHOT,
-                                 .detail = p->on ? STR("{\"protected\":true}")
-                                                 : STR("{\"protected\":false}")};
-    return p->found ? catalog__note(txn, p->caller, &event, err) : STATUS_OK;
-}
-
-static status refuse_in_transaction(const catalog *c, const char *what, error *err)
-{
-    return c->txn == NULL
-               ? STATUS_OK
-               : error_set(err, STATUS_UNSUPPORTED, "%s is no part of a transaction", what);
-}
-
-status catalog_protect(catalog *c, table_name name, bool protect, error *err)
-{
-    protection p = {.name = name, .on = protect, .caller = catalog_get_caller()};
-
-    TRY(refuse_in_transaction(c, "the protection of a table", err));
-    TRY(state_submit(c->state, set_protection, &p, err));
-    if (p.found) {
-        return STATUS_OK;
-    }
-    return name.table.size == 0 ? catalog__no_namespace(c, name.space, err)
-                                : catalog__no_table(c, name, err);
-}
-
-status catalog_is_protected(catalog *c, table_name name, bool *ret_protected, error *err)
-{
-    arena *a = arena_create();
-    ice_metadata *metadata = NULL;
-    namespace_info space;
-    table_info table;
-    status result;
-
-    if (name.table.size == 0) {
-        result = catalog_get_namespace(c, name.space, a, &space, err);
-        *ret_protected = result == STATUS_OK && space.is_protected;
-    } else {
-        result = catalog_load_table(c, name, a, &metadata, &table, err);
-        ice_metadata_unref(metadata);
-        *ret_protected = result == STATUS_OK && table.is_protected;
-    }
-    arena_free(a);
-    return result;
 }
 
 /* ---- sessions ---- */
@@ -560,7 +441,7 @@ static status undrop_row(catalog *c, const dropped_row *row, table_name as, erro
 
 status catalog_undrop_table(catalog *c, table_name name, str uuid, table_name as, error *err)
 {
-    TRY(refuse_in_transaction(c, "UNDROP", err));
+    TRY(catalog__refuse_in_txn(c, "UNDROP", err));
     arena *a = arena_create();
     dropped_query q = {.name = name, .uuid = uuid, .a = a};
     status result = state_read(c->state, find_dropped, &q, err);

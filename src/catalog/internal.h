@@ -88,6 +88,8 @@ status catalog__delete_namespace(catalog *c, state_txn *txn, str name, const cat
                                  error *err);
 
 /* ---- the same by a transaction's view; `c` has one (txn.c, txn_change.c) ---- */
+/* UNSUPPORTED where `c` is a transaction's view: `what` is made at once or not at all. */
+status catalog__refuse_in_txn(const catalog *c, const char *what, error *err);
 status catalog__txn_load(catalog *c, table_name name, arena *a, ice_metadata **ret_metadata,
                          table_info *ret_info, error *err);
 status catalog__txn_list(catalog *c, str space, arena *a, table_info **ret_list, size_t *ret_count,
@@ -136,8 +138,6 @@ status catalog__warehouses_load(catalog *c, error *err);
 void catalog__warehouses_free(catalog__warehouses *w);
 /* The one whose location holds `location`, or is it. */
 bool catalog__warehouse_at(const catalog *c, str location, arena *a, warehouse_info *ret_info);
-/* The one that a namespace is in. `space` of the result is folded, and empty for the first. */
-warehouse_info catalog__warehouse_of(const catalog *c, str space, arena *a);
 /* A table or namespace of one warehouse lies in it, and in no other: DENIED. `location` as settled. */
 status catalog__check_place(catalog *c, str space, str location, error *err);
 /* Where records of warehouses lie, for recover; making one again from its record. */
@@ -222,8 +222,6 @@ void catalog__keeper_stop(catalog *c);
 void catalog__keeper_wake(catalog *c);
 /* Places that were held for staged tables are free (staged.c). */
 status catalog__end_staged(catalog *c, error *err);
-/* Moves what is over to the purges; when the next one is: 0: none. */
-status catalog__end_retention(catalog *c, bool *ret_any, int64_t *ret_next_us, error *err);
 status catalog__trim_events(catalog *c, error *err);
 void catalog__purge_release(catalog *c);
 /* "{from: to}" of a row; where it is damaged CORRUPT. Empty for STR_NULL. */
@@ -259,8 +257,6 @@ typedef struct catalog__sweep_limits {
     int64_t before_us;  /* last change of what may be removed */
     int64_t started_us; /* what changed later is no leftover of an earlier process */
 } catalog__sweep_limits;
-/* What tarn calls its files, at the end of a location below the table's. */
-bool catalog__is_own_name(str below);
 /* The next files of the table that may be leftovers, after `*after` (STR_NULL at first, and again at the end). */
 status catalog__find_leftovers(catalog *c, str location, const catalog__sweep_limits *limits,
                                str *after, arena *a, catalog__leftovers *ret_found, error *err);
@@ -268,8 +264,6 @@ status catalog__find_leftovers(catalog *c, str location, const catalog__sweep_li
  * not know (it is a restored backup, or not the only catalog of the folder), and where the table is not to be cleaned.
  * Metadata files of versions below `*ret_keep_below` were current once, and are to stay. */
 status catalog__check_history(catalog *c, const table_info *table, int *ret_keep_below, error *err);
-/* One pass, now. `*ret_again`: something was too young or could not be judged. */
-status catalog__sweep(catalog *c, bool *ret_again, error *err);
 status catalog__sweeper_start(catalog *c, error *err);
 void catalog__sweeper_stop(catalog *c);
 /* ---- documents (document.c) ---- */
@@ -313,7 +307,6 @@ status catalog__drop_view(catalog *c, state_txn *txn, const catalog_caller *call
 void catalog__views_free(catalog *c);
 /* Starts removing the files of dropped tables in the background. */
 void catalog__purge_soon(catalog *c);
-void catalog__purge_pending(catalog *c);
 
 /* Where the object lies that tells a table's name, if it has one. */
 str catalog__name_location(const catalog *c, str uuid, arena *a);

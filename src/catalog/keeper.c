@@ -70,7 +70,8 @@ static status read_next(void *context, state_txn *txn, error *err)
     return STATUS_OK;
 }
 
-status catalog__end_retention(catalog *c, bool *ret_any, int64_t *ret_next_us, error *err)
+/* Moves what is over to the purges. `*ret_next_us`: when the next one is; 0: none. */
+static status end_retention(catalog *c, bool *ret_any, int64_t *ret_next_us, error *err)
 {
     retention r = {.c = c, .now_us = clock_now_us()};
 
@@ -127,7 +128,7 @@ static int64_t turn(catalog *c)
     int64_t next_us = 0;
     bool any = false;
 
-    if (catalog__end_retention(c, &any, &next_us, &err) != STATUS_OK) {
+    if (end_retention(c, &any, &next_us, &err) != STATUS_OK) {
         log_failure("dropped tables not looked at", &err);
         return WAIT_MAX_MS;
     }

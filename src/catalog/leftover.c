@@ -90,7 +90,8 @@ static bool is_new_hint_name(str name)
            digits(name, start.size, hex) == RANDOM_SIZE;
 }
 
-bool catalog__is_own_name(str below)
+/* What tarn calls its files, at the end of a location below the table's. */
+static bool is_own_name(str below)
 {
     size_t slash = str_find_last_char(below, '/');
     if (slash == STR_NPOS) {
@@ -117,7 +118,7 @@ static bool is_own_unfinished(str below, arena *a)
     }
     size_t dot = below.size - end.size - RANDOM_SIZE - 1;
     return below.data[dot] == '.' && digits(below, dot + 1, hex) == RANDOM_SIZE &&
-           catalog__is_own_name(
+           is_own_name(
                str_concat(a, str_slice(below, 0, slash + 1), str_slice(below, slash + 2, dot)));
 }
 
@@ -134,7 +135,7 @@ typedef struct finder {
 static void judge(finder *f, const store_object *object, bool unfinished)
 {
     str below = str_slice(object->location, f->inside.size, object->location.size);
-    bool own = unfinished ? is_own_unfinished(below, f->a) : catalog__is_own_name(below);
+    bool own = unfinished ? is_own_unfinished(below, f->a) : is_own_name(below);
 
     if (!own || object->modified_us >= f->limits->started_us) {
         return;

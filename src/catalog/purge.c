@@ -336,7 +336,7 @@ static status purge_table(purge *p, error *err)
 
 /* A table that cannot be purged (a corrupt file, say) keeps its note and its files, is logged, and does not hold up
  * the others. */
-void catalog__purge_pending(catalog *c)
+static void purge_pending(catalog *c)
 {
     purge p = {.c = c, .a = arena_create(), .uuid = STR("")};
 
@@ -356,7 +356,7 @@ void catalog__purge_pending(catalog *c)
 
 static void run_purges(void *context)
 {
-    catalog__purge_pending(context);
+    purge_pending(context);
 }
 
 void catalog__purge_soon(catalog *c)

@@ -493,19 +493,12 @@ static status commit_all(catalog *c, const catalog_table_request *many, size_t c
     return STATUS_OK;
 }
 
-static status refuse_in_txn(const catalog *c, error *err)
-{
-    return c->txn == NULL ? STATUS_OK
-                          : error_set(err, STATUS_UNSUPPORTED,
-                                      "requests of REST clients are no part of a transaction");
-}
-
 status catalog_commit_request(catalog *c, const catalog_table_request *one, arena *a,
                               catalog_loaded *ret_loaded, error *err)
 {
     str key = catalog__table_key(a, one->name);
 
-    TRY(refuse_in_txn(c, err));
+    TRY(catalog__refuse_in_txn(c, "a request of a REST client", err));
     TRY(commit_all(c, one, 1, &key, a, ret_loaded, err));
     status told = FAULT(FAULT_COMMIT_DONE, err);
     if (told != STATUS_OK) {
@@ -524,7 +517,7 @@ status catalog_commit_requests(catalog *c, const catalog_table_request *many, si
 {
     arena *a = arena_create();
     str *keys = ARENA_ARRAY(a, str, count + 1);
-    status result = refuse_in_txn(c, err);
+    status result = catalog__refuse_in_txn(c, "a request of a REST client", err);
 
     for (size_t i = 0; i < count; i++) {
         keys[i] = catalog__table_key(a, many[i].name);
@@ -602,7 +595,7 @@ status catalog_create_by_request(catalog *c, str space, const ice_create_request
     str metadata_location = STR_NULL;
     str text;
 
-    TRY(refuse_in_txn(c, err));
+    TRY(catalog__refuse_in_txn(c, "a request of a REST client", err));
     TRY(catalog__check_name("table", request->name, err));
     TRY(catalog__refuse_name(c, made.name, err));
     TRY(catalog__place_new(c, made.name, request->location, false, a, &text, &made.location, err));

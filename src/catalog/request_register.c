@@ -271,9 +271,7 @@ status catalog_register_file(catalog *c, table_name name, str metadata_location,
                       .a = a};
 
     r.created_us = r.now_us;
-    if (c->txn != NULL) {
-        return error_set(err, STATUS_UNSUPPORTED, "registering is no part of a transaction");
-    }
+    TRY(catalog__refuse_in_txn(c, "registering", err));
     status result = register_file(&r, metadata_location, &metadata, err);
     if (result != STATUS_OK) {
         ice_metadata_unref(metadata);
@@ -350,9 +348,7 @@ status catalog_unregister_table(catalog *c, table_name name, arena *a, catalog_l
 {
     catalog__patience patience = {0};
 
-    if (c->txn != NULL) {
-        return error_set(err, STATUS_UNSUPPORTED, "unregistering is no part of a transaction");
-    }
+    TRY(catalog__refuse_in_txn(c, "unregistering", err));
     for (;;) {
         ice_metadata *metadata = NULL;
         release r = {.c = c, .caller = catalog_get_caller()};

@@ -3,13 +3,6 @@
 
 #include "tarn/base/clock.h"
 
-static status refuse_in_txn(const catalog *c, error *err)
-{
-    return c->txn == NULL ? STATUS_OK
-                          : error_set(err, STATUS_UNSUPPORTED,
-                                      "requests of REST clients are no part of a transaction");
-}
-
 static view_info info_of(table_name name, const ice_view *view, str metadata_location, str location,
                          arena *a)
 {
@@ -30,7 +23,7 @@ status catalog_create_view_by_request(catalog *c, str space, const ice_view_crea
     ice_view *view = NULL;
     str text, location, metadata_location;
 
-    TRY(refuse_in_txn(c, err));
+    TRY(catalog__refuse_in_txn(c, "a request of a REST client", err));
     TRY(catalog__check_name("view", request->name, err));
     TRY(catalog__refuse_name(c, name, err));
     TRY(catalog__place_new(c, name, request->location, true, a, &text, &location, err));
@@ -124,7 +117,7 @@ status catalog_commit_view_request(catalog *c, table_name name, const ice_view_r
     catalog__patience patience = {0};
     str key = catalog__table_key(a, name);
 
-    TRY(refuse_in_txn(c, err));
+    TRY(catalog__refuse_in_txn(c, "a request of a REST client", err));
     for (;;) {
         e.stale = false;
         catalog__take_turns(c, &key, 1);
@@ -188,7 +181,7 @@ status catalog_register_view_file(catalog *c, table_name name, str metadata_loca
         .c = c, .row = {.name = name, .rebase = STR_NULL}, .caller = catalog_get_caller()};
     ice_view *view = NULL;
 
-    TRY(refuse_in_txn(c, err));
+    TRY(catalog__refuse_in_txn(c, "a request of a REST client", err));
     TRY(catalog__check_name("view", name.table, err));
     TRY(catalog__refuse_name(c, name, err));
     TRY(catalog__settle_location(c, metadata_location, a, &r.row.metadata_location, err));

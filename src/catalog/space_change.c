@@ -171,10 +171,7 @@ status catalog_change_namespace(catalog *c, str name, const catalog_property_cha
                          .a = a,
                          .caller = catalog_get_caller()};
 
-    if (c->txn != NULL) {
-        return error_set(err, STATUS_UNSUPPORTED,
-                         "the properties of a namespace are no part of a transaction");
-    }
+    TRY(catalog__refuse_in_txn(c, "a change of a namespace's properties", err));
     TRY(check_keys(change, err));
     TRY(settle_location(c, &work, err));
     TRY(state_submit(c->state, apply, &work, err));

@@ -318,7 +318,8 @@ static int64_t smaller(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
-status catalog__sweep(catalog *c, bool *ret_again, error *err)
+/* One pass, now. `*ret_again`: something was too young or could not be judged. */
+static status sweep_once(catalog *c, bool *ret_again, error *err)
 {
     int64_t begun_us = clock_now_us();
     int64_t old_us = begun_us - c->orphan_age_ms * 1000;
@@ -365,7 +366,7 @@ static void run(void *context)
 
     while (again && wait_for(c, wait_ms)) {
         error err = ERROR_INIT;
-        status result = catalog__sweep(c, &again, &err);
+        status result = sweep_once(c, &again, &err);
         if (result != STATUS_OK && result != STATUS_CANCELLED) {
             c->sweeps_failed++;
             log_failure("files of unfinished commits not removed", &err);

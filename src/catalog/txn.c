@@ -200,6 +200,13 @@ static table_info copy_info(const table_info *info, arena *a)
     return made;
 }
 
+status catalog__refuse_in_txn(const catalog *c, const char *what, error *err)
+{
+    return c->txn == NULL
+               ? STATUS_OK
+               : error_set(err, STATUS_UNSUPPORTED, "%s is no part of a transaction", what);
+}
+
 status catalog__txn_load(catalog *c, table_name name, arena *a, ice_metadata **ret_metadata,
                          table_info *ret_info, error *err)
 {

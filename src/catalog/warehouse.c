@@ -153,7 +153,8 @@ bool catalog__warehouse_at(const catalog *c, str location, arena *a, warehouse_i
     return find(c, holds_location, location, a, ret_info);
 }
 
-warehouse_info catalog__warehouse_of(const catalog *c, str space, arena *a)
+/* The one that a namespace is in. `space` of the result is folded, and empty for the first. */
+static warehouse_info warehouse_of(const catalog *c, str space, arena *a)
 {
     warehouse_info info;
 
@@ -230,7 +231,7 @@ status catalog_list_warehouses(catalog *c, arena *a, warehouse_info **ret_list, 
 status catalog__check_place(catalog *c, str space, str location, error *err)
 {
     arena *a = arena_create();
-    warehouse_info own = catalog__warehouse_of(c, space, a);
+    warehouse_info own = warehouse_of(c, space, a);
     warehouse_info there;
     bool found = catalog__warehouse_at(c, location, a, &there);
     status result = STATUS_OK;
@@ -262,7 +263,7 @@ status catalog__space_place(catalog *c, const namespace_info *info, arena *a, st
         *ret_location = info->location;
         return STATUS_OK;
     }
-    warehouse_info own = catalog__warehouse_of(c, info->name, a);
+    warehouse_info own = warehouse_of(c, info->name, a);
     str below = own.space.size > 0 && info->name.size > own.space.size
                     ? str_slice(info->name, own.space.size + 1, info->name.size)
                     : info->name;
@@ -440,17 +441,9 @@ static status create_warehouse(catalog *c, str name, str location, bool recorded
     return catalog__warehouses_load(c, err);
 }
 
-/* Warehouses are no part of a transaction: they are made and dropped at once. */
-static status refuse_in_transaction(const catalog *c, error *err)
-{
-    return c->txn == NULL ? STATUS_OK
-                          : error_set(err, STATUS_UNSUPPORTED,
-                                      "a warehouse is not made or dropped in a transaction");
-}
-
 status catalog_create_warehouse(catalog *c, str name, str location, error *err)
 {
-    TRY(refuse_in_transaction(c, err));
+    TRY(catalog__refuse_in_txn(c, "a warehouse", err));
     arena *a = arena_create();
     status result = create_warehouse(c, name, location, false, a, err);
 
@@ -513,7 +506,7 @@ static status delete_warehouse(void *context, state_txn *txn, error *err)
 
 status catalog_drop_warehouse(catalog *c, str name, error *err)
 {
-    TRY(refuse_in_transaction(c, err));
+    TRY(catalog__refuse_in_txn(c, "a warehouse", err));
     arena *a = arena_create();
     warehouse_drop drop = {.c = c, .caller = catalog_get_caller()};
     status result = name.size == 0 ? error_set(err, STATUS_INVALID, "warehouse name is empty")

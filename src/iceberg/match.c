@@ -431,32 +431,6 @@ bool ice_file_must_match(const ice_file *file, const ice_metadata *m, const ice_
     return must;
 }
 
-/* --- the files of a snapshot --- */
-
-status ice_match_files(storage *st, const ice_scan_options *options, arena *a, ice_match *ret_match,
-                       error *err)
-{
-    const ice__filter *filter =
-        options->filter != NULL ? ice__filter_create(options->metadata, options->filter, a) : NULL;
-    VEC(ice_file) whole = {0};
-    VEC(ice_file) partial = {0};
-    ice_scan scan;
-
-    TRY(ice_scan_plan(st, options, a, &scan, err));
-    for (size_t i = 0; i < scan.file_count; i++) {
-        if (filter == NULL || ice__file_must_match(filter, &scan.files[i])) {
-            vec_push(a, &whole, scan.files[i]);
-        } else {
-            vec_push(a, &partial, scan.files[i]);
-        }
-    }
-    *ret_match = (ice_match){.whole = whole.items,
-                             .whole_count = whole.count,
-                             .partial = partial.items,
-                             .partial_count = partial.count};
-    return STATUS_OK;
-}
-
 ice_isolation ice_isolation_of(const ice_metadata *m, const char *operation)
 {
     char key[64];

@@ -160,8 +160,6 @@ ice_metadata *ice__metadata_nothing(int version, arena *a);
 status ice__put_schema(ice__applying *x, const ice_schema *schema, int32_t *ret_id, error *err);
 status ice__put_spec(ice__applying *x, const ice_spec *spec, int32_t *ret_id, error *err);
 status ice__put_order(ice__applying *x, const ice_sort_order *order, int32_t *ret_id, error *err);
-/* Types, names, identifiers: what a table of that version can hold. */
-status ice__schema_fits(const ice_schema *schema, int format_version, error *err);
 /* request_fit.c: the schema keeps what ids meant, and the rows on main can be read as it says. */
 status ice__check_evolution(const ice__applying *x, const ice_schema *schema, error *err);
 /* What was put on main from before the request can be read as the current schema. After all updates. */

@@ -39,7 +39,8 @@ static status check_versions(const ice_schema *schema, const ice_type *type, int
     return STATUS_OK;
 }
 
-status ice__schema_fits(const ice_schema *schema, int format_version, error *err)
+/* Types, names, identifiers: what a table of that version can hold. */
+static status schema_fits(const ice_schema *schema, int format_version, error *err)
 {
     arena *scratch = arena_create();
     status s = check_versions(schema, schema->root, format_version, scratch, err);
@@ -70,7 +71,7 @@ status ice__put_schema(ice__applying *x, const ice_schema *schema, int32_t *ret_
         return error_set(err, STATUS_INVALID, "a column has the id %d: ids end at %d", (int)highest,
                          (int)ICE__FIELD_ID_MAX);
     }
-    TRY(ice__schema_fits(schema, m->format_version, err));
+    TRY(schema_fits(schema, m->format_version, err));
     TRY(ice__check_evolution(x, schema, err));
     at = ice__find_schema(m, schema);
     if (at == SIZE_MAX) {
@@ -228,6 +229,9 @@ static status check_field(const ice_metadata *m, const ice_partition_field *fiel
 
     if (f->name.size == 0) {
         return error_set(err, STATUS_INVALID, "a partition field has an empty name");
+    }
+    if (str_find_char(f->name, '\0') != STR_NPOS) {
+        return error_set(err, STATUS_INVALID, "the name of a partition field has a NUL");
     }
     TRY(check_source(schema, f, err));
     if (column != SIZE_MAX && str_equal(schema->root->fields[column].name, f->name) &&

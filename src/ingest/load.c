@@ -1,12 +1,9 @@
 /* One load: inputs to rows of the table's types, rows to data files, files to one commit. */
 #include "tarn/ingest/ingest.h"
 
-#include <fcntl.h>
-
 #include "internal.h"
 #include "tarn/base/clock.h"
 #include "tarn/base/fault.h"
-#include "tarn/base/fs.h"
 #include "tarn/base/limits.h"
 #include "tarn/base/mem.h"
 #include "tarn/base/vec.h"
@@ -490,34 +487,4 @@ status ingest_load(ingest *in, const load_request *request, arena *a, load_resul
     l.result.seconds = (double)(clock_mono_ns() - started_ns) / 1e9;
     *ret_result = l.result;
     return STATUS_OK;
-}
-
-/* ---- rows in a request's body ---- */
-
-static status write_input(const char *path, str bytes, error *err)
-{
-    int fd = -1;
-
-    TRY(fs_open(path, O_WRONLY | O_CREAT | O_EXCL, 0600, &fd, err));
-    status result = fs_write_all(fd, bytes.data, bytes.size, err);
-    fs_close(fd);
-    return result;
-}
-
-status ingest_rows(ingest *in, const load_request *request, str json_text, arena *a,
-                   load_result *ret_result, error *err)
-{
-    load_request with_input = *request;
-    char *path = NULL;
-
-    TRY(store_staging_path(in->storage, a, &path, err));
-    TRY(write_input(path, json_text, err));
-    load_input input = {
-        .name = STR("request body"), .path = path, .size_bytes = (int64_t)json_text.size};
-    with_input.inputs = &input;
-    with_input.input_count = 1;
-    status result = ingest_load(in, &with_input, a, ret_result, err);
-    error ignored = ERROR_INIT; /* staging is emptied at the next start anyhow */
-    (void)fs_remove(path, &ignored);
-    return result;
 }

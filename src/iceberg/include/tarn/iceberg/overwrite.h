@@ -92,17 +92,6 @@ ice_overwrite ice_overwrite_copy(const ice_overwrite *change, arena *a);
  * reference. */
 ice_metadata *ice_metadata_with_log(const ice_metadata *m, const ice_metadata *of);
 
-/* What `filter` makes of the files of a snapshot: those whose rows all match (strict projection
- * and metrics prove it), and those that may hold a matching row and must be rewritten. */
-typedef struct ice_match {
-    const ice_file *whole;
-    size_t whole_count;
-    const ice_file *partial;
-    size_t partial_count;
-} ice_match;
-status ice_match_files(storage *st, const ice_scan_options *options, arena *a, ice_match *ret_match,
-                       error *err);
-
 /* True only where the file's metadata proves that every row satisfies `filter` (NULL: everything
  * does). What was not understood (ICE_TRUE, AND and OR of nothing) proves nothing, so that a tree
  * that was made for planning is safe here; it must not be weaker than what is meant, though. */

@@ -80,9 +80,4 @@ void ingest_close(ingest *in);
 status ingest_load(ingest *in, const load_request *request, arena *a, load_result *ret_result,
                    error *err);
 
-/* Row documents as they come over HTTP: an array of objects, one object, or lines. As
- * ingest_load with JSON. */
-status ingest_rows(ingest *in, const load_request *request, str json_text, arena *a,
-                   load_result *ret_result, error *err);
-
 #endif
