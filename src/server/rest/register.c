@@ -16,8 +16,8 @@ static const json_field fields[] = {
 };
 #define VIEW_FIELDS (COUNT_OF(fields) - 1)
 
-/* Who names a file gets to see it. In the namespace's own place whoever may make tables may: it could make one around the
- * file. Elsewhere it is the right to read by location, as with tables that are registered there. */
+/* Who names a file gets to see it. In the namespace's own place whoever may make tables may: it could make one around
+ * the file. Elsewhere it is the right to read by location, as with tables that are registered there. */
 static status read_register(rest_call *c, size_t field_count, register_body *asked,
                             table_name *ret_name, error *err)
 {
