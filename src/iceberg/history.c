@@ -96,6 +96,9 @@ static status check_ref(const ice_builder *b, const ice_ref *ref, error *err)
     if (ref->name.size == 0) {
         return error_set(err, STATUS_INVALID, "a reference has an empty name");
     }
+    if (str_find_char(ref->name, '\0') != STR_NPOS) {
+        return error_set(err, STATUS_INVALID, "the name of a reference has a NUL");
+    }
     if (ref->is_tag && str_equal(ref->name, STR("main"))) {
         return error_set(err, STATUS_INVALID, "\"main\" is a branch, never a tag");
     }

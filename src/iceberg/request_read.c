@@ -315,12 +315,22 @@ status ice__read_schema_id(const json *value, arena *a, ice__update *ret_update,
     return need_id(value, "schema-id", ICE__LAST_ADDED, &ret_update->id, err);
 }
 
+/* The id is given here, not by the client; what it sends for it is a number all the same. */
+static status check_unused_id(const json *value, const char *key, error *err)
+{
+    const json_field members[] = {{key, JSON_INT32, 0, 0}};
+    int32_t ignored = 0;
+
+    return json_read(value, members, COUNT_OF(members), &ignored, err);
+}
+
 status ice__read_spec(const json *value, arena *a, ice__update *ret_update, error *err)
 {
     ice_spec *spec = ARENA_NEW(a, ice_spec);
     const json *object = NULL;
 
     TRY(need(value, "spec", JSON_OBJECT, &object, err));
+    TRY(check_unused_id(object, "spec-id", err));
     ret_update->spec = spec;
     return ice__spec_read(object, a, spec, err);
 }
@@ -337,6 +347,7 @@ status ice__read_order(const json *value, arena *a, ice__update *ret_update, err
     const json *object = NULL;
 
     TRY(need(value, "sort-order", JSON_OBJECT, &object, err));
+    TRY(check_unused_id(object, "order-id", err));
     ret_update->order = order;
     return ice__order_read(object, a, order, err);
 }

@@ -371,6 +371,9 @@ static status check_field(check *c, const ice_field *field, error *err)
     if (field->name.size == 0) {
         return error_set(err, STATUS_INVALID, "column %d has an empty name", (int)field->id);
     }
+    if (str_find_char(field->name, '\0') != STR_NPOS) { /* no query could name it */
+        return error_set(err, STATUS_INVALID, "the name of column %d has a NUL", (int)field->id);
+    }
     if (map_set(c->ids, id, &seen) != NULL) {
         return error_set(err, STATUS_INVALID, "column \"%.*s\" has the id %d of another column",
                          STR_ARG(field->name), (int)field->id);

@@ -161,6 +161,7 @@ def lists_come_in_pages():
                 "/namespaces/main/tables?pageToken=" + first)
         for query in ("pageToken=nonsense", "pageToken=&pageSize=0", "pageToken=&pageSize=-1", "pageToken=&pageSize=x"):
             refused(400, "IllegalArgumentException", re.compile("page"), "GET", path + query)
+        equal(ok("GET", path + "pageToken=&pageSize=99999999999999999999")[member], expected, "as many as there are")
         refused(400, "IllegalArgumentException", 'query parameter "pageSize" is given more than once', "GET",
                 path + "pageToken=&pageSize=3&pageSize=4")
 
@@ -180,6 +181,8 @@ def an_etag_tells_versions_forms_and_callers_apart():
     refs = ask("GET", path + "?snapshots=refs").headers["etag"]
     check(refs.split("-")[0] != tag.split("-")[0], "another form")
     equal(ask("GET", path + "?snapshots=refs", None, {"If-None-Match": tag}).status, 200)
+    equal(ask("GET", path, None, {"If-None-Match": "*"}).status, 304, "any version is known")
+    equal(ask("GET", table_path("no_such"), None, {"If-None-Match": "*"}).status, 404)
     reader = server.make_principal("tag_reader", "reader")
     equal(ask("GET", path, None, {"If-None-Match": tag}, key=reader).status, 200, "another caller")
     equal(ask("GET", path, None, {"If-None-Match": tag}, key=NO_KEY).status, 401)

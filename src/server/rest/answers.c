@@ -180,6 +180,12 @@ static status word_load(rest_call *c, status result, error *err)
     return result;
 }
 
+/* RFC 9110 §13.1.2: whatever is there is known. */
+static bool is_any_known(const rest_call *c)
+{
+    return str_equal(str_trim(http_request_header(c->base.x, "If-None-Match")), STR("*"));
+}
+
 static status answer_document(rest_call *c, const catalog_document *d, bool conditional, error *err)
 {
     bool refs_alone = false;
@@ -191,6 +197,11 @@ static status answer_document(rest_call *c, const catalog_document *d, bool cond
     bool known = conditional && is_known(c, version, &known_us);
     if (known && known_us > clock_now_us() + FRESH_S * INT64_C(1000000)) {
         set_etag(c, version, known_us);
+        http_respond(c->base.x, 304, NULL, STR(""));
+        return STATUS_OK;
+    }
+    if (conditional && is_any_known(c)) {
+        set_etag(c, version, NO_EXPIRY);
         http_respond(c->base.x, 304, NULL, STR(""));
         return STATUS_OK;
     }

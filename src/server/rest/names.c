@@ -41,6 +41,17 @@ static status read_token(const rest_call *c, const listing *l, str token, str *r
     return STATUS_OK;
 }
 
+/* Digits alone, and more of them than a number of ours has. */
+static bool is_beyond_counting(str text)
+{
+    bool digits = text.size >= 19;
+
+    for (size_t i = 0; digits && i < text.size; i++) {
+        digits = text.data[i] >= '0' && text.data[i] <= '9';
+    }
+    return digits && text.data[0] != '0';
+}
+
 static status read_page(const rest_call *c, const listing *l, catalog_page *ret_page, error *err)
 {
     str token = http_request_param(c->base.x, "pageToken");
@@ -48,7 +59,10 @@ static status read_page(const rest_call *c, const listing *l, catalog_page *ret_
     catalog_page page = {.after = STR_NULL, .limit = 0};
     int64_t size = PAGE_DEFAULT;
 
-    if (size_text.size > 0 && (str_to_int64(size_text, &size, NULL) != STATUS_OK || size < 1)) {
+    if (is_beyond_counting(size_text)) {
+        size = PAGE_MAX;
+    } else if (size_text.size > 0 &&
+               (str_to_int64(size_text, &size, NULL) != STATUS_OK || size < 1)) {
         return error_set(err, STATUS_INVALID, "invalid pageSize: \"%.*s\" is no positive number",
                          STR_ARG(size_text));
     }

@@ -126,10 +126,32 @@ static void put_error(buf *body, const char *message, const char *type, int code
     json_end_object(&w);
 }
 
+/* The path of a target that may be absolute: "http://host/iceberg/v1". It may be malformed, or have come in part. */
+static str path_of_target(str target)
+{
+    size_t colon = str_find_char(target, ':');
+    str behind = colon == STR_NPOS ? STR("") : str_slice(target, colon, target.size);
+
+    if (str_starts_with(target, STR("/")) || !str_starts_with(behind, STR("://"))) {
+        return target;
+    }
+    behind = str_slice(behind, 3, behind.size);
+    size_t slash = str_find_char(behind, '/');
+    return slash == STR_NPOS ? STR("") : str_slice(behind, slash, behind.size);
+}
+
+static bool is_below_root(str path)
+{
+    size_t root = sizeof(REST_ROOT) - 1;
+
+    return str_starts_with(path, STR(REST_ROOT)) &&
+           (path.size == root || path.data[root] == '/' || path.data[root] == '?');
+}
+
 const char *server__rest_refuse(void *context, const http_refused *refused, buf *body)
 {
     (void)context;
-    if (!str_starts_with(refused->target, STR(REST_ROOT "/"))) {
+    if (!is_below_root(path_of_target(refused->target))) {
         return NULL;
     }
     put_error(body, refused->message, status_describe(refused->kind)->iceberg_type,

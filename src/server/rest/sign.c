@@ -368,6 +368,12 @@ static status read_headers(rest_call *c, const sign_request *r, http_header *hea
         if (json_kind_of(values) != JSON_ARRAY) {
             return error_set(err, STATUS_INVALID, "a header's values are no list");
         }
+        for (size_t i = 0; i < json_count(values); i++) {
+            if (json_kind_of(json_at(values, i)) != JSON_STR) {
+                return error_set(err, STATUS_INVALID, "a value of header \"%.*s\" is no string",
+                                 STR_ARG(name));
+            }
+        }
         if (str_equal_nocase(name, STR("x-amz-content-sha256"))) {
             *ret_payload = joined(c->base.a, values);
         } else if (is_signed(name)) {

@@ -4,7 +4,6 @@
 
 #include "tarn/base/clock.h"
 #include "tarn/catalog/caller.h"
-#include "tarn/catalog/caller.h"
 #include "tarn/catalog/dropped.h"
 #include "tarn/catalog/located.h"
 #include "tarn/catalog/staged.h"
