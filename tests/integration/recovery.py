@@ -111,6 +111,79 @@ def a_server_on_an_empty_database_does_not_touch_the_blobs_of_another():
         equal(server.value("SELECT count(*) FROM a"), 100)
 
 
+def commit(server, name, *updates):
+    server.request("POST", f"/iceberg/v1/tarn/namespaces/main/tables/{name}",
+                   {"requirements": [], "updates": list(updates)}).ok()
+
+
+def make_at(server, name, location):
+    schema = {"type": "struct", "fields": [{"id": 1, "name": "a", "type": "long", "required": False}]}
+    return server.request("POST", "/iceberg/v1/tarn/namespaces/main/tables",
+                          {"name": name, "schema": schema, "location": location})
+
+
+@test
+def places_of_tables_come_back_after_a_kill_and_the_loss_of_the_database():
+    with Server() as server:
+        server.query("CREATE TABLE moved AS SELECT 1 AS a")
+        old = server.value("SELECT file_path FROM moved.files").rsplit("/data/", 1)[0]
+        commit(server, "moved", {"action": "set-location", "location": "s3://warehouse/new/moved"})
+        server.query("INSERT INTO moved VALUES (2)")
+        server.query("CREATE TABLE apart (a BIGINT)")
+        commit(server, "apart", {"action": "set-properties", "updates": {"write.data.path": "s3://warehouse/apart",
+                                                                         "write.metadata.path": "s3://warehouse/meta/apart"}})
+        server.query("INSERT INTO apart VALUES (3)")
+        server.query("CREATE TABLE gone AS SELECT 4 AS a")
+        commit(server, "gone", {"action": "set-location", "location": "s3://warehouse/new/gone"})
+        server.query("DROP TABLE gone")
+        server.kill()
+        remove_database(server)
+        code, _, err = server.run("recover")
+        equal(code, 0, err)
+        server.start()
+        equal(server.rows("SELECT a FROM moved ORDER BY a"), [[1], [2]], "both places are read")
+        equal(server.rows("SELECT a FROM apart"), [[3]])
+        for place in (old, "s3://warehouse/new/moved", "s3://warehouse/new", "s3://warehouse/apart", "s3://warehouse/apart/x",
+                      "s3://warehouse/meta/apart", "s3://warehouse/new/gone/x"):
+            answer = make_at(server, "squat", place)
+            equal(answer.status, 400, f"{place}: {answer.body[:200]!r}")
+            contains(answer.error["message"], "overlaps", place)
+        server.query("INSERT INTO moved VALUES (5); INSERT INTO apart VALUES (6); UNDROP TABLE gone")
+        equal(server.rows("SELECT a FROM gone"), [[4]])
+        equal(server.value("SELECT count(*) FROM moved"), 3)
+        equal(server.request("POST", "/api/v1/scrub", {}).ok().json["corrupt_objects"], 0)
+
+
+@test
+def dropped_tables_are_in_a_backup_and_come_back_from_it():
+    with Server() as server:
+        for name in ("early", "late"):
+            server.query(f"CREATE TABLE {name} AS SELECT range AS a FROM range(1000)")
+        commit(server, "early", {"action": "set-properties", "updates": {"write.data.path": "s3://warehouse/apart"}})
+        server.query("INSERT INTO early VALUES (-1)")
+        server.query("DROP TABLE early")
+        target = os.path.join(server.work, "backup")
+        code, out, err = server.run("backup", target)
+        equal(code, 0, out + err)
+        server.query("DROP TABLE late")
+        server.query("UNDROP TABLE early; DROP TABLE early PURGE")
+        with Server(data=os.path.join(server.work, "restored"), start=False, name="restored") as other:
+            code, out, err = other.run("restore", target)
+            equal(code, 0, out + err)
+            other.start()
+            dropped = other.request("GET", "/api/v1/dropped").ok().json["dropped"]
+            equal([(one["namespace"], one["name"]) for one in dropped], [("main", "early")], "what was dropped then")
+            equal(make_at(other, "squat", "s3://warehouse/apart").status, 400, "its places are held")
+            equal(other.value("SELECT count(*) FROM late"), 1000)
+            other.query("UNDROP TABLE early")
+            equal(other.value("SELECT count(*) || ' ' || sum(a) FROM early"), "1001 499499")
+            other.query("INSERT INTO early VALUES (-2)")
+            other.query("DROP TABLE early PURGE; DROP TABLE late")
+            other.query("UNDROP TABLE late")
+            equal(other.value("SELECT count(*) FROM late"), 1000)
+            equal(other.request("POST", "/api/v1/scrub", {}).ok().json["corrupt_objects"], 0)
+
+
 @test
 def a_backup_is_taken_while_writing_and_restored():
     with Server() as server:
