@@ -31,7 +31,8 @@ static void set_deadline(http_conn *c, int64_t after_ms)
     c->deadline_ms = c->loop->now_ms + after_ms;
 }
 
-void http__conn_open(http_loop *loop, const http_listener *listener, int fd, const char *peer)
+void http__conn_open(http_loop *loop, const http_listener *listener, int fd,
+                     const struct sockaddr_storage *address, http_peer *peer)
 {
     http_server *server = loop->server;
     http_conn *c = NEW(http_conn);
@@ -42,7 +43,8 @@ void http__conn_open(http_loop *loop, const http_listener *listener, int fd, con
     c->service = &listener->door->service;
     c->is_unix = listener->door->is_unix;
     c->tail.file = -1;
-    (void)snprintf(c->peer, sizeof c->peer, "%s", peer);
+    c->peer = peer;
+    net_peer_format(address, c->peer_text, sizeof c->peer_text);
     transport_plain(&c->io, fd);
     if (!c->is_unix) {
         (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
@@ -53,11 +55,11 @@ void http__conn_open(http_loop *loop, const http_listener *listener, int fd, con
     }
     loop->conns = c;
     loop->conn_count++;
-    atomic_fetch_add(&server->connections_open, 1);
+    atomic_fetch_add(peer != NULL ? &server->connections_open : &server->connections_in_excess, 1);
     atomic_fetch_add(&server->unix_connections_open, c->is_unix ? 1 : 0);
     http__count(&loop->counters.connections_total, 1);
     /* A fresh connection has the time of a head to say something. */
-    set_deadline(c, server->config.head_timeout_ms);
+    set_deadline(c, peer != NULL ? server->config.head_timeout_ms : HTTP_EXCESS_MS);
     watch(c, EPOLLIN);
 }
 
@@ -90,7 +92,10 @@ void http__conn_close(http_conn *c, bool reset)
         c->next->previous = c->previous;
     }
     loop->conn_count--;
-    atomic_fetch_sub(&loop->server->connections_open, 1);
+    atomic_fetch_sub(c->peer != NULL ? &loop->server->connections_open
+                                     : &loop->server->connections_in_excess,
+                     1);
+    http__peer_leave(&loop->server->peers, c->peer);
     atomic_fetch_sub(&loop->server->unix_connections_open, c->is_unix ? 1 : 0);
     /* Freed behind the current batch of events, which may name it again. */
     c->next_dead = loop->dead;
@@ -131,8 +136,15 @@ ssize_t http__conn_fill(http_conn *c, size_t room)
     return got;
 }
 
+/* Whether most threads wait for clients of this address, while others' requests wait for a thread. */
+static bool is_crowding(const http_server *server, const http_peer *peer)
+{
+    return peer != NULL && atomic_load(&peer->awaited) > server->config.handler_threads / 2 &&
+           atomic_load(&server->requests_waiting) > atomic_load(&peer->waiting);
+}
+
 /* Whether it has to give way: looked at once a window, and only where others wait for a thread. */
-static bool is_too_slow(const http_server *server, const http_wait *wait)
+static bool is_too_slow(const http_server *server, const http_peer *peer, const http_wait *wait)
 {
     const http_config *config = &server->config;
     http_pace *pace = wait->pace;
@@ -140,7 +152,8 @@ static bool is_too_slow(const http_server *server, const http_wait *wait)
     if (config->body_rate_least <= 0 || pace == NULL || pace->waited_ms < config->body_window_ms) {
         return false;
     }
-    bool slow = wait->moved - pace->noted < config->body_rate_least * pace->waited_ms / 1000;
+    bool slow = wait->moved - pace->noted < config->body_rate_least * pace->waited_ms / 1000 ||
+                is_crowding(server, peer);
     if (!slow) {
         pace->waited_ms = 0;
         pace->noted = wait->moved;
@@ -150,13 +163,15 @@ static bool is_too_slow(const http_server *server, const http_wait *wait)
 
 static status too_slow(const http_server *server, const http_wait *wait, error *err)
 {
-    return error_set(err, STATUS_TIMEOUT,
-                     "the client %s slower than %lld bytes a second while other requests waited",
-                     wait->events == POLLIN ? "sent the request's body" : "read the answer",
-                     (long long)server->config.body_rate_least);
+    return error_set(
+        err, STATUS_TIMEOUT,
+        "the client %s slower than %lld bytes a second while other requests waited, or "
+        "its address kept most threads waiting",
+        wait->events == POLLIN ? "sent the request's body" : "read the answer",
+        (long long)server->config.body_rate_least);
 }
 
-status http__conn_wait(http_conn *c, const http_wait *wait, error *err)
+static status wait_for_socket(http_conn *c, const http_wait *wait, error *err)
 {
     const http_server *server = c->loop->server;
     struct pollfd wanted = {.fd = c->io.fd, .events = wait->events};
@@ -181,7 +196,7 @@ status http__conn_wait(http_conn *c, const http_wait *wait, error *err)
             }
             wait->pace->waited_ms += now_ms - before_ms;
         }
-        if (is_too_slow(server, wait)) {
+        if (is_too_slow(server, c->peer, wait)) {
             return too_slow(server, wait, err);
         }
         if (ready > 0) {
@@ -193,6 +208,20 @@ status http__conn_wait(http_conn *c, const http_wait *wait, error *err)
         }
     }
     return error_set(err, STATUS_CANCELLED, "the client went away");
+}
+
+status http__conn_wait(http_conn *c, const http_wait *wait, error *err)
+{
+    bool counts = c->peer != NULL && wait->pace != NULL;
+
+    if (counts) {
+        atomic_fetch_add(&c->peer->awaited, 1);
+    }
+    status result = wait_for_socket(c, wait, err);
+    if (counts) {
+        atomic_fetch_sub(&c->peer->awaited, 1);
+    }
+    return result;
 }
 
 /* ---- a request begins ---- */
@@ -262,6 +291,9 @@ static void refuse(http_conn *c, http_refusal refusal, str target)
 /* What the door minds and the parser cannot know. */
 static http_refusal check_service(const http_conn *c)
 {
+    if (c->peer == NULL) {
+        return HTTP_REFUSE_CONNECTIONS;
+    }
     if (c->exchange.head.expects_more && !c->service->any_expectation) {
         return HTTP_REFUSE_EXPECTATION;
     }
@@ -375,11 +407,18 @@ static bool next_exchange(http_conn *c)
     return true;
 }
 
+/* For a thread. */
+static void count_waiting(http_conn *c, int change)
+{
+    atomic_fetch_add(&c->loop->server->requests_waiting, change);
+    atomic_fetch_add(&c->peer->waiting, change);
+}
+
 static void run_handler(void *context)
 {
     http_conn *c = context;
 
-    atomic_fetch_sub(&c->loop->server->requests_waiting, 1);
+    count_waiting(c, -1);
     do {
         if (atomic_load(&c->broken)) { /* gone while the request waited for a thread */
             http_stream_abort(&c->exchange);
@@ -415,9 +454,9 @@ static void dispatch(http_conn *c)
     }
     x->is_inline = false;
     watch(c, 0); /* from here on only the client's end is news to the loop */
-    atomic_fetch_add(&c->loop->server->requests_waiting, 1);
+    count_waiting(c, 1);
     if (pool_run(c->loop->server->handlers, run_handler, c, NULL) != STATUS_OK) {
-        atomic_fetch_sub(&c->loop->server->requests_waiting, 1);
+        count_waiting(c, -1);
         x->is_inline = true;
         http__answer_refusal(x, HTTP_REFUSE_BUSY);
         http__conn_finished(c);
@@ -641,9 +680,15 @@ void http__conn_event(http_conn *c, uint32_t events)
 
 void http__conn_expire(http_conn *c)
 {
+    if (c->peer == NULL && c->state == CONN_IDLE) { /* it says nothing: it is told all the same */
+        refuse(c, HTTP_REFUSE_CONNECTIONS, STR_NULL);
+        http__conn_advance(c);
+        return;
+    }
     switch (c->state) {
     case CONN_HEAD:
-        refuse(c, HTTP_REFUSE_HEAD_TIMEOUT, sent_target(c, 0));
+        refuse(c, c->peer != NULL ? HTTP_REFUSE_HEAD_TIMEOUT : HTTP_REFUSE_CONNECTIONS,
+               sent_target(c, 0));
         http__conn_advance(c);
         break;
     case CONN_SENDING: /* an answer that does not move is cut, not ended */

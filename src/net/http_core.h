@@ -18,8 +18,10 @@
 #define TARN_NET_HTTP_CORE_H
 
 #include <stdatomic.h>
+#include <sys/socket.h>
 
 #include "http_parse.h"
+#include "tarn/base/map.h"
 #include "tarn/base/thread.h"
 #include "tarn/base/vec.h"
 #include "transport.h"
@@ -35,6 +37,9 @@ enum {
     HTTP_FILE_BURST_BYTES = 4 * 1024 * 1024, /* sent of one file before others get their turn */
     HTTP_SEGMENTS_MAX = 16,                  /* names in one pattern */
     HTTP_STAY_MS = 2,                        /* a handler's thread waits for the next request */
+    HTTP_EXCESS_MAX =
+        64, /* connections beyond the maximum that are told so in their door's words */
+    HTTP_EXCESS_MS = 1000,
 };
 
 /* How fast a client sends or takes: only the time that the handler waited for it counts. */
@@ -85,6 +90,22 @@ struct http_exchange {
         answer_sent; /* bytes that the socket took while the handler ran, head and framing among them */
 };
 
+/* ---- clients by address ---- */
+
+/* Clients of one address, while they have a connection. */
+typedef struct http_peer {
+    char address[16];
+    size_t address_size;
+    int connections;     /* under the lock of all */
+    _Atomic int waiting; /* requests for a thread */
+    _Atomic int awaited; /* threads that wait for these clients */
+} http_peer;
+
+typedef struct http_peers {
+    mutex lock;
+    map *by_address;
+} http_peers;
+
 /* ---- one connection ---- */
 typedef enum http_conn_state {
     CONN_IDLE,
@@ -125,6 +146,7 @@ struct http_conn {
     http_conn_state state;
     uint32_t watched; /* epoll events asked for */
     bool is_unix;
+    http_peer *peer; /* NULL: one too many, which is only told so */
     int64_t deadline_ms;
     http_conn *previous, *next;                      /* all of the loop's */
     http_conn *next_handed, *next_again, *next_dead; /* in the loop's queues */
@@ -142,7 +164,7 @@ struct http_conn {
     arena *memory;
     http_exchange exchange;
     http_tail tail;
-    char peer[64];
+    char peer_text[64];
 };
 
 /* ---- loops and the server ---- */
@@ -199,6 +221,8 @@ struct http_server {
     bool started, stopped;
     int64_t sweep_every_ms;
     _Atomic int64_t connections_open, unix_connections_open;
+    _Atomic int64_t connections_in_excess; /* beside these */
+    http_peers peers;
     _Atomic int64_t requests_waiting; /* for a thread */
     _Atomic int threads_staying;      /* wait with their connection for its next request */
     _Atomic bool stopping;            /* no new connections, idle ones close */
@@ -206,7 +230,9 @@ struct http_server {
 };
 
 /* http_conn.c */
-void http__conn_open(http_loop *loop, const http_listener *listener, int fd, const char *peer);
+/* `peer` NULL: in excess of what is allowed; it is refused when its request's head is there, or does not come. */
+void http__conn_open(http_loop *loop, const http_listener *listener, int fd,
+                     const struct sockaddr_storage *address, http_peer *peer);
 void http__conn_event(http_conn *c, uint32_t events);
 void http__conn_advance(http_conn *c);
 void http__conn_finished(http_conn *c);   /* on the loop, when the handler is done */
@@ -226,6 +252,13 @@ typedef struct http_wait {
 /* Waits in a pool thread until the socket is ready. TIMEOUT, also for a client that is slower than http_config's
  * body_rate_least while others wait; CANCELLED. */
 status http__conn_wait(http_conn *c, const http_wait *wait, error *err);
+
+/* http_peer.c */
+void http__peers_init(http_peers *peers);
+void http__peers_release(http_peers *peers);
+/* NULL: that address has `max` connections already. */
+http_peer *http__peer_enter(http_peers *peers, const struct sockaddr_storage *address, int max);
+void http__peer_leave(http_peers *peers, http_peer *peer); /* NULL is fine */
 
 /* http_loop.c */
 status http__loop_init(http_loop *loop, http_server *server, error *err);

@@ -61,7 +61,7 @@ str http_request_id(const http_exchange *x)
 
 str http_request_peer(const http_exchange *x)
 {
-    return str_c(x->conn->peer);
+    return str_c(x->conn->peer_text);
 }
 
 /* Parsed on demand. The exchange is const for callers who only look; its cache is not part of what they see. */

@@ -86,22 +86,34 @@ void http__loop_again(http_conn *c)
 /* ---- accepting ---- */
 
 /* The client gets an answer that it can show, as far as it fits into an empty socket buffer. */
-static void turn_away(http_loop *loop, int fd)
+static void turn_away(http_loop *loop, const http_listener *listener, int fd)
 {
     const http_refusal_info *info = http__refusal(HTTP_REFUSE_CONNECTIONS);
+    const http_service *service = &listener->door->service;
+    const http_refused refused = {.http_status = info->http_status,
+                                  .kind = info->kind,
+                                  .message = info->message,
+                                  .id = STR(""),
+                                  .target = STR_NULL};
+    const char *type = NULL;
     char waste[4096];
     buf body;
     buf answer;
 
     buf_init(&body, 4096);
     buf_init(&answer, 4096);
-    http__error_body(&body, info, STR_NULL);
-    buf_printf(
-        &answer,
-        "HTTP/1.1 %d %s\r\nDate: %s\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n"
-        "Retry-After: 1\r\nConnection: close\r\n\r\n%.*s",
-        info->http_status, http__reason(info->http_status), http__date(), body.size,
-        STR_ARG(buf_str(&body)));
+    if (service->format_refusal != NULL) {
+        type = service->format_refusal(service->context, &refused, &body);
+    }
+    if (type == NULL) {
+        type = "application/json";
+        http__error_body(&body, info, STR_NULL);
+    }
+    buf_printf(&answer,
+               "HTTP/1.1 %d %s\r\nDate: %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n"
+               "Retry-After: 1\r\nConnection: close\r\n\r\n%.*s",
+               info->http_status, http__reason(info->http_status), http__date(), type, body.size,
+               STR_ARG(buf_str(&body)));
     ssize_t sent = send(fd, answer.data, answer.size, MSG_DONTWAIT | MSG_NOSIGNAL);
     (void)shutdown(fd, SHUT_WR);
     /* Reading what came already makes a reset less likely, which would overtake the answer. */
@@ -121,7 +133,7 @@ static void refuse_without_descriptor(http_loop *loop, const http_listener *list
     loop->spare_fd = -1;
     int fd = accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
     if (fd >= 0) {
-        turn_away(loop, fd);
+        turn_away(loop, listener, fd);
     }
     loop->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 }
@@ -133,7 +145,6 @@ static void accept_some(http_loop *loop, const http_listener *listener, int coun
     for (int i = 0; i < count_max; i++) {
         struct sockaddr_storage peer = {.ss_family = AF_UNIX};
         socklen_t peer_size = sizeof peer;
-        char text[64];
         int fd = accept4(listener->fd, (struct sockaddr *)&peer, &peer_size,
                          SOCK_CLOEXEC | SOCK_NONBLOCK);
         if (fd < 0) {
@@ -145,12 +156,15 @@ static void accept_some(http_loop *loop, const http_listener *listener, int coun
             }
             return;
         }
-        if (atomic_load(&server->connections_open) >= server->config.connections_max) {
-            turn_away(loop, fd);
+        bool is_full = atomic_load(&server->connections_open) >= server->config.connections_max;
+        http_peer *of_address = is_full ? NULL
+                                        : http__peer_enter(&server->peers, &peer,
+                                                           server->config.address_connections_max);
+        if (of_address == NULL && atomic_load(&server->connections_in_excess) >= HTTP_EXCESS_MAX) {
+            turn_away(loop, listener, fd);
             continue;
         }
-        net_peer_format(&peer, text, sizeof text);
-        http__conn_open(loop, listener, fd, text);
+        http__conn_open(loop, listener, fd, &peer, of_address);
     }
 }
 

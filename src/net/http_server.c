@@ -20,6 +20,9 @@ static http_config complete(const http_config *wanted)
         config.handler_threads > 0 ? config.handler_threads : defaults.handler_threads;
     config.connections_max =
         config.connections_max > 0 ? config.connections_max : defaults.connections_max;
+    config.address_connections_max = config.address_connections_max > 0
+                                         ? config.address_connections_max
+                                         : config.connections_max - config.connections_max / 4;
     config.buffer_bytes = config.buffer_bytes > 0 ? config.buffer_bytes : defaults.buffer_bytes;
     config.head_timeout_ms =
         config.head_timeout_ms > 0 ? config.head_timeout_ms : defaults.head_timeout_ms;
@@ -56,6 +59,7 @@ status http_server_create(const http_config *config, http_server **ret_server, e
 
     (void)signal(SIGPIPE, SIG_IGN); /* sendfile has no flag against it */
     server->config = complete(config);
+    http__peers_init(&server->peers);
     server->sweep_every_ms = sweep_interval_ms(&server->config);
     server->loops = NEW_ARRAY(http_loop, server->config.loops);
     for (int i = 0; i < server->config.loops; i++) {
@@ -173,6 +177,7 @@ void http_server_free(http_server *server)
     for (int i = 0; i < server->loop_count; i++) {
         http__loop_release(&server->loops[i]);
     }
+    http__peers_release(&server->peers);
     mem_free(server->loops);
     mem_free(server);
 }

@@ -10,6 +10,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <time.h>
@@ -157,9 +158,34 @@ static status open_private(server *app, const char *socket_path, error *err)
                               address, err);
 }
 
+/* A service manager's soft limit of open files is small, for programs that cannot take more. */
+#define FILES_WANTED 65536
+
+/* Half the files are for connections: clients must not take those of the store. */
+static int connections_max(int wanted)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) {
+        return wanted;
+    }
+    if (limit.rlim_cur < FILES_WANTED) {
+        const struct rlimit more = {.rlim_cur = limit.rlim_max < FILES_WANTED ? limit.rlim_max
+                                                                              : FILES_WANTED,
+                                    .rlim_max = limit.rlim_max};
+
+        limit.rlim_cur = setrlimit(RLIMIT_NOFILE, &more) == 0 ? more.rlim_cur : limit.rlim_cur;
+    }
+    return limit.rlim_cur / 2 < (rlim_t)wanted ? (int)(limit.rlim_cur / 2) : wanted;
+}
+
 static status open_doors(server *app, const server_options *options, error *err)
 {
     http_config config = HTTP_CONFIG_DEFAULTS;
+
+    config.connections_max = connections_max(config.connections_max);
+    config.address_connections_max =
+        (int)setting_number(app->settings, SETTING_HTTP_ADDRESS_CONNECTIONS);
 
     /* A reader may pause over a page of its pager; only a client that is gone must not hold a worker for ever. */
     config.drain_timeout_ms = DRAIN_MS;

@@ -4,6 +4,7 @@ are off, doubled headers, hostile XML; that a refused write leaves nothing; what
 that SQL and S3 see the same objects."""
 # timeout: 300
 import base64
+import contextlib
 import hashlib
 import hmac
 import http.client
@@ -740,6 +741,32 @@ def what_no_handler_sees_is_refused_as_s3_does():
         check(root.findtext("RequestId") and root.findtext("Message"), body)
     got, head, body = spoken(shared().address, b"nonsense\r\n\r\n")  # the other door keeps its own
     check(b"application/json" in head and "error" in json.loads(body), body)
+
+
+@test
+def a_connection_too_many_is_refused_in_its_doors_words():
+    """On the REST port by what it asks for, which is read before it is refused."""
+    server = Server(settings={"http.address_connections": "2"})
+    try:
+        with contextlib.ExitStack() as held:
+            def hold_and_ask():
+                host, port = server.address.rsplit(":", 1)
+                held.enter_context(socket.create_connection((host, int(port)), 30))
+                return spoken(server.s3, b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")[0] == 503
+
+            eventually(hold_and_ask, "two are held")
+            status, head, body = spoken(server.s3, b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+            equal(status, 503)
+            check(b"content-type: application/xml" in head and b"retry-after:" in head, head)
+            equal(ET.fromstring(body).findtext("Code"), "SlowDown")
+            host = f"Host: {server.address}\r\nConnection: close\r\n\r\n".encode()
+            status, _, body = spoken(server.address, b"GET /iceberg/v1/config HTTP/1.1\r\n" + host)
+            equal((status, json.loads(body)["error"]["code"]), (503, 503))
+            status, _, body = spoken(server.address, b"GET /api/v1/status HTTP/1.1\r\n" + host)
+            equal((status, json.loads(body)["error"]["code"]), (503, "busy"))
+        eventually(lambda: root_of(server).request("GET", "/").status == 200, "there is room again")
+    finally:
+        server.stop()
 
 
 main()

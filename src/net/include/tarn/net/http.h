@@ -141,13 +141,16 @@ typedef struct http_config {
     int loops;           /* 0: one per core */
     int handler_threads; /* at most this many handlers at once */
     int connections_max;
+    int address_connections_max; /* of one address, of IPv6 a /64 network; 0: three quarters of all */
     size_t buffer_bytes; /* per direction and connection */
     int64_t head_timeout_ms;
     int64_t idle_timeout_ms;
     int64_t progress_timeout_ms; /* a body or an answer that does not move */
     int64_t drain_timeout_ms;    /* at http_server_stop */
     /* A body that comes slower, or an answer that is read slower, gives way (TIMEOUT) where another request waits for a
-     * handler's thread; 0: never. Looked at whenever the handler has waited for the client for body_window_ms. */
+     * handler's thread; 0: never. So does any, however quick, where clients of its address keep more than half of the
+     * threads waiting for them and requests of other addresses wait. Looked at whenever the handler has waited for the
+     * client for body_window_ms. */
     int64_t body_rate_least; /* bytes a second */
     int64_t body_window_ms;
 } http_config;

@@ -27,6 +27,9 @@
     X(HTTP_BODY_RATE, "http.body_rate", SIZE, "4KiB", NULL, \
       "an upload that comes slower, in bytes a second, ends with 408 where other requests wait, an answer that is read " \
       "slower is cut; 0: never") \
+    X(HTTP_ADDRESS_CONNECTIONS, "http.address_connections", INT, "0", NULL, \
+      "most connections of one client's address, or IPv6 network (/64); further ones get 503; 0: three quarters of all that " \
+      "the server takes (10000, or half the open files allowed)") \
     X(S3_LISTEN, "s3.listen", ADDRESS, "127.0.0.1:9000", NULL, \
       "address of the S3 door; none turns it off") \
     X(S3_DOMAIN, "s3.domain", LIST, "localhost", NULL, \
