@@ -286,6 +286,9 @@ status catalog__txn_rename_view(catalog *c, table_name from, table_name to, erro
     if (v == NULL) {
         return catalog__no_view(c, from, err);
     }
+    if (v->info.location.size > 0) {
+        TRY(catalog__check_place(c, to.space, v->info.location, err));
+    }
     if (find(txn, to) != v) { /* else case alone changes */
         TRY(catalog__refuse_taken(c, to, err));
     }

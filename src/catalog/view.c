@@ -651,6 +651,7 @@ static status rename_view(catalog *c, table_name from, table_name to, arena *a, 
     TRY(catalog__check_name("view", to.table, err));
     TRY(catalog_load_view(c, from, a, &view, &info, err));
     ice_view_unref(view);
+    TRY(catalog__check_place(c, to.space, info.location, err));
     view_rename change = {.c = c,
                           .from = from,
                           .to = to,

@@ -153,8 +153,7 @@ bool catalog__warehouse_at(const catalog *c, str location, arena *a, warehouse_i
     return find(c, holds_location, location, a, ret_info);
 }
 
-/* The one that a namespace is in. `space` of the result is folded, and empty for the first. */
-static warehouse_info warehouse_of(const catalog *c, str space, arena *a)
+warehouse_info catalog_warehouse_of(const catalog *c, str space, arena *a)
 {
     warehouse_info info;
 
@@ -231,7 +230,7 @@ status catalog_list_warehouses(catalog *c, arena *a, warehouse_info **ret_list, 
 status catalog__check_place(catalog *c, str space, str location, error *err)
 {
     arena *a = arena_create();
-    warehouse_info own = warehouse_of(c, space, a);
+    warehouse_info own = catalog_warehouse_of(c, space, a);
     warehouse_info there;
     bool found = catalog__warehouse_at(c, location, a, &there);
     status result = STATUS_OK;
@@ -263,7 +262,7 @@ status catalog__space_place(catalog *c, const namespace_info *info, arena *a, st
         *ret_location = info->location;
         return STATUS_OK;
     }
-    warehouse_info own = warehouse_of(c, info->name, a);
+    warehouse_info own = catalog_warehouse_of(c, info->name, a);
     str below = own.space.size > 0 && info->name.size > own.space.size
                     ? str_slice(info->name, own.space.size + 1, info->name.size)
                     : info->name;

@@ -82,10 +82,12 @@ static bool same_summary(const ice_view_version *x, const ice_view_version *y)
 
 static bool same_version(const ice_view_version *x, const ice_view_version *y)
 {
-    bool same =
-        x->schema_id == y->schema_id && x->default_namespace_count == y->default_namespace_count &&
-        x->representation_count == y->representation_count && str_is_null(x->default_catalog) &&
-        str_is_null(y->default_catalog) && same_summary(x, y) && same_summary(y, x);
+    bool same = x->schema_id == y->schema_id &&
+                x->default_namespace_count == y->default_namespace_count &&
+                x->representation_count == y->representation_count &&
+                str_is_null(x->default_catalog) == str_is_null(y->default_catalog) &&
+                str_equal(x->default_catalog, y->default_catalog) && same_summary(x, y) &&
+                same_summary(y, x);
 
     for (size_t i = 0; same && i < x->default_namespace_count; i++) {
         same = str_equal(x->default_namespace[i], y->default_namespace[i]);
@@ -210,7 +212,7 @@ static status define(ice_view *v, const ice_view_definition *d, arena *a, error 
     v->properties = d->properties;
     v->property_count = d->property_count;
     ice_view_version version = {.schema_id = add_schema(v, &schema, a),
-                                .default_catalog = STR_NULL,
+                                .default_catalog = d->default_catalog,
                                 .default_namespace = d->default_namespace,
                                 .default_namespace_count = d->default_namespace_count,
                                 .summary = summary,

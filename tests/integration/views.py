@@ -53,6 +53,53 @@ def names_mean_what_they_meant_where_the_view_was_made():
         equal(server.rows("WITH t AS (SELECT 9 AS x) SELECT v.x, t.x FROM a.v, t"), [[1, 9]])
 
 
+def foreign_view(server, prefix, space, name, sql, **more):
+    version = {"version-id": 1, "timestamp-ms": 1, "schema-id": 0, "summary": {}, "default-namespace": [space],
+               "representations": [{"type": "sql", "sql": sql, "dialect": "duckdb"}], **more}
+    schema = {"type": "struct", "schema-id": 0, "fields": [{"id": 1, "name": "id", "type": "long", "required": False}]}
+    server.request("POST", f"/iceberg/v1/{prefix}/namespaces/{space}/views",
+                   {"name": name, "schema": schema, "view-version": version, "properties": {}}).ok()
+
+
+@test
+def names_in_a_view_begin_in_its_warehouse():
+    with Server() as server:
+        server.request("POST", "/api/v1/warehouses", {"name": "wh2", "location": "s3://wh2"}).ok()
+        server.query("CREATE SCHEMA wa; CREATE TABLE wa.t AS SELECT 666::BIGINT AS id; "
+                     "CREATE TABLE wa.first AS SELECT 667::BIGINT AS id; "
+                     "CREATE SCHEMA wh2.wa; CREATE TABLE wh2.wa.t AS SELECT 1::BIGINT AS id")
+        # over REST, wh2 is no level: one part, two parts, and three that begin with a warehouse's name
+        for name, sql, id in (("one", "SELECT id FROM t", 1), ("two", "SELECT id FROM wa.t", 1),
+                              ("three", "SELECT id FROM wh2.wa.t", 1), ("other", "SELECT id FROM tarn.wa.t", 666)):
+            foreign_view(server, "wh2", "wa", name, sql)
+            equal(server.rows(f"SELECT * FROM wh2.wa.{name}"), [[id]], name)
+        foreign_view(server, "wh2", "wa", "none", "SELECT id FROM first")
+        refused(server, "SELECT * FROM wh2.wa.none", 'table "wh2.wa.first" does not exist')
+        foreign_view(server, "wh2", "wa", "none2", "SELECT id FROM wa.first")
+        refused(server, "SELECT * FROM wh2.wa.none2", 'table "wh2.wa.first" does not exist')
+        foreign_view(server, "wh2", "wa", "none3", "SELECT id FROM main.t")
+        refused(server, "SELECT * FROM wh2.wa.none3", 'namespace "wh2.main" does not exist')
+        # a catalog that is named
+        foreign_view(server, "wh2", "wa", "named", "SELECT id FROM t", **{"default-catalog": "tarn"})
+        foreign_view(server, "tarn", "wa", "named", "SELECT id FROM wa.t", **{"default-catalog": "wh2"})
+        foreign_view(server, "wh2", "wa", "astray", "SELECT id FROM t", **{"default-catalog": "polaris"})
+        equal(server.rows("SELECT a.id, b.id FROM wh2.wa.named a, wa.named b"), [[666, 1]])
+        refused(server, "SELECT * FROM wh2.wa.astray", 'default-catalog "polaris" is no warehouse', "CREATE OR REPLACE")
+        # made in SQL: told as REST clients of the view's warehouse know it
+        server.query("USE wh2.wa; CREATE VIEW here AS SELECT id FROM t; CREATE VIEW wa.away AS SELECT id FROM t; "
+                     "USE wa; CREATE VIEW wh2.wa.there AS SELECT id FROM t; CREATE VIEW plain AS SELECT id FROM t")
+        for prefix, name, catalog, id in (("wh2", "here", None, 1), ("tarn", "away", "wh2", 1),
+                                          ("wh2", "there", "tarn", 666), ("tarn", "plain", None, 666)):
+            made = server.request("GET", f"/iceberg/v1/{prefix}/namespaces/wa/views/{name}").ok().json["metadata"]
+            version = made["versions"][-1]
+            equal((version["default-namespace"], version.get("default-catalog")), (["wa"], catalog), name)
+            equal(server.rows(f"SELECT * FROM {'wh2.' if prefix == 'wh2' else ''}wa.{name}"), [[id]], name)
+        # what could not be read is not made, and a view stays where its names mean what they meant
+        refused(server, "USE wh2.wa; CREATE VIEW v AS SELECT id FROM main.t", 'namespace "wh2.main" does not exist')
+        refused(server, "ALTER VIEW wh2.wa.here RENAME TO wa.here", 'outside warehouse')
+        refused(server, "BEGIN; ALTER VIEW wh2.wa.here RENAME TO wa.here; COMMIT", 'outside warehouse')
+
+
 @test
 def cycles_and_depth_are_refused_with_the_path():
     with Server() as server:

@@ -8,6 +8,7 @@
 #include "tarn/base/clock.h"
 #include "tarn/base/limits.h"
 #include "tarn/base/log.h"
+#include "tarn/catalog/warehouse.h"
 
 status engine_open(const engine_options *options, engine **ret_engine, error *err)
 {
@@ -158,6 +159,34 @@ status run_worker(run *r, worker **ret_worker, error *err)
     }
     *ret_worker = r->w;
     return STATUS_OK;
+}
+
+static bool is_missing(status result)
+{
+    return result == STATUS_NO_TABLE || result == STATUS_NO_NAMESPACE;
+}
+
+status run_resolve(const run *r, const str *parts, size_t count, arena *a, table_name *ret_name,
+                   bool *ret_is_view, error *err)
+{
+    catalog *c = r->catalog;
+    warehouse_info named;
+
+    if (r->home.size == 0 || count == 1) {
+        return catalog_resolve_relation(c, parts, count, r->space, a, ret_name, ret_is_view, err);
+    }
+    str *within = ARENA_ARRAY(a, str, count + 1);
+    within[0] = r->home;
+    memcpy(within + 1, parts, count * sizeof(*parts));
+    status result =
+        catalog_resolve_relation(c, within, count + 1, r->space, a, ret_name, ret_is_view, err);
+    if (!is_missing(result) || catalog_find_warehouse(c, parts[0], a, &named, NULL) != STATUS_OK) {
+        return result;
+    }
+    if (err != NULL) {
+        error_clear(err);
+    }
+    return catalog_resolve_relation(c, parts, count, r->space, a, ret_name, ret_is_view, err);
 }
 
 status run_check_access(const run *r, action act, str space, str table, error *err)

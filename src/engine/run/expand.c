@@ -18,6 +18,7 @@
 #include "run/travel.h"
 #include "tarn/base/limits.h"
 #include "tarn/base/map.h"
+#include "tarn/catalog/warehouse.h"
 #include "tarn/engine/query.h"
 
 /* Views over views over views. Each level is cheap; the limit is for what nobody reads any more. */
@@ -120,23 +121,43 @@ status expand_check_body(const token_list *tokens, token_range range, error *err
     return STATUS_OK;
 }
 
-/* The run as the view's SQL sees it: its own text and namespace, no parameters. */
-static run *inner_run(const run *outer, str sql, const ice_view_version *version, arena *a)
+/* Where names of the view's SQL begin: in the catalog that it names, else in the warehouse that it is in. */
+static status settle_home(run *inner, const ice_view_version *version, table_name name, arena *a,
+                          error *err)
+{
+    warehouse_info home = catalog_warehouse_of(inner->catalog, name.space, a);
+    buf *space = buf_in(a, LIMIT_MIB);
+
+    if (version->default_catalog.size > 0 &&
+        catalog_find_warehouse(inner->catalog, version->default_catalog, a, &home, NULL) !=
+            STATUS_OK) {
+        error_set(err, STATUS_UNSUPPORTED,
+                  "its default-catalog \"%.*s\" is no warehouse: what its SQL reads is not known",
+                  STR_ARG(version->default_catalog));
+        error_hint(err, "CREATE OR REPLACE VIEW makes it anew, with names that are known here.");
+        return STATUS_UNSUPPORTED;
+    }
+    inner->home = home.space.size > 0 ? home.name : STR("");
+    buf_add_str(space, inner->home);
+    for (size_t i = 0; i < version->default_namespace_count; i++) {
+        buf_add_c(space, space->size > 0 ? "." : "");
+        buf_add_str(space, version->default_namespace[i]);
+    }
+    inner->space = space->size > 0 ? buf_str(space) : STR("main");
+    return STATUS_OK;
+}
+
+/* The run as the view's SQL sees it: its own text and no parameters. */
+static run *inner_run(const run *outer, str sql, arena *a)
 {
     run *inner = ARENA_NEW(a, run);
     query_request *request = ARENA_NEW(a, query_request);
-    buf *space = buf_in(a, LIMIT_MIB);
 
     *request = *outer->request;
     request->sql = sql;
     request->params = NULL;
     *inner = *outer;
     inner->request = request;
-    for (size_t i = 0; i < version->default_namespace_count; i++) {
-        buf_add_c(space, i > 0 ? "." : "");
-        buf_add_str(space, version->default_namespace[i]);
-    }
-    inner->space = space->size > 0 ? buf_str(space) : STR("main");
     return inner;
 }
 
@@ -174,7 +195,8 @@ static status analyse_stored(query *q, const ice_view *view, table_name name, qu
 
     TRY(stored_sql(view, q->a, &sql, err));
     TRY(run_worker(q->r, &w, err)); /* before the run is copied */
-    inner.r = inner_run(q->r, sql, ice_view_current(view), q->a);
+    inner.r = inner_run(q->r, sql, q->a);
+    TRY(settle_home(inner.r, ice_view_current(view), name, q->a, err));
     TRY(scan_stored(inner.r, q->a, &inner.range, err));
     inner.bound = bound_read(ice_view_current(view), q->a);
     inner.form = (query_form){.range = inner.range,

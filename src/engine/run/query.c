@@ -324,8 +324,10 @@ static size_t front_of_table(const query *q, const str *parts, size_t chain, tab
         if (behind == 2 && !travel_is_ref_name(parts[chain - 2])) {
             break;
         }
-        if (catalog_resolve(q->r->catalog, parts, chain - behind, q->r->space, q->a, ret_name,
-                            NULL) == STATUS_OK) {
+        bool is_view = false;
+
+        if (run_resolve(q->r, parts, chain - behind, q->a, ret_name, &is_view, NULL) == STATUS_OK &&
+            !is_view) {
             return chain - behind;
         }
     }
@@ -406,8 +408,8 @@ static status add_reference(query *q, const tree_table *ref, size_t position, er
         return add_changed(q, parts, chain, place, err);
     }
     bool is_view = false;
-    status result = catalog_resolve_relation(q->r->catalog, parts, chain, q->r->space, q->a, &name,
-                                             &is_view, err);
+    status result = run_resolve(q->r, parts, chain, q->a, &name, &is_view, err);
+
     if ((result == STATUS_NO_TABLE || result == STATUS_NO_NAMESPACE || result == STATUS_INVALID) &&
         chain == 1 && looks_like_file(parts[0])) {
         return refuse_file(parts[0], err);
@@ -457,9 +459,7 @@ static status shorten_long_names(query *q, error *err)
         }
         table_name name;
         bool is_view;
-        catalog *c = q->r->catalog;
-        if (catalog_resolve_relation(c, parts, chain, q->r->space, q->a, &name, &is_view, err) !=
-            STATUS_OK) {
+        if (run_resolve(q->r, parts, chain, q->a, &name, &is_view, err) != STATUS_OK) {
             error_clear(err);
             bool column = !first && token_is_symbol(list, i - 1, ',');
 

@@ -50,6 +50,7 @@ typedef struct run {
     VEC(int) held_fds; /* closed with the request */
     token_list tokens;
     str space;  /* default namespace */
+    str home;   /* a further warehouse, in which names begin: of stored SQL; empty: the first */
     str branch; /* SET branch: what tables that have it are read and written at; STR_NULL: "main" */
     query_result result;
     bool answered;              /* the sink was told of the columns */
@@ -61,6 +62,9 @@ typedef struct run {
     struct run_report *report; /* of the change that runs (report.h); NULL: nobody asks */
 } run;
 
+/* A table or view by its name, which begins in the run's home, or with a warehouse's name. */
+status run_resolve(const run *r, const str *parts, size_t count, arena *a, table_name *ret_name,
+                   bool *ret_is_view, error *err);
 /* The worker, acquired at the first call. */
 status run_worker(run *r, worker **ret_worker, error *err);
 /* How many rows the last statement may answer: the request's limit or the engine's, whichever is lower; -1: all. */

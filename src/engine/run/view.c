@@ -6,15 +6,20 @@
 #include "run/insert.h"
 #include "run/table.h"
 #include "tarn/base/limits.h"
+#include "tarn/catalog/warehouse.h"
 
 /* ---- CREATE VIEW ---- */
 
-/* The levels of a namespace. */
-static const str *levels_of(str space, arena *a, size_t *ret_count)
+/* The levels of a namespace, without the further warehouse that it may be in: over REST, that is no level. */
+static const str *levels_of(str space, const warehouse_info *in, arena *a, size_t *ret_count)
 {
     VEC(str) levels = {0};
+    bool is_whole = in->space.size == space.size; /* the warehouse itself */
+    str rest = in->space.size == 0 ? space
+               : is_whole          ? STR_NULL
+                                   : str_slice(space, in->space.size + 1, space.size);
 
-    for (str rest = space; !str_is_null(rest);) {
+    while (!str_is_null(rest)) {
         vec_push(a, &levels, str_cut(rest, '.', &rest));
     }
     *ret_count = levels.count;
@@ -77,6 +82,8 @@ static status analyse(run *r, const statement *st, table_name name, arena *a, ru
     request->at = STR("");
     *own = *r;
     own->request = request;
+    const warehouse_info home = catalog_warehouse_of(r->catalog, r->space, a);
+    own->home = home.space.size > 0 ? home.name : STR("");
     *frame = (query_frame){.name = name};
     *q = (query){.r = own,
                  .a = a,
@@ -98,7 +105,9 @@ static status make_view(const query *q, const statement *st, table_name name, co
     const ice_property note = {.key = STR(BOUND_KEY), .value = bound_note(q)};
     ice_property *properties = ARENA_ARRAY(a, ice_property, st->property_count + 1);
     size_t count = 0, level_count;
-    const str *levels = levels_of(r->space, a, &level_count);
+    const warehouse_info home = catalog_warehouse_of(r->catalog, r->space, a);
+    const warehouse_info own = catalog_warehouse_of(r->catalog, name.space, a);
+    const str *levels = levels_of(r->space, &home, a, &level_count);
     size_t from = r->tokens.items[st->body.from].from;
     size_t to = r->tokens.items[st->body.to - 1].to;
     bool changed;
@@ -116,6 +125,7 @@ static status make_view(const query *q, const statement *st, table_name name, co
         .definition = {.root = root,
                        .sql = str_slice(r->tokens.sql, from, to),
                        .dialect = STR(ICE_VIEW_DIALECT),
+                       .default_catalog = str_equal(home.space, own.space) ? STR_NULL : home.name,
                        .default_namespace = levels,
                        .default_namespace_count = level_count,
                        .engine_version = STR(""),

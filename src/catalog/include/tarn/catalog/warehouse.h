@@ -19,6 +19,8 @@ typedef struct warehouse_info {
 /* `asked`: a name, its location ("s3://lake/"), or empty for the first. NOT_FOUND. */
 status catalog_find_warehouse(catalog *c, str asked, arena *a, warehouse_info *ret_info,
                               error *err);
+/* The one that a namespace is in. `space` of the result is folded, and empty for the first. */
+warehouse_info catalog_warehouse_of(const catalog *c, str space, arena *a);
 status catalog_list_warehouses(catalog *c, arena *a, warehouse_info **ret_list, size_t *ret_count,
                                error *err);
 /* "s3://bucket[/path]" (the bucket is made where it is absent), or file: below a root. EXISTS, DENIED, INVALID where it

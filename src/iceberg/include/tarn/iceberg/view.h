@@ -79,6 +79,7 @@ str ice_view_property(const ice_view *v, const char *key, const char *fallback);
 typedef struct ice_view_definition {
     const ice_type *root; /* columns; ids are given afresh, from 1 on */
     str sql, dialect;
+    str default_catalog;          /* STR_NULL: the one that the view is in */
     const str *default_namespace; /* its levels */
     size_t default_namespace_count;
     str engine_version;          /* in the summary */
