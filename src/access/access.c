@@ -47,7 +47,7 @@ status access_role_parse(str name, role *ret_role, error *err)
 
 /* --- the decision --- */
 
-static bool is_allowed(role of, action act)
+bool access__role_may(role of, action act)
 {
     if (act == ACTION_NONE || of == ROLE_ROOT) {
         return true;
@@ -83,7 +83,7 @@ status access_check(access_control *ac, const principal *who, action act, const 
     str on;
 
     (void)ac; /* grants will be asked of it */
-    if (is_allowed(who->role, act)) {
+    if (access__role_may(who->role, act)) {
         return STATUS_OK;
     }
     scratch = arena_create();

@@ -2,7 +2,8 @@
  *
  * In this order; the first that says anything is the answer, but for 5:
  *   1. An action that is not in the table is denied.
- *   -  A vended session may what its scopes say, unless the bucket's policy denies it; nothing below gives it more.
+ *   -  A vended session, or a pair that is as narrow, may what its scopes say, unless the bucket's policy denies it;
+ *      nothing below gives it more.
  *   2. The session's policy: what it does not allow, or denies, is denied. Nothing below widens it.
  *   3. The bucket's policy denies: denied. The owner's right to read, put and take away the policy itself stands above
  *      that, so that nobody locks himself out by a slip; where the policy was put with the owner's consent to just
@@ -254,12 +255,21 @@ static bool scope_lists(const s3_scope *scope, decision *d)
     const str *asked = NULL;
     size_t count = 0;
 
+    if (scope->prefix.size == 0) {
+        return true;
+    }
     if (!values(d, STR("s3:prefix"), &asked, &count) || count != 1) {
         return false;
     }
     return str_starts_with(asked[0], scope->prefix) ||
            (scope->lists_bare &&
             str_equal(asked[0], str_slice(scope->prefix, 0, scope->prefix.size - 1)));
+}
+
+/* What the catalog keeps beside its tables, to find them again (`.tarn/names`). */
+static bool is_catalogs(str key)
+{
+    return str_starts_with(key, STR(".tarn/"));
 }
 
 static bool is_in_scopes(decision *d, vended_thing thing, bool writes)
@@ -273,7 +283,8 @@ static bool is_in_scopes(decision *d, vended_thing thing, bool writes)
             continue;
         }
         if (thing == VENDED_BUCKET || (thing == VENDED_LIST && scope_lists(scope, d)) ||
-            (thing == VENDED_OBJECT && str_starts_with(d->q->key, scope->prefix))) {
+            (thing == VENDED_OBJECT && str_starts_with(d->q->key, scope->prefix) &&
+             !is_catalogs(str_slice(d->q->key, scope->prefix.size, d->q->key.size)))) {
             return true;
         }
     }

@@ -31,6 +31,7 @@ typedef struct key_pair {
     str access_key, secret;
     int64_t expires_us;       /* ACCESS_NEVER */
     int64_t sessions_from_us; /* sessions it made before ended when it was inactive */
+    str scope; /* "bucket/folder/", all that it opens; empty: none, its principal's rights */
 } key_pair;
 
 #define ACCESS_NEVER INT64_MAX
@@ -80,6 +81,9 @@ status access__seal(const uint8_t key[CIPHER_KEY_BYTES], str also, str plain, ar
 /* CORRUPT */
 status access__unseal(const uint8_t key[CIPHER_KEY_BYTES], str also, str sealed, arena *a,
                       str *ret_plain, error *err);
+
+/* access.c: the role's part of access_check. */
+bool access__role_may(role of, action act);
 
 /* s3_key.c */
 #define ACCESS_S3_KEY_CHARS 20

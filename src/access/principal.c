@@ -67,6 +67,8 @@ const state_migration access_migrations[] = {
     {"access", 5,
      "CREATE TABLE vended_ends (subject TEXT PRIMARY KEY NOT NULL, ended_us BIGINT NOT NULL);"
      "CREATE INDEX vended_ends_by_time ON vended_ends (ended_us)"},
+    /* "bucket/folder/": all that the pair opens */
+    {"access", 6, "ALTER TABLE s3_keys ADD COLUMN scope TEXT"},
 };
 const size_t access_migration_count = COUNT_OF(access_migrations);
 

@@ -99,10 +99,11 @@ status access__load_key_pairs(const access_control *ac, mirror *m, state_txn *tx
     state_rows *rows;
     bool row;
 
-    TRY(state_query(txn,
-                    "SELECT access_key, principal, secret, expires_us, inactive FROM s3_keys "
-                    "WHERE inactive <= 0",
-                    NULL, 0, &rows, err));
+    TRY(state_query(
+        txn,
+        "SELECT access_key, principal, secret, expires_us, inactive, scope FROM s3_keys "
+        "WHERE inactive <= 0",
+        NULL, 0, &rows, err));
     for (;;) {
         key_pair *pair;
 
@@ -115,6 +116,7 @@ status access__load_key_pairs(const access_control *ac, mirror *m, state_txn *tx
         pair->owner = map_get(m->accounts, state_text(rows, 1, NULL));
         pair->expires_us = state_is_null(rows, 3) ? ACCESS_NEVER : state_int(rows, 3);
         pair->sessions_from_us = -state_int(rows, 4);
+        pair->scope = state_text(rows, 5, m->memory);
         ASSERT(pair->owner != NULL); /* the rows refer to each other */
         TRY(unseal_secret(ac, pair->access_key, state_text(rows, 2, NULL), m->memory, &pair->secret,
                           err));
@@ -180,6 +182,18 @@ static status refuse_key(error *err)
     return STATUS_DENIED;
 }
 
+/* Such a pair is no more than a session that was vended: it makes none, and manages no keys. */
+static void narrow(const key_pair *pair, arena *a, s3_identity *who)
+{
+    s3_scope *scope = ARENA_NEW(a, s3_scope);
+
+    scope->bucket = str_cut(str_copy(a, pair->scope), '/', &scope->prefix);
+    scope->write = access__role_may(who->who.role, ACTION_TABLE_WRITE);
+    who->scopes = scope;
+    who->scope_count = access__role_may(who->who.role, ACTION_TABLE_READ) ? 1 : 0;
+    who->is_session = true;
+}
+
 static status find_pair(const access_control *ac, str access_key, str session_token, arena *a,
                         s3_identity *ret_identity, error *err)
 {
@@ -196,6 +210,9 @@ static status find_pair(const access_control *ac, str access_key, str session_to
     *ret_identity = access__identity(pair->owner, a);
     ret_identity->access_key = str_copy(a, pair->access_key);
     ret_identity->secret = str_copy(a, pair->secret);
+    if (pair->scope.size > 0) {
+        narrow(pair, a, ret_identity);
+    }
     return STATUS_OK;
 }
 
@@ -242,7 +259,7 @@ status access_find_canonical(access_control *ac, str canonical_id, arena *a,
 
 typedef struct insertion {
     str name; /* the principal's */
-    str access_key, sealed;
+    str access_key, sealed, scope;
     int64_t created_us, expires_us;
 } insertion;
 
@@ -259,10 +276,11 @@ static status insert_pair(void *context, state_txn *txn, error *err)
                    NULL, err, SV_TEXT(in->access_key), SV_TEXT(id)));
     inserted =
         STATE_EXEC(txn,
-                   "INSERT INTO s3_keys (access_key, principal, secret, created_us, expires_us) "
-                   "VALUES (?1, ?2, ?3, ?4, ?5)",
+                   "INSERT INTO s3_keys (access_key, principal, secret, created_us, expires_us, "
+                   "scope) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
                    NULL, err, SV_TEXT(in->access_key), SV_TEXT(id), SV_BLOB(in->sealed),
-                   SV_INT(in->created_us), in->expires_us == 0 ? SV_NULL : SV_INT(in->expires_us));
+                   SV_INT(in->created_us), in->expires_us == 0 ? SV_NULL : SV_INT(in->expires_us),
+                   in->scope.size == 0 ? SV_NULL : SV_TEXT(in->scope));
     if (inserted == STATUS_EXISTS) {
         return error_set(err, STATUS_EXISTS, "S3 key \"%.*s\" already exists",
                          STR_ARG(in->access_key));
@@ -275,6 +293,7 @@ static status add_pair(access_control *ac, s3_key *key, arena *a, error *err)
     insertion in = {
         .name = key->principal,
         .access_key = key->access_key,
+        .scope = key->scope,
         .created_us = key->created_us,
         .expires_us = key->expires_us,
     };
@@ -304,16 +323,35 @@ static str first_key_of(access_control *ac, str name, arena *a)
 status access_create_s3_key(access_control *ac, str name, int64_t expires_us, arena *a,
                             s3_key *ret_key, error *err)
 {
+    return access_create_narrow_s3_key(ac, name, expires_us, STR(""), a, ret_key, err);
+}
+
+/* "bucket/" and what may follow: a folder. */
+static bool is_scope(str text)
+{
+    size_t bucket = str_find_char(text, '/');
+
+    return bucket != STR_NPOS && bucket > 0 && str_ends_with(text, STR("/")) &&
+           str_find(text, STR("//")) == STR_NPOS;
+}
+
+status access_create_narrow_s3_key(access_control *ac, str name, int64_t expires_us, str scope,
+                                   arena *a, s3_key *ret_key, error *err)
+{
     s3_key key = {
         .access_key = access__new_s3_key(STR(ACCESS_S3_KEY_PREFIX), a),
         .secret = access__new_s3_secret(a),
         .principal = str_copy(a, name),
         .created_us = clock_now_us(),
         .expires_us = expires_us,
+        .scope = scope,
     };
 
     if (expires_us != 0 && expires_us <= key.created_us) {
         return error_set(err, STATUS_INVALID, "a key cannot end before it is made");
+    }
+    if (scope.size > 0 && !is_scope(scope)) {
+        return error_set(err, STATUS_INVALID, "a scope is a bucket or a folder in it");
     }
     str first = first_key_of(ac, name, a);
     if (!str_is_null(first)) {
@@ -340,10 +378,11 @@ static status keep_roots_last(state_txn *txn, str access_key, error *err)
     state_rows *rows;
     bool row;
 
-    TRY(STATE_QUERY(txn,
-                    "SELECT k.access_key FROM s3_keys k JOIN principals p ON p.id = k.principal "
-                    "WHERE p.name = ?1 AND k.inactive <= 0 AND k.expires_us IS NULL",
-                    &rows, err, SV_TEXT(STR(ACCESS_ROOT_NAME))));
+    TRY(STATE_QUERY(
+        txn,
+        "SELECT k.access_key FROM s3_keys k JOIN principals p ON p.id = k.principal "
+        "WHERE p.name = ?1 AND k.inactive <= 0 AND k.expires_us IS NULL AND k.scope IS NULL",
+        &rows, err, SV_TEXT(STR(ACCESS_ROOT_NAME))));
     for (;;) {
         TRY(state_next(rows, &row, err));
         if (!row) {
@@ -431,7 +470,7 @@ static status list_pairs(void *context, state_txn *txn, error *err)
 
     TRY(access__principal_id(txn, l->name, &id, err));
     TRY(STATE_QUERY(txn,
-                    "SELECT access_key, created_us, expires_us, inactive FROM s3_keys "
+                    "SELECT access_key, created_us, expires_us, inactive, scope FROM s3_keys "
                     "WHERE principal = ?1 ORDER BY created_us, access_key",
                     &rows, err, SV_TEXT(id)));
     for (;;) {
@@ -445,6 +484,7 @@ static status list_pairs(void *context, state_txn *txn, error *err)
         key.created_us = state_int(rows, 1);
         key.expires_us = state_int(rows, 2); /* 0 where null */
         key.inactive = state_int(rows, 3) > 0;
+        key.scope = state_text(rows, 4, l->memory);
         vec_push(l->memory, &l->list, key);
     }
 }

@@ -70,7 +70,7 @@ const route server__routes[] = {
     {{HTTP_POST,   "/api/v1/principals/{name}/keys"}, ACTION_ACCESS_ADMIN, keys_post,       false, "make a bearer key, told once: {\"expires_in_s\"}"},
     {{HTTP_DELETE, "/api/v1/keys/{key}"},        ACTION_ACCESS_ADMIN,     key_delete,       false, "drop a bearer key by its id"},
     {{HTTP_GET,    "/api/v1/principals/{name}/s3-keys"}, ACTION_ACCESS_ADMIN, s3_keys_get,    false, "its S3 key pairs, without the secrets"},
-    {{HTTP_POST,   "/api/v1/principals/{name}/s3-keys"}, ACTION_ACCESS_ADMIN, s3_keys_post,   false, "make an S3 key pair; the secret is told once: {\"expires_in_s\"}"},
+    {{HTTP_POST,   "/api/v1/principals/{name}/s3-keys"}, ACTION_ACCESS_ADMIN, s3_keys_post,   false, "make an S3 key pair, of one warehouse alone if asked; the secret is told once: {\"expires_in_s\", \"warehouse\"}"},
     {{HTTP_DELETE, "/api/v1/principals/{name}/s3-sessions"}, ACTION_ACCESS_ADMIN, s3_sessions_delete, false, "end all sessions made with its S3 keys"},
     {{HTTP_DELETE, "/api/v1/s3-keys/{key}"},     ACTION_ACCESS_ADMIN,     s3_key_delete,    false, "drop an S3 key pair, and its sessions"},
 

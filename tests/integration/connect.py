@@ -6,6 +6,7 @@ import re
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
+from s3client import S3  # noqa: E402
 from tarn import Client, Server, TarnError, check, contains, equal, main, run_tarn, test  # noqa: E402
 
 GOLDEN = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../golden/cli/connect.txt")
@@ -166,11 +167,54 @@ def the_key_is_a_fresh_one_of_a_writer_of_the_clients_name():
         may_not(server, first, "GET", "/api/v1/events")
         check("until" not in made(server, "spark", "--expires", "never"), "it ends, though it should not")
         refused(5, '"spark"', "writer", "reader", server=server, arguments=["spark", "--role", "reader"])
-        text = made(server, "sail")
-        contains(text, "opens the whole warehouse bucket")
-        access_key = PAIR.search(text).group(1)
-        pairs = {key["access_key"]: key for key in server.request("GET", ROOT_S3_KEYS).ok().json["s3_keys"]}
-        check("expires_at" in pairs[access_key], "the pair does not end")
+
+
+def pair_of(server, text):
+    return S3(server.s3, *PAIR.search(text).groups())
+
+
+@test
+def the_pair_of_sail_opens_its_warehouse_alone():
+    with Server() as server:
+        with open(os.path.join(server.data, "secrets/root.s3"), encoding="utf-8") as file:
+            root = S3(server.s3, *file.read().split())
+        root.request("PUT", "/other").ok()
+        root.request("PUT", "/other/a", body=b"a").ok()
+        server.query("CREATE TABLE t AS SELECT 1 AS n")
+        before = server.request("GET", ROOT_S3_KEYS).ok().json["s3_keys"]
+        text = made(server, "sail", "--expires", "2h")
+        equal(server.request("GET", ROOT_S3_KEYS).ok().json["s3_keys"], before, "root has no more pairs")
+        pairs = server.request("GET", "/api/v1/principals/sail/s3-keys").ok().json["s3_keys"]
+        equal([(key["opens"], "expires_at" in key) for key in pairs], [("warehouse/", True)])
+        sail = pair_of(server, text)
+        sail.request("PUT", "/warehouse/main/t-x/data/a.parquet", body=b"a").ok()
+        equal(sail.request("GET", "/warehouse/main/t-x/data/a.parquet").ok().body, b"a")
+        equal(root.request("GET", "/warehouse/main/t-x/data/a.parquet").ok().body, b"a", "it is the warehouse's")
+        contains(sail.request("GET", "/warehouse", {"list-type": "2", "prefix": "main/"}).ok().body.decode(), "main/t-x/data/a.parquet")
+        sail.request("DELETE", "/warehouse/main/t-x/data/a.parquet").ok()
+        for method, path, params in (("GET", "/other/a", None), ("PUT", "/other/b", None), ("GET", "/other", {"list-type": "2"}),
+                                     ("PUT", "/mine", None), ("DELETE", "/warehouse", None), ("PUT", "/warehouse", {"policy": ""}),
+                                     ("PUT", "/warehouse/.tarn/names/x.json", None), ("GET", "/warehouse", {"versions": ""})):
+            equal(sail.request(method, path, params).code, "AccessDenied", f"{method} {path} {params}")
+        check(sail.sts(Action="GetSessionToken").status == 403, "it made a session")
+        check(sail.iam("CreateAccessKey").status == 403, "it made a pair")
+        reader = pair_of(server, made(server, "sail", "--as", "looker", "--role", "reader"))
+        listed = reader.request("GET", "/warehouse", {"list-type": "2", "prefix": "main/"}).ok()
+        reader.request("GET", "/warehouse/" + listed.xml.findtext(".//Key")).ok()
+        equal(reader.request("PUT", "/warehouse/main/x", body=b"").code, "AccessDenied")
+        nobody = pair_of(server, made(server, "sail", "--as", "nobody", "--role", "user"))
+        equal(nobody.request("GET", "/warehouse/" + listed.xml.findtext(".//Key")).code, "AccessDenied")
+        server.restart()
+        sail.address = server.s3
+        equal(sail.request("GET", "/other/a").code, "AccessDenied")
+        sail.request("GET", "/warehouse", {"list-type": "2"}).ok()
+        equal(server.run("key", "drop", sail.access_key, "--yes")[0], 0)
+        equal(sail.request("GET", "/warehouse", {"list-type": "2"}).code, "InvalidAccessKeyId")
+        equal(server.run("catalog", "create", "second", "s3://second/deep")[0], 0)
+        second = pair_of(server, made(server, "sail", "--warehouse", "second"))
+        second.request("PUT", "/second/deep/a", body=b"a").ok()
+        for path in ("/second/a", "/second/deeper", "/warehouse/a"):
+            equal(second.request("PUT", path, body=b"a").code, "AccessDenied", path)
 
 
 @test

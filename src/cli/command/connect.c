@@ -394,23 +394,28 @@ static status make_key(cli *c, str name, int64_t seconds, str *ret_key, str *ret
     return STATUS_OK;
 }
 
-/* A writer has no right to the warehouse's bucket, only to the tables in it: the pair that opens it is its owner's,
- * root's. Who asked for another principal gets that one's, which opens what policies give it. */
-static status make_pair(cli *c, str name, str role, int64_t seconds, value *values, str *about,
-                        error *err)
+/* It opens the warehouse's files and no others, as far as its role lets it read and write tables. */
+static status make_pair(cli *c, str name, int64_t seconds, value *values, str *about, error *err)
 {
+    buf *body = buf_in(c->memory, LIMIT_MIB);
     const json *answer = NULL;
-    bool lends = str_equal(role, STR("writer"));
-    str whose = lends ? STR("root") : name;
+    json_writer w;
 
-    TRY(api_json(c, HTTP_POST, api_path(c->memory, "/api/v1/principals/%/s3-keys", &whose, 1),
-                 lifetime_body(c, seconds), &answer, err));
+    json_writer_init(&w, body);
+    json_begin_object(&w);
+    json_member_str(&w, "warehouse", values[VALUE_WAREHOUSE].text);
+    if (seconds > 0) {
+        json_member_int(&w, "expires_in_s", seconds);
+    }
+    json_end_object(&w);
+    TRY(api_json(c, HTTP_POST, api_path(c->memory, "/api/v1/principals/%/s3-keys", &name, 1),
+                 buf_str(body), &answer, err));
     values[VALUE_ACCESS_KEY].text = json_str_or(json_get(answer, "access_key"), STR(""));
     values[VALUE_SECRET].text = json_str_or(json_get(answer, "secret"), STR(""));
-    *about = str_printf(c->memory, "%.*s Its S3 key pair is %.*s's%s: tarn key drop %.*s.",
-                        STR_ARG(*about), STR_ARG(whose),
-                        lends ? ", and opens the whole warehouse bucket and every other one" : "",
-                        STR_ARG(values[VALUE_ACCESS_KEY].text));
+    *about = str_printf(
+        c->memory,
+        "%.*s Its S3 key pair opens this warehouse alone; tarn key drop %.*s takes it away.",
+        STR_ARG(*about), STR_ARG(values[VALUE_ACCESS_KEY].text));
     return STATUS_OK;
 }
 
@@ -432,7 +437,7 @@ static status make_keys(cli *c, const client *to, int64_t seconds, value *values
     TRY(settle_principal(c, name, role, &of, err));
     TRY(make_key(c, name, seconds, &values[VALUE_TOKEN].text, ret_about, err));
     return to->needs_pair && values[VALUE_S3].text.size > 0
-               ? make_pair(c, name, of, seconds, values, ret_about, err)
+               ? make_pair(c, name, seconds, values, ret_about, err)
                : STATUS_OK;
 }
 
@@ -523,9 +528,9 @@ const command command_connect = {
         "The program gets the running server's addresses, a key of its own, and short-lived keys for the files of "
         "each table from the catalog. The key is that of a principal of its own, named as the client and of the "
         "role writer: it works on tables and may nothing of the server; it ends after 90 days, or with tarn key "
-        "drop. sail alone, which takes no keys from a catalog, gets an S3 key pair too: root's, of the same time, "
-        "which opens the whole warehouse bucket and every other one. stdout has the configuration "
-        "alone; its first line says where it goes.",
+        "drop. sail alone, which takes no keys from a catalog, gets an S3 key pair of the same time too, which "
+        "opens the files of this warehouse and nothing else. stdout has the configuration alone; its first line says "
+        "where it goes.",
     ARGUMENTS(arguments),
     OPTIONS(options),
     EXAMPLES(examples),

@@ -4,28 +4,36 @@
 #include "handlers.h"
 #include "tarn/access/s3.h"
 #include "tarn/base/clock.h"
+#include "tarn/catalog/warehouse.h"
 
 #define LIFETIME_S_MAX (INT64_C(100) * 366 * 86400)
 
 typedef struct key_body {
     int64_t expires_in_s; /* 0: never */
+    str warehouse;        /* of S3 key pairs: all that it opens */
 } key_body;
 
 static const json_field key_fields[] = {
     {"expires_in_s", JSON_INT64, 0, offsetof(key_body, expires_in_s)}};
+static const json_field pair_fields[] = {
+    {"expires_in_s", JSON_INT64, 0, offsetof(key_body, expires_in_s)},
+    {"warehouse", JSON_STR, 0, offsetof(key_body, warehouse)}};
 
-static status read_expiry(call *c, int64_t *ret_expires_us, error *err)
+static status read_body(call *c, const json_field *fields, size_t count, int64_t *ret_expires_us,
+                        str *ret_warehouse, error *err)
 {
     const json *object = NULL;
-    key_body body = {0};
+    key_body body = {.warehouse = STR_NULL};
 
     *ret_expires_us = 0;
+    *ret_warehouse = STR_NULL;
     if (http_body_size(c->x) == 0) {
         return STATUS_OK;
     }
     TRY(request_json(c, &object, err));
-    TRY(json_reject_unknown(object, key_fields, COUNT_OF(key_fields), err));
-    TRY(json_read(object, key_fields, COUNT_OF(key_fields), &body, err));
+    TRY(json_reject_unknown(object, fields, count, err));
+    TRY(json_read(object, fields, count, &body, err));
+    *ret_warehouse = body.warehouse;
     if (json_get(object, "expires_in_s") == NULL) {
         return STATUS_OK;
     }
@@ -61,8 +69,9 @@ status keys_post(call *c, error *err)
 {
     bearer_key key = {0};
     int64_t expires_us = 0;
+    str none;
 
-    TRY(read_expiry(c, &expires_us, err));
+    TRY(read_body(c, key_fields, COUNT_OF(key_fields), &expires_us, &none, err));
     TRY(access_create_key(c->app->access, http_request_segment(c->x, "name"), expires_us, c->a,
                           &key, err));
     json_writer w = answer_begin(c);
@@ -107,18 +116,40 @@ static void add_pair(json_writer *w, const s3_key *key)
     }
     json_member_str(w, "principal", key->principal);
     json_member_c(w, "status", key->inactive ? "inactive" : "active");
+    if (key->scope.size > 0) {
+        json_member_str(w, "opens", key->scope);
+    }
     add_times(w, key->created_us, key->expires_us);
     json_end_object(w);
+}
+
+/* "bucket/" or "bucket/folder/" */
+static status scope_of_warehouse(call *c, str warehouse, str *ret_scope, error *err)
+{
+    warehouse_info info;
+
+    TRY(catalog_find_warehouse(c->app->catalog, warehouse, c->a, &info, err));
+    if (!str_starts_with(info.location, STR("s3://"))) {
+        return error_set(err, STATUS_INVALID, "warehouse \"%.*s\" lies in no bucket: \"%.*s\"",
+                         STR_ARG(info.name), STR_ARG(info.location));
+    }
+    *ret_scope = str_concat(c->a, str_slice(info.location, 5, info.location.size), STR("/"));
+    return STATUS_OK;
 }
 
 status s3_keys_post(call *c, error *err)
 {
     s3_key key = {0};
     int64_t expires_us = 0;
+    str warehouse;
+    str scope = STR("");
 
-    TRY(read_expiry(c, &expires_us, err));
-    TRY(access_create_s3_key(c->app->access, http_request_segment(c->x, "name"), expires_us, c->a,
-                             &key, err));
+    TRY(read_body(c, pair_fields, COUNT_OF(pair_fields), &expires_us, &warehouse, err));
+    if (!str_is_null(warehouse)) {
+        TRY(scope_of_warehouse(c, warehouse, &scope, err));
+    }
+    TRY(access_create_narrow_s3_key(c->app->access, http_request_segment(c->x, "name"), expires_us,
+                                    scope, c->a, &key, err));
     json_writer w = answer_begin(c);
     add_pair(&w, &key);
     return answer_send(c, 201, &w, err);

@@ -201,6 +201,66 @@ static void test_scopes_are_all_that_a_vended_session_may(void **context)
     close_world(&w);
 }
 
+static void test_a_narrow_pair_opens_a_warehouse_and_nothing_else(void **context)
+{
+    static const struct {
+        const char *scope, *action, *bucket, *key, *prefix;
+        bool reader, writer;
+    } cases[] = {
+        {"lake/", "s3:GetObject", "lake", "main/t1/a", NULL, true, true},
+        {"lake/", "s3:PutObject", "lake", "main/t1/a", NULL, false, true},
+        {"lake/", "s3:DeleteObject", "lake", "main/t1/a", NULL, false, true},
+        {"lake/", "s3:GetObject", "lake", ".tarn/names/a.json", NULL, false, false},
+        {"lake/", "s3:DeleteObject", "lake", ".tarn/names/a.json", NULL, false, false},
+        {"lake/", "s3:ListBucket", "lake", "", "main/", true, true},
+        {"lake/", "s3:ListBucket", "lake", "", NULL, true, true},
+        {"lake/", "s3:ListBucketVersions", "lake", "", NULL, false, false},
+        {"lake/", "s3:PutBucketPolicy", "lake", "", NULL, false, false},
+        {"lake/", "s3:GetObject", "lake2", "main/t1/a", NULL, false, false},
+        {"lake/", "s3:ListAllMyBuckets", "", "", NULL, false, false},
+        {"lake/", "s3:CreateBucket", "new", "", NULL, false, false},
+        {"lake/deep/", "s3:GetObject", "lake", "deep/a", NULL, true, true},
+        {"lake/deep/", "s3:GetObject", "lake", "deeper/a", NULL, false, false},
+        {"lake/deep/", "s3:PutObject", "lake", "deep/.tarn/a", NULL, false, false},
+        {"lake/deep/", "s3:ListBucket", "lake", "", NULL, false, false},
+    };
+    fixture *f = *context;
+    world w = world_with_rita(f);
+    s3_key key;
+    s3_identity reader, writer;
+    s3_session session;
+    str ignored;
+
+    EXPECT_OK(
+        access_create_principal(w.access, STR("willy"), ROLE_WRITER, f->arena, &ignored, &f->err));
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        EXPECT_OK(access_create_narrow_s3_key(w.access, STR("rita"), 0, str_c(cases[i].scope),
+                                              f->arena, &key, &f->err));
+        EXPECT_OK(
+            access_find_s3_key(w.access, key.access_key, STR_NULL, f->arena, &reader, &f->err));
+        EXPECT_OK(access_create_narrow_s3_key(w.access, STR("willy"), 0, str_c(cases[i].scope),
+                                              f->arena, &key, &f->err));
+        EXPECT_OK(
+            access_find_s3_key(w.access, key.access_key, STR_NULL, f->arena, &writer, &f->err));
+        bool as_reader =
+            may(&w, &reader, cases[i].action, cases[i].bucket, cases[i].key, cases[i].prefix);
+        bool as_writer =
+            may(&w, &writer, cases[i].action, cases[i].bucket, cases[i].key, cases[i].prefix);
+        if (as_reader != cases[i].reader || as_writer != cases[i].writer) {
+            fail_msg("%s: %s on %s/%s: reader %d, writer %d", cases[i].scope, cases[i].action,
+                     cases[i].bucket, cases[i].key, as_reader, as_writer);
+        }
+    }
+    const s3_session_request request = {.from = &writer, .duration_s = 3600};
+    EXPECT_STATUS(DENIED,
+                  access_create_s3_session(w.access, &request, f->arena, &session, &f->err));
+    EXPECT_STATUS(INVALID, access_create_narrow_s3_key(w.access, STR("rita"), 0, STR("lake"),
+                                                       f->arena, &key, &f->err));
+    EXPECT_STATUS(INVALID, access_create_narrow_s3_key(w.access, STR("rita"), 0, STR("/"), f->arena,
+                                                       &key, &f->err));
+    close_world(&w);
+}
+
 static void test_a_bucket_policy_still_denies_a_vended_session(void **context)
 {
     fixture *f = *context;
@@ -554,6 +614,7 @@ TESTS(test_scopes_are_all_that_a_vended_session_may,
       test_vended_to_root_is_no_more_than_the_scopes,
       test_a_vended_session_ends_with_time_key_principal_and_revocation,
       test_vended_tokens_cannot_be_made_up_or_swapped, test_a_scope_is_a_folder,
+      test_a_narrow_pair_opens_a_warehouse_and_nothing_else,
       test_open_modes_sessions_and_tokens_open_nothing_with_keys,
       test_a_token_is_its_key_until_its_time_is_over,
       test_a_line_of_tokens_ends_a_day_after_its_first,

@@ -18,9 +18,10 @@ typedef struct s3_identity {
     principal who;
     str canonical_id; /* empty: anonymous */
     str access_key, secret;
-    str arn;                       /* of the caller: arn:aws:iam::ID:root, or of the session */
-    const policy *session_policy;  /* NULL: none; narrows, never widens */
-    const struct s3_scope *scopes; /* of a vended session: its only rights; NULL: not vended */
+    str arn;                      /* of the caller: arn:aws:iam::ID:root, or of the session */
+    const policy *session_policy; /* NULL: none; narrows, never widens */
+    const struct s3_scope
+        *scopes; /* of a vended session or narrow pair: its only rights; or NULL */
     size_t scope_count;
     bool is_session;
     bool
@@ -44,10 +45,16 @@ typedef struct s3_key {
     int64_t created_us;
     int64_t expires_us; /* 0: never */
     bool inactive;      /* out until it is set active again */
+    str scope;          /* "bucket/folder/" or "bucket/", all that it opens; empty: no bound */
 } s3_key;
 /* `name` is the principal's. */
 status access_create_s3_key(access_control *ac, str name, int64_t expires_us, arena *a,
                             s3_key *ret_key, error *err);
+/* One that opens the objects of a warehouse and nothing else, for programs that take no keys from the catalog: as a
+ * vended session does, to read where the principal's role may read tables and to change where it may write them, but
+ * what lies in `.tarn`. It makes no sessions and manages no keys. INVALID where `scope` is none (s3_key). */
+status access_create_narrow_s3_key(access_control *ac, str name, int64_t expires_us, str scope,
+                                   arena *a, s3_key *ret_key, error *err);
 status access_drop_s3_key(access_control *ac, str access_key, error *err);
 /* An inactive key is an unknown one, and the sessions it made end for good, at once. NOT_FOUND; DENIED: root's last. */
 status access_set_s3_key_active(access_control *ac, str access_key, bool active, error *err);
@@ -80,7 +87,7 @@ bool access_is_narrowed(const s3_identity *who);
 /* What a vended session may: read, and with `write` change, the objects of one folder, and list them. */
 typedef struct s3_scope {
     str bucket;
-    str prefix; /* of keys: "a/t1/", never empty, with the slash */
+    str prefix; /* of keys: "a/t1/", with the slash; empty only of a key pair's that opens a bucket */
     bool write;
     bool
         lists_bare; /* also with the prefix less its slash, "a/t1": where no other folder's name begins with that */
