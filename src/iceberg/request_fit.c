@@ -1,6 +1,7 @@
-/* request_fit.c: schemas that REST clients bring, held against the rows that are there: ids keep their meaning, types
- * only widen, nothing becomes required that rows may lack. What replaces a table takes "main" away first and begins
- * anew, under ids of old; that what comes back to main can be read as the schema says is looked at after all updates.
+/* request_fit.c: schemas that REST clients bring, held against the rows that stay: ids keep their meaning, types only
+ * widen, nothing becomes required that rows may lack. It is looked at after all updates: what replaces a table begins
+ * anew, under ids of old, and none of its rows are left then, whether it took "main" away or put a snapshot without a
+ * parent there.
  * Source: Iceberg specification, "Schema evolution", "Default values", "Partition evolution". */
 #include "request_parts.h"
 
@@ -136,6 +137,7 @@ static bool same_key(const ice_type *x, const ice_type *y)
     return same;
 }
 
+/* `m`: the table as it will be. */
 static status check_present(const ice_metadata *m, const ice_field *field, int32_t parent,
                             const kept *known, error *err)
 {
@@ -163,25 +165,24 @@ static status check_present(const ice_metadata *m, const ice_field *field, int32
 }
 
 /* It was dropped, and rows were written before under any of the types that it had. */
-static status check_former(const ice_metadata *m, const ice_field *field, bool *ret_known,
+static status check_former(const ice_metadata *base, const ice_metadata *m, const ice_field *field,
                            error *err)
 {
-    *ret_known = false;
-    for (size_t i = 0; i < m->schema_count; i++) {
+    for (size_t i = 0; i < base->schema_count; i++) {
         kept known;
 
-        if (find_kept(m->schemas[i].root, 0, field->id, &known)) {
-            *ret_known = true;
+        if (find_kept(base->schemas[i].root, 0, field->id, &known)) {
             TRY(check_type(m, field, known.field, err));
         }
     }
     return STATUS_OK;
 }
 
-static status check_columns(const ice_metadata *m, const ice_type *type, int32_t parent,
-                            bool is_new, error *err)
+/* The rows that `base` has stay, and `type` is what they are read as. */
+static status check_columns(const ice_metadata *base, const ice_metadata *m, const ice_type *type,
+                            int32_t parent, bool is_new, error *err)
 {
-    const ice_schema *current = ice_metadata_schema(m);
+    const ice_schema *current = ice_metadata_schema(base);
 
     for (size_t i = 0; i < type->field_count; i++) {
         const ice_field *field = &type->fields[i];
@@ -192,9 +193,7 @@ static status check_columns(const ice_metadata *m, const ice_type *type, int32_t
             TRY(check_present(m, field, parent, &known, err));
             is_known = true;
         } else {
-            bool is_former;
-
-            TRY(check_former(m, field, &is_former, err));
+            TRY(check_former(base, m, field, err));
             if (field->required && !is_new && initial(field) == NULL) {
                 error_set(err, STATUS_INVALID,
                           "column \"%.*s\" is required, and the rows that are there lack it",
@@ -204,7 +203,7 @@ static status check_columns(const ice_metadata *m, const ice_type *type, int32_t
                 return STATUS_INVALID;
             }
         }
-        TRY(check_columns(m, field->type, field->id, !is_known, err));
+        TRY(check_columns(base, m, field->type, field->id, !is_known, err));
     }
     return STATUS_OK;
 }
@@ -228,17 +227,9 @@ static status check_ids(const ice_metadata *m, const ice_type *type, error *err)
     return STATUS_OK;
 }
 
-status ice__check_evolution(const ice__applying *x, const ice_schema *schema, error *err)
+status ice__check_ids(const ice__applying *x, const ice_schema *schema, error *err)
 {
-    const ice_metadata *m = &x->b->now;
-
-    if (x->creates || ice_metadata_schema(m) == NULL) {
-        return STATUS_OK;
-    }
-    TRY(check_ids(m, schema->root, err));
-    return m->current_snapshot_id == ICE_NO_SNAPSHOT
-               ? STATUS_OK
-               : check_columns(m, schema->root, 0, false, err);
+    return x->creates ? STATUS_OK : check_ids(&x->b->now, schema->root, err);
 }
 
 /* ---- after all ---- */
@@ -282,17 +273,21 @@ status ice__check_main(const ice__applying *x, error *err)
     const ice_metadata *m = &x->b->now;
     const ice_metadata *base = x->b->base;
     const ice_snapshot *s = former_main(x);
+    const ice_schema *schema = ice_metadata_schema(m);
     const ice_schema *written;
+    status result;
 
-    if (s == NULL || base == NULL ||
-        (s->id == base->current_snapshot_id && m->current_schema_id == base->current_schema_id)) {
+    if (s == NULL || ice_metadata_schema(base) == NULL) {
         return STATUS_OK;
     }
-    written = ice_metadata_schema_by_id(m, s->schema_id);
-    if (written == NULL || s->id == base->current_snapshot_id) { /* it was read as that */
-        written = ice_metadata_schema(base);
+    if (s->id == base->current_snapshot_id) {
+        return m->current_schema_id == base->current_schema_id
+                   ? STATUS_OK
+                   : check_columns(base, m, schema->root, 0, false, err);
     }
-    status result = check_read_as(m, written, ice_metadata_schema(m)->root, err);
+    written = ice_metadata_schema_by_id(m, s->schema_id);
+    result =
+        check_read_as(m, written != NULL ? written : ice_metadata_schema(base), schema->root, err);
     if (result != STATUS_OK) {
         error_context(err, "main would be at snapshot %lld", (long long)s->id);
     }

@@ -160,9 +160,9 @@ ice_metadata *ice__metadata_nothing(int version, arena *a);
 status ice__put_schema(ice__applying *x, const ice_schema *schema, int32_t *ret_id, error *err);
 status ice__put_spec(ice__applying *x, const ice_spec *spec, int32_t *ret_id, error *err);
 status ice__put_order(ice__applying *x, const ice_sort_order *order, int32_t *ret_id, error *err);
-/* request_fit.c: the schema keeps what ids meant, and the rows on main can be read as it says. */
-status ice__check_evolution(const ice__applying *x, const ice_schema *schema, error *err);
-/* What was put on main from before the request can be read as the current schema. After all updates. */
+/* request_fit.c: no id of the schema was given before to a column that is forgotten. */
+status ice__check_ids(const ice__applying *x, const ice_schema *schema, error *err);
+/* What is on main from before the request can be read as the current schema. After all updates. */
 status ice__check_main(const ice__applying *x, error *err);
 /* The default spec and order speak of columns that the current schema has. */
 status ice__check_sources(const ice_metadata *m, error *err);

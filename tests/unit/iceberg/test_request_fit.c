@@ -5,6 +5,8 @@
 #define NAME ", {'id': 2, 'name': 'name', 'required': false, 'type': 'string'}"
 #define COLUMN(id, name, required, type) \
     ", {'id': " #id ", 'name': '" name "', 'required': " #required ", 'type': " type "}"
+#define COLUMN_1(name, required, type) \
+    "{'id': 3, 'name': '" name "', 'required': " #required ", 'type': " type "}"
 #define SCHEMA(fields)                                                                 \
     "{'action': 'add-schema', 'schema': {'type': 'struct', 'fields': [" fields "]}}, " \
     "{'action': 'set-current-schema', 'schema-id': -1}"
@@ -39,7 +41,7 @@ static void test_main_does_not_come_back_under_a_narrower_schema(void **given)
 
     (void)updated(f, m, narrowed);
     REFUSED(INVALID, f, m, both(f, narrowed, main_at(f, 1)));
-    EXPECT_MESSAGE(f, "main would be at snapshot 1: column \"c\" of type int has the id 3 of "
+    EXPECT_MESSAGE(f, "column \"c\" of type int has the id 3 of "
                       "\"c\", which is of type long");
     /* nor with a second commit, nor below a new snapshot that carries its files on */
     REFUSED(INVALID, f, updated(f, m, narrowed), main_at(f, 1));
@@ -48,6 +50,19 @@ static void test_main_does_not_come_back_under_a_narrower_schema(void **given)
     (void)updated(f, m, both(f, narrowed, both(f, snapshot(f, 2, "null", 2, 2000), main_at(f, 2))));
     m = with_rows(f, updated(f, table(f, 2), C("int")), 1, 1);
     (void)updated(f, m, both(f, NO_MAIN, both(f, C("long"), main_at(f, 1))));
+}
+
+static void test_a_replacement_need_not_take_main_away(void **given)
+{
+    static const char other[] = SCHEMA(COLUMN_1("some_id", true, "'string'"));
+    fixture *f = *given;
+    ice_metadata *m = with_snapshots(f, 2);
+
+    /* made when the table was empty still: its snapshot is the only one that stays on main */
+    m = updated(f, m, both(f, other, both(f, snapshot(f, 3, "null", 3, 3000), main_at(f, 3))));
+    assert_int_equal(m->current_snapshot_id, 3);
+    REFUSED(INVALID, f, with_snapshots(f, 2),
+            both(f, other, both(f, snapshot(f, 3, "2", 3, 3000), main_at(f, 3))));
 }
 
 static void test_a_rollback_behind_a_replacement_goes_back_to_its_schema(void **given)
@@ -127,10 +142,10 @@ static void test_rows_that_are_there_lack_no_required_column(void **given)
     ice_metadata *m = with_snapshots(f, 2);
 
     REFUSED(INVALID, f, m, added);
-    EXPECT_MESSAGE(f, "updates[0]: column \"c\" is required, and the rows that are there lack it");
+    EXPECT_MESSAGE(f, "column \"c\" is required, and the rows that are there lack it");
     REFUSED(INVALID, f, m, filled); /* defaults are of version 3 */
     REFUSED(INVALID, f, m, stricter);
-    EXPECT_MESSAGE(f, "updates[0]: column \"name\" cannot become required: rows that are there may "
+    EXPECT_MESSAGE(f, "column \"name\" cannot become required: rows that are there may "
                       "lack it");
     (void)updated(f, table(f, 2), added);
     (void)updated(f, table(f, 2), stricter);
@@ -199,7 +214,7 @@ static void test_keys_of_maps_do_not_change(void **given)
     ice_metadata *m = with_rows(f, updated(f, table(f, 2), MAP("'int'")), 1, 1);
 
     REFUSED(INVALID, f, m, MAP("'long'"));
-    EXPECT_MESSAGE(f, "updates[0]: the keys of map \"m\" cannot change");
+    EXPECT_MESSAGE(f, "the keys of map \"m\" cannot change");
     m = with_rows(f, updated(f, table(f, 2), MAP(KEY(A ", " B))), 1, 1);
     REFUSED(INVALID, f, m, MAP(KEY(A)));
     REFUSED(INVALID, f, m,
@@ -229,6 +244,7 @@ static void test_what_identifies_rows_is_in_every_row(void **given)
 }
 
 TESTS(test_main_does_not_come_back_under_a_narrower_schema,
+      test_a_replacement_need_not_take_main_away,
       test_a_rollback_behind_a_replacement_goes_back_to_its_schema,
       test_a_dropped_column_comes_back_as_it_was_or_wider, test_ids_are_not_given_twice,
       test_dates_become_timestamps_from_version_three_on,
