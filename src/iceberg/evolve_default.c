@@ -20,49 +20,17 @@ static status wrong(const ice_type *type, const json *value, error *err)
     return STATUS_INVALID;
 }
 
-static status check_nested(const ice_type *type, const json *value, error *err)
-{
-    const json *keys = json_get(value, "keys");
-    const json *values = json_get(value, "values");
-
-    if (type->kind == ICE_STRUCT) { /* its fields have defaults of their own */
-        return json_kind_of(value) == JSON_OBJECT && json_count(value) == 0
-                   ? STATUS_OK
-                   : wrong(type, value, err);
-    }
-    if (type->kind == ICE_LIST) {
-        if (json_kind_of(value) != JSON_ARRAY) {
-            return wrong(type, value, err);
-        }
-        for (size_t i = 0; i < json_count(value); i++) {
-            TRY(ice__default_check(type->fields[0].type, json_at(value, i), err));
-        }
-        return STATUS_OK;
-    }
-    if (json_kind_of(keys) != JSON_ARRAY || json_kind_of(values) != JSON_ARRAY ||
-        json_count(keys) != json_count(values)) {
-        return wrong(type, value, err);
-    }
-    for (size_t i = 0; i < json_count(keys); i++) {
-        TRY(ice__default_check(type->fields[0].type, json_at(keys, i), err));
-        TRY(ice__default_check(type->fields[1].type, json_at(values, i), err));
-    }
-    return STATUS_OK;
-}
-
 status ice__default_check(const ice_type *type, const json *value, error *err)
 {
     arena *scratch;
     ice_value ignored;
     status s;
 
+    /* The specification knows lists, maps and {} as defaults; its own programs load no table that has one. */
     if (type->kind == ICE_UNKNOWN || type->kind == ICE_VARIANT || type->kind == ICE_GEOMETRY ||
-        type->kind == ICE_GEOGRAPHY) {
+        type->kind == ICE_GEOGRAPHY || ice_kind_is_nested(type->kind)) {
         return error_set(err, STATUS_INVALID, "type %s can have no default but null",
                          ice_kind_name(type->kind));
-    }
-    if (ice_kind_is_nested(type->kind)) {
-        return check_nested(type, value, err);
     }
     if (json_kind_of(value) == JSON_NULL) {
         return wrong(type, value, err);
@@ -71,6 +39,22 @@ status ice__default_check(const ice_type *type, const json *value, error *err)
     s = ice_value_parse_json(type, value, scratch, &ignored, NULL);
     arena_free(scratch);
     return s == STATUS_OK ? STATUS_OK : wrong(type, value, err);
+}
+
+const json *ice__default_settle(const json *value, const ice_type *type, arena *a)
+{
+    const json *made = NULL;
+    ice_value v;
+    json_writer w;
+
+    if (json_kind_of(value) == JSON_NULL || ice_kind_is_nested(type->kind) ||
+        ice_value_parse_json(type, value, a, &v, NULL) != STATUS_OK) {
+        return ice__json_copy(value, a);
+    }
+    buf *text = buf_in(a, LIMIT_JSON_BODY);
+    json_writer_init(&w, text);
+    ice_value_format_json(type, &v, &w);
+    return json_parse(buf_str(text), a, &made, NULL) == STATUS_OK ? made : ice__json_copy(value, a);
 }
 
 /* A day as the instant it begins at. */

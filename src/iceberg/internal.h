@@ -85,6 +85,9 @@ const ice_field *ice__metadata_field(const ice_metadata *m, int32_t id);
 bool ice__can_widen(const ice_type *from, const ice_type *to);
 /* `value` is a default that a column of this type may have; the message says what is wrong (evolve_default.c). */
 status ice__default_check(const ice_type *type, const json *value, error *err);
+/* A copy in the one form that all programs read: 1.0 for a float, all digits of a decimal. What is no value of the type
+ * stays as it came. NULL for NULL. */
+const json *ice__default_settle(const json *value, const ice_type *type, arena *a);
 const ice_type *ice__type_copy(const ice_type *type, arena *a);
 /* Columns of the type, those in them included. */
 int32_t ice__count_fields(const ice_type *type);

@@ -149,14 +149,15 @@ static status parse_field(const json *value, arena *a, ice_field *ret_field, err
     *ret_field = (ice_field){.id = f.id,
                              .name = ice__copy(a, f.name),
                              .required = f.required,
-                             .doc = ice__copy(a, f.doc),
-                             .initial_default = ice__json_copy(f.initial_default, a),
-                             .write_default = ice__json_copy(f.write_default, a)};
+                             .doc = ice__copy(a, f.doc)};
     status s = ice_type_parse(f.type, a, &ret_field->type, err);
     if (s != STATUS_OK) {
         error_context(err, "column \"%.*s\"", STR_ARG(f.name));
+        return s;
     }
-    return s;
+    ret_field->initial_default = ice__default_settle(f.initial_default, ret_field->type, a);
+    ret_field->write_default = ice__default_settle(f.write_default, ret_field->type, a);
+    return STATUS_OK;
 }
 
 static status parse_struct(const json *value, arena *a, ice_type *ret_type, error *err)

@@ -145,6 +145,11 @@ void ice_value_format_json(const ice_type *type, const ice_value *value, json_wr
     buf_init(&text, LIMIT_JSON_BODY);
     ice_value_format(type, value, &text);
     if (type->kind == ICE_FLOAT && isfinite(value->real)) {
+        /* Iceberg's own programs read 1 as no float */
+        if (str_find_char(buf_str(&text), '.') == STR_NPOS &&
+            str_find_char(buf_str(&text), 'e') == STR_NPOS) {
+            buf_add_c(&text, ".0");
+        }
         json_put_raw(w, buf_str(&text));
     } else {
         json_put_str(w, buf_str(&text));
@@ -321,6 +326,7 @@ status ice_value_parse_json(const ice_type *type, const json *value, arena *a, i
         good = kind == JSON_INT64 || kind == JSON_DOUBLE;
         v.real = json_double_or(value, 0);
         v.real = type->kind == ICE_FLOAT ? (double)(float)v.real : v.real;
+        good = good && isfinite(v.real); /* the type is too narrow for it */
         break;
     case ICE_BINARY:
     case ICE_FIXED:

@@ -227,9 +227,65 @@ static void test_check_names_the_column_that_a_table_cannot_have(void **state)
                   "floating point");
 }
 
+static void test_defaults_are_written_in_the_one_form_that_all_programs_read(void **state)
+{
+    static const struct {
+        const char *type, *given, *written;
+    } defaults[] = {
+        {"float", "1", "1.0"},
+        {"double", "1", "1.0"},
+        {"double", "-3e2", "-300.0"},
+        {"decimal(9, 2)", "'1'", "'1.00'"},
+        {"uuid", "'F79C3E09-677C-4BBD-A479-3F349CB785E7'",
+         "'f79c3e09-677c-4bbd-a479-3f349cb785e7'"},
+        {"binary", "'00FF'", "'00ff'"},
+        {"timestamptz", "'2024-01-01T02:00:00+02:00'", "'2024-01-01T00:00:00+00:00'"},
+        {"long", "5", "5"},
+        {"int", "'no number'", "'no number'"},
+    };
+    fixture *f = *state;
+
+    for (size_t i = 0; i < COUNT_OF(defaults); i++) {
+        static const char text[] =
+            "{'type':'struct','schema-id':0,'fields':[{'id':1,'name':'a','required':false,"
+            "'type':'%s','initial-default':%s,'write-default':%s}]}";
+        ice_schema schema = schema_of(f, arena_printf(f->arena, text, defaults[i].type,
+                                                      defaults[i].given, defaults[i].given));
+
+        EXPECT_STR(formatted(f, &schema),
+                   QUOTED(f, arena_printf(f->arena, text, defaults[i].type, defaults[i].written,
+                                          defaults[i].written))
+                       .data);
+    }
+}
+
+#define DEFAULT_OF(type, value)                                                   \
+    "{'type':'struct','fields':[{'id':1,'name':'a','required':false,'type':" type \
+    ",'write-default':" value "}]}"
+
+static void test_defaults_that_no_program_can_read_are_refused(void **state)
+{
+    static const char list[] = DEFAULT_OF(
+        "{'type':'list','element-id':2,'element':'long','element-required':false}", "[1]");
+    static const char map[] = DEFAULT_OF("{'type':'map','key-id':2,'key':'string','value-id':3,"
+                                         "'value':'int','value-required':false}",
+                                         "{'keys':[],'values':[]}");
+    static const char empty[] = DEFAULT_OF(
+        "{'type':'struct','fields':[{'id':2,'name':'b','required':false,'type':'int'}]}", "{}");
+    fixture *f = *state;
+
+    check_refused(f, list, 3, "column \"a\": type list can have no default but null");
+    check_refused(f, map, 3, "column \"a\": type map can have no default but null");
+    check_refused(f, empty, 3, "column \"a\": type struct can have no default but null");
+    check_refused(f, DEFAULT_OF("'float'", "1e300"), 3,
+                  "column \"a\": default 1e+300 is no value of type float");
+}
+
 TESTS(test_schema_reads_back_as_it_was_written, test_types_are_told_to_people,
       test_every_primitive_name_is_read, test_types_that_are_none_are_refused_by_name,
       test_fields_are_found_at_any_depth, test_columns_are_found_in_any_case_where_one_matches,
       test_fresh_ids_are_given_level_by_level,
       test_equality_sees_ids_names_nullability_and_defaults,
-      test_check_names_the_column_that_a_table_cannot_have)
+      test_check_names_the_column_that_a_table_cannot_have,
+      test_defaults_are_written_in_the_one_form_that_all_programs_read,
+      test_defaults_that_no_program_can_read_are_refused)
