@@ -141,6 +141,7 @@ static status prepare_change(commit *e, subject *s, error *err)
     TRY(check_places(&v, request, err));
     ice_builder *b = ice_builder_create(s->base, e->a);
     TRY(ice_request_apply(request, b, err));
+    TRY(ice_check_removed_specs(e->c->storage, s->base, ice_builder_now(b), err));
     s->location = s->info.location;
     if (!str_equal(ice_builder_now(b)->location, s->base->location)) {
         TRY(catalog__settle_location(e->c, ice_builder_now(b)->location, e->a, &s->location, err));

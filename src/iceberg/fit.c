@@ -2,6 +2,8 @@
  * readable, nothing required missing, partition specs known. */
 #include "change.h"
 
+#include "tarn/iceberg/scan.h"
+
 /* Rows written with `written` can be read as `current`: by field id, with nothing required missing. */
 static status check_types(const ice_type *written, const ice_type *current, error *err)
 {
@@ -70,4 +72,62 @@ status ice__check_fit(const ice__written *w, const ice_metadata *m, error *err)
         TRY(check_types(written->root, current->root, err));
     }
     return check_files(w, m, err);
+}
+
+/* ---- specs that are to go ---- */
+
+static bool goes(const ice_metadata *base, const ice_metadata *next, int32_t spec_id)
+{
+    return ice_metadata_spec_by_id(base, spec_id) != NULL &&
+           ice_metadata_spec_by_id(next, spec_id) == NULL;
+}
+
+static status check_manifests(storage *st, const ice_metadata *base, const ice_metadata *next,
+                              const ice_snapshot *s, arena *a, error *err)
+{
+    ice__manifest_list list;
+
+    TRY(ice__list_load(st, next, s, a, &list, err));
+    for (size_t i = 0; i < list.count; i++) {
+        int32_t id = list.manifests[i].spec_id;
+
+        if (id < 0) { /* in place: only the manifests themselves know */
+            return error_set(err, STATUS_INVALID, "no list tells which specs snapshot %lld needs",
+                             (long long)s->id);
+        }
+        if (goes(base, next, id)) {
+            error_set(err, STATUS_INVALID,
+                      "partition spec %d is that of files in snapshot %lld: it stays", (int)id,
+                      (long long)s->id);
+            error_hint(err, "Rewrite the files with the default spec, and expire the snapshots "
+                            "that have them, first.");
+            return STATUS_INVALID;
+        }
+    }
+    return STATUS_OK;
+}
+
+status ice_check_removed_specs(storage *st, const ice_metadata *base, const ice_metadata *next,
+                               error *err)
+{
+    bool any = false;
+    status s = STATUS_OK;
+
+    for (size_t i = 0; i < base->spec_count; i++) {
+        any = any || goes(base, next, base->specs[i].id);
+    }
+    for (size_t i = 0; any && i < next->snapshot_count && s == STATUS_OK; i++) {
+        arena *scratch = arena_create();
+
+        s = check_manifests(st, base, next, &next->snapshots[i], scratch, err);
+        arena_free(scratch);
+    }
+    if (s == STATUS_CORRUPT || s == STATUS_NOT_FOUND) { /* nobody can say what needs them */
+        s = STATUS_INVALID;
+    }
+    if (s != STATUS_OK && err != NULL) {
+        err->kind = s;
+        error_context(err, "partition specs cannot be removed");
+    }
+    return s;
 }

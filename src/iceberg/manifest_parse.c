@@ -402,9 +402,11 @@ static status find_spec(const avro_file *file, const ice_manifest *manifest, con
     }
     *ret_spec = id > INT32_MAX ? NULL : ice_metadata_spec_by_id(m, (int32_t)id);
     if (*ret_spec == NULL) {
-        return error_set(err, STATUS_CORRUPT,
-                         "manifest has partition spec %lld, which the table has not",
-                         (long long)id);
+        error_set(err, STATUS_UNSUPPORTED,
+                  "manifest has partition spec %lld, which the table has not", (long long)id);
+        error_hint(err, "The spec was removed too early. A metadata file of the table from before "
+                        "that still has it: it can be registered.");
+        return STATUS_UNSUPPORTED;
     }
     return STATUS_OK;
 }

@@ -3,6 +3,8 @@
  * Source: Iceberg specification, "Snapshots", "Snapshot references", "Row lineage". */
 #include "request_parts.h"
 
+#include "tarn/base/clock.h"
+
 /* ---- snapshots ---- */
 
 static status check_numbers(const ice_metadata *m, const ice_snapshot *s, error *err)
@@ -39,6 +41,34 @@ static status check_numbers(const ice_metadata *m, const ice_snapshot *s, error 
     return STATUS_OK;
 }
 
+/* Iceberg's own programs write no table whose history ends later than their clock says, but for so much. */
+#define CLOCK_SKEW_MAX_MS 60000
+
+/* A time that has long been is no harm: the table's own times do not go back for it. */
+static status check_time(const ice_snapshot *s, error *err)
+{
+    int64_t now_ms = clock_now_ms();
+
+    if (s->timestamp_ms - CLOCK_SKEW_MAX_MS <= now_ms) {
+        return STATUS_OK;
+    }
+    error_set(err, STATUS_INVALID,
+              "snapshot %lld has the \"timestamp-ms\" %lld, which is %lld ms ahead of the "
+              "catalog's clock",
+              (long long)s->id, (long long)s->timestamp_ms, (long long)(s->timestamp_ms - now_ms));
+    error_hint(err, "At most a minute is allowed: set the clock of the machine that writes.");
+    return STATUS_INVALID;
+}
+
+static status check_schema(const ice_metadata *m, const ice_snapshot *s, error *err)
+{
+    return s->schema_id == ICE_NO_SCHEMA || ice_metadata_schema_by_id(m, s->schema_id) != NULL
+               ? STATUS_OK
+               : error_set(err, STATUS_INVALID,
+                           "snapshot %lld has the \"schema-id\" %d, which the table lacks",
+                           (long long)s->id, (int)s->schema_id);
+}
+
 ICE__APPLIER(add_snapshot)
 {
     const ice_metadata *m = &x->b->now;
@@ -52,6 +82,11 @@ ICE__APPLIER(add_snapshot)
                          "snapshot %lld has no \"manifest-list\", which format version %d wants",
                          (long long)s.id, m->format_version);
     }
+    TRY(check_time(&s, err));
+    if (s.schema_id != ICE_NO_SCHEMA) {
+        s.schema_id = ice__given_schema(x, s.schema_id);
+    }
+    TRY(check_schema(m, &s, err));
     TRY(check_numbers(m, &s, err));
     if (m->format_version == 1) {
         s.sequence_number = 0;

@@ -158,6 +158,8 @@ ICE__APPLIER(remove_key);
 ice_metadata *ice__metadata_nothing(int version, arena *a);
 /* Adds it, or finds its equal; `ret_id` is what the table calls it. */
 status ice__put_schema(ice__applying *x, const ice_schema *schema, int32_t *ret_id, error *err);
+/* What the client calls it, where the table has none of that id; else as it is. */
+int32_t ice__given_schema(const ice__applying *x, int32_t asked);
 status ice__put_spec(ice__applying *x, const ice_spec *spec, int32_t *ret_id, error *err);
 status ice__put_order(ice__applying *x, const ice_sort_order *order, int32_t *ret_id, error *err);
 /* request_fit.c: no id of the schema was given before to a column that is forgotten. */

@@ -370,6 +370,19 @@ status ice__read_schema_ids(const json *value, arena *a, ice__update *ret_update
 
 /* ---- snapshots, references, statistics ---- */
 
+/* Any other word is an error to some of the programs that read the table. */
+static status check_operation(const ice_snapshot *s, error *err)
+{
+    str name = ice_snapshot_summary(s, "operation");
+
+    return str_is_null(name) || str_equal(name, str_c(ice_operation_name(s->operation)))
+               ? STATUS_OK
+               : error_set(err, STATUS_INVALID,
+                           "snapshot %lld: operation \"%.*s\" is none of append, replace, "
+                           "overwrite and delete",
+                           (long long)s->id, STR_ARG(str_slice(name, 0, 100)));
+}
+
 status ice__read_snapshot(const json *value, arena *a, ice__update *ret_update, error *err)
 {
     ice_snapshot *s = ARENA_NEW(a, ice_snapshot);
@@ -397,6 +410,7 @@ status ice__read_snapshot(const json *value, arena *a, ice__update *ret_update, 
         return error_set(err, STATUS_INVALID, "snapshot %lld has no \"manifest-list\"",
                          (long long)s->id);
     }
+    TRY(check_operation(s, err));
     ret_update->snapshot = s;
     return STATUS_OK;
 }
@@ -555,6 +569,15 @@ status ice__version_read(const json *value, arena *a, ice_view_version *ret_vers
     TRY(need(clean, "representations", JSON_ARRAY, &list, err));
     if (json_count(list) == 0) {
         return error_set(err, STATUS_INVALID, "the view version has no representation");
+    }
+    for (size_t i = 0; i < ret_version->representation_count; i++) {
+        str type = ret_version->representations[i].type;
+
+        if (!str_equal(type, STR("sql"))) { /* Iceberg's own programs could not write it */
+            return error_set(err, STATUS_INVALID,
+                             "a representation of type \"%.*s\" is not known: \"sql\" is",
+                             STR_ARG(str_slice(type, 0, 100)));
+        }
     }
     if (ret_version->timestamp_ms < 0 || ret_version->timestamp_ms > TIME_MAX) {
         return error_set(err, STATUS_INVALID, "\"timestamp-ms\" of the view version is no time");

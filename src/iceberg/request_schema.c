@@ -102,8 +102,7 @@ ICE__APPLIER(add_schema)
     return STATUS_OK;
 }
 
-/* What the client calls it, where the table has none of that id. */
-static int32_t given_schema(const ice__applying *x, int32_t asked)
+int32_t ice__given_schema(const ice__applying *x, int32_t asked)
 {
     for (size_t i = x->schemas.count; i > 0 && ice_metadata_schema_by_id(&x->b->now, asked) == NULL;
          i--) {
@@ -129,7 +128,7 @@ ICE__APPLIER(current_schema)
     int32_t id;
 
     TRY(choose(u->id, x->last_schema, "schema", &id, err));
-    id = given_schema(x, id);
+    id = ice__given_schema(x, id);
     if (ice_metadata_schema_by_id(&x->b->now, id) == NULL) {
         return error_set(err, STATUS_INVALID, "schema %d is unknown", (int)id);
     }
@@ -156,6 +155,16 @@ ICE__APPLIER(remove_schemas)
     if (is_listed(u, m->current_schema_id)) {
         return error_set(err, STATUS_INVALID, "schema %d is the current one: it stays",
                          (int)m->current_schema_id);
+    }
+    for (size_t i = 0; i < m->snapshot_count; i++) { /* they are read with the schema they name */
+        int32_t id = m->snapshots[i].schema_id;
+
+        if (is_listed(u, id) && ice_metadata_schema_by_id(m, id) != NULL) {
+            error_set(err, STATUS_INVALID, "schema %d is that of snapshot %lld: it stays", (int)id,
+                      (long long)m->snapshots[i].id);
+            error_hint(err, "Expire the snapshots that were written with the schema first.");
+            return STATUS_INVALID;
+        }
     }
     for (size_t i = 0; i < m->schema_count; i++) {
         if (!is_listed(u, m->schemas[i].id)) {

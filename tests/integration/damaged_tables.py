@@ -3,13 +3,14 @@
 with bits flipped, cut off, blocks moved, absurd lengths. A query answers or is refused by a message; the server and the
 other tables go on. The tables are those of tests/golden/foreign; TARN_TEST_SEED repeats a run."""
 # timeout: 120
+import json
 import os
 import shutil
 import struct
 import sys
 
 sys.path.insert(0, os.path.join(os.environ["TARN_SOURCE"], "tests/support"))
-from tarn import LONG, SANITIZED, Server, TarnError, check, equal, main, memory_kib, seed, test  # noqa: E402
+from tarn import LONG, SANITIZED, Server, TarnError, check, contains, equal, fails, main, memory_kib, seed, test  # noqa: E402
 
 GOLDEN = os.path.join(os.environ["TARN_SOURCE"], "tests/golden/foreign")
 DAMAGES = 60 if LONG else 2
@@ -99,6 +100,23 @@ def look_at(table, version):
     check(answered and refused, "this proves little")
     equal(server().rows("SELECT 42"), [[42]])
     check(SANITIZED or memory_kib(server().pid, "VmHWM") < 1024 * 1024, "the server held a GiB")
+
+
+@test
+def a_table_that_lost_a_partition_spec_says_so():
+    folder = os.path.join(server().folder, "lost_spec")
+    shutil.copytree(os.path.join(GOLDEN, "partition_decimal_bigint"), folder)
+    for name in files_of(folder):
+        if name.endswith(".metadata.json"):
+            path = os.path.join(folder, name)
+            with open(path, encoding="utf-8") as file:
+                document = json.load(file)
+            document["partition-specs"] = [{"spec-id": 7, "fields": []}]
+            document["default-spec-id"] = 7
+            with open(path, "w", encoding="utf-8") as file:
+                json.dump(document, file)
+    error = fails("not_supported", server().rows, f"SELECT * FROM tarn.iceberg_scan('file://{folder}', version => 'v2')")
+    contains(error.message, "has partition spec 0, which the table has not")
 
 
 def of_table(table, version):

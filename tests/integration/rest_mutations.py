@@ -7,6 +7,7 @@ import json
 import os
 import socket
 import sys
+import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
 from restcatalog import LONG_A, ask, make_space, make_table, make_view, ok, table_path, view_body, view_path  # noqa: E402
@@ -73,7 +74,7 @@ def mutated(body, path, wrong):
 
 def requests():
     """(what, method, path, body): each is right by itself."""
-    snapshot = {"snapshot-id": 77, "sequence-number": 5, "timestamp-ms": 4000000000000, "schema-id": 0,
+    snapshot = {"snapshot-id": 77, "sequence-number": 5, "timestamp-ms": int(time.time() * 1000), "schema-id": 0,
                 "manifest-list": "s3://warehouse/mut/t/metadata/no.avro", "summary": {"operation": "append", "added-files": "1"}}
     fields = [{"id": 1, "name": "a", "type": "long", "required": False, "doc": "d", "write-default": 5},
               {"id": 9, "name": "l", "required": False,

@@ -422,6 +422,28 @@ def locations_of_others_and_elsewhere_are_refused():
 
 
 @test
+def partition_specs_stay_while_files_need_them():
+    ready()
+    shared().query("CREATE TABLE ns.specs (a BIGINT, b VARCHAR) PARTITIONED BY (b)")
+    shared().query("INSERT INTO ns.specs VALUES (1, 'x')")
+    remove = {"action": "remove-partition-specs", "spec-ids": [0]}
+    other = [{"action": "add-spec", "spec": {"fields": [{"source-id": 1, "transform": "bucket[4]", "name": "ab"}]}},
+             {"action": "set-default-spec", "spec-id": -1}]
+    body = {"requirements": [], "updates": other + [remove]}
+    needed = re.compile("^partition specs cannot be removed: partition spec 0 is that of files in snapshot [0-9]+: it stays")
+    refused(400, "IllegalArgumentException", needed, "POST", table_path("specs"), body)
+    commit("specs", [], other).ok()
+    body["updates"] = [remove]
+    refused(400, "IllegalArgumentException", needed, "POST", table_path("specs"), body)
+    shared().query("DELETE FROM ns.specs")
+    refused(400, "IllegalArgumentException", needed, "POST", table_path("specs"), body)
+    first, last = (s["snapshot-id"] for s in metadata("specs")["snapshots"])
+    gone = {"action": "remove-snapshots", "snapshot-ids": [first, last]}
+    done = commit("specs", [], [{"action": "remove-snapshot-ref", "ref-name": "main"}, gone, remove]).ok()
+    equal([spec["spec-id"] for spec in done.json["metadata"]["partition-specs"]], [1])
+
+
+@test
 def the_place_of_a_dropped_table_can_be_taken_again_and_is_nobodys_else():
     ready()
     place = "s3://warehouse/ns/asked-for"

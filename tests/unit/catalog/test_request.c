@@ -161,7 +161,7 @@ static void test_requirements_that_fail_leave_the_table_as_it_was(void **context
 
 #define SNAPSHOT(list)                                                                 \
     "{'action': 'add-snapshot', 'snapshot': {'snapshot-id': 77, 'sequence-number': 1," \
-    " 'timestamp-ms': 1900000000000, 'manifest-list': '" list "',"                     \
+    " 'timestamp-ms': 1700000000000, 'manifest-list': '" list "',"                     \
     " 'summary': {'operation': 'append'}, 'schema-id': 0}}"
 
 static void test_places_outside_and_in_other_tables_are_refused(void **context)

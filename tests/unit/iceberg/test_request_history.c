@@ -1,6 +1,8 @@
 /* Updates of snapshots, references and statistics in requests of REST clients. */
 #include "requests.h"
 
+#include "tarn/base/clock.h"
+
 static const char *rows(fixture *f, int id, const char *first_row_id, const char *added_rows)
 {
     return str_printf(f->arena,
@@ -89,6 +91,65 @@ static void test_snapshots_that_no_table_can_have_are_refused(void **given)
             "'timestamp-ms': 1, 'manifest-list': 's3://b/t/l', 'summary': {'operation': 5}}}");
     REFUSED(INVALID, f, m, "{'action': 'add-snapshot', 'snapshot': null}");
     EXPECT_MESSAGE(f, "updates[0]: \"snapshot\" is missing, not an object");
+}
+
+static void test_snapshots_of_the_future_are_refused(void **given)
+{
+    fixture *f = *given;
+    ice_metadata *m = table(f, 2);
+    int64_t now_ms = clock_now_ms();
+
+    REFUSED(INVALID, f, m, snapshot(f, 1, "null", 1, now_ms + INT64_C(86400000)));
+    SAYS(f, "ms ahead of the catalog's clock");
+    REFUSED(INVALID, f, m, snapshot(f, 1, "null", 1, INT64_C(253402300799999)));
+    /* clocks differ a little, and what is copied from elsewhere is old */
+    (void)updated(f, m, snapshot(f, 1, "null", 1, now_ms + 30000));
+    m = updated(f, m, both(f, snapshot(f, 1, "null", 1, 1000), main_at(f, 1)));
+    assert_true(m->snapshot_log[0].timestamp_ms >= now_ms);
+}
+
+#define WITH(more)                                                                                 \
+    "{'action': 'add-snapshot', 'snapshot': {'snapshot-id': 1, 'sequence-number': 1, "             \
+    "'timestamp-ms': 1000, 'manifest-list': 's3://b/t/l', 'summary': {'operation': 'append'}" more \
+    "}}"
+
+static void test_a_snapshot_names_a_schema_of_the_table(void **given)
+{
+    static const char schema[] =
+        "{'action': 'add-schema', 'schema': {'type': 'struct', 'schema-id': 9, 'fields': ["
+        "{'id': 1, 'name': 'id', 'required': true, 'type': 'long'}]}}";
+    fixture *f = *given;
+    ice_metadata *m = table(f, 2);
+
+    REFUSED(INVALID, f, m, WITH(", 'schema-id': 9"));
+    EXPECT_MESSAGE(f, "updates[0]: snapshot 1 has the \"schema-id\" 9, which the table lacks");
+    assert_int_equal(updated(f, m, WITH(""))->snapshots[0].schema_id, ICE_NO_SCHEMA);
+    m = updated(f, m, both(f, schema, WITH(", 'schema-id': 9")));
+    assert_int_equal(m->snapshots[0].schema_id, 1); /* as the table calls it */
+    REFUSED(INVALID, f, m, "{'action': 'remove-schemas', 'schema-ids': [1]}");
+    EXPECT_MESSAGE(f, "updates[0]: schema 1 is that of snapshot 1: it stays");
+    m = updated(f, m,
+                "{'action': 'remove-snapshots', 'snapshot-ids': [1]}, "
+                "{'action': 'remove-schemas', 'schema-ids': [1]}");
+    assert_int_equal(m->schema_count, 1);
+}
+
+static void test_operations_are_those_of_the_specification(void **given)
+{
+    static const char *const known[] = {"append", "replace", "overwrite", "delete"};
+    static const char text[] =
+        "{'action': 'add-snapshot', 'snapshot': {'snapshot-id': 1, 'sequence-number': 1, "
+        "'timestamp-ms': 1000, 'manifest-list': 's3://b/t/l', 'summary': {'operation': '%s'}}}";
+    fixture *f = *given;
+    ice_metadata *m = table(f, 2);
+
+    for (size_t i = 0; i < COUNT_OF(known); i++) {
+        (void)updated(f, m, arena_printf(f->arena, text, known[i]));
+    }
+    REFUSED(INVALID, f, m, arena_printf(f->arena, text, "Append"));
+    REFUSED(INVALID, f, m, arena_printf(f->arena, text, "upsert"));
+    EXPECT_MESSAGE(f, "updates[0]: snapshot 1: operation \"upsert\" is none of append, replace, "
+                      "overwrite and delete");
 }
 
 static void test_numbers_that_leave_none_for_others_are_refused(void **given)
@@ -335,6 +396,8 @@ static void test_statistics_that_nobody_could_read_are_refused(void **given)
 
 TESTS(test_a_snapshot_on_main_is_current_and_in_the_log, test_snapshots_keep_the_order_they_came_in,
       test_a_stale_sequence_number_is_a_conflict, test_snapshots_that_no_table_can_have_are_refused,
+      test_snapshots_of_the_future_are_refused, test_a_snapshot_names_a_schema_of_the_table,
+      test_operations_are_those_of_the_specification,
       test_numbers_that_leave_none_for_others_are_refused,
       test_version_one_has_no_sequence_numbers_and_may_list_manifests,
       test_row_ids_go_on_where_the_table_is,

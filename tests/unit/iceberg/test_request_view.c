@@ -103,6 +103,11 @@ static void test_views_that_cannot_be_are_refused(void **given)
                  "'schema-id': 0, 'timestamp-ms': 1, 'default-namespace': [], 'representations': ["
                  "{'type': 'sql', 'sql': 'a', 'dialect': 'spark'}, "
                  "{'type': 'sql', 'sql': 'b', 'dialect': 'SPARK'}]}}",
+        "{'name': 'v', 'schema': " COLUMNS(
+            "0",
+            "a") ", 'view-version': {'version-id': 1, "
+                 "'schema-id': 0, 'timestamp-ms': 1, 'default-namespace': [], 'representations': ["
+                 "{'type': 'sql', 'sql': 'a', 'dialect': 'spark'}, {'type': 'graph'}]}}",
         "{'name': 'v', 'schema': " COLUMNS("0", "a") ", 'view-version': " VERSION(
             "1", "0", "one") ", 'properties': {'version.history.num-entries': '0'}}",
     };

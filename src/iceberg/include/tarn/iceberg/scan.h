@@ -128,6 +128,11 @@ status ice_snapshot_manifests(storage *st, const ice_metadata *m, const ice_snap
 status ice_manifest_entries(storage *st, const ice_metadata *m, const ice_manifest *manifest,
                             arena *a, const ice_entry **ret_entries, size_t *ret_count, error *err);
 
+/* INVALID where a snapshot of `next` has manifests of a partition spec that `base` has and `next` lacks. Reads every
+ * manifest list, where there is such a spec. */
+status ice_check_removed_specs(storage *st, const ice_metadata *base, const ice_metadata *next,
+                               error *err);
+
 /* Parsed manifests kept in memory, by bytes. */
 void ice_cache_set_limit(size_t size_max_bytes);
 void ice_cache_clear(void);
