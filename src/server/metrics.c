@@ -1,4 +1,5 @@
-/* Counters of the server. Every metric is a row of METRIC_TABLE; its value is read when it is asked for. */
+/* Counters of the server. Every metric is a row of METRIC_TABLE, or of FAMILY_TABLE where it has labels; its value is
+ * read when it is asked for. */
 #include "metrics.h"
 
 #include <inttypes.h>
@@ -105,11 +106,25 @@ static void format_plain(const readings *r, buf *out)
 #undef X
 }
 
+const char *metrics_begin_family(metric_family which, buf *out)
+{
+    static const struct {
+        const char *name, *meaning;
+    } families[] = {
+#define X(name, text, meaning, labels) [METRIC_##name] = {text, meaning},
+        FAMILY_TABLE(X)
+#undef X
+    };
+    const char *name = families[which].name;
+
+    buf_printf(out, "# HELP %s %s\n# TYPE %s counter\n", name, families[which].meaning, name);
+    return name;
+}
+
 static void format_requests(buf *out)
 {
-    buf_add_c(
-        out,
-        "# HELP tarn_http_requests_total requests answered\n# TYPE tarn_http_requests_total counter\n");
+    const char *name = metrics_begin_family(METRIC_HTTP_REQUESTS, out);
+
     for (size_t i = 0; i <= server__route_count; i++) {
         size_t row = i < server__route_count ? i : ROUTES_MAX;
         const char *pattern = i < server__route_count ? server__routes[i].pattern.pattern : "";
@@ -118,19 +133,15 @@ static void format_requests(buf *out)
         for (int class = 0; class < CLASSES; class ++) {
             int64_t count = requests[row][class];
             if (count > 0) {
-                buf_printf(
-                    out,
-                    "tarn_http_requests_total{method=\"%s\",route=\"%s\",status=\"%dxx\"} %" PRId64
-                    "\n",
-                    method, pattern, class, count);
+                buf_printf(out, "%s{method=\"%s\",route=\"%s\",status=\"%dxx\"} %" PRId64 "\n",
+                           name, method, pattern, class, count);
             }
         }
     }
-    buf_add_c(out, "# HELP tarn_http_request_seconds_total time spent on requests\n"
-                   "# TYPE tarn_http_request_seconds_total counter\n");
+    name = metrics_begin_family(METRIC_HTTP_SECONDS, out);
     for (size_t i = 0; i < server__route_count; i++) {
         if (request_us[i] > 0) {
-            buf_printf(out, "tarn_http_request_seconds_total{method=\"%s\",route=\"%s\"} %.6f\n",
+            buf_printf(out, "%s{method=\"%s\",route=\"%s\"} %.6f\n", name,
                        http_method_name(server__routes[i].pattern.method),
                        server__routes[i].pattern.pattern, (double)request_us[i] / 1e6);
         }
@@ -165,14 +176,8 @@ void server_format_metrics(buf *out)
 #define X(name, kind, meaning, value) buf_add_c(out, "| `" name "` | " kind " | " meaning " |\n");
     METRIC_TABLE(X)
 #undef X
-    buf_add_c(
-        out,
-        "| `tarn_http_requests_total` | counter | requests answered, by method, route and status class |\n"
-        "| `tarn_http_request_seconds_total` | counter | time spent on requests, by method and route |\n"
-        "| `tarn_s3_requests_total` | counter | S3 requests answered, by operation and status class |\n"
-        "| `tarn_s3_request_seconds_total` | counter | time spent on S3 requests, by operation |\n"
-        "| `tarn_rest_requests_total` | counter | requests to the Iceberg catalog answered, by operation and "
-        "status class |\n"
-        "| `tarn_rest_request_seconds_total` | counter | time spent on them, by operation |\n"
-        "| `tarn_rest_reports_total` | counter | reports of scans and commits that clients sent, by kind |\n");
+#define X(name, text, meaning, labels) \
+    buf_add_c(out, "| `" text "` | counter | " meaning ", by " labels " |\n");
+    FAMILY_TABLE(X)
+#undef X
 }

@@ -2,6 +2,7 @@
  * format). */
 #include <inttypes.h>
 
+#include "metrics.h"
 #include "rest.h"
 
 #define OPERATIONS_MAX 64
@@ -38,35 +39,33 @@ static void format_reports(buf *out)
                                         [REST_COMMIT_REPORT] = "commit",
                                         [REST_OTHER_REPORT] = "other"};
 
-    buf_add_c(out, "# HELP tarn_rest_reports_total reports of scans and commits that clients sent\n"
-                   "# TYPE tarn_rest_reports_total counter\n");
+    const char *name = metrics_begin_family(METRIC_REST_REPORTS, out);
+
     for (size_t i = 0; i < COUNT_OF(kinds); i++) {
-        buf_printf(out, "tarn_rest_reports_total{kind=\"%s\"} %" PRId64 "\n", kinds[i], reports[i]);
+        buf_printf(out, "%s{kind=\"%s\"} %" PRId64 "\n", name, kinds[i], reports[i]);
     }
 }
 
 void rest__format_metrics(buf *out)
 {
-    buf_add_c(out, "# HELP tarn_rest_requests_total requests to the Iceberg catalog answered\n"
-                   "# TYPE tarn_rest_requests_total counter\n");
+    const char *name = metrics_begin_family(METRIC_REST_REQUESTS, out);
+
     for (size_t i = 0; i <= rest__route_count; i++) {
         const rest_route *r = i < rest__route_count ? &rest__routes[i] : NULL;
         for (int class = 0; class < CLASSES; class ++) {
             int64_t number = requests[row_of(r)][class];
             if (number > 0) {
-                buf_printf(
-                    out, "tarn_rest_requests_total{operation=\"%s\",status=\"%dxx\"} %" PRId64 "\n",
-                    r != NULL ? r->operation : "", class, number);
+                buf_printf(out, "%s{operation=\"%s\",status=\"%dxx\"} %" PRId64 "\n", name,
+                           r != NULL ? r->operation : "", class, number);
             }
         }
     }
-    buf_add_c(out, "# HELP tarn_rest_request_seconds_total time spent on them\n"
-                   "# TYPE tarn_rest_request_seconds_total counter\n");
+    name = metrics_begin_family(METRIC_REST_SECONDS, out);
     for (size_t i = 0; i < rest__route_count; i++) {
         int64_t us = request_us[row_of(&rest__routes[i])];
         if (us > 0) {
-            buf_printf(out, "tarn_rest_request_seconds_total{operation=\"%s\"} %.6f\n",
-                       rest__routes[i].operation, (double)us / 1e6);
+            buf_printf(out, "%s{operation=\"%s\"} %.6f\n", name, rest__routes[i].operation,
+                       (double)us / 1e6);
         }
     }
     format_reports(out);

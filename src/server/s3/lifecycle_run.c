@@ -3,6 +3,7 @@
  * go goes through the store's deleting, with conditions (an object that was replaced meanwhile stays) and locks. */
 #include <inttypes.h>
 
+#include "metrics.h"
 #include "s3/lifecycle.h"
 #include "tarn/base/clock.h"
 #include "tarn/base/log.h"
@@ -455,10 +456,8 @@ void lifecycle_format_metrics(buf *out)
                 {"expired_marker", markers_total},
                 {"abort_upload", aborted_total}};
 
-    buf_add_c(out, "# HELP tarn_s3_lifecycle_actions_total actions that lifecycle rules asked for\n"
-                   "# TYPE tarn_s3_lifecycle_actions_total counter\n");
+    const char *name = metrics_begin_family(METRIC_S3_LIFECYCLE, out);
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
-        buf_printf(out, "tarn_s3_lifecycle_actions_total{action=\"%s\"} %" PRId64 "\n",
-                   rows[i].action, rows[i].count);
+        buf_printf(out, "%s{action=\"%s\"} %" PRId64 "\n", name, rows[i].action, rows[i].count);
     }
 }

@@ -1,6 +1,7 @@
 /* Counters of the S3 door: requests and time by operation and status class (Prometheus text format). */
 #include <inttypes.h>
 
+#include "metrics.h"
 #include "s3/s3.h"
 
 #define OPERATIONS_MAX 160
@@ -32,26 +33,22 @@ void s3_format_metrics(buf *out)
     size_t count = 0;
     const s3_route *all = s3_routes(&count);
 
-    buf_add_c(out, "# HELP tarn_s3_requests_total S3 requests answered\n"
-                   "# TYPE tarn_s3_requests_total counter\n");
+    const char *name = metrics_begin_family(METRIC_S3_REQUESTS, out);
     for (size_t i = 0; i <= count; i++) {
         size_t row = i < count ? row_of(&all[i]) : OPERATIONS_MAX;
         for (int class = 0; class < CLASSES; class ++) {
             int64_t number = requests[row][class];
             if (number > 0) {
-                buf_printf(out,
-                           "tarn_s3_requests_total{operation=\"%s\",status=\"%dxx\"} %" PRId64 "\n",
+                buf_printf(out, "%s{operation=\"%s\",status=\"%dxx\"} %" PRId64 "\n", name,
                            i < count ? all[i].name : "", class, number);
             }
         }
     }
-    buf_add_c(out, "# HELP tarn_s3_request_seconds_total time spent on S3 requests\n"
-                   "# TYPE tarn_s3_request_seconds_total counter\n");
+    name = metrics_begin_family(METRIC_S3_SECONDS, out);
     for (size_t i = 0; i < count; i++) {
         int64_t us = request_us[row_of(&all[i])];
         if (us > 0) {
-            buf_printf(out, "tarn_s3_request_seconds_total{operation=\"%s\"} %.6f\n", all[i].name,
-                       (double)us / 1e6);
+            buf_printf(out, "%s{operation=\"%s\"} %.6f\n", name, all[i].name, (double)us / 1e6);
         }
     }
 }
