@@ -549,7 +549,7 @@ def a_form_is_refused_what_a_header_is_refused():
             ("NotImplemented", {key + "-customer-algorithm": "AES256"}), ("NotImplemented", {key + "-customer-key": "AAAA"}),
             ("NotImplemented", {key: "aws:kms"}), ("InvalidArgument", {key: "AES256", key + "-aws-kms-key-id": "k"}),
             ("InvalidRequest", {"x-amz-object-lock-legal-hold": "ON"}), ("InvalidStorageClass", {"x-amz-storage-class": "GLACIER"}),
-            ("MetadataTooLarge", {"x-amz-meta-a": "x" * 2048})):
+            ("MetadataTooLarge", {"x-amz-meta-a": "x" * 2048}), ("MalformedXML", {"tagging": TAGGING.replace("Value", "Valeu")})):
         equal(post_signed(alice, "form-refused", key="k", **fields).code, code, str(fields)[:80])
     allows(post_signed(alice, "form-refused", key="k", **{"x-amz-storage-class": "STANDARD", "x-amz-meta-a": "x" * 2047}))
     alice.request("PUT", "/form-locked", None, b"", {"x-amz-bucket-object-lock-enabled": "true"}).ok()

@@ -139,6 +139,7 @@ static status read_tags(s3_call *c, const http_form *form, error *err)
         xml_child(root, "TagSet") == NULL) {
         return s3_fail(err, "MalformedXML", "the field tagging is no Tagging document");
     }
+    TRY(s3_check_elements(root, err));
     const xml_element *set = xml_child(root, "TagSet");
     size_t count = xml_count(set, "Tag");
     object_pair *tags = ARENA_ARRAY(c->a, object_pair, count);
