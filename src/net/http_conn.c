@@ -370,6 +370,34 @@ static size_t await_head(http_conn *c, http_refusal *ret_refusal)
     return head_size;
 }
 
+static bool wants_whole(http_conn *c)
+{
+    http_exchange *x = &c->exchange;
+    const http_service *service = c->service;
+
+    return !x->head.chunked && !x->continue_due && x->body_left > 0 &&
+           x->body_left <= HTTP_WHOLE_BYTES_MAX && service->wants_whole != NULL &&
+           service->wants_whole(service->context, x);
+}
+
+static bool lacks_body(const http_conn *c)
+{
+    return c->exchange.body_left > (int64_t)(c->in_size - c->in_at);
+}
+
+/* False where it did not come in time: the loop's to wait for. */
+static bool await_body(http_conn *c)
+{
+    struct pollfd wanted = {.fd = c->io.fd, .events = POLLIN};
+
+    while (lacks_body(c)) {
+        if (poll(&wanted, 1, HTTP_STAY_MS) <= 0 || http__conn_fill(c, HTTP_READ_BYTES) <= 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* The next request of the connection, on the thread that answered the last one. False: it goes back to the loop. */
 static bool next_exchange(http_conn *c)
 {
@@ -404,7 +432,8 @@ static bool next_exchange(http_conn *c)
         http__answer_refusal(&c->exchange, refusal);
         return false;
     }
-    return true;
+    c->is_partial = wants_whole(c) && !await_body(c);
+    return !c->is_partial;
 }
 
 /* For a thread. */
@@ -430,6 +459,26 @@ static void run_handler(void *context)
     http__loop_hand_back(c);
 }
 
+static void hand_over(http_conn *c)
+{
+    c->state = CONN_HANDLING;
+    c->exchange.is_inline = false;
+    watch(c, 0); /* from here on only the client's end is news to the loop */
+    count_waiting(c, 1);
+    if (pool_run(c->loop->server->handlers, run_handler, c, NULL) != STATUS_OK) {
+        count_waiting(c, -1);
+        c->exchange.is_inline = true;
+        http__answer_refusal(&c->exchange, HTTP_REFUSE_BUSY);
+        http__conn_finished(c);
+    }
+}
+
+static void begin_body(http_conn *c)
+{
+    c->state = CONN_BODY;
+    set_deadline(c, c->loop->server->config.progress_timeout_ms);
+}
+
 /* Runs on the loop where the service says so and there is no body to wait for; else in the pool. */
 static void dispatch(http_conn *c)
 {
@@ -452,14 +501,10 @@ static void dispatch(http_conn *c)
         http__conn_finished(c);
         return;
     }
-    x->is_inline = false;
-    watch(c, 0); /* from here on only the client's end is news to the loop */
-    count_waiting(c, 1);
-    if (pool_run(c->loop->server->handlers, run_handler, c, NULL) != STATUS_OK) {
-        count_waiting(c, -1);
-        x->is_inline = true;
-        http__answer_refusal(x, HTTP_REFUSE_BUSY);
-        http__conn_finished(c);
+    if (wants_whole(c) && lacks_body(c)) {
+        begin_body(c);
+    } else {
+        hand_over(c);
     }
 }
 
@@ -510,6 +555,27 @@ static bool advance_head(http_conn *c)
     return false;
 }
 
+/* What ends before it is whole is the handler's to tell of. */
+static bool advance_body(http_conn *c)
+{
+    while (lacks_body(c)) {
+        if (c->in_drained && !atomic_load(&c->peer_ended)) {
+            watch(c, EPOLLIN);
+            return false;
+        }
+        ssize_t got = http__conn_fill(c, HTTP_READ_BYTES);
+        if (got < 0 && errno == EAGAIN) {
+            watch(c, EPOLLIN);
+            return false;
+        }
+        if (got <= 0) {
+            break;
+        }
+    }
+    hand_over(c);
+    return true;
+}
+
 /* ---- a request ends ---- */
 
 static void linger(http_conn *c)
@@ -555,6 +621,12 @@ void http__conn_finished(http_conn *c)
 
 void http__conn_given_back(http_conn *c)
 {
+    if (c->is_partial) {
+        c->is_partial = false;
+        c->in_drained = false;
+        begin_body(c);
+        return;
+    }
     if (!c->is_between) {
         http__conn_finished(c);
         return;
@@ -645,6 +717,9 @@ void http__conn_advance(http_conn *c)
         case CONN_HEAD:
             goes_on = advance_head(c);
             break;
+        case CONN_BODY:
+            goes_on = advance_body(c);
+            break;
         case CONN_SENDING:
             goes_on = advance_sending(c);
             break;
@@ -672,7 +747,7 @@ void http__conn_event(http_conn *c, uint32_t events)
     if ((events & EPOLLRDHUP) != 0) {
         atomic_store(&c->peer_ended, true);
     }
-    if (c->state == CONN_IDLE || c->state == CONN_HEAD) {
+    if (c->state == CONN_IDLE || c->state == CONN_HEAD || c->state == CONN_BODY) {
         c->in_drained = false;
     }
     http__conn_advance(c);
@@ -689,6 +764,13 @@ void http__conn_expire(http_conn *c)
     case CONN_HEAD:
         refuse(c, c->peer != NULL ? HTTP_REFUSE_HEAD_TIMEOUT : HTTP_REFUSE_CONNECTIONS,
                sent_target(c, 0));
+        http__conn_advance(c);
+        break;
+    case CONN_BODY:
+        c->exchange.is_inline = true;
+        c->exchange.close_after = true;
+        http__answer_refusal(&c->exchange, HTTP_REFUSE_BODY_TIMEOUT);
+        http__conn_finished(c);
         http__conn_advance(c);
         break;
     case CONN_SENDING: /* an answer that does not move is cut, not ended */

@@ -3,7 +3,9 @@
  * A connection belongs to one loop, and its state names its owner:
  *
  *   IDLE ──first byte──> HEAD ──head parsed──> HANDLING ──handler returned──> SENDING ──> DRAINING ──> IDLE
- *                          │ refused               │ (inline handlers: at once)   │           │
+ *                          │ │                  ↑  │ (inline handlers: at once)   │           │
+ *                          │ └──> BODY ─────────┘  │                              │           │
+ *                          │ refused               │                              │           │
  *                          └───────────────────────┴──────────────────────────────┴─> LINGERING ──> closed
  *
  *   http__conn_advance moves it on the loop's thread. Only in HANDLING a pool thread has it: that thread
@@ -11,6 +13,7 @@
  *   http__conn_finished gives it back. Meanwhile the loop watches for the client's end and touches nothing
  *   but the atomics. A client that asks one thing after another keeps its thread: that one waits a moment for the
  *   next request before it gives the connection back, between two requests then (`is_between`).
+ *   In BODY a small body is on its way, and the door wants it whole (`wants_whole`) before the request costs a thread.
  *   SENDING is the rest of an answer whose handler is done. DRAINING throws away what is left of a request
  *   body that nobody read. LINGERING waits for the client's end before the socket is closed: closing with
  *   unread bytes would reset the connection, and the client might lose the answer. */
@@ -110,6 +113,7 @@ typedef struct http_peers {
 typedef enum http_conn_state {
     CONN_IDLE,
     CONN_HEAD,
+    CONN_BODY,
     CONN_HANDLING,
     CONN_SENDING,
     CONN_DRAINING,
@@ -158,6 +162,7 @@ struct http_conn {
     http_scan scan;
     bool blank_skipped; /* the one empty line allowed in front of a request */
     bool is_between;    /* handed back without an answer on its way */
+    bool is_partial;    /* handed back with a request whose body is on its way */
 
     _Atomic bool peer_ended; /* FIN seen */
     _Atomic bool broken;     /* reset, or cut by us */

@@ -29,6 +29,7 @@
     X(HOST_UNKNOWN,    421, DENIED,      "this server does not answer to that host name")                 \
     X(ORIGIN,          403, DENIED,      "requests from that origin are refused")                         \
     X(HEAD_TIMEOUT,    408, TIMEOUT,     "the request head did not arrive in time")                       \
+    X(BODY_TIMEOUT,    408, TIMEOUT,     "the request body did not arrive in time")                       \
     X(TARGET_SIZE,     414, TOO_LARGE,   "the request target is too long")                                \
     X(EXPECTATION,     417, UNSUPPORTED, "only the expectation 100-continue is known")                    \
     X(HEAD_SIZE,       431, TOO_LARGE,   "the request head is too large")                                 \

@@ -97,6 +97,7 @@ static status open_http(server *app, error *err)
     const http_service service = {
         .handle = server__handle,
         .is_inline = server__is_inline,
+        .wants_whole = server__rest_wants_whole,
         .format_refusal = server__rest_refuse,
         .context = app,
         .check_host = true,

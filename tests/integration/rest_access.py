@@ -5,6 +5,8 @@ import base64
 import json
 import os
 import re
+import select
+import socket
 import sys
 import time
 import urllib.parse
@@ -625,6 +627,34 @@ def what_is_no_key_gets_an_error_of_oauth():
     equal((answer.status, answer.json["error"]), (401, "invalid_client"))
     answer = token(grant_type="client_credentials", client_secret="x" * (1 << 20))
     equal((answer.status, answer.json["error"]), (413, "invalid_request"))
+
+
+@test
+def bodies_that_do_not_come_hold_nobody_up():
+    """Nobody has said who it is yet: not one of them may cost a thread."""
+    head = (f"POST {V1}/oauth/tokens HTTP/1.1\r\nHost: {shared().address}\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+            "Content-Length: {}\r\n\r\ngrant")
+    host, _, port = shared().address.rpartition(":")
+    waiting = []
+    for number in range(300):
+        one = socket.create_connection((host, int(port)))
+        one.sendall(head.format(16384 if number % 2 else 100).encode())
+        waiting.append(one)
+    for _ in range(20):
+        equal(shared().request("GET", "/api/v1/status").status, 200)
+        token(grant_type="client_credentials", client_secret=key_of("rita")).ok()
+    for one in waiting:
+        equal(select.select([one], [], [], 0)[0], [], "has its answer already")
+        one.close()
+    for expected, more in ((411, {"Transfer-Encoding": "chunked"}), (413, {"Content-Length": "16385"}),
+                           (417, {"Content-Length": "100", "Expect": "100-continue"})):
+        with socket.create_connection((host, int(port))) as one:
+            lines = "".join(f"{name}: {value}\r\n" for name, value in more.items())
+            one.sendall(f"POST {V1}/oauth/tokens HTTP/1.1\r\nHost: {shared().address}\r\n{lines}"
+                        "Content-Type: application/x-www-form-urlencoded\r\n\r\n".encode())
+            answer = one.recv(65536).decode()
+            contains(answer, f"HTTP/1.1 {expected} ")
+            contains(answer, '"error":"invalid_request"')
 
 
 @test

@@ -259,3 +259,16 @@ bool server__rest_is_inline(void *context, http_exchange *x)
     catalog_document_unref(d);
     return is_inline;
 }
+
+/* Whoever asks for a token has not said yet who it is. */
+bool server__rest_wants_whole(void *context, http_exchange *x)
+{
+    const server *app = context;
+    error ignored = ERROR_INIT;
+    size_t index = 0;
+
+    return server__is_rest(x) && http_request_method(x) == HTTP_POST &&
+           http_router_match(app->rest_router, x, &index, &ignored) == STATUS_OK &&
+           app->rest_addresses[index].refusal == NULL &&
+           app->rest_addresses[index].route->handle == rest__token_post;
+}

@@ -11,7 +11,7 @@
 struct given_cache {
     mutex lock;
     arena *memory;
-    map *given; /* whose, for what, as asked -> given_keys, in `memory` */
+    map *given;       /* whose, for what, as asked -> given_keys, in `memory` */
     int64_t began_us; /* the first in `given`: a minute's keys go together */
 };
 

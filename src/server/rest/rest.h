@@ -160,6 +160,7 @@ void rest__format_metrics(buf *out);
 bool server__is_rest(const http_exchange *x);
 void server__handle_rest(void *context, http_exchange *x);
 bool server__rest_is_inline(void *context, http_exchange *x);
+bool server__rest_wants_whole(void *context, http_exchange *x);
 /* What the HTTP core refuses below REST_ROOT, in Iceberg's shape; NULL for other targets. For
  * http_service.format_refusal. */
 const char *server__rest_refuse(void *context, const http_refused *refused, buf *body);

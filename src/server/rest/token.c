@@ -12,7 +12,7 @@
 #include "tarn/codec/checksum.h"
 #include "tarn/net/uri.h"
 
-#define FORM_BYTES_MAX (64 * LIMIT_KIB)
+#define FORM_BYTES_MAX HTTP_WHOLE_BYTES_MAX /* what is larger would hold a thread */
 #define GRANT_CLIENT "client_credentials"
 #define GRANT_EXCHANGE "urn:ietf:params:oauth:grant-type:token-exchange"
 #define TYPE_ACCESS "urn:ietf:params:oauth:token-type:access_token"
@@ -28,7 +28,9 @@ typedef enum token_refusal {
     REFUSE_GRANT,
     REFUSE_GRANT_TYPE,
     REFUSE_TYPE,
-    REFUSE_SIZE
+    REFUSE_SIZE,
+    REFUSE_LENGTH,
+    REFUSE_EXPECT
 } token_refusal;
 
 static const struct {
@@ -41,6 +43,8 @@ static const struct {
     [REFUSE_GRANT_TYPE] = {"unsupported_grant_type", 400},
     [REFUSE_TYPE] = {"invalid_request", 400},
     [REFUSE_SIZE] = {"invalid_request", 413},
+    [REFUSE_LENGTH] = {"invalid_request", 411},
+    [REFUSE_EXPECT] = {"invalid_request", 417},
 };
 
 static status refuse(rest_call *c, token_refusal why, const char *text)
@@ -208,20 +212,40 @@ static bool is_form(const rest_call *c)
                             STR("application/x-www-form-urlencoded"));
 }
 
+/* Whoever asks here may be anybody: a thread is not given to a form that is still to come. The loop has waited for it
+ * (server__wants_whole), where it can. */
+static status read_form(rest_call *c, str *ret_body, bool *ret_refused, error *err)
+{
+    http_exchange *x = c->base.x;
+    int64_t size = http_body_size(x);
+
+    *ret_refused = true;
+    if (size < 0) {
+        return refuse(c, REFUSE_LENGTH, "the form needs a Content-Length");
+    }
+    if (size > FORM_BYTES_MAX) {
+        return refuse(c, REFUSE_SIZE, "the form is too large");
+    }
+    if (!str_is_null(http_request_header(x, "Expect"))) {
+        return refuse(c, REFUSE_EXPECT, "the form has to come with the request");
+    }
+    *ret_refused = false;
+    return http_body_read_all(x, FORM_BYTES_MAX, ret_body, err);
+}
+
 status rest__token_post(rest_call *c, error *err)
 {
     token_request r = {0};
+    bool refused = false;
     str body;
 
     if (!is_form(c)) {
         return refuse(c, REFUSE_REQUEST, "the body is no application/x-www-form-urlencoded");
     }
-    status read = http_body_read_all(c->base.x, FORM_BYTES_MAX, &body, err);
-    if (read == STATUS_TOO_LARGE) {
-        error_clear(err);
-        return refuse(c, REFUSE_SIZE, "the form is too large");
+    TRY(read_form(c, &body, &refused, err));
+    if (refused) {
+        return STATUS_OK;
     }
-    TRY(read);
     if (uri_parse_query(c->base.a, body, &r.pairs, &r.count, NULL) != STATUS_OK ||
         has_doubles(&r)) {
         return refuse(c, REFUSE_REQUEST, "the form is malformed, or a parameter is there twice");

@@ -492,6 +492,66 @@ static void test_an_answer_read_slowly_gives_way_to_requests_that_wait(void **st
     (void)close(other);
 }
 
+static bool wants_every(void *context, http_exchange *x)
+{
+    (void)context;
+    (void)x;
+    return true;
+}
+
+/* One handler thread, and bodies that do not come: none of them costs it. */
+static void test_a_door_that_wants_bodies_whole_has_no_thread_wait_for_them(void **state)
+{
+    fixture *f = *state;
+    http_config config = {.handler_threads = 1};
+    http_service service = {.handle = swallow, .wants_whole = wants_every};
+    site *s = site_start_at(f, "127.0.0.1:0", &config, &service);
+    int slow[20];
+    int other = raw_connect(s);
+    raw_end end;
+
+    reset_findings();
+    for (size_t i = 0; i < COUNT_OF(slow); i++) {
+        slow[i] = raw_connect(s);
+        raw_send(slow[i], STR("POST /?slow HTTP/1.1\r\n" HOST "Content-Length: 8\r\n"
+                              "Connection: close\r\n\r\nabc"));
+    }
+    for (int i = 0; i < 3; i++) { /* also on a connection that a thread stays with */
+        raw_send(other, STR("POST / HTTP/1.1\r\n" HOST "Content-Length: 3\r\n\r\n"));
+        clock_sleep_ms(10);
+        raw_send(other, STR("abc"));
+        WAIT_FOR(ended_as >= 0);
+        assert_int_equal(ended_as, STATUS_OK);
+        assert_int_equal(moved_bytes, 3);
+        reset_findings();
+    }
+    (void)shutdown(other, SHUT_WR);
+    assert_int_equal(count_of(raw_read(f, other, &end), "HTTP/1.1 200 "), 3);
+    for (size_t i = 0; i < COUNT_OF(slow); i++) {
+        raw_send(slow[i], STR("defgh"));
+        expect_start(raw_read(f, slow[i], &end), "HTTP/1.1 200 ");
+        (void)close(slow[i]);
+    }
+    assert_int_equal(moved_bytes, 8 * COUNT_OF(slow));
+    (void)close(other);
+}
+
+static void test_a_whole_body_that_does_not_come_is_408(void **state)
+{
+    fixture *f = *state;
+    http_config config = {.progress_timeout_ms = 100};
+    http_service service = {.handle = swallow, .wants_whole = wants_every};
+    site *s = site_start_at(f, "127.0.0.1:0", &config, &service);
+    int fd = raw_connect(s);
+    raw_end end;
+
+    reset_findings();
+    raw_send(fd, STR("POST / HTTP/1.1\r\n" HOST "Content-Length: 10\r\n\r\nabc"));
+    expect_start(raw_read(f, fd, &end), "HTTP/1.1 408 ");
+    assert_int_equal(ended_as, -1); /* no handler was asked */
+    (void)close(fd);
+}
+
 static void test_an_answer_that_nobody_reads_times_out(void **state)
 {
     fixture *f = *state;
@@ -716,8 +776,9 @@ TESTS(test_an_upload_of_100_mb_takes_no_memory, test_a_chunked_upload_of_100_mb_
       test_a_body_that_does_not_move_times_out, test_a_slow_body_gives_way_to_requests_that_wait,
       test_a_body_may_have_a_deadline_however_it_trickles,
       test_an_answer_read_slowly_gives_way_to_requests_that_wait,
-      test_an_answer_that_nobody_reads_times_out, test_a_file_that_nobody_reads_is_cut,
-      test_connections_beyond_the_maximum_get_503,
+      test_a_door_that_wants_bodies_whole_has_no_thread_wait_for_them,
+      test_a_whole_body_that_does_not_come_is_408, test_an_answer_that_nobody_reads_times_out,
+      test_a_file_that_nobody_reads_is_cut, test_connections_beyond_the_maximum_get_503,
       test_clients_are_refused_when_descriptors_run_out, test_many_clients_at_once_are_all_answered,
       test_stop_lets_what_runs_finish_and_takes_nothing_new, test_stop_cuts_what_does_not_finish,
       test_an_idle_server_stops_at_once)

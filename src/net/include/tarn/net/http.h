@@ -142,7 +142,7 @@ typedef struct http_config {
     int handler_threads; /* at most this many handlers at once */
     int connections_max;
     int address_connections_max; /* of one address, of IPv6 a /64 network; 0: three quarters of all */
-    size_t buffer_bytes; /* per direction and connection */
+    size_t buffer_bytes;         /* per direction and connection */
     int64_t head_timeout_ms;
     int64_t idle_timeout_ms;
     int64_t progress_timeout_ms; /* a body or an answer that does not move */
@@ -171,11 +171,17 @@ typedef struct http_refused {
     str target; /* as sent, or the part of it that came; STR_NULL where nothing of it is known */
 } http_refused;
 
+#define HTTP_WHOLE_BYTES_MAX (16 * 1024) /* of a body that the loop waits for */
+
 typedef struct http_service {
     /* Called once per request, by a pool thread, or by the loop where `is_inline` says yes. Must answer. */
     void (*handle)(void *context, http_exchange *x);
     /* NULL: never on the loop. Called on the loop with the head parsed, for requests without a body. */
     bool (*is_inline)(void *context, http_exchange *x);
+    /* NULL: never. Whether the loop waits for the body, where it has at most so many bytes, a length, and no client
+     * that waits for "100 Continue": who may be anybody does not hold a thread with a body that does not come. Called
+     * with the head parsed, by the loop or by the thread that stays with a connection. */
+    bool (*wants_whole)(void *context, http_exchange *x);
     void *context;
     /* Refuse Host and Origin that are neither loopback names nor in `hosts` (421, 403). */
     bool check_host;
