@@ -467,6 +467,49 @@ typedef struct warehouse_drop {
     const catalog_caller *caller;
 } warehouse_drop;
 
+/* They can come back, and would be tables that nobody can read. */
+static status refuse_kept_tables(state_txn *txn, const warehouse_info *info, error *err)
+{
+    arena *a = state_txn_arena(txn);
+    buf *names = buf_in(a, LIMIT_JSON_BODY);
+    state_rows *rows = NULL;
+    bool more = false;
+    size_t count = 0;
+
+    TRY(STATE_QUERY(
+        txn,
+        "SELECT space, name FROM dropped"
+        " WHERE ((location > ?1 AND location < ?2) OR (space_key > ?3 AND space_key < ?4))"
+        " AND purge_us <> 1 ORDER BY dropped_us DESC LIMIT 4",
+        &rows, err, SV_TEXT(str_concat(a, info->location, STR("/"))),
+        SV_TEXT(str_concat(a, info->location, STR("0"))),
+        SV_TEXT(str_concat(a, info->space, STR("."))),
+        SV_TEXT(str_concat(a, info->space, STR("/")))));
+    for (;; count++) {
+        TRY(state_next(rows, &more, err));
+        if (!more) {
+            break;
+        }
+        if (count < 3) {
+            str space = state_text(rows, 0, a), table = state_text(rows, 1, a);
+            buf_printf(names, "%s\"%.*s.%.*s\"", count > 0 ? ", " : "", STR_ARG(space),
+                       STR_ARG(table));
+        }
+    }
+    state_finish(rows);
+    if (count == 0) {
+        return STATUS_OK;
+    }
+    error_set(err, STATUS_NOT_EMPTY,
+              "warehouse \"%.*s\" is not empty: it keeps dropped table%s %.*s%s",
+              STR_ARG(info->name), count > 1 ? "s" : "", STR_ARG(buf_str(names)),
+              count > 3 ? " and others" : "");
+    error_hint(err,
+               "They go after catalog.retention; UNDROP TABLE, then DROP TABLE … PURGE removes "
+               "one at once.");
+    return STATUS_NOT_EMPTY;
+}
+
 static status delete_warehouse(void *context, state_txn *txn, error *err)
 {
     const warehouse_drop *drop = context;
@@ -491,13 +534,15 @@ static status delete_warehouse(void *context, state_txn *txn, error *err)
     if (found) {
         return STATUS_NOT_EMPTY;
     }
+    TRY(refuse_kept_tables(txn, &drop->info, err));
     TRY(STATE_EXEC(txn, "DELETE FROM namespace_properties WHERE name_key = ?1", NULL, err,
                    SV_TEXT(drop->info.space)));
     TRY(STATE_EXEC(txn, "DELETE FROM namespaces WHERE name_key = ?1 AND warehouse = 1", NULL, err,
                    SV_TEXT(drop->info.space)));
     const catalog_event event = {.kind = EVENT_WAREHOUSE_DROPPED,
                                  .name = {.space = drop->info.name, .table = STR("")},
-                                 .snapshot_id = ICE_NO_SNAPSHOT};
+                                 .snapshot_id = ICE_NO_SNAPSHOT,
+                                 .detail = record_text(&drop->info, a)};
     TRY(catalog__note(txn, drop->caller, &event, err));
     str record = record_location(drop->c, drop->info.space, a);
     return store_delete(drop->c->storage, txn, &record, 1, err);

@@ -31,6 +31,7 @@ typedef struct server {
     http_router *router;
     http_router *rest_router;                  /* of the addresses below */
     const struct rest_address *rest_addresses; /* rest/routes.c */
+    size_t rest_address_count;                 /* of them */
     struct idempotency *idempotency;           /* rest/idempotent.c */
     struct given_cache *given_keys;            /* rest/given.c */
     upload_table *uploads;
@@ -77,6 +78,8 @@ status server__authenticate(call *c, error *err);
 
 /* rest/routes.c: the router of the REST catalog. */
 void server__route_rest(server *app);
+/* Refuses a warehouse's name that is a word of the addresses without a prefix: it could be no prefix. */
+status server__check_prefix(const server *app, str name, error *err);
 
 /* s3/door.c: the same for S3. */
 void server__handle_s3(void *context, http_exchange *x);

@@ -260,10 +260,14 @@ static status open_modules(server *app, bool recovering, error *err)
     app->s3_facts = s3_facts_cache_create();
     app->router = http_router_create(server__routes, server__route_count, sizeof(route));
     server__route_rest(app);
+    if (!recovering) {
+        TRY(server__check_prefix(app, setting_text(app->settings, SETTING_WAREHOUSE_NAME), err));
+    }
     app->idempotency = idempotency_create();
     app->given_keys = given_cache_create();
     if (!recovering) {
-        TRY(webhooks_start(app->catalog, setting_text(app->settings, SETTING_CATALOG_WEBHOOKS),
+        TRY(webhooks_start(app->catalog, store_identity(app->storage),
+                           setting_text(app->settings, SETTING_CATALOG_WEBHOOKS),
                            setting_text(app->settings, SETTING_CATALOG_WEBHOOK_SECRET),
                            &app->webhooks, err));
     }

@@ -352,8 +352,40 @@ void settings_free(settings *s)
     }
 }
 
-str setting_shown(setting id, const setting_value *value)
+/* Scheme and host of each URL: the rest is the receiver's, and often a password. */
+static str hide_paths(str urls, arena *a)
 {
-    return id == SETTING_CATALOG_WEBHOOK_SECRET && value->text.size > 0 ? STR("(set)")
-                                                                        : value->text;
+    buf *shown = buf_in(a, urls.size * 8 + 1);
+
+    for (size_t at = 0; at < urls.size;) {
+        size_t end = at;
+
+        while (end < urls.size && urls.data[end] != ',' && urls.data[end] != ' ') {
+            end++;
+        }
+        str url = str_slice(urls, at, end);
+        size_t scheme = str_find(url, STR("://"));
+        size_t host = scheme == STR_NPOS ? 0 : scheme + 3;
+        str rest = str_slice(url, host, url.size);
+        size_t slash = str_find_char(rest, '/');
+        str place = slash == STR_NPOS ? rest : str_slice(rest, 0, slash);
+        bool is_plain = scheme != STR_NPOS && str_find_char(place, '@') == STR_NPOS &&
+                        str_find_char(place, '?') == STR_NPOS;
+
+        buf_add_c(shown, shown->size > 0 && url.size > 0 ? "," : "");
+        if (url.size > 0) {
+            buf_add_str(shown, is_plain ? str_slice(url, 0, host + place.size) : STR("(set)"));
+            buf_add_c(shown, is_plain && slash != STR_NPOS ? "/…" : "");
+        }
+        at = end + 1;
+    }
+    return buf_str(shown);
+}
+
+str setting_shown(setting id, const setting_value *value, arena *a)
+{
+    if (id == SETTING_CATALOG_WEBHOOK_SECRET && value->text.size > 0) {
+        return STR("(set)");
+    }
+    return id == SETTING_CATALOG_WEBHOOKS ? hide_paths(value->text, a) : value->text;
 }

@@ -227,10 +227,16 @@ static status start_epoch(storage *st, arena *scratch, error *err)
     TRY(state_submit(st->state, read_start, &s, err));
     TRY(read_id(st, scratch, &file, err));
     TRY(newest_folder(st, scratch, &folder_epoch, err));
+    memcpy(st->database_id, s.database_id, sizeof(st->database_id));
     decide(st, &s, &file, folder_epoch);
     /* The database first: it must never know less than ID does. */
     TRY(state_submit(st->state, write_start, &s, err));
     return st->foreign ? STATUS_OK : write_id(st, st->blobs_path, s.database_id, err);
+}
+
+str store_identity(const storage *st)
+{
+    return str_c(st->database_id);
 }
 
 status store__start_epoch(storage *st, error *err)

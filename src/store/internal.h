@@ -152,6 +152,7 @@ struct storage {
     /* built-in: ids (builtin.c) and start (epoch.c) */
     uint32_t epoch;
     uint32_t epoch_checked; /* all blobs of epochs up to this have rows, or were looked after */
+    char database_id[37];
     bool foreign;           /* blobs/ID names another database: nothing is compared or moved */
     bool compared;          /* the epochs before this one are done */
     uint64_t blobs_made;

@@ -78,7 +78,7 @@ class Receiver:
         self.server.server_close()
 
     def ids(self):
-        return [int(event["id"]) for event in self.events]
+        return [event["data"]["id"] for event in self.events]
 
 
 def paths(server):
@@ -103,6 +103,9 @@ def dropped_tables_come_back():
         refused(lambda: server.query("UNDROP TABLE t AS v"), "table_not_found", "no dropped table")
         # through the API, by uuid
         server.query("DROP SCHEMA s CASCADE; CREATE SCHEMA s")
+        server.query("DROP TABLE s.u; UNDROP TABLE s.u AS w")  # a name alone stays in its namespace
+        equal(server.value("SELECT count(*) FROM s.w"), 7)
+        server.query("DROP TABLE s.w; UNDROP TABLE s.w AS u")
         (one,) = server.request("GET", "/api/v1/dropped").ok().json["dropped"]
         equal((one["namespace"], one["name"], one["dropped_by"], one["registered"]), ("s", "u", "root", False))
         equal(server.request("GET", "/api/v1/dropped?namespace=main").ok().json["dropped"], [])
@@ -195,8 +198,27 @@ def warehouses_have_tables_of_their_own():
         server.start()
         equal(server.value("SELECT a FROM lake.sales.orders"), 1)
         server.query("DROP TABLE lake.sales.orders PURGE; DROP SCHEMA lake.sales")
+        # what it keeps could come back, into no warehouse
+        server.query("DROP TABLE lake.sales.orders; DROP SCHEMA lake.sales")
+        contains(server.request("DELETE", "/api/v1/warehouses/lake").text,
+                 'it keeps dropped table \\"lake.sales.orders\\"')
+        code, _, errors = server.run("catalog", "drop", "lake", "--yes")
+        check(code != 0 and "UNDROP TABLE" in errors, errors)
+        server.query("CREATE SCHEMA lake.sales; UNDROP TABLE lake.sales.orders")
+        equal(server.value("SELECT a FROM lake.sales.orders"), 1)
         server.request("DELETE", "/api/v1/warehouses/lake").ok()
 
+        (gone,) = server.request("GET", "/api/v1/events?kind=warehouse.dropped").ok().json["events"]
+        equal(gone["detail"], {"warehouse": "lake", "location": "s3://lake"})
+        # a word of the addresses can be no prefix
+        for word in ("namespaces", "tables", "Views", "config", "transactions", "oauth", "aws"):
+            made = server.request("POST", "/api/v1/warehouses", {"name": word, "location": "s3://words"})
+            equal((made.status, "word of the REST catalog's addresses" in made.text), (400, True), word)
+    server = Server(start=False, settings={"warehouse.name": "namespaces"})
+    with server:
+        server.launch()
+        check(server.process.wait(20 * TIME_FACTOR) != 0, "it started")
+        contains(server.log_text(), "word of the REST catalog's addresses")
 
 @test
 def events_tell_who_what_and_from_where():
@@ -236,6 +258,8 @@ def webhooks_miss_nothing_though_receiver_and_server_die():
             shown = server.request("GET", "/api/v1/config").ok().text
             check(SECRET not in shown, "the secret is shown")
             server.query("CREATE TABLE t (a BIGINT)")
+            check("/hook" not in shown and "x=1" not in shown, shown)  # a path may be a password
+            contains(shown, receiver.url.split("/hook")[0])
             wait_until(lambda: receiver.events, "the first event")
             equal(receiver.tries - len(receiver.events), 3)
             for round_ in range(3):
@@ -268,8 +292,26 @@ def webhooks_miss_nothing_though_receiver_and_server_die():
             equal(sum(event["kind"] == "table.committed" for event in last["events"]), commits)
             equal(receiver.wrong, [])
             event = receiver.events[0]
-            equal((event["specversion"], event["source"], event["type"], event["subject"]),
-                  ("1.0", "/tarn/tarn", "tarn.table.created", "main.t"))
+            equal((event["specversion"], event["type"], event["subject"]), ("1.0", "tarn.table.created", "main.t"))
+            named = {(e["source"], e["id"]) for e in receiver.events}
+            equal(len(named), len(set(told)))
+            # a database that was rebuilt, and another server, begin to count again: source and id are others
+            wait_until(lambda: server.metrics()["tarn_webhook_behind"] == 0, "the metric")
+            equal(server.stop(), 0)
+            del receiver.events[:]
+            for name in ("tarn.db", "tarn.db-wal", "tarn.db-shm"):
+                if os.path.exists(os.path.join(server.data, name)):
+                    os.unlink(os.path.join(server.data, name))
+            equal(server.run("recover", "--yes")[0], 0)
+            server.start()
+            server.query("CREATE TABLE u (a BIGINT)")
+            with Server(settings=settings) as other:
+                other.query("CREATE TABLE u (a BIGINT)")
+                wait_until(lambda: len({e["source"] for e in receiver.events}) > 1, "both")
+            fresh = {(e["source"], e["id"]) for e in receiver.events}
+            equal(fresh & named, set())
+            equal(len({source for source, _ in fresh | named}), 3)
+            check(all(source.endswith("/tarn") for source, _ in fresh), str(fresh))
             wait_until(lambda: server.metrics()["tarn_webhook_behind"] == 0, "the metric")
             check(server.metrics()["tarn_webhook_sent_total"] > 0, "nothing was counted")
             equal(server.stop(), 0)

@@ -75,7 +75,7 @@ static const json *local_settings(cli *c)
         setting_origin_format(&c->settings->values[i], origin);
         json_begin_object(&w);
         json_member_c(&w, "name", setting_describe((setting)i)->name);
-        json_member_str(&w, "value", setting_shown((setting)i, &c->settings->values[i]));
+        json_member_str(&w, "value", setting_shown((setting)i, &c->settings->values[i], c->memory));
         json_member_c(&w, "origin", origin);
         json_end_object(&w);
     }

@@ -249,7 +249,8 @@ status run_undrop_table(run *r, const statement *st, bool last, arena *a, error 
 
     if (st->other_count > 0) {
         TRY(run_at(catalog_resolve_new(r->catalog, st->others[0].parts, st->others[0].count,
-                                       r->space, a, &as, err),
+                                       st->others[0].count == 1 ? name.space : r->space, a, &as,
+                                       err),
                    st->others[0].position, err));
     }
     TRY(run_check_access(r, ACTION_TABLE_DROP, name.space, name.table, err));

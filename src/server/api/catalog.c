@@ -56,6 +56,7 @@ status warehouses_post(call *c, error *err)
     TRY(request_json(c, &object, err));
     TRY(json_reject_unknown(object, warehouse_fields, COUNT_OF(warehouse_fields), err));
     TRY(json_read(object, warehouse_fields, COUNT_OF(warehouse_fields), &body, err));
+    TRY(server__check_prefix(c->app, body.name, err));
     TRY(catalog_create_warehouse(c->app->catalog, body.name, body.location, err));
     TRY(catalog_find_warehouse(c->app->catalog, body.name, c->a, &info, err));
     json_writer w = answer_begin(c);

@@ -99,7 +99,7 @@ status config_get(call *c, error *err)
         setting_origin_format(value, origin);
         json_begin_object(&w);
         json_member_c(&w, "name", info->name);
-        json_member_str(&w, "value", setting_shown((setting)i, value));
+        json_member_str(&w, "value", setting_shown((setting)i, value, c->a));
         json_member_c(&w, "default", info->fallback);
         json_member_c(&w, "origin", origin);
         json_member_c(&w, "meaning", info->meaning);

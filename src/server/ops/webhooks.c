@@ -34,7 +34,7 @@ typedef struct receiver {
 struct webhook_sender {
     catalog *c;
     arena *memory;
-    str secret;
+    str secret, identity;
     receiver *receivers;
     size_t count;
     mutex lock;
@@ -54,7 +54,8 @@ static str format_cloud_event(const webhook_sender *s, const catalog_event *e, a
     json_writer_init(&w, body);
     json_begin_object(&w);
     json_member_c(&w, "specversion", "1.0");
-    json_member_str(&w, "id", str_printf(a, "%lld", (long long)e->id));
+    /* A database that was put back or rebuilt gives rows of events the same numbers again, at other times. */
+    json_member_str(&w, "id", str_printf(a, "%lld-%lld", (long long)e->time_us, (long long)e->id));
     buf *source = buf_in(a, LIMIT_HTTP_TARGET);
     buf_add_c(source, "/tarn/");
     uri_encode(source, catalog_warehouse(s->c), "");
@@ -66,6 +67,8 @@ static str format_cloud_event(const webhook_sender *s, const catalog_event *e, a
                         ? str_printf(a, "%.*s.%.*s", STR_ARG(e->name.space), STR_ARG(e->name.table))
                         : e->name.space);
     json_member_c(&w, "datacontenttype", "application/json");
+    buf_add_str(source, s->identity);
+    buf_add_char(source, '/');
     json_key(&w, "data");
     event_format(e, &w);
     json_end_object(&w);
@@ -249,7 +252,8 @@ static status start_all(webhook_sender *s, str urls, error *err)
     return STATUS_OK;
 }
 
-status webhooks_start(catalog *c, str urls, str secret, webhook_sender **ret_sender, error *err)
+status webhooks_start(catalog *c, str identity, str urls, str secret, webhook_sender **ret_sender,
+                      error *err)
 {
     webhook_sender *s = NEW(webhook_sender);
 
@@ -297,3 +301,4 @@ webhook_stats webhooks_read_stats(const webhook_sender *s)
     }
     return stats;
 }
+    s->identity = str_copy(s->memory, identity);

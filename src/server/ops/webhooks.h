@@ -12,7 +12,8 @@ void event_format(const catalog_event *e, json_writer *w);
  * how far it came is a row that follows an answer of 2xx; anything else is tried again, ever more slowly. USAGE for
  * what is no URL. */
 typedef struct webhook_sender webhook_sender;
-status webhooks_start(catalog *c, str urls, str secret, webhook_sender **ret_sender, error *err);
+status webhooks_start(catalog *c, str identity, str urls, str secret, webhook_sender **ret_sender,
+                      error *err);
 void webhooks_stop(webhook_sender *s); /* NULL is fine */
 
 typedef struct webhook_stats {

@@ -105,5 +105,25 @@ void server__route_rest(server *app)
     size_t count = 0;
 
     app->rest_addresses = make_addresses(app->memory, &count);
+    app->rest_address_count = count;
     app->rest_router = http_router_create(app->rest_addresses, count, sizeof(rest_address));
+}
+
+status server__check_prefix(const server *app, str name, error *err)
+{
+    const size_t before = sizeof(REST_ROOT "/v1/") - 1;
+
+    for (size_t i = 0; i < app->rest_address_count; i++) {
+        str pattern = str_c(app->rest_addresses[i].pattern.pattern);
+        str rest = str_slice(pattern, before, pattern.size);
+
+        if (str_equal_nocase(str_cut(rest, '/', &rest), name)) {
+            error_set(err, STATUS_INVALID,
+                      "warehouse \"%.*s\" is called like a word of the REST catalog's addresses",
+                      STR_ARG(name));
+            error_hint(err, "Its clients could not reach it: choose another name.");
+            return STATUS_INVALID;
+        }
+    }
+    return STATUS_OK;
 }

@@ -178,8 +178,8 @@ typedef struct setting_info {
     const char *choices; /* "keys|none", or NULL */
 } setting_info;
 const setting_info *setting_describe(setting id);
-/* The value as it may be shown: of secrets, that there is one. */
-str setting_shown(setting id, const setting_value *value);
+/* The value as it may be shown: of secrets, that there is one; of webhooks, scheme and host. */
+str setting_shown(setting id, const setting_value *value, arena *a);
 /* 64 hex digits that are the same for the same values, whatever they came from. Where a server listens and what it logs
  * has no part in it: a server on a private socket does its work without. */
 str settings_fingerprint(const settings *s, arena *a);

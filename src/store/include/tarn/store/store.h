@@ -64,6 +64,8 @@ extern const size_t store_migration_count;
 
 status storage_open(const storage_options *options, storage **ret_storage, error *err);
 void storage_close(storage *st);
+/* The database's uuid, made at its first start: copies of it, as a backup that was put back, have the same. */
+str store_identity(const storage *st);
 
 /* ---- locations ---- */
 /* INVALID: no scheme, empty bucket or key, relative path; DENIED: a file: location outside the
