@@ -67,6 +67,8 @@ typedef struct readings {
     X("tarn_webhook_sent_total", "counter", "events that webhooks took", r->webhooks.sent) \
     X("tarn_webhook_failed_total", "counter", "events that a webhook did not take, each time", r->webhooks.failed) \
     X("tarn_webhook_behind", "gauge", "events that the slowest webhook is still to be told", r->webhooks.behind) \
+    X("tarn_webhook_lag_seconds", "gauge", "how long ago the oldest event happened that a webhook is still to be told", r->webhooks.lag_s) \
+    X("tarn_webhook_failing", "gauge", "webhooks that did not take what they were sent last", r->webhooks.failing) \
     X("tarn_sweeps_total", "counter", "searches of file: tables for files that killed commits left", r->catalog.sweeps) \
     X("tarn_sweeps_failed_total", "counter", "such searches that failed or left a table out; the log says why", r->catalog.sweeps_failed) \
     X("tarn_swept_files_total", "counter", "such files removed", r->catalog.swept_files) \

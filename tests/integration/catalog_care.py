@@ -8,6 +8,7 @@ import http.client
 import http.server
 import json
 import os
+import socket
 import sys
 import threading
 import time
@@ -102,10 +103,10 @@ def dropped_tables_come_back():
         equal(server.value("SELECT count(*) FROM s.u"), 7)
         refused(lambda: server.query("UNDROP TABLE t AS v"), "table_not_found", "no dropped table")
         # through the API, by uuid
-        server.query("DROP SCHEMA s CASCADE; CREATE SCHEMA s")
         server.query("DROP TABLE s.u; UNDROP TABLE s.u AS w")  # a name alone stays in its namespace
         equal(server.value("SELECT count(*) FROM s.w"), 7)
         server.query("DROP TABLE s.w; UNDROP TABLE s.w AS u")
+        server.query("DROP SCHEMA s CASCADE; CREATE SCHEMA s")
         (one,) = server.request("GET", "/api/v1/dropped").ok().json["dropped"]
         equal((one["namespace"], one["name"], one["dropped_by"], one["registered"]), ("s", "u", "root", False))
         equal(server.request("GET", "/api/v1/dropped?namespace=main").ok().json["dropped"], [])
@@ -197,7 +198,6 @@ def warehouses_have_tables_of_their_own():
         equal(code, 0, out + errors)
         server.start()
         equal(server.value("SELECT a FROM lake.sales.orders"), 1)
-        server.query("DROP TABLE lake.sales.orders PURGE; DROP SCHEMA lake.sales")
         # what it keeps could come back, into no warehouse
         server.query("DROP TABLE lake.sales.orders; DROP SCHEMA lake.sales")
         contains(server.request("DELETE", "/api/v1/warehouses/lake").text,
@@ -206,8 +206,8 @@ def warehouses_have_tables_of_their_own():
         check(code != 0 and "UNDROP TABLE" in errors, errors)
         server.query("CREATE SCHEMA lake.sales; UNDROP TABLE lake.sales.orders")
         equal(server.value("SELECT a FROM lake.sales.orders"), 1)
+        server.query("DROP TABLE lake.sales.orders PURGE; DROP SCHEMA lake.sales")
         server.request("DELETE", "/api/v1/warehouses/lake").ok()
-
         (gone,) = server.request("GET", "/api/v1/events?kind=warehouse.dropped").ok().json["events"]
         equal(gone["detail"], {"warehouse": "lake", "location": "s3://lake"})
         # a word of the addresses can be no prefix
@@ -219,6 +219,7 @@ def warehouses_have_tables_of_their_own():
         server.launch()
         check(server.process.wait(20 * TIME_FACTOR) != 0, "it started")
         contains(server.log_text(), "word of the REST catalog's addresses")
+
 
 @test
 def events_tell_who_what_and_from_where():
@@ -257,9 +258,9 @@ def webhooks_miss_nothing_though_receiver_and_server_die():
         with Server(settings=settings) as server:
             shown = server.request("GET", "/api/v1/config").ok().text
             check(SECRET not in shown, "the secret is shown")
-            server.query("CREATE TABLE t (a BIGINT)")
             check("/hook" not in shown and "x=1" not in shown, shown)  # a path may be a password
             contains(shown, receiver.url.split("/hook")[0])
+            server.query("CREATE TABLE t (a BIGINT)")
             wait_until(lambda: receiver.events, "the first event")
             equal(receiver.tries - len(receiver.events), 3)
             for round_ in range(3):
@@ -345,6 +346,54 @@ def commands_do_the_same():
         run("catalog", "drop", "lake")
         events = json.loads(run("catalog", "events", "--kind", "table.dropped", "--output", "json"))
         equal([event["name"] for event in events], ["t", "u"])
+
+
+@test
+def receivers_that_hang_redirect_or_fail_hold_up_themselves_alone():
+    class Redirecting(http.server.BaseHTTPRequestHandler):
+        def do_POST(self):
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(307)
+            self.send_header("Location", good.url)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *ignored):
+            pass
+
+    with Receiver() as good, Receiver(failures=10**9) as bad, socket.create_server(("127.0.0.1", 0)) as hanging:
+        moved = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Redirecting)
+        threading.Thread(target=moved.serve_forever, daemon=True).start()
+        urls = [good.url, bad.url, f"http://127.0.0.1:{hanging.getsockname()[1]}/",
+                f"http://127.0.0.1:{moved.server_address[1]}/"] + [f"{good.url}&n={i}" for i in range(46)]
+        settings = {"catalog.webhooks": ",".join(urls), "catalog.webhook_secret": SECRET}
+        with Server(settings=settings) as server:
+            server.query("CREATE TABLE t (a BIGINT)")
+            for _ in range(4):
+                server.query("INSERT INTO t VALUES (1)")
+            wait_until(lambda: len(good.events) >= 47 * 5, "50 receivers, 47 of them good")
+            equal(len(good.events), 47 * 5, "none of them by way of the redirect")
+            wait_until(lambda: bad.tries >= 3, "it is tried again")
+            equal(bad.events, [])
+            wait_until(lambda: server.metrics()["tarn_webhook_failing"] >= 2, "they are counted")
+            metrics = server.metrics()
+            equal((metrics["tarn_webhook_behind"], metrics["tarn_webhook_sent_total"]), (5, 47 * 5))
+            wait_until(lambda: server.metrics()["tarn_webhook_lag_seconds"] >= 1, "the oldest event grows old")
+            bad.failures = 0
+            wait_until(lambda: len(bad.events) == 5, "all of them, in order, once it works")
+            equal(bad.ids(), sorted(bad.ids()))
+            equal(server.stop(), 0)  # though one hangs
+        moved.shutdown()
+        moved.server_close()
+
+
+@test
+def webhooks_are_so_many_and_no_more():
+    server = Server(start=False, settings={"catalog.webhooks": " ".join(f"http://127.0.0.1:1/{i}" for i in range(65))})
+    with server:
+        server.launch()
+        equal(server.process.wait(20 * TIME_FACTOR), 2)
+        contains(server.log_text(), "more than 64 URLs")
 
 
 @test

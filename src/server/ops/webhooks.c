@@ -1,6 +1,8 @@
 /* Webhooks: one thread for each receiver reads the events behind its cursor and posts them one by one. The cursor moves
- * after the receiver took an event, so that a stop in between repeats events and loses none. Source: CloudEvents 1.0,
- * structured mode of the HTTP binding. */
+ * after the receiver took an event, so that a stop in between repeats events and loses none. A receiver that hangs or
+ * fails holds up its own thread and nobody else's; how many there can be is bounded, and whether anything happened is
+ * looked up once for all of them. Redirects are not followed. Source: CloudEvents 1.0, structured mode of the HTTP
+ * binding. */
 #include "webhooks.h"
 
 #include <stdio.h>
@@ -14,6 +16,7 @@
 #include "tarn/codec/checksum.h"
 #include "tarn/net/http_client.h"
 
+#define RECEIVERS_MAX 64
 #define BATCH 100
 #define IDLE_MS 200
 #define RETRY_FIRST_MS 500
@@ -28,7 +31,11 @@ typedef struct receiver {
     str base; /* scheme, host and port */
     const char *target;
     thread runner;
+    int64_t sent_id; /* the last event that is known to be taken; -1: not looked up yet */
     _Atomic int64_t sent, failed, behind;
+    /* When the oldest event happened that it is still to be told; 0: there is none. */
+    _Atomic int64_t waiting_us;
+    _Atomic bool is_failing;
 } receiver;
 
 struct webhook_sender {
@@ -39,6 +46,8 @@ struct webhook_sender {
     size_t count;
     mutex lock;
     cond wake;
+    /* The last event there is, and when that was asked; with the lock held. */
+    int64_t last_id, looked_ns;
     _Atomic int stopping;
 };
 
@@ -58,6 +67,8 @@ static str format_cloud_event(const webhook_sender *s, const catalog_event *e, a
     json_member_str(&w, "id", str_printf(a, "%lld-%lld", (long long)e->time_us, (long long)e->id));
     buf *source = buf_in(a, LIMIT_HTTP_TARGET);
     buf_add_c(source, "/tarn/");
+    buf_add_str(source, s->identity);
+    buf_add_char(source, '/');
     uri_encode(source, catalog_warehouse(s->c), "");
     json_member_str(&w, "source", buf_str(source));
     json_member_str(&w, "type", str_printf(a, "tarn.%s", event_kind_name(e->kind)));
@@ -67,8 +78,6 @@ static str format_cloud_event(const webhook_sender *s, const catalog_event *e, a
                         ? str_printf(a, "%.*s.%.*s", STR_ARG(e->name.space), STR_ARG(e->name.table))
                         : e->name.space);
     json_member_c(&w, "datacontenttype", "application/json");
-    buf_add_str(source, s->identity);
-    buf_add_char(source, '/');
     json_key(&w, "data");
     event_format(e, &w);
     json_end_object(&w);
@@ -109,6 +118,59 @@ static status post(receiver *r, http_client *client, const catalog_event *e, are
 
 /* ---- the thread of a receiver ---- */
 
+/* The database is asked by one thread for all. */
+static status find_last(webhook_sender *s, int64_t *ret_last_id, error *err)
+{
+    int64_t now_ns = clock_mono_ns();
+    int64_t last_id = 0;
+
+    mutex_lock(&s->lock);
+    bool is_due = s->looked_ns == 0 || now_ns - s->looked_ns >= IDLE_MS * NS_PER_MS;
+    s->looked_ns = is_due ? now_ns : s->looked_ns;
+    *ret_last_id = s->last_id;
+    mutex_unlock(&s->lock);
+    if (is_due) {
+        TRY(catalog_last_event(s->c, &last_id, err));
+        mutex_lock(&s->lock);
+        s->last_id = last_id > s->last_id ? last_id : s->last_id;
+        *ret_last_id = s->last_id;
+        mutex_unlock(&s->lock);
+    }
+    return STATUS_OK;
+}
+
+/* Some of what it is still to be told. */
+static status read_events(receiver *r, arena *a, catalog_event **ret_list, size_t *ret_count,
+                          int64_t *ret_last_id, error *err)
+{
+    webhook_sender *s = r->sender;
+    int64_t last_id = 0;
+
+    if (r->sent_id < 0) {
+        TRY(catalog_read_webhook(s->c, r->url, &r->sent_id, &last_id, err));
+    } else {
+        TRY(find_last(s, &last_id, err));
+    }
+    *ret_count = 0;
+    if (last_id > r->sent_id) {
+        TRY(catalog_list_events(s->c, r->sent_id, STR_NULL, BATCH, a, ret_list, ret_count, err));
+    }
+    r->behind = last_id > r->sent_id ? last_id - r->sent_id : 0;
+    r->waiting_us = *ret_count > 0 ? (*ret_list)[0].time_us : 0;
+    *ret_last_id = last_id;
+    return STATUS_OK;
+}
+
+/* `told` of the events were taken. */
+static status advance(receiver *r, const catalog_event *list, size_t told, error *err)
+{
+    if (told > 0) {
+        TRY(catalog_advance_webhook(r->sender->c, r->url, list[told - 1].id, err));
+        r->sent_id = list[told - 1].id;
+    }
+    return STATUS_OK;
+}
+
 /* Tells what there is. `*ret_any`: there was something. How far it came is kept, also where it fails. */
 static status tell(receiver *r, http_client *client, bool *ret_any, error *err)
 {
@@ -116,30 +178,26 @@ static status tell(receiver *r, http_client *client, bool *ret_any, error *err)
     arena *a = arena_create();
     catalog_event *list = NULL;
     size_t count = 0, told = 0;
-    int64_t sent_id = 0, last_id = 0;
-    status result = catalog_read_webhook(s->c, r->url, &sent_id, &last_id, err);
+    int64_t last_id = 0;
+    error advancing = ERROR_INIT;
+    status result = read_events(r, a, &list, &count, &last_id, err);
 
-    if (result == STATUS_OK && last_id > sent_id) {
-        result = catalog_list_events(s->c, sent_id, STR_NULL, BATCH, a, &list, &count, err);
-    }
-    r->behind = last_id - sent_id;
     while (result == STATUS_OK && told < count && !s->stopping) {
         arena *each = arena_child(a);
         result = post(r, client, &list[told], each, err);
         arena_free(each);
         if (result == STATUS_OK) {
             r->sent++;
-            r->behind = last_id - list[told].id;
+            r->is_failing = false;
+            r->behind = last_id > list[told].id ? last_id - list[told].id : 0;
             told++;
+            r->waiting_us = told < count ? list[told].time_us : 0;
         }
     }
-    if (told > 0) {
-        error advancing = ERROR_INIT;
-        status advanced = catalog_advance_webhook(s->c, r->url, list[told - 1].id, &advancing);
-        if (advanced != STATUS_OK && result == STATUS_OK) {
-            result = advanced;
-            *err = advancing;
-        }
+    status advanced = advance(r, list, told, &advancing);
+    if (advanced != STATUS_OK && result == STATUS_OK) {
+        result = advanced;
+        *err = advancing;
     }
     arena_free(a);
     *ret_any = told > 0;
@@ -178,6 +236,7 @@ static void run(void *context)
             break;
         }
         r->failed++;
+        r->is_failing = true;
         if (retry_ms == 0 || any) { /* the first of a row of failures is told */
             error_context(&err, "webhook \"%.*s\"", STR_ARG(r->base));
             log_failure("event not taken; it is sent again", &err);
@@ -208,8 +267,13 @@ static status add_receiver(webhook_sender *s, str url, error *err)
             STR_ARG(url));
         return STATUS_USAGE;
     }
+    if (s->count == RECEIVERS_MAX) {
+        return error_set(err, STATUS_USAGE, "setting \"catalog.webhooks\": more than %d URLs",
+                         RECEIVERS_MAX);
+    }
     receiver *r = &s->receivers[s->count++];
     r->sender = s;
+    r->sent_id = -1;
     r->url = str_copy(s->memory, url);
     r->base = str_slice(r->url, 0, end);
     r->target = end == url.size ? "/" : str_to_c(s->memory, str_slice(r->url, end, url.size));
@@ -260,6 +324,7 @@ status webhooks_start(catalog *c, str identity, str urls, str secret, webhook_se
     s->c = c;
     s->memory = arena_create();
     s->secret = str_copy(s->memory, secret);
+    s->identity = str_copy(s->memory, identity);
     mutex_init(&s->lock);
     cond_init(&s->wake);
     status result = start_all(s, urls, err);
@@ -292,8 +357,14 @@ void webhooks_stop(webhook_sender *s)
 webhook_stats webhooks_read_stats(const webhook_sender *s)
 {
     webhook_stats stats = {0};
+    int64_t now_us = clock_now_us();
 
     for (size_t i = 0; s != NULL && i < s->count; i++) {
+        int64_t waiting_us = s->receivers[i].waiting_us;
+        int64_t lag_s = waiting_us > 0 && now_us > waiting_us ? (now_us - waiting_us) / 1000000 : 0;
+
+        stats.lag_s = lag_s > stats.lag_s ? lag_s : stats.lag_s;
+        stats.failing += s->receivers[i].is_failing ? 1 : 0;
         stats.sent += s->receivers[i].sent;
         stats.failed += s->receivers[i].failed;
         stats.behind =
@@ -301,4 +372,3 @@ webhook_stats webhooks_read_stats(const webhook_sender *s)
     }
     return stats;
 }
-    s->identity = str_copy(s->memory, identity);
