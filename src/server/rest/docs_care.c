@@ -36,7 +36,7 @@ const char *const rest__care_docs[] = {
     "A request to purge (`DROP TABLE … PURGE`, `tarn table drop --purge`, `purgeRequested=true` of REST "
     "clients, which "
     "Trino sends always) removes the files at once; with `catalog.purge=retained` it is a drop like any other. "
-    "`catalog.retention=0s` keeps nothing.\n\n"
+    "`catalog.retention=0s` keeps nothing: what is dropped cannot come back, by its metadata file neither.\n\n"
     "What is removed is what the table's metadata leads to below its location, never a folder as such, and "
     "nothing that "
     "another table leads to. Where the metadata of a table that may do so cannot be read, the files stay until "
