@@ -165,6 +165,8 @@ typedef struct catalog__row {
     str rebase;    /* STR_NULL: none */
     str principal; /* who makes it; STR_NULL: nobody to be named */
 } catalog__row;
+/* EXISTS where a table has the uuid, however it is written: two names for one table would commit past each other. */
+status catalog__refuse_uuid(state_txn *txn, str uuid, error *err);
 /* Writes the row of a new table. In a transaction. EXISTS (name, uuid), NO_NAMESPACE, INVALID on overlapping
  * locations. */
 status catalog__insert_table(state_txn *txn, const catalog__row *row, error *err);

@@ -261,6 +261,31 @@ static status hold_paths(const commit *e, state_txn *txn, const subject *s, str 
     return catalog__hold_paths(e->c, txn, &paths, err);
 }
 
+/* What is still known of a dropped table goes by its uuid: its return, the removal of its files. */
+static status refuse_dropped_uuid(state_txn *txn, str uuid, error *err)
+{
+    arena *a = state_txn_arena(txn);
+    state_rows *rows = NULL;
+    bool found = false;
+
+    TRY(STATE_QUERY(txn,
+                    "SELECT space, name FROM dropped WHERE uuid IN (?1, ?2, ?3) UNION ALL"
+                    " SELECT space, name FROM purges WHERE uuid IN (?1, ?2, ?3)",
+                    &rows, err, SV_TEXT(uuid), SV_TEXT(str_lower(a, uuid)),
+                    SV_TEXT(str_upper(a, uuid))));
+    TRY(state_next(rows, &found, err));
+    if (found) {
+        str space = state_text(rows, 0, NULL);
+        str table = state_text(rows, 1, NULL);
+
+        error_set(err, STATUS_INVALID, "uuid %.*s is that of dropped table \"%.*s.%.*s\"",
+                  STR_ARG(uuid), STR_ARG(space), STR_ARG(table));
+        error_hint(err, "UNDROP brings that table back; a new one has a uuid of its own.");
+    }
+    state_finish(rows);
+    return found ? STATUS_INVALID : STATUS_OK;
+}
+
 static status insert_new(commit *e, state_txn *txn, const subject *s, error *err)
 {
     const catalog__row row = {.name = s->info.name,
@@ -269,6 +294,7 @@ static status insert_new(commit *e, state_txn *txn, const subject *s, error *err
                               .metadata_location = s->next.location,
                               .rebase = STR_NULL,
                               .principal = catalog__principal(e->caller)};
+    TRY(refuse_dropped_uuid(txn, row.uuid, err));
     status result = catalog__insert_table(txn, &row, err);
 
     if (result ==
@@ -293,6 +319,8 @@ static status move_place(const commit *e, state_txn *txn, const subject *s, str 
         TRY(catalog__hold_former(txn, s->info.location, s->info.uuid, err));
     }
     if (!str_equal(uuid, s->info.uuid)) {
+        TRY(catalog__refuse_uuid(txn, uuid, err));
+        TRY(refuse_dropped_uuid(txn, uuid, err));
         TRY(STATE_EXEC(txn, "UPDATE places SET uuid = ?1 WHERE uuid = ?2", NULL, err, SV_TEXT(uuid),
                        SV_TEXT(s->info.uuid)));
         TRY(catalog__end_sessions(e->c, txn, s->info.uuid, err)); /* they would not end with it */
@@ -328,13 +356,13 @@ static status move_pointer(commit *e, state_txn *txn, const subject *s, error *e
 
 static status note(const commit *e, state_txn *txn, const subject *s, error *err)
 {
-    const ice_metadata *m = s->next.nothing ? s->base : s->next.next;
-    const catalog_event event = {
-        .kind = s->base == NULL ? EVENT_TABLE_CREATED : EVENT_TABLE_COMMITTED,
-        .name = s->info.name,
-        .uuid = m->uuid,
-        .metadata_location = s->next.nothing ? s->info.metadata_location : s->next.location,
-        .snapshot_id = m->current_snapshot_id};
+    const ice_metadata *m = s->next.next;
+    const catalog_event event = {.kind =
+                                     s->base == NULL ? EVENT_TABLE_CREATED : EVENT_TABLE_COMMITTED,
+                                 .name = s->info.name,
+                                 .uuid = m->uuid,
+                                 .metadata_location = s->next.location,
+                                 .snapshot_id = m->current_snapshot_id};
 
     return catalog__note(txn, e->caller, &event, err);
 }
@@ -371,7 +399,9 @@ static status apply(void *context, state_txn *txn, error *err)
             catalog__document_changes(e->c, txn, s->space_key, s->table_key, s->document);
         }
         TRY(s->base == NULL ? insert_new(e, txn, s, err) : move_pointer(e, txn, s, err));
-        TRY(note(e, txn, s, err));
+        if (!s->next.nothing) {
+            TRY(note(e, txn, s, err));
+        }
     }
     return publish(e, txn, err);
 }

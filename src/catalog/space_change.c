@@ -13,6 +13,7 @@ typedef struct space_change {
     str location; /* settled; STR_NULL: not set */
     arena *a;
     bool found;
+    int64_t changed; /* properties that have another value than before */
     VEC(str) removed;
     VEC(str) missing;
     const catalog_caller *caller;
@@ -79,16 +80,19 @@ static status remove_keys(space_change *change, state_txn *txn, error *err)
     return STATUS_OK;
 }
 
-static status set_keys(const space_change *change, state_txn *txn, error *err)
+static status set_keys(space_change *change, state_txn *txn, error *err)
 {
     for (size_t i = 0; i < change->asked->set_count; i++) {
         const catalog_property *property = &change->asked->set[i];
+        int64_t changed = 0;
 
         TRY(STATE_EXEC(txn,
                        "INSERT INTO namespace_properties (name_key, key, value) VALUES (?1, ?2, ?3)"
-                       " ON CONFLICT (name_key, key) DO UPDATE SET value = excluded.value",
-                       NULL, err, SV_TEXT(change->key), SV_TEXT(property->key),
+                       " ON CONFLICT (name_key, key) DO UPDATE SET value = excluded.value"
+                       " WHERE namespace_properties.value <> excluded.value",
+                       &changed, err, SV_TEXT(change->key), SV_TEXT(property->key),
                        SV_TEXT(property->value)));
+        change->changed += changed;
     }
     return str_is_null(change->location)
                ? STATUS_OK
@@ -140,6 +144,9 @@ static status apply(void *context, state_txn *txn, error *err)
     TRY(catalog__refuse_space(txn, change->location, err));
     TRY(remove_keys(change, txn, err));
     TRY(set_keys(change, txn, err));
+    if (change->changed == 0 && change->removed.count == 0) {
+        return STATUS_OK;
+    }
     TRY(describe(change, &detail, err));
     const catalog_event event = {.kind = EVENT_NAMESPACE_CHANGED,
                                  .detail = detail,

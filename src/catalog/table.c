@@ -266,14 +266,15 @@ status catalog__refuse_existing(state_txn *txn, table_name name, str space_key, 
     return STATUS_OK;
 }
 
-/* Two names for one table would commit past each other. */
-static status refuse_same_table(state_txn *txn, str uuid, error *err)
+status catalog__refuse_uuid(state_txn *txn, str uuid, error *err)
 {
+    arena *a = state_txn_arena(txn);
     state_rows *rows = NULL;
     bool found = false;
 
-    TRY(STATE_QUERY(txn, "SELECT space, name FROM tables WHERE uuid = ?1", &rows, err,
-                    SV_TEXT(uuid)));
+    /* some write the letters in them large */
+    TRY(STATE_QUERY(txn, "SELECT space, name FROM tables WHERE uuid IN (?1, ?2, ?3)", &rows, err,
+                    SV_TEXT(uuid), SV_TEXT(str_lower(a, uuid)), SV_TEXT(str_upper(a, uuid))));
     TRY(state_next(rows, &found, err));
     if (found) {
         str space = state_text(rows, 0, NULL);
@@ -292,7 +293,7 @@ status catalog__insert_table(state_txn *txn, const catalog__row *row, error *err
     str table_key = catalog__fold(a, row->name.table);
 
     TRY(catalog__refuse_existing(txn, row->name, space_key, table_key, err));
-    TRY(refuse_same_table(txn, row->uuid, err));
+    TRY(catalog__refuse_uuid(txn, row->uuid, err));
     TRY(catalog__refuse_overlap(txn, row->location, row->uuid, err));
     const catalog__place place = {.kind = ICE_AT_TABLE,
                                   .location = row->location,
@@ -622,6 +623,9 @@ static status rename_table(catalog *c, table_name from, table_name to, arena *a,
     TRY(catalog__check_name("table", to.table, err));
     TRY(catalog_load_table(c, from, a, &metadata, &info, err));
     ice_metadata_unref(metadata);
+    if (str_equal(info.name.space, to.space) && str_equal(info.name.table, to.table)) {
+        return STATUS_OK; /* it has that name: nothing happens */
+    }
     TRY(catalog__check_place(c, to.space, info.location, err)); /* not into another warehouse */
     rename_change change = {
         .c = c,

@@ -651,6 +651,9 @@ static status rename_view(catalog *c, table_name from, table_name to, arena *a, 
     TRY(catalog__check_name("view", to.table, err));
     TRY(catalog_load_view(c, from, a, &view, &info, err));
     ice_view_unref(view);
+    if (str_equal(info.name.space, to.space) && str_equal(info.name.table, to.table)) {
+        return STATUS_OK;
+    }
     TRY(catalog__check_place(c, to.space, info.location, err));
     view_rename change = {.c = c,
                           .from = from,

@@ -605,6 +605,16 @@ def a_key_is_exchanged_for_a_token():
 
 
 @test
+def a_token_tells_the_scope_that_is_granted_not_what_was_asked():
+    rita = key_of("rita")
+    for asked, given in (("catalog", "catalog"), ("PRINCIPAL_ROLE:ALL", "PRINCIPAL_ROLE:ALL"), ("root admin", "catalog"),
+                         ("root catalog  PRINCIPAL_ROLE:ALL", "catalog PRINCIPAL_ROLE:ALL"), (None, None)):
+        form = {"scope": asked} if asked else {}
+        got = token(grant_type="client_credentials", client_id="rita", client_secret=rita, **form).ok().json
+        equal(got.get("scope"), given)
+
+
+@test
 def what_is_no_key_gets_an_error_of_oauth():
     rita = key_of("rita")
     cases = [

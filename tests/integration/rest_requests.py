@@ -421,6 +421,56 @@ def locations_of_others_and_elsewhere_are_refused():
     check(answer.status in (400, 403), f"{answer.status} {answer.body[:300]!r}")
 
 
+def made_with(name, identity):
+    updates = [{"action": "assign-uuid", "uuid": identity}, {"action": "upgrade-format-version", "format-version": 2},
+               {"action": "add-schema", "schema": LONG_A}, {"action": "set-current-schema", "schema-id": -1}]
+    return "POST", table_path(name), {"requirements": [{"type": "assert-create"}], "updates": updates}
+
+
+@test
+def a_uuid_is_that_of_one_table():
+    ready()
+    identity = make_table("first")["metadata"]["table-uuid"]
+    for same in (identity, identity.upper()):
+        refused(409, "AlreadyExistsException", f'the table with uuid {same} is in the catalog as "ns.first"',
+                *made_with("second", same))
+    ok("DELETE", table_path("first"), status=204)
+    for same in (identity, identity.upper()):
+        refused(400, "IllegalArgumentException", re.compile(f'^uuid {same} is that of dropped table "ns.first"'),
+                *made_with("second", same))
+    equal(ask("HEAD", table_path("second")).status, 404)
+    shared().query("UNDROP TABLE ns.first")
+    equal(metadata("first")["table-uuid"], identity)
+    refused(409, "AlreadyExistsException", "Table already exists: ns.first", "POST", "/namespaces/ns/tables",
+            {"name": "first", "schema": LONG_A})
+
+
+@test
+def what_changes_nothing_is_no_event():
+    ready()
+    make_space("still")
+    make_table("calm")
+    ok("POST", "/namespaces/ns/views", view_body("calm_view"))
+    ok("POST", space_path("still") + "/properties", {"updates": {"a": "1"}})
+
+    def events():
+        return shared().request("GET", "/api/v1/events?limit=1000").ok().json["events"]
+
+    before = events()
+    for updates in ([], [{"action": "set-properties", "updates": {}}],
+                    [{"action": "remove-properties", "removals": ["nix"]}]):
+        commit("calm", [], updates).ok()
+    for kind, name in (("tables", "calm"), ("views", "calm_view")):
+        same = identifier(name)
+        ok("POST", f"/{kind}/rename", {"source": same, "destination": same}, status=204)
+    for body in ({"updates": {}, "removals": []}, {"removals": ["nix"]}, {"updates": {"a": "1"}}):
+        ok("POST", space_path("still") + "/properties", body)
+    equal(events(), before)
+    ok("POST", space_path("still") + "/properties", {"updates": {"a": "2"}})
+    commit("calm", [], [set_property("a", "1")]).ok()
+    equal([event["kind"] for event in events()[len(before):]], ["namespace.changed", "table.committed"])
+
+
 @test
 def partition_specs_stay_while_files_need_them():
     ready()

@@ -80,6 +80,10 @@ status rest__name_taken(rest_call *c, table_name name, str shown, bool for_view,
     const char *wanted = for_view ? "View" : "Table";
 
     TRY(catalog_kind_of(c->base.app->catalog, name, &kind, err));
+    if (kind ==
+        CATALOG_NOTHING) { /* not the name: another thing that only one can have, as a uuid */
+        return STATUS_EXISTS;
+    }
     bool other = kind == (for_view ? CATALOG_TABLE : CATALOG_VIEW);
     if (other) {
         return rest__fail(c, err, STATUS_EXISTS, 409, "AlreadyExistsException",

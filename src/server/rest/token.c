@@ -136,6 +136,29 @@ static bool enter_basic(rest_call *c, principal *ret_who)
 
 /* ---- the answer ---- */
 
+/* A token may what its key may: the words that clients ask for that with. */
+static const char *const scopes[] = {"catalog", "PRINCIPAL_ROLE:ALL"};
+
+/* What is granted of what was asked (RFC 6749 §3.3, §5.1): words that nobody knows give nothing. */
+static str granted(arena *a, str asked)
+{
+    str given = STR("");
+
+    while (asked.size > 0) {
+        str rest;
+        str word = str_cut(asked, ' ', &rest);
+
+        for (size_t i = 0; i < COUNT_OF(scopes); i++) {
+            if (str_equal(word, str_c(scopes[i]))) {
+                given = given.size > 0 ? str_printf(a, "%.*s %.*s", STR_ARG(given), STR_ARG(word))
+                                       : word;
+            }
+        }
+        asked = str_is_null(rest) ? STR("") : rest;
+    }
+    return given.size > 0 ? given : str_c(scopes[0]);
+}
+
 static status answer(rest_call *c, const principal *who, str scope, bool exchanged, error *err)
 {
     str token;
@@ -152,7 +175,7 @@ static status answer(rest_call *c, const principal *who, str scope, bool exchang
     json_member_int(&w, "expires_in", (expires_us - clock_now_us()) / 1000000);
     json_member_c(&w, "issued_token_type", TYPE_ACCESS);
     if (scope.size > 0) {
-        json_member_str(&w, "scope", scope);
+        json_member_str(&w, "scope", granted(c->base.a, scope));
     }
     json_end_object(&w);
     http_set_header(c->base.x, "Cache-Control", STR("no-store"));
