@@ -172,6 +172,26 @@ def duckdb_creates_inserts_selects_updates_and_deletes():
 
 
 @test
+def duckdb_merges_partitions_evolves_and_renames():
+    client = duckdb("duckdb")
+    try:
+        client.rows("CREATE TABLE tarn.main.duck_parts (id BIGINT, s VARCHAR) PARTITIONED BY (s)")
+        client.rows("INSERT INTO tarn.main.duck_parts VALUES (2, 'x'), (4, 'b')")
+        merges(client, "duck_parts", "{}")
+        client.rows("ALTER TABLE tarn.main.duck_parts ADD COLUMN more INTEGER")
+        client.rows("ALTER TABLE tarn.main.duck_parts RENAME TO duck_moved")
+        lake().query("INSERT INTO duck_moved VALUES (10, 'y', 5)")
+        equal(lake().rows("SELECT more FROM duck_moved WHERE id IN (9, 10) ORDER BY id"), [[None], [5]])
+        client.rows("CREATE SCHEMA tarn.of_duck")
+        client.rows("CREATE TABLE tarn.of_duck.t AS SELECT 1 AS n")
+        equal(lake().rows("SELECT * FROM of_duck.t"), [[1]])
+        client.rows("DROP TABLE tarn.of_duck.t")
+        client.rows("DROP SCHEMA tarn.of_duck")
+    finally:
+        client.close()
+
+
+@test
 def what_dbt_would_run_attaches_the_catalog():
     """dbt-duckdb makes a secret and an ATTACH of its profile: so do these lines."""
     text = connect("dbt")
