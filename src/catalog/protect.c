@@ -59,24 +59,46 @@ static status set_protection(void *context, state_txn *txn, error *err)
     arena *a = state_txn_arena(txn);
     bool is_space = p->name.table.size == 0;
     str space_key = catalog__fold(a, p->name.space);
-    int64_t changed = 0;
+    str table_key = catalog__fold(a, p->name.table);
+    str uuid = STR(""), metadata_location = STR("");
+    state_rows *rows = NULL;
 
     if (is_space) {
-        TRY(STATE_EXEC(txn, "UPDATE namespaces SET protected = ?1 WHERE name_key = ?2", &changed,
-                       err, SV_INT(p->on ? 1 : 0), SV_TEXT(space_key)));
+        TRY(STATE_QUERY(txn,
+                        "SELECT protected, name, '', '', '' FROM namespaces WHERE name_key = ?1",
+                        &rows, err, SV_TEXT(space_key)));
     } else {
-        TRY(STATE_EXEC(txn,
-                       "UPDATE tables SET protected = ?1 WHERE space_key = ?2 AND table_key = ?3",
-                       &changed, err, SV_INT(p->on ? 1 : 0), SV_TEXT(space_key),
-                       SV_TEXT(catalog__fold(a, p->name.table))));
+        TRY(STATE_QUERY(txn,
+                        "SELECT protected, space, name, uuid, metadata_location FROM tables"
+                        " WHERE space_key = ?1 AND table_key = ?2",
+                        &rows, err, SV_TEXT(space_key), SV_TEXT(table_key)));
     }
-    p->found = changed > 0;
+    TRY(state_next(rows, &p->found, err));
+    bool is_as_asked = p->found && (state_int(rows, 0) != 0) == p->on;
+    if (p->found) {
+        p->name = (table_name){state_text(rows, 1, a), state_text(rows, 2, a)};
+        uuid = state_text(rows, 3, a);
+        metadata_location = state_text(rows, 4, a);
+    }
+    state_finish(rows);
+    if (!p->found || is_as_asked) {
+        return STATUS_OK; /* nothing changes */
+    }
+    TRY(is_space
+            ? STATE_EXEC(txn, "UPDATE namespaces SET protected = ?1 WHERE name_key = ?2", NULL, err,
+                         SV_INT(p->on ? 1 : 0), SV_TEXT(space_key))
+            : STATE_EXEC(txn,
+                         "UPDATE tables SET protected = ?1"
+                         " WHERE space_key = ?2 AND table_key = ?3",
+                         NULL, err, SV_INT(p->on ? 1 : 0), SV_TEXT(space_key), SV_TEXT(table_key)));
     const catalog_event event = {.kind = is_space ? EVENT_NAMESPACE_CHANGED : EVENT_TABLE_PROTECTED,
                                  .name = p->name,
+                                 .uuid = uuid,
+                                 .metadata_location = metadata_location,
                                  .snapshot_id = ICE_NO_SNAPSHOT,
                                  .detail = p->on ? STR("{\"protected\":true}")
                                                  : STR("{\"protected\":false}")};
-    return p->found ? catalog__note(txn, p->caller, &event, err) : STATUS_OK;
+    return catalog__note(txn, p->caller, &event, err);
 }
 
 status catalog_protect(catalog *c, table_name name, bool protect, error *err)
