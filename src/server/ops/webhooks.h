@@ -8,9 +8,9 @@
 /* An event as the API and the webhooks tell it: an object. */
 void event_format(const catalog_event *e, json_writer *w);
 
-/* One thread for each URL of `urls` (separated by commas or blanks), of which there are at most 64. Each is told every event in order, at least once:
- * how far it came is a row that follows an answer of 2xx; anything else is tried again, ever more slowly. USAGE for
- * what is no URL. */
+/* One thread for each URL of `urls` (separated by commas or blanks), of which there are at most 64. Each is told every
+ * event in order, at least once: how far it came is a row that follows an answer of 2xx; anything else is tried again,
+ * ever more slowly. USAGE for what is no URL. */
 typedef struct webhook_sender webhook_sender;
 status webhooks_start(catalog *c, str identity, str urls, str secret, webhook_sender **ret_sender,
                       error *err);
