@@ -56,9 +56,20 @@ static const char introduction[] =
     "hint where there is one. 401 comes with `WWW-Authenticate`, 503 with `Retry-After`.\n\n"
     "`endpoints` of getConfig names what stands below as served, but for the three addresses without a prefix.\n";
 
+static const char clients[] =
+    "\n## Clients\n\n"
+    "`tarn connect` prints the configuration of Spark, Trino, Flink, PyIceberg, DuckDB, Sail and "
+    "dbt; all but dbt itself are run with it in `make interop`. What some of them do not: Trino (476) has no "
+    "materialized views with a REST catalog, writes no deletes into version 3, and registers tables with S3 keys "
+    "of its own alone; Flink makes no views and partitions by columns alone; DuckDB makes no views and drops "
+    "nothing with CASCADE. So dbt-duckdb has seeds, incremental models, snapshots, tests and docs, tables where "
+    "the project's `drop_relation` macro says `drop {{ relation.type }} if exists {{ relation }}`, and no "
+    "views.\n";
+
 void server_format_catalog(buf *out)
 {
     buf_add_c(out, introduction);
+    buf_add_c(out, clients);
     buf_add_c(
         out,
         "\n## Operations\n\n| operation | request | right | state | |\n|---|---|---|---|---|\n");
