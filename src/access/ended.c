@@ -1,5 +1,6 @@
-/* Vended sessions that ended with what they were made for: the catalog says so in the transaction that drops a table,
- * and from its commit on no session of before opens anything. What comes back comes back without them.
+/* Vended sessions that ended with what they were made for: the catalog says so in the transaction that drops a table, and
+ * from its commit on no session of before changes anything, nor reads what is another's by then. What comes back comes
+ * back without them.
  *
  * A session names its subject and the subject's last end when it was made; it is good while that is the last one still.
  * Ends are kept as long as a session of before could last: who asks about a subject that is not there is right. */
@@ -167,6 +168,12 @@ void access_renew_vended(access_control *ac, state_txn *txn, str subject)
 int64_t access_vended_end(access_control *ac, str subject)
 {
     return str_is_empty(subject) ? 0 : last_of(ac->ends, subject);
+}
+
+void access_ask_places(access_control *ac, access_is_taken is_taken, void *context)
+{
+    ac->is_taken = is_taken;
+    ac->is_taken_context = context;
 }
 
 bool access__vended_goes_on(access_control *ac, str subject, int64_t ended_us)

@@ -57,6 +57,8 @@ struct access_control {
     mirror now;
     _Atomic uint64_t generation; /* of the mirror */
     struct access__ends *ends;   /* ended.c */
+    access_is_taken is_taken;    /* NULL: all places are */
+    void *is_taken_context;
 };
 
 /* Reads everything from the rows and puts it in place. */

@@ -230,6 +230,24 @@ static bool is_good(const access_control *ac, const vended_session *s)
            access__live_key(ac, s->key, s->principal, s->issued_us) != NULL;
 }
 
+/* What ended with its table reads what the table left, and changes nothing. */
+static status narrow_ended(access_control *ac, vended_session *s, error *err)
+{
+    if (access__vended_goes_on(ac, s->subject, s->ended_us)) {
+        return STATUS_OK;
+    }
+    if (ac->is_taken == NULL ||
+        ac->is_taken(ac->is_taken_context, s->subject, s->scopes, s->scope_count)) {
+        (void)error_set(err, STATUS_DENIED, "the table that the keys came with was dropped");
+        error_set_s3_code(err, "AccessDenied");
+        return STATUS_DENIED;
+    }
+    for (size_t i = 0; i < s->scope_count; i++) {
+        s->scopes[i].write = false;
+    }
+    return STATUS_OK;
+}
+
 status access__find_vended(access_control *ac, str access_key, str token, arena *a,
                            s3_identity *ret_identity, error *err)
 {
@@ -253,11 +271,7 @@ status access__find_vended(access_control *ac, str access_key, str token, arena 
     if (!good) {
         return access__refuse_expired(err);
     }
-    if (!access__vended_goes_on(ac, s.subject, s.ended_us)) {
-        (void)error_set(err, STATUS_DENIED, "the table that the keys came with was dropped");
-        error_set_s3_code(err, "AccessDenied");
-        return STATUS_DENIED;
-    }
+    TRY(narrow_ended(ac, &s, err));
     ret_identity->access_key = s.access_key;
     ret_identity->secret = s.secret;
     ret_identity->scopes = s.scopes;

@@ -3,6 +3,7 @@
 #include "tarn/catalog/catalog.h"
 
 #include "internal.h"
+#include "tarn/access/s3.h"
 #include "tarn/base/clock.h"
 #include "tarn/base/mem.h"
 
@@ -135,6 +136,9 @@ status catalog_open(const catalog_options *options, catalog **ret_catalog, error
     if (started != STATUS_OK) {
         catalog_close(c);
         return started;
+    }
+    if (c->access != NULL) {
+        access_ask_places(c->access, catalog__is_taken, c);
     }
     *ret_catalog = c;
     catalog__purge_soon(c);

@@ -157,6 +157,9 @@ status catalog__settle_location(catalog *c, str asked, arena *a, str *ret_locati
 /* The table with that uuid goes, or is there again: sessions for its files end with it. In a transaction. */
 status catalog__end_sessions(const catalog *c, state_txn *txn, str uuid, error *err);
 void catalog__renew_sessions(const catalog *c, state_txn *txn, str uuid);
+/* access_is_taken, with the catalog as its context (located.c). */
+struct s3_scope;
+bool catalog__is_taken(void *context, str subject, const struct s3_scope *scopes, size_t count);
 /* A table's row. */
 typedef struct catalog__row {
     table_name name;

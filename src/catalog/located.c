@@ -2,6 +2,7 @@
 #include "tarn/catalog/located.h"
 
 #include "place.h"
+#include "tarn/access/s3.h"
 #include "tarn/catalog/warehouse.h"
 
 typedef struct location_search {
@@ -74,4 +75,30 @@ bool catalog_is_in_space(catalog *c, str space, str location, arena *a)
            catalog_space_location(c, space, a, &place, NULL) == STATUS_OK &&
            catalog__settle_location(c, place, a, &place, NULL) == STATUS_OK &&
            catalog__lies_in(settled, place);
+}
+
+/* ---- sessions of tables that went ---- */
+
+static status refuse_taken(void *context, state_txn *txn, error *err)
+{
+    return catalog__refuse_place(txn, context, err);
+}
+
+bool catalog__is_taken(void *context, str subject, const s3_scope *scopes, size_t count)
+{
+    const catalog *c = context;
+    arena *a = arena_create();
+    bool taken = false;
+
+    for (size_t i = 0; i < count && !taken; i++) {
+        str folder = str_slice(scopes[i].prefix, 0, scopes[i].prefix.size - 1);
+        catalog__place place = {
+            .kind = ICE_AT_PATH_PROPERTY,
+            .location = str_printf(a, "s3://%.*s/%.*s", STR_ARG(scopes[i].bucket), STR_ARG(folder)),
+            .uuid = subject};
+
+        taken = state_read(c->state, refuse_taken, &place, NULL) != STATUS_OK;
+    }
+    arena_free(a);
+    return taken;
 }

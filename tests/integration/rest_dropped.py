@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Keys that came with a table end with it: dropped, purged, let go of, its name or its place given to another; and what a
-dropped table is to those who come later."""
+"""Keys that came with a table end with it: dropped, purged, let go of, they change nothing any more, and open nothing where
+its place is another's."""
 import os
 import sys
 
@@ -59,15 +59,26 @@ def opens_nothing(keys, loaded, where):
             equal(answer.code, "AccessDenied", where)
 
 
+def changes_nothing(keys, loaded, where):
+    """What is left may be read, until it is gone or another's; nothing is written or deleted."""
+    for method, path, query, body in (("PUT", folder(loaded) + "/data/y", None, b"y"),
+                                      ("PUT", folder(loaded) + "/data/x", None, b"y"),
+                                      ("DELETE", folder(loaded) + "/data/x", None, b""),
+                                      ("POST", folder(loaded) + "/data/y", {"uploads": ""}, b"")):
+        answer = keys.request(method, path, query, body)
+        equal((answer.status, answer.code), (403, "AccessDenied"), f"{where}: {method} {path}")
+    check(keys.request("HEAD", folder(loaded) + "/data/x").status in (200, 404), where)
+
+
 @test
-def keys_of_a_dropped_table_open_nothing():
+def keys_of_a_dropped_table_change_nothing():
     for purge in (False, True):
         made = create(f"gone_{purge}")
         keys, again = keys_of(made), keys_of(load(f"gone_{purge}"))
         opens(keys, made, "while it is there")
         drop(f"gone_{purge}", purge)
-        opens_nothing(keys, made, f"purge {purge}")
-        opens_nothing(again, made, f"purge {purge}")
+        changes_nothing(keys, made, f"purge {purge}")
+        changes_nothing(again, made, f"purge {purge}")
 
 
 @test
@@ -88,7 +99,7 @@ def a_table_that_comes_back_comes_with_new_keys_alone():
     equal(shared().request("GET", path, headers={"If-None-Match": tag}).status, 304, "while it is there")
     drop("back")
     shared().rows("UNDROP TABLE back")
-    opens_nothing(old, made, "keys of before")
+    changes_nothing(old, made, "keys of before")
     answer = shared().request("GET", path, headers={"If-None-Match": tag})
     equal(answer.status, 200, "the old keys are not good any more, so the answer is another")
     opens(keys_of(answer.json), made, "keys of now")
@@ -98,16 +109,16 @@ def a_table_that_comes_back_comes_with_new_keys_alone():
     drop("back")
     ask("POST", "/tarn/namespaces/main/register",
         {"name": "back2", "metadata-location": again["metadata-location"]}).ok()
-    opens_nothing(keys_of(again), made, "keys of before")
+    changes_nothing(keys_of(again), made, "keys of before")
     opens(keys_of(load("back2")), made, "keys of now")
 
 
 @test
-def keys_of_a_table_that_was_let_go_of_open_nothing():
+def keys_of_a_table_that_was_let_go_of_change_nothing():
     made = create("loose")
     keys = keys_of(made)
     ok("POST", "/tarn" + table_path("loose", "main") + "/unregister")
-    opens_nothing(keys, made, "unregistered")
+    changes_nothing(keys, made, "unregistered")
 
 
 @test
@@ -135,7 +146,7 @@ def drops_in_sql_in_transactions_and_with_their_namespace_end_keys():
     shared().rows("BEGIN; DROP TABLE by_txn; COMMIT")
     shared().rows("DROP SCHEMA gone_space CASCADE")
     for name, loaded in made.items():
-        opens_nothing(keys_of(loaded), loaded, name)
+        changes_nothing(keys_of(loaded), loaded, name)
 
 
 @test
@@ -146,7 +157,7 @@ def a_rename_ends_nothing():
                                               "destination": {"namespace": ["main"], "name": "new_name"}}).status, 204)
     opens(keys, made, "it is the same table")
     drop("new_name")
-    opens_nothing(keys, made, "under its new name")
+    changes_nothing(keys, made, "under its new name")
 
 
 @test
@@ -159,7 +170,7 @@ def what_ended_stays_so_after_a_restart():
         equal(server.request("DELETE", "/iceberg/v1/tarn/namespaces/main/tables/t").status, 204)
         server.kill()
         server.start()
-        opens_nothing(keys_of(made, server), made, "after it")
+        changes_nothing(keys_of(made, server), made, "after it")
         opens(keys_of(kept, server), kept, "the other's")
 
 

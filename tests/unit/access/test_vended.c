@@ -534,6 +534,40 @@ static void test_sessions_end_with_what_they_were_made_for(void **context)
     close_world(&w);
 }
 
+static bool answer_taken(void *context, str subject, const s3_scope *scopes, size_t count)
+{
+    assert_int_equal(1, count);
+    EXPECT_STR(subject, "uuid-1");
+    EXPECT_STR(scopes[0].prefix, "main/t1/");
+    return *(const bool *)context;
+}
+
+static void test_what_ended_reads_until_the_place_is_anothers(void **context)
+{
+    fixture *f = *context;
+    world w = world_with_rita(f);
+    const s3_scope scope = {.bucket = STR("lake"), .prefix = STR("main/t1/"), .write = true};
+    const s3_vending vending = {.who = &w.who,
+                                .scopes = &scope,
+                                .scope_count = 1,
+                                .duration_s = 60,
+                                .subject = STR("uuid-1")};
+    going t1 = {.access = w.access, .subject = "uuid-1"};
+    bool taken = false;
+    s3_session made;
+    s3_identity who;
+
+    EXPECT_OK(access_vend_s3(w.access, &vending, f->arena, &made, &f->err));
+    access_ask_places(w.access, answer_taken, &taken);
+    assert_true(identity_of(f, &w, made).scopes[0].write);
+    EXPECT_OK(state_submit(w.state, go, &t1, &f->err));
+    assert_false(identity_of(f, &w, made).scopes[0].write);
+    taken = true;
+    EXPECT_STATUS(
+        DENIED, access_find_s3_key(w.access, made.access_key, made.token, f->arena, &who, &f->err));
+    close_world(&w);
+}
+
 static void test_a_session_made_of_what_was_seen_before_the_end_opens_nothing(void **context)
 {
     fixture *f = *context;
@@ -620,6 +654,7 @@ TESTS(test_scopes_are_all_that_a_vended_session_may,
       test_a_line_of_tokens_ends_a_day_after_its_first,
       test_a_token_ends_with_its_key_and_by_revocation, test_a_token_cannot_be_made_up,
       test_sessions_end_with_what_they_were_made_for,
+      test_what_ended_reads_until_the_place_is_anothers,
       test_a_session_made_of_what_was_seen_before_the_end_opens_nothing,
       test_ends_outlast_a_restart_and_are_kept_no_longer_than_needed,
       test_what_comes_back_is_another_generation)

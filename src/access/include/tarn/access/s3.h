@@ -109,12 +109,17 @@ typedef struct s3_vending {
 status access_vend_s3(access_control *ac, const s3_vending *vending, arena *a,
                       s3_session *ret_session, error *err);
 
-/* A table goes: from the commit of `txn` on no session that was vended for it opens anything, nor does one that is
- * vended yet for what was loaded before. */
+/* A table goes: from the commit of `txn` on sessions that were vended for it, also those that are vended yet for what was
+ * loaded before, change nothing; they read what is left there until the place is another's (access_ask_places): clients
+ * look whether a purge is done, or read a table to its end. */
 status access_end_vended(access_control *ac, state_txn *txn, str subject, error *err);
 /* It comes back, the same and under the same metadata: what is kept of answers with its sessions (access_generation)
  * is not to be given again. */
 void access_renew_vended(access_control *ac, state_txn *txn, str subject);
+/* Who is asked, for sessions that ended alone, whether something else than the subject has a place in the scopes, or
+ * around them. Before requests come. */
+typedef bool (*access_is_taken)(void *context, str subject, const s3_scope *scopes, size_t count);
+void access_ask_places(access_control *ac, access_is_taken is_taken, void *context);
 /* When sessions of the subject ended last; 0: never, as far as any could be left. */
 int64_t access_vended_end(access_control *ac, str subject);
 
