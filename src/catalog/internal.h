@@ -170,6 +170,10 @@ typedef struct catalog__row {
 } catalog__row;
 /* EXISTS where a table has the uuid, however it is written: two names for one table would commit past each other. */
 status catalog__refuse_uuid(state_txn *txn, str uuid, error *err);
+/* The namespace whose tables lie in the folder where nothing else is said; it need not be there. */
+bool catalog__space_of_folder(catalog *c, str location, arena *a, str *ret_space);
+/* INVALID for the folder of a namespace that is there: the tables to come in it would have no place. As settled. */
+status catalog__refuse_folder(catalog *c, str location, arena *a, error *err);
 /* Writes the row of a new table. In a transaction. EXISTS (name, uuid), NO_NAMESPACE, INVALID on overlapping
  * locations. */
 status catalog__insert_table(state_txn *txn, const catalog__row *row, error *err);

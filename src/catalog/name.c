@@ -346,3 +346,20 @@ bool catalog__names_of_location(catalog *c, str location, arena *a, table_name *
     }
     return true;
 }
+
+bool catalog__space_of_folder(catalog *c, str location, arena *a, str *ret_space)
+{
+    warehouse_info in;
+    str space;
+
+    if (!catalog__warehouse_at(c, location, a, &in) || location.size <= in.location.size) {
+        return false;
+    }
+    str rest = str_slice(location, in.location.size + 1, location.size);
+    if (str_find_char(rest, '/') != STR_NPOS || !unescape_name(rest, a, &space)) {
+        return false;
+    }
+    *ret_space =
+        in.space.size > 0 ? str_printf(a, "%.*s.%.*s", STR_ARG(in.name), STR_ARG(space)) : space;
+    return true;
+}

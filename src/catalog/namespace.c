@@ -118,6 +118,7 @@ typedef struct space_create {
     str name;
     str key;
     str location;
+    str folder; /* that follows from its name, where it has no location; STR_NULL: not looked at */
     const catalog_property *properties;
     size_t count;
     const catalog_caller *caller;
@@ -161,6 +162,11 @@ static status insert_namespace(void *context, state_txn *txn, error *err)
 
     TRY(check_parent(txn, create, err));
     TRY(catalog__refuse_space(txn, create->location, err));
+    status result = catalog__refuse_space(txn, create->folder, err);
+    if (result == STATUS_INVALID) {
+        error_hint(err, "Give the namespace a \"location\": its tables lie there then.");
+    }
+    TRY(result);
     TRY(STATE_EXEC(
         txn,
         "INSERT INTO namespaces (name_key, name, location, created_us) VALUES (?1, ?2, ?3, ?4)"
@@ -215,9 +221,14 @@ status catalog_create_namespace(catalog *c, str name, const catalog_property *pr
                            .caller = catalog_get_caller()};
     status result = STATUS_OK;
 
+    if (create.caller != NULL) { /* what is recovered is made whatever lies there */
+        const namespace_info plain = {.name = name, .location = STR_NULL};
+        result = catalog__space_place(c, &plain, a, &create.folder, err);
+    }
     for (size_t i = 0; i < count && result == STATUS_OK; i++) {
         if (str_equal(properties[i].key, STR("location"))) {
             result = catalog__settle_location(c, properties[i].value, a, &create.location, err);
+            create.folder = STR_NULL;
             if (result == STATUS_OK) {
                 result = catalog__check_place(c, name, create.location, err);
             }

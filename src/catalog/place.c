@@ -131,6 +131,22 @@ static status read_overlap(void *context, state_txn *txn, error *err)
     return catalog__refuse_place(txn, context, err);
 }
 
+status catalog__refuse_folder(catalog *c, str location, arena *a, error *err)
+{
+    str space;
+    str folder;
+
+    if (!catalog__space_of_folder(c, location, a, &space) ||
+        catalog_space_location(c, space, a, &folder, NULL) != STATUS_OK ||
+        !str_equal(folder, location)) {
+        return STATUS_OK;
+    }
+    error_set(err, STATUS_INVALID, "location \"%.*s\" is the folder of namespace \"%.*s\"",
+              STR_ARG(location), STR_ARG(space));
+    error_hint(err, "Choose a location below or beside it.");
+    return STATUS_INVALID;
+}
+
 status catalog__check_owner(catalog *c, const catalog__place *place, str own, arena *a,
                             str *ret_settled, error *err)
 {
@@ -143,6 +159,9 @@ status catalog__check_owner(catalog *c, const catalog__place *place, str own, ar
     TRY(catalog__settle_location(c, place->location, a, &settled.location, err));
     if (!catalog__lies_in(settled.location, own)) {
         TRY(state_read(c->state, read_overlap, &settled, err));
+        if (place->kind != ICE_AT_FILE && !place->is_space) {
+            TRY(catalog__refuse_folder(c, settled.location, a, err));
+        }
     }
     if (ret_settled != NULL) {
         *ret_settled = settled.location;

@@ -108,6 +108,7 @@ status catalog_plan_location(catalog *c, table_name name, str asked, arena *a, s
         str location;
         TRY(catalog__settle_location(c, asked, a, &location, err));
         TRY(catalog__check_place(c, name.space, location, err));
+        TRY(catalog__refuse_folder(c, location, a, err));
         *ret_location = location;
         return STATUS_OK;
     }

@@ -421,6 +421,27 @@ def locations_of_others_and_elsewhere_are_refused():
     check(answer.status in (400, 403), f"{answer.status} {answer.body[:300]!r}")
 
 
+@test
+def a_namespaces_folder_is_no_tables():
+    ready()
+    make_space("wide")
+    tables, folder = "/namespaces/ns/tables", "s3://warehouse/wide"
+    taken = re.compile('^location "s3://warehouse/wide" is the folder of namespace "wide"')
+    refused(400, "IllegalArgumentException", taken, "POST", tables,
+            {"name": "greedy", "schema": LONG_A, "location": folder})
+    make_table("modest")
+    for update in (set_property("write.data.path", folder), {"action": "set-location", "location": folder}):
+        answer = commit("modest", [], [update])
+        equal((answer.status, answer.error["message"][:len(taken.pattern) - 1]), (400, taken.pattern[1:]))
+    equal(make_table("inside", location=folder + "/inside")["metadata"]["location"], folder + "/inside")
+    make_table("early", location="s3://warehouse/late")
+    refused(400, "IllegalArgumentException", re.compile('overlaps that of table "ns.early"'), "POST", "/namespaces",
+            {"namespace": ["late"]})
+    ok("POST", "/namespaces", {"namespace": ["late"], "properties": {"location": "s3://warehouse/late-tables"}})
+    make_table("first", "late")
+    make_table("first", "wide")
+
+
 def made_with(name, identity):
     updates = [{"action": "assign-uuid", "uuid": identity}, {"action": "upgrade-format-version", "format-version": 2},
                {"action": "add-schema", "schema": LONG_A}, {"action": "set-current-schema", "schema-id": -1}]
