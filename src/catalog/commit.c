@@ -126,21 +126,6 @@ static status move_pointer(void *context, state_txn *txn, error *err)
     return STATUS_OK;
 }
 
-/* What a table's metadata calls its own may be another's: such files stay. */
-static size_t keep_own(const table_commit *table, const ice_metadata *m, const str *asked,
-                       size_t count, str *ret_kept)
-{
-    const table_info info = {.name = table->name, .uuid = m->uuid, .location = m->location};
-    size_t kept = 0;
-
-    for (size_t i = 0; i < count; i++) {
-        if (catalog_check_file(table->c, &info, asked[i], NULL) == STATUS_OK) {
-            ret_kept[kept++] = asked[i];
-        }
-    }
-    return kept;
-}
-
 static status commit_pointer(void *context, str base_location, str new_location,
                              const ice_metadata *new_metadata, store_staged *const *staged,
                              size_t staged_count, const str *obsolete, size_t obsolete_count,
@@ -171,7 +156,9 @@ static status commit_pointer(void *context, str base_location, str new_location,
                                          new_metadata->property_count, new_metadata->location,
                                          new_metadata->uuid, err);
     if (result == STATUS_OK) {
-        move.obsolete_count = keep_own(table, new_metadata, obsolete, obsolete_count, own);
+        const table_info info = {.uuid = new_metadata->uuid, .location = new_metadata->location};
+        move.obsolete_count =
+            catalog__keep_own(table->c, &info, new_metadata, obsolete, obsolete_count, a, own);
         move.document = catalog__document_prepare(table->c, table->key, base_location, new_location,
                                                   new_metadata);
         result = state_submit(table->c->state, move_pointer, &move, err);

@@ -42,6 +42,10 @@ typedef struct catalog__paths {
 status catalog__hold_paths(catalog *c, state_txn *txn, const catalog__paths *paths, error *err);
 /* `location` was the table's. */
 status catalog__hold_former(state_txn *txn, str location, str uuid, error *err);
+/* Of the files `asked` that a commit to `next` makes obsolete those that go with it: they lie in places of the table's
+ * own, before or after the commit, and `next` does not name them. `ret_own` has room for all. Not in a transaction. */
+size_t catalog__keep_own(catalog *c, const table_info *table, const ice_metadata *next,
+                         const str *asked, size_t count, arena *a, str *ret_own);
 /* What was read is the table's: its row and its metadata agree about where it lies, in a warehouse. */
 status catalog__check_loaded(catalog *c, const table_info *info, const ice_metadata *m, error *err);
 /* write.*.path */

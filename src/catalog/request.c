@@ -152,10 +152,11 @@ static status prepare_change(commit *e, subject *s, error *err)
     }
     TRY(catalog__check_paths(e->c, s->info.name.space, s->next.next->properties,
                              s->next.next->property_count, s->location, s->info.uuid, err));
-    for (size_t i = 0; i < s->next.obsolete_count; i++) { /* others' files stay */
-        if (catalog_check_file(e->c, &s->info, s->next.obsolete[i], NULL) == STATUS_OK) {
-            vec_push(e->a, &e->obsolete, s->next.obsolete[i]);
-        }
+    str *own = ARENA_ARRAY(e->a, str, s->next.obsolete_count + 1);
+    size_t count = catalog__keep_own(e->c, &s->info, s->next.next, s->next.obsolete,
+                                     s->next.obsolete_count, e->a, own);
+    for (size_t i = 0; i < count; i++) {
+        vec_push(e->a, &e->obsolete, own[i]);
     }
     return STATUS_OK;
 }

@@ -263,9 +263,9 @@ static status publish(ending *e, state_txn *st, error *err)
     for (size_t i = 0; i < txn->tables.count; i++) {
         txn_table *t = txn->tables.items[i];
 
-        for (size_t k = 0; k < t->obsolete.count; k++) {
-            if (map_set(gone, t->obsolete.items[k], t) == NULL) {
-                vec_push(e->a, &obsolete, t->obsolete.items[k]);
+        for (size_t k = 0; k < t->own_obsolete_count; k++) {
+            if (map_set(gone, t->own_obsolete[k], t) == NULL) {
+                vec_push(e->a, &obsolete, t->own_obsolete[k]);
             }
         }
         for (size_t k = 0; k < t->staged.count; k++) {
@@ -365,10 +365,27 @@ static void tell_caches(catalog_txn *txn, arena *a)
     }
 }
 
+static void choose_obsolete(ending *e)
+{
+    for (size_t i = 0; i < e->txn->tables.count; i++) {
+        txn_table *t = e->txn->tables.items[i];
+
+        t->own_obsolete_count = 0;
+        if (t->exists && t->working != NULL && t->obsolete.count > 0) {
+            t->own_obsolete = ARENA_ARRAY(e->a, str, t->obsolete.count);
+            t->own_obsolete_count = catalog__keep_own(
+                e->txn->root, &t->info, t->written != NULL ? t->written : t->working,
+                t->obsolete.items, t->obsolete.count, e->a, t->own_obsolete);
+        }
+    }
+}
+
 /* `ret_again`: the tables stand on what others made of them, and the next attempt may succeed. */
 static status attempt(catalog_txn *txn, bool *ret_again, error *err)
 {
     ending e = {.txn = txn, .a = arena_create()};
+
+    choose_obsolete(&e);
     status result = state_submit(txn->root->state, apply, &e, err);
 
     *ret_again = false;

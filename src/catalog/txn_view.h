@@ -36,6 +36,8 @@ typedef struct txn_table {
     store_staged *file;    /* metadata file of `working` */
     staged_vec staged;     /* all else that it needs */
     VEC(str) obsolete;
+    str *own_obsolete; /* those that go with the commit; of an attempt */
+    size_t own_obsolete_count;
     VEC(txn_change *) changes;
     VEC(int64_t) snapshots;    /* made by the changes */
     const char *operation;     /* the last one */

@@ -53,6 +53,8 @@ void ice__log_snapshot(ice_metadata *next, int64_t snapshot_id, int64_t timestam
 void ice__drop_statistics(ice_metadata *next, const int64_t *ids, size_t count, arena *a,
                           ice__str_vec *obsolete);
 
+/* As ice_builder_set_statistics; the file of the entry that is replaced goes to what is obsolete, where files may. */
+status ice__builder_renew_statistics(ice_builder *b, const json *entry, error *err);
 /* Entries of one of the two lists, 0 or 1 in that order. */
 void ice__builder_drop_statistics(ice_builder *b, size_t list, const int64_t *ids, size_t count);
 

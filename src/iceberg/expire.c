@@ -176,6 +176,7 @@ typedef struct leftover {
     ice__manifest_vec manifests; /* of expired snapshots alone */
     ice__manifest_vec needed;    /* of the retained snapshots that were looked at */
     map *needed_paths;
+    VEC(str) lists; /* of expired snapshots alone, those that could be read */
 } leftover;
 
 static bool find_needed(const expiry *x, bool line, leftover *l)
@@ -203,12 +204,22 @@ static void find_leftovers(const expiry *x, leftover *l)
 {
     arena *a = x->change->memory;
     map *seen = map_create(a);
+    map *needed_lists = map_create(a);
 
+    for (size_t i = 0; i < x->retained_count; i++) {
+        if (!str_is_null(x->retained[i].manifest_list)) {
+            (void)map_set(needed_lists, x->retained[i].manifest_list, &present);
+        }
+    }
     for (size_t i = 0; i < x->expired_count; i++) {
+        str location = x->expired[i].manifest_list;
         ice__manifest_list list;
 
-        if (!load(x, &x->expired[i], &list)) {
+        if (!load(x, &x->expired[i], &list)) { /* whatever it is, nobody knows whose */
             continue;
+        }
+        if (!str_is_null(location) && map_set(needed_lists, location, &present) == NULL) {
+            vec_push(a, &l->lists, location);
         }
         for (size_t k = 0; k < list.count; k++) {
             if (!map_has(l->needed_paths, list.manifests[k].path) &&
@@ -330,11 +341,9 @@ static void collect_obsolete(expiry *x)
         vec_push(c->memory, &c->obsolete, l.manifests.items[i].path);
         x->gone.manifests++;
     }
-    for (size_t i = 0; i < x->expired_count; i++) {
-        if (!str_is_null(x->expired[i].manifest_list)) {
-            vec_push(c->memory, &c->obsolete, x->expired[i].manifest_list);
-            x->gone.manifest_lists++;
-        }
+    for (size_t i = 0; i < l.lists.count; i++) {
+        vec_push(c->memory, &c->obsolete, l.lists.items[i]);
+        x->gone.manifest_lists++;
     }
 }
 

@@ -16,6 +16,13 @@ static bool is_true(const ice_metadata *m, const char *key)
     return !str_equal_nocase(ice_metadata_property(m, key, "true"), STR("false"));
 }
 
+/* Whatever a log says, nothing but versions of the metadata falls out of it. */
+static bool is_metadata_file(str location)
+{
+    return str_ends_with(location, STR(".metadata.json")) ||
+           str_ends_with(location, STR(".metadata.json.gz"));
+}
+
 void ice__log_metadata(ice_metadata *next, const ice_metadata *base, str base_location, arena *a,
                        ice__str_vec *obsolete)
 {
@@ -41,7 +48,9 @@ void ice__log_metadata(ice_metadata *next, const ice_metadata *base, str base_lo
     versions_max = versions_max < 1 ? 1 : versions_max;
     start = count > versions_max ? count - versions_max : 0;
     for (size_t i = 0; deletes && i < start; i++) {
-        vec_push(a, obsolete, log[i].metadata_file);
+        if (is_metadata_file(log[i].metadata_file)) {
+            vec_push(a, obsolete, log[i].metadata_file);
+        }
     }
     next->metadata_log = log + start;
     next->metadata_log_count = count - start;
@@ -362,6 +371,14 @@ static const json *get_list(const ice_metadata *m, const char *key, arena *a)
     return NULL;
 }
 
+/* Statistics lie among the metadata, and are none of its manifests and versions: another file is not theirs, whatever
+ * an entry says. */
+static bool is_statistics_file(const ice_metadata *m, str path, arena *a)
+{
+    return ice_lies_below(path, ice__metadata_folder(m, a)) && !str_ends_with(path, STR(".avro")) &&
+           !str_ends_with(path, STR(".json"));
+}
+
 /* No path, or one that another entry has too: its file stays. */
 static bool is_shared(const json *list, size_t index)
 {
@@ -399,7 +416,9 @@ static void edit_list(ice_metadata *m, const char *key, const int64_t *ids, size
         if (obsolete != NULL && !is_shared(list, i)) {
             str path = json_str_or(json_get(entry, "statistics-path"), STR_NULL);
 
-            vec_push(a, obsolete, path);
+            if (is_statistics_file(m, path, a)) {
+                vec_push(a, obsolete, path);
+            }
         }
     }
     if (more != NULL) {
@@ -420,7 +439,8 @@ void ice__drop_statistics(ice_metadata *next, const int64_t *ids, size_t count, 
     }
 }
 
-static status set_entry(ice_builder *b, const char *key, const json *entry, error *err)
+static status set_entry(ice_builder *b, const char *key, const json *entry, ice__str_vec *obsolete,
+                        error *err)
 {
     int64_t id = json_int64_or(json_get(entry, "snapshot-id"), ICE_NO_SNAPSHOT);
 
@@ -434,18 +454,24 @@ static status set_entry(ice_builder *b, const char *key, const json *entry, erro
         return error_set(err, STATUS_NO_SNAPSHOT, "snapshot %lld of \"%s\" does not exist",
                          (long long)id, key);
     }
-    edit_list(&b->now, key, &id, 1, entry, b->memory, &b->obsolete);
+    edit_list(&b->now, key, &id, 1, entry, b->memory, obsolete);
     return STATUS_OK;
 }
 
 status ice_builder_set_statistics(ice_builder *b, const json *entry, error *err)
 {
-    return set_entry(b, statistics_lists[0], entry, err);
+    return set_entry(b, statistics_lists[0], entry, NULL, err);
 }
 
 status ice_builder_set_partition_statistics(ice_builder *b, const json *entry, error *err)
 {
-    return set_entry(b, statistics_lists[1], entry, err);
+    return set_entry(b, statistics_lists[1], entry, NULL, err);
+}
+
+status ice__builder_renew_statistics(ice_builder *b, const json *entry, error *err)
+{
+    return set_entry(b, statistics_lists[0], entry,
+                     is_true(&b->now, "gc.enabled") ? &b->obsolete : NULL, err);
 }
 
 void ice__builder_drop_statistics(ice_builder *b, size_t list, const int64_t *ids, size_t count)

@@ -116,7 +116,7 @@ static status build(void *context, ice__change *c, error *err)
     if (w->kept.count == 0) {
         TRY(make_file(w, c->base, s->sequence_number, err));
     }
-    TRY(ice_builder_set_statistics(b, w->entry, err));
+    TRY(ice__builder_renew_statistics(b, w->entry, err));
     TRY(ice__builder_finish(b, c->base_location, err));
     ice__metadata_assign(&c->next, &b->now);
     c->obsolete = b->obsolete;
