@@ -197,7 +197,8 @@ status catalog_read_stats(catalog *c, catalog_stats *ret_stats, error *err)
                            .sweeps = c->sweeps,
                            .sweeps_failed = c->sweeps_failed,
                            .swept_files = c->swept_files,
-                           .swept_bytes = c->swept_bytes};
+                           .swept_bytes = c->swept_bytes,
+                           .purges_doubted = c->purges_doubted};
 
     TRY(state_read(c->state, read_stats, &stats, err));
     *ret_stats = stats;

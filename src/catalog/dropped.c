@@ -507,11 +507,15 @@ static status refuse_rows(state_rows *rows, str location, error *err)
 }
 
 /* Whoever makes a table at the very place of a dropped one wants it in its stead: that one does not come back, and
- * since the new one may use its files, they stay. The keeper does the rest. */
+ * since the new one may use its files, they stay. Not so those in further places of its own. The keeper does the
+ * rest. */
 status catalog__forget_dropped_at(state_txn *txn, str location, str uuid, error *err)
 {
     return STATE_EXEC(txn,
-                      "UPDATE dropped SET purge_us = 1, registered = 1"
+                      "UPDATE dropped SET purge_us = 1, registered = CASE"
+                      " WHEN registered <> " CATALOG__OF_OTHERS " AND EXISTS"
+                      " (SELECT 1 FROM places WHERE places.uuid = dropped.uuid)"
+                      " THEN " CATALOG__GAVE_WAY " ELSE " CATALOG__OF_OTHERS " END"
                       " WHERE location = ?1 AND uuid <> ?2",
                       NULL, err, SV_TEXT(location), SV_TEXT(uuid));
 }

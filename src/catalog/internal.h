@@ -39,7 +39,7 @@ struct catalog {
     thread sweeper;
     cond sweeper_wake;
     _Atomic bool closing; /* set with the lock held */
-    _Atomic int64_t sweeps, sweeps_failed, swept_files, swept_bytes;
+    _Atomic int64_t sweeps, sweeps_failed, swept_files, swept_bytes, purges_doubted;
     /* dropped tables and events (dropped.c, keeper.c, purge.c) */
     int64_t retention_ms, events_kept_ms, answers_kept_ms;
     bool purge_retained, is_recovering;
@@ -186,6 +186,10 @@ status catalog__refuse_held(state_txn *txn, str location, str uuid, error *err);
 /* A table's further places are nobody's once no row has its uuid. STR_NULL: of all tables that are gone. In the
  * transaction that takes the row, after it did. */
 status catalog__release_places(state_txn *txn, str uuid, error *err);
+/* Values of dropped.registered beside 0: others made its files, and they stay; and: its place is another table's, so
+ * that only what lies in its further places goes with it. */
+#define CATALOG__OF_OTHERS "1"
+#define CATALOG__GAVE_WAY "2"
 /* A table, `uuid`, takes the very place of tables that are dropped. In a transaction. */
 status catalog__forget_dropped_at(state_txn *txn, str location, str uuid, error *err);
 /* DENIED where the namespace is protected. In a transaction. */
@@ -247,6 +251,7 @@ typedef struct catalog__reach {
     str metadata_location;
     str rebase;           /* STR_NULL: none */
     bool missing_is_fine; /* what is gone leads nowhere; else NOT_FOUND */
+    error *broken; /* first failure of what is damaged and left out; NULL: it ends the walk */
     status (*visit)(void *context, str location, bool live, error *err);
     void *context;
 } catalog__reach;
@@ -269,6 +274,9 @@ typedef struct catalog__sweep_limits {
 /* The next files of the table that may be leftovers, after `*after` (STR_NULL at first, and again at the end). */
 status catalog__find_leftovers(catalog *c, str location, const catalog__sweep_limits *limits,
                                str *after, arena *a, catalog__leftovers *ret_found, error *err);
+/* Hints in a plain folder that a kill kept from getting their name. */
+status catalog__find_new_hints(catalog *c, str location, arena *a, str **ret_found,
+                               size_t *ret_count, error *err);
 /* CONFLICT where the metadata files of the table's folder tell of another table, or of commits that this catalog does
  * not know (it is a restored backup, or not the only catalog of the folder), and where the table is not to be cleaned.
  * Metadata files of versions below `*ret_keep_below` were current once, and are to stay. */

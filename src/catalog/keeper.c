@@ -26,10 +26,11 @@ static status forget_records(const retention *r, state_txn *txn, error *err)
     state_rows *rows = NULL;
     bool more = false;
 
-    TRY(STATE_QUERY(txn,
-                    "SELECT uuid FROM dropped WHERE purge_us <= ?1 AND registered = 1"
-                    " AND NOT EXISTS (SELECT 1 FROM tables WHERE tables.uuid = dropped.uuid)",
-                    &rows, err, SV_INT(r->now_us)));
+    TRY(STATE_QUERY(
+        txn,
+        "SELECT uuid FROM dropped WHERE purge_us <= ?1 AND registered = " CATALOG__OF_OTHERS
+        " AND NOT EXISTS (SELECT 1 FROM tables WHERE tables.uuid = dropped.uuid)",
+        &rows, err, SV_INT(r->now_us)));
     for (;;) {
         TRY(state_next(rows, &more, err));
         if (!more) {
@@ -49,8 +50,9 @@ static status move_ended(void *context, state_txn *txn, error *err)
     TRY(forget_records(r, txn, err));
     TRY(STATE_EXEC(txn,
                    "INSERT INTO purges (uuid, location, metadata_location, space, name)"
-                   " SELECT uuid, location, metadata_location, space, name FROM dropped"
-                   " WHERE purge_us <= ?1 AND registered = 0 ON CONFLICT (uuid) DO NOTHING",
+                   " SELECT uuid, CASE registered WHEN " CATALOG__GAVE_WAY " THEN '' ELSE location"
+                   " END, metadata_location, space, name FROM dropped WHERE purge_us <= ?1"
+                   " AND registered <> " CATALOG__OF_OTHERS " ON CONFLICT (uuid) DO NOTHING",
                    &r->moved, err, SV_INT(r->now_us)));
     TRY(STATE_EXEC(txn, "DELETE FROM dropped WHERE purge_us <= ?1", NULL, err, SV_INT(r->now_us)));
     return catalog__release_places(txn, STR_NULL, err);

@@ -171,6 +171,31 @@ status catalog__find_leftovers(catalog *c, str location, const catalog__sweep_li
     return STATUS_OK;
 }
 
+status catalog__find_new_hints(catalog *c, str location, arena *a, str **ret_found,
+                               size_t *ret_count, error *err)
+{
+    str prefix = str_concat(a, location, STR("/metadata/"));
+    str after = STR_NULL;
+    VEC(str) found = {0};
+
+    do {
+        store_object *objects = NULL;
+        size_t count = 0;
+
+        TRY(store_list(c->storage, prefix, after, LIST_CHUNK, a, &objects, &count, err));
+        for (size_t i = 0; i < count; i++) {
+            str name = str_slice(objects[i].location, prefix.size, objects[i].location.size);
+            if (is_new_hint_name(name) && objects[i].modified_us < c->opened_us) {
+                vec_push(a, &found, objects[i].location);
+            }
+        }
+        after = count == LIST_CHUNK ? objects[count - 1].location : STR_NULL;
+    } while (!str_is_null(after));
+    *ret_found = found.items;
+    *ret_count = found.count;
+    return STATUS_OK;
+}
+
 /* ---- is it ours alone? ---- */
 
 static str file_name(str location)

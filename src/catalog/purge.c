@@ -16,8 +16,9 @@
 typedef VEC(str) location_list;
 
 typedef struct removal_list {
-    const str *inside; /* "<place>/", its location's first: nothing outside is ever deleted */
+    const str *inside; /* "<place>/": nothing outside is ever deleted */
     size_t inside_count;
+    str location; /* empty: it is another table's by now, and what lies there stays */
     arena *a;
     map *seen;
     location_list found;
@@ -46,6 +47,23 @@ static status note_removal(void *context, str location, bool live, error *err)
     return STATUS_OK;
 }
 
+/* Nothing reaches the hint, nor what a kill left of one; tarn alone makes such names. */
+static status list_hints(catalog *c, removal_list *list, error *err)
+{
+    str hint = str_concat(list->a, list->location, STR("/metadata/" CATALOG__HINT_NAME));
+    str *unfinished = NULL;
+    size_t count = 0;
+
+    TRY(note_removal(list, hint, false, err));
+    if (store_is_local(list->location)) {
+        TRY(catalog__find_new_hints(c, list->location, list->a, &unfinished, &count, err));
+    }
+    for (size_t i = 0; i < count; i++) {
+        TRY(note_removal(list, unfinished[i], false, err));
+    }
+    return STATUS_OK;
+}
+
 /* The metadata file last: what is found by reading a file is deleted before the file. */
 static status list_removals(catalog *c, removal_list *list, str metadata_location, error *err)
 {
@@ -56,9 +74,9 @@ static status list_removals(catalog *c, removal_list *list, str metadata_locatio
                                 .context = list};
 
     TRY(catalog__reach_all(&all, err));
-    TRY(note_removal(
-        list, str_printf(list->a, "%.*smetadata/" CATALOG__HINT_NAME, STR_ARG(list->inside[0])),
-        false, err));
+    if (list->location.size > 0) {
+        TRY(list_hints(c, list, err));
+    }
     return note_removal(list, metadata_location, false, err);
 }
 
@@ -70,6 +88,7 @@ typedef struct spare_walk {
     removal_list *list;
     str inside; /* the folder of the table that is looked at, with a slash */
     bool leads_out;
+    bool leads_in; /* to a place of the table that is purged */
 } spare_walk;
 
 static status spare(void *context, str location, bool live, error *err)
@@ -82,6 +101,7 @@ static status spare(void *context, str location, bool live, error *err)
     }
     if (!str_starts_with(location, w->inside)) {
         w->leads_out = true;
+        w->leads_in = w->leads_in || is_inside(w->list, location);
         (void)map_remove(w->list->seen, location);
     }
     return STATUS_OK;
@@ -111,16 +131,19 @@ static status read_pointer(void *context, state_txn *txn, error *err)
 
 /* A commit that came between may have removed what is read: then the table is read again. What is gone for good leads
  * nowhere. */
-static status walk_reacher(spare_walk *w, const catalog__reacher *table, arena *a, error *err)
+static status walk_reacher(spare_walk *w, const catalog__reacher *table, error *broken, arena *a,
+                           error *err)
 {
     pointer_query q = {.uuid = table->uuid,
                        .location = table->location,
                        .a = a,
                        .metadata_location = table->metadata_location};
-    catalog__reach all = {.c = w->c, .rebase = table->rebase, .visit = spare, .context = w};
+    catalog__reach all = {
+        .c = w->c, .rebase = table->rebase, .visit = spare, .context = w, .broken = broken};
 
     for (int attempt = 1;; attempt++) {
         str before = all.metadata_location = q.metadata_location;
+        *broken = (error)ERROR_INIT;
         TRY(spare(w, before, true, err));
         status result = catalog__reach_all(&all, err);
         if (result != STATUS_NOT_FOUND || all.missing_is_fine) {
@@ -141,6 +164,26 @@ static void *as_mark(str text)
 {
     uint64_t hash = str_hash(text);
     return (void *)(uintptr_t)(hash != 0 ? hash : 1); /* compared, never followed */
+}
+
+/* A table that cannot be read whole, now or ever: what of it can be read tells whether it is one that shares files with
+ * the table that is purged. If so, all of them stay, and the purge waits; else it is not to hold up every purge there
+ * is. */
+static status pass_over(spare_walk *w, const catalog__reacher *table, const error *broken,
+                        bool is_itself, error *err)
+{
+    arena *a = arena_create();
+    str name = str_printf(a, "%.*s.%.*s", STR_ARG(table->name.space), STR_ARG(table->name.table));
+    bool waits = is_itself || w->leads_in;
+
+    w->c->purges_doubted++;
+    w->leads_out = true; /* it is looked at again */
+    log_event(LOG_WARN, "a purge cannot read a table that may need its files",
+              LOG_STR("table", name), LOG_STR("uuid", table->uuid),
+              LOG_STR("metadata_location", table->metadata_location),
+              LOG_C("error", broken->message), LOG_BOOL("purge_waits", waits));
+    arena_free(a);
+    return waits ? error_set(err, broken->kind, "%s", broken->message) : STATUS_OK;
 }
 
 /* A table that leads nowhere outside its folder is not looked at again until it changes: no other table's files can be
@@ -165,7 +208,11 @@ static status spare_reached(catalog *c, removal_list *list, str uuid, error *err
                         /* a copy of the table that is purged may lie in the same folder */
                         .inside =
                             is_itself ? STR("/") : str_concat(each, all[i].location, STR("/"))};
-        result = walk_reacher(&w, &all[i], each, err);
+        error broken = ERROR_INIT;
+        result = walk_reacher(&w, &all[i], &broken, each, err);
+        if (result == STATUS_OK && broken.kind != STATUS_OK) {
+            result = pass_over(&w, &all[i], &broken, is_itself, err);
+        }
         if (result == STATUS_OK && !w.leads_out) {
             (void)map_set(c->contained, all[i].uuid, mark);
         } else if (result != STATUS_OK && result != STATUS_CANCELLED) {
@@ -290,12 +337,15 @@ static status find_inside(const purge *p, removal_list *list, error *err)
 
     TRY(catalog_list_places(p->c, p->uuid, list->a, &places, &count, err));
     str *inside = ARENA_ARRAY(list->a, str, count + 1);
-    inside[0] = str_concat(list->a, p->location, STR("/"));
     for (size_t i = 0; i < count; i++) {
-        inside[i + 1] = str_concat(list->a, places[i], STR("/"));
+        inside[i] = str_concat(list->a, places[i], STR("/"));
     }
+    if (p->location.size > 0) {
+        inside[count++] = str_concat(list->a, p->location, STR("/"));
+    }
+    list->location = p->location;
     list->inside = inside;
-    list->inside_count = count + 1;
+    list->inside_count = count;
     return STATUS_OK;
 }
 

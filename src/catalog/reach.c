@@ -15,6 +15,36 @@ static status visit(const walk *w, str location, bool live, arena *a, error *err
     return w->r->visit(w->r->context, ice_locate(w->m, location, a), live, err);
 }
 
+/* Failures that another try does not mend, and that are not the visitor's or the machine's. */
+static bool is_damage(status s)
+{
+    return s == STATUS_CORRUPT || s == STATUS_INVALID || s == STATUS_UNSUPPORTED ||
+           s == STATUS_TOO_LARGE || s == STATUS_BAD_DATA || s == STATUS_DENIED;
+}
+
+/* What a damaged file leads to is left out where the caller wants to be told of it instead. */
+static status leave_out(const catalog__reach *r, status result, error *err)
+{
+    if (r->broken == NULL || err == NULL || !is_damage(result)) {
+        return result;
+    }
+    if (r->broken->kind == STATUS_OK) {
+        *r->broken = *err;
+    }
+    error_clear(err);
+    return STATUS_OK;
+}
+
+/* The file itself is not left out. */
+static status leave_out_below(const walk *w, str location, status result, arena *a, error *err)
+{
+    if (result == STATUS_OK) {
+        return STATUS_OK;
+    }
+    TRY(leave_out(w->r, result, err));
+    return location.size == 0 ? STATUS_OK : visit(w, location, true, a, err);
+}
+
 /* STR_NULL where it is gone and may be. */
 static status read_object(const catalog__reach *r, str location, size_t size_max, arena *a,
                           str *ret_bytes, error *err)
@@ -65,7 +95,8 @@ static status reach_snapshot(const walk *w, const ice_snapshot *snapshot, arena 
     TRY(ice_manifest_list_parse(bytes, a, &manifests, &count, err));
     for (size_t i = 0; i < count; i++) {
         arena *each = arena_child(a);
-        status result = reach_manifest(w, &manifests[i], each, err);
+        status result = leave_out_below(w, manifests[i].path,
+                                        reach_manifest(w, &manifests[i], each, err), each, err);
         arena_free(each);
         TRY(result);
     }
@@ -98,11 +129,13 @@ static status reach_all(walk *w, arena *a, error *err)
 {
     for (size_t i = 0; i < w->m->snapshot_count; i++) {
         arena *each = arena_child(a);
-        status result = reach_snapshot(w, &w->m->snapshots[i], each, err);
+        const ice_snapshot *snapshot = &w->m->snapshots[i];
+        status result = leave_out_below(w, snapshot->manifest_list,
+                                        reach_snapshot(w, snapshot, each, err), each, err);
         arena_free(each);
         TRY(result);
     }
-    TRY(reach_statistics(w, a, err));
+    TRY(leave_out(w->r, reach_statistics(w, a, err), err));
     for (size_t i = 0; i < w->m->metadata_log_count; i++) {
         TRY(visit(w, w->m->metadata_log[i].metadata_file, false, a, err));
     }
@@ -117,7 +150,9 @@ status catalog__reach_all(const catalog__reach *r, error *err)
     if (result == STATUS_NOT_FOUND && r->missing_is_fine) {
         return STATUS_OK;
     }
-    TRY(result);
+    if (result != STATUS_OK) {
+        return leave_out(r, result, err);
+    }
     arena *a = arena_create();
     walk w = {.r = r, .m = m, .manifests = map_create(a)};
     result = reach_all(&w, a, err);

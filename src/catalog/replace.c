@@ -23,13 +23,16 @@ static status replaced(const ice_create *table, const ice_metadata *base,
     return result;
 }
 
-/* Rows were written for the table as it was planned: whoever changed it since then came first. */
+/* Rows were written for the table as it was planned, and into its place: whoever changed it since then came first, all
+ * the more who made or dropped it. */
 static status check_planned(const ice_metadata *planned, const ice_metadata *now, error *err)
 {
-    bool same = planned == NULL ||
-                (ice_schema_equal(ice_metadata_schema(planned), ice_metadata_schema(now)) &&
-                 planned->current_schema_id == now->current_schema_id &&
-                 planned->default_spec_id == now->default_spec_id);
+    bool same =
+        planned == NULL ||
+        (str_equal(planned->uuid, now->uuid) && str_equal(planned->location, now->location) &&
+         ice_schema_equal(ice_metadata_schema(planned), ice_metadata_schema(now)) &&
+         planned->current_schema_id == now->current_schema_id &&
+         planned->default_spec_id == now->default_spec_id);
 
     return same ? STATUS_OK
                 : error_set(err, STATUS_CONFLICT, "the table was changed while it was replaced");
@@ -93,7 +96,7 @@ status catalog__replace_table(catalog *c, const catalog_create *options, arena *
 }
 
 status catalog_plan_table(catalog *c, const catalog_create *options, arena *a,
-                          ice_metadata **ret_metadata, error *err)
+                          ice_metadata **ret_metadata, bool *ret_there, error *err)
 {
     ice_create table = options->table;
     ice_metadata *base = NULL;
@@ -106,6 +109,7 @@ status catalog_plan_table(catalog *c, const catalog_create *options, arena *a,
         if (found == STATUS_OK) {
             found = replaced(&table, base, ret_metadata, err);
             ice_metadata_unref(base);
+            *ret_there = true;
             return found;
         }
         if (found != STATUS_NO_TABLE) {
@@ -114,5 +118,6 @@ status catalog_plan_table(catalog *c, const catalog_create *options, arena *a,
         }
     }
     TRY(catalog_plan_location(c, options->name, options->table.location, a, &table.location, err));
+    *ret_there = false;
     return ice_metadata_create(&table, ret_metadata, err);
 }

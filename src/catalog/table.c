@@ -531,8 +531,8 @@ static status create_table(catalog *c, const catalog_create *options, arena *a, 
         result = ice_metadata_create(&table, &new.metadata, err);
     }
     if (result == STATUS_OK && !found && options->planned != NULL &&
-        !ice_schema_equal(ice_metadata_schema(options->planned),
-                          ice_metadata_schema(new.metadata))) {
+        (options->planned_there || !ice_schema_equal(ice_metadata_schema(options->planned),
+                                                     ice_metadata_schema(new.metadata)))) {
         result = error_set(err, STATUS_CONFLICT, "table \"%.*s.%.*s\" was dropped meanwhile",
                            STR_ARG(options->name.space), STR_ARG(options->name.table));
     }

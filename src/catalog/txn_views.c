@@ -437,6 +437,7 @@ static status write_view(const catalog_txn *txn, state_txn *st, const txn_sql_vi
                                      .name = v->origin.name,
                                      .to = v->info.name,
                                      .uuid = v->info.uuid,
+                                     .metadata_location = v->info.metadata_location,
                                      .snapshot_id = ICE_NO_SNAPSHOT};
         TRY(catalog__note(st, txn->caller, &event, err));
     }
@@ -475,6 +476,9 @@ status txn__stage_view_names(catalog_txn *txn, arena *a, error *err)
         table_name derived;
         bool derivable;
 
+        if (is_changed(v)) { /* for whoever drops it before its file can be read (view.c) */
+            catalog__view_cache_put(txn->root, v->info.metadata_location, v->working);
+        }
         if (!is_made(v) && !is_renamed(v)) {
             continue;
         }
@@ -501,9 +505,6 @@ void txn__tell_view_caches(const catalog_txn *txn)
 
         if (v->existed && (is_changed(v) || is_dropped(v))) {
             catalog__view_cache_drop(txn->root, v->origin.metadata_location);
-        }
-        if (is_changed(v)) {
-            catalog__view_cache_put(txn->root, v->info.metadata_location, v->working);
         }
     }
 }

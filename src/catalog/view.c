@@ -26,13 +26,16 @@ ice_view *catalog__view_cache_get(catalog *c, str location)
 void catalog__view_cache_put(catalog *c, str location, const ice_view *view)
 {
     ice_view *evicted = NULL;
-    map_entry oldest;
+    map_entry any;
     size_t at = 0;
 
     mutex_lock(&c->lock);
     ice_view *replaced = map_set(c->views, location, ice_view_ref(view));
-    if (map_count(c->views) > CACHED_VIEWS_MAX && map_next(c->views, &at, &oldest)) {
-        evicted = map_remove(c->views, oldest.key);
+    while (map_count(c->views) > CACHED_VIEWS_MAX && map_next(c->views, &at, &any)) {
+        if (!str_equal(any.key, location)) {
+            evicted = map_remove(c->views, any.key);
+            break;
+        }
     }
     mutex_unlock(&c->lock);
     ice_view_unref(replaced);
@@ -342,6 +345,8 @@ static status apply_change(void *context, state_txn *txn, error *err)
 static status submit(view_change *change, const ice_view *view, error *err)
 {
     change->caller = catalog_get_caller();
+    /* Before anybody can know it: whoever drops the view in the same group of transactions cannot read its file yet. */
+    catalog__view_cache_put(change->c, change->new_location, view);
     status result = state_submit(change->c->state, apply_change, change, err);
 
     for (size_t i = 0; !change->published && i < COUNT_OF(change->staged); i++) {
@@ -351,7 +356,8 @@ static status submit(view_change *change, const ice_view *view, error *err)
         if (!str_is_null(change->base_location)) {
             catalog__view_cache_drop(change->c, change->base_location);
         }
-        catalog__view_cache_put(change->c, change->new_location, view);
+    } else {
+        catalog__view_cache_drop(change->c, change->new_location);
     }
     return result;
 }

@@ -73,6 +73,7 @@ typedef struct readings {
     X("tarn_sweeps_failed_total", "counter", "such searches that failed or left a table out; the log says why", r->catalog.sweeps_failed) \
     X("tarn_swept_files_total", "counter", "such files removed", r->catalog.swept_files) \
     X("tarn_swept_bytes_total", "counter", "bytes of such files", r->catalog.swept_bytes) \
+    X("tarn_purges_doubted_total", "counter", "times that a purge came upon a table that cannot be read whole; the log names it", r->catalog.purges_doubted) \
     X("tarn_queries_total", "counter", "SQL scripts run", r->engine.queries) \
     X("tarn_queries_failed_total", "counter", "SQL scripts that failed", r->engine.failed) \
     X("tarn_queries_cancelled_total", "counter", "SQL scripts that were cancelled or timed out", r->engine.cancelled) \

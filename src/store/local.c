@@ -258,6 +258,9 @@ static status name_file(store_staged *staged, error *err)
     if (named != STATUS_EXISTS) {
         return named;
     }
+    if (err != NULL) { /* no failure: nobody is to be told */
+        error_clear(err);
+    }
     staged->replaces = true;
     if (staged->beside != NULL) {
         return STATUS_OK;

@@ -12,7 +12,7 @@ import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
-from tarn import TIME_FACTOR, Failed, Server, TarnError, check, contains, equal, main, test  # noqa: E402
+from tarn import TIME_FACTOR, Failed, Server, TarnError, check, contains, equal, eventually, main, test  # noqa: E402
 
 UUID = "0a1b2c3d-0000-4000-8000-0123456789ab"
 # At the first nothing has its name yet, at the other everything has but the pointer's move.
@@ -124,6 +124,24 @@ def what_killed_commits_left_goes_and_nothing_else():
         lake.server.start()
         lake.check_rows()
         equal(lake.server.request("POST", "/api/v1/scrub", {}).ok().json["corrupt_objects"], 0)
+
+
+@test
+def a_purge_takes_the_hint_that_a_kill_left_unfinished():
+    with Lake() as lake:
+        hint = os.path.join(lake.table, "metadata/version-hint.text.00112233445566aa.new")
+        strange = os.path.join(lake.table, "metadata/version-hint.text.mine.new")
+        lake.server.stop()
+        for path in (hint, strange):
+            with open(path, "w", encoding="utf-8") as file:
+                file.write("00001")
+            os.utime(path, (time.time() - 3600,) * 2)
+        lake.server.start()
+        table = lake.table
+        lake.server.request("DELETE", "/iceberg/v1/tarn/namespaces/main/tables/t?purgeRequested=true").ok()
+        eventually(lambda: not os.path.exists(hint), hint)
+        check(os.path.exists(strange), strange)
+        eventually(lambda: not glob.glob(table + "/metadata/*.json"), "metadata of the purged table")
 
 
 @test

@@ -133,7 +133,9 @@ static status describe_new_table(run *r, const statement *st, const row_source *
     ret->columns = columns;
     ret->column_count = count;
     TRY(table_options(st, table_root(fields, count, a), a, &ret->options.table, err));
-    TRY(table_place_error(st, catalog_plan_table(r->catalog, &ret->options, a, &ret->metadata, err),
+    TRY(table_place_error(st,
+                          catalog_plan_table(r->catalog, &ret->options, a, &ret->metadata,
+                                             &ret->options.planned_there, err),
                           err));
     ret->options.table.location = ret->metadata->location;
     ret->options.planned = ret->metadata;

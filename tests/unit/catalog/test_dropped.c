@@ -215,6 +215,121 @@ static void test_files_that_another_table_reaches_stay(void **context)
     lake_close(&l);
 }
 
+/* The newest manifest list of the table is overwritten. */
+static void damage(lake *l, const char *name)
+{
+    table_info info;
+    store_staged *staged = NULL;
+    ice_metadata *m = load(l, name, &info);
+    str list = m->snapshots[m->snapshot_count - 1].manifest_list;
+
+    EXPECT_OK(store_stage_bytes(l->storage, list, STR("x"), STR("nonsense"), &staged, &l->f->err));
+    EXPECT_OK(store_put(l->storage, staged, &l->f->err));
+    ice_metadata_unref(m);
+}
+
+static void wait_for_doubt(lake *l)
+{
+    for (catalog_stats stats = {0}; stats.purges_doubted == 0; clock_sleep_ms(5)) {
+        EXPECT_OK(catalog_read_stats(l->catalog, &stats, &l->f->err));
+    }
+}
+
+static void test_a_table_that_cannot_be_read_holds_up_no_purge_of_others(void **context)
+{
+    fixture *f = *context;
+    lake l = keeping(f, HOUR_MS, false);
+    table_info info;
+    bool dropped = false;
+
+    EXPECT_OK(make_table(&l, "t", STR_NULL, &f->err));
+    EXPECT_OK(make_table(&l, "other", STR("s3://warehouse/other"), &f->err));
+    EXPECT_OK(append_one(&l, "other", STR("s3://warehouse/other/data/1.parquet"), &f->err));
+    damage(&l, "other");
+    ice_metadata_unref(load(&l, "t", &info));
+    str own = str_concat(f->arena, info.location, STR("/data/own.parquet"));
+    EXPECT_OK(append_one(&l, "t", own, &f->err));
+    ice_metadata_unref(load(&l, "t", &info));
+    EXPECT_OK(catalog_purge_table(l.catalog, t, false, &dropped, &f->err));
+    expect_gone(&l, own);
+    expect_gone(&l, info.metadata_location);
+    wait_for_doubt(&l);
+    lake_close(&l);
+}
+
+static void test_files_stay_where_a_table_that_cannot_be_read_shares_some_of_them(void **context)
+{
+    fixture *f = *context;
+    lake l = keeping(f, HOUR_MS, false);
+    table_info info;
+    bool dropped = false;
+
+    EXPECT_OK(make_table(&l, "t", STR_NULL, &f->err));
+    EXPECT_OK(make_table(&l, "other", STR("s3://warehouse/other"), &f->err));
+    ice_metadata_unref(load(&l, "t", &info));
+    str shared = str_concat(f->arena, info.location, STR("/data/shared.parquet"));
+    str own = str_concat(f->arena, info.location, STR("/data/own.parquet"));
+    EXPECT_OK(append_one(&l, "t", shared, &f->err));
+    EXPECT_OK(append_one(&l, "t", own, &f->err));
+    EXPECT_OK(append_one(&l, "other", shared, &f->err));
+    EXPECT_OK(append_one(&l, "other", STR("s3://warehouse/other/data/1.parquet"), &f->err));
+    damage(&l, "other");
+    EXPECT_OK(catalog_purge_table(l.catalog, t, false, &dropped, &f->err));
+    wait_for_doubt(&l);
+    catalog_close(l.catalog); /* what is to be purged is purged before */
+    const catalog_options kept = {.state = l.state,
+                                  .storage = l.storage,
+                                  .warehouse = STR("tarn"),
+                                  .warehouse_location = STR("s3://warehouse"),
+                                  .retention_ms = HOUR_MS};
+    EXPECT_OK(catalog_open(&kept, &l.catalog, &f->err));
+    assert_true(is_there(&l, own));
+    assert_true(is_there(&l, shared));
+    lake_close(&l);
+}
+
+/* With a file in its further place, dropped, and another table made where it lay. */
+static void test_further_places_of_a_table_that_gave_way_are_emptied(void **context)
+{
+    fixture *f = *context;
+    lake l = keeping(f, HOUR_MS, false);
+    table_info info;
+    bool created;
+    str beside = STR("s3://warehouse/beside/1.parquet");
+    str inside = STR("s3://warehouse/place/data/1.parquet");
+    static const ice_property path[] = {
+        {STR_INIT("write.data.path"), STR_INIT("s3://warehouse/beside")}};
+    const catalog_create create = {.name = t,
+                                   .table = {.location = STR("s3://warehouse/place"),
+                                             .root = two_columns(),
+                                             .properties = path,
+                                             .property_count = 1}};
+    const catalog_options kept = {.state = l.state,
+                                  .storage = l.storage,
+                                  .warehouse = STR("tarn"),
+                                  .warehouse_location = STR("s3://warehouse"),
+                                  .retention_ms = HOUR_MS};
+
+    EXPECT_OK(catalog_create_table(l.catalog, &create, &created, &f->err));
+    EXPECT_OK(append_one(&l, "t", beside, &f->err));
+    EXPECT_OK(append_one(&l, "t", inside, &f->err));
+    ice_metadata_unref(load(&l, "t", &info));
+    drop(&l, t);
+    EXPECT_STATUS(INVALID, make_table(&l, "other", STR("s3://warehouse/beside"), &f->err));
+    EXPECT_OK(make_table(&l, "other", STR("s3://warehouse/place"), &f->err));
+    catalog_close(l.catalog);
+    EXPECT_OK(catalog_open(&kept, &l.catalog, &f->err));
+    expect_gone(&l, beside);
+    assert_true(is_there(&l, inside));
+    assert_true(is_there(&l, info.metadata_location));
+    ice_metadata_unref(load(&l, "other", &info));
+    assert_true(is_there(&l, info.metadata_location));
+    while (make_table(&l, "third", STR("s3://warehouse/beside"), &f->err) != STATUS_OK) {
+        clock_sleep_ms(5); /* until it is nobody's */
+    }
+    lake_close(&l);
+}
+
 static void test_files_of_registered_tables_stay_whatever_is_asked(void **context)
 {
     fixture *f = *context;
@@ -339,6 +454,95 @@ static void test_recovery_knows_which_tables_were_dropped(void **context)
     state_close(l.state);
 }
 
+/* ---- CREATE OR REPLACE TABLE … AS, of a table that is another one, or none, by the time of the commit ---- */
+
+typedef struct planned {
+    catalog_create options;
+    ice_metadata *metadata;
+} planned;
+
+static planned plan(lake *l)
+{
+    planned p = {.options = {.name = t, .table = {.root = two_columns()}, .replace = true}};
+    bool there;
+
+    p.options.table.location = STR_NULL;
+    EXPECT_OK(
+        catalog_plan_table(l->catalog, &p.options, l->f->arena, &p.metadata, &there, &l->f->err));
+    p.options.planned = p.metadata;
+    p.options.planned_there = there;
+    p.options.table.location = str_copy(l->f->arena, p.metadata->location);
+    return p;
+}
+
+/* With one row, whose file lies where the table was planned. */
+static status carry_out(lake *l, const planned *p)
+{
+    ice_metadata *m = p->metadata;
+    store_staged *staged = NULL;
+    bool created;
+    const ice_file file = {.path = str_concat(l->f->arena, m->location, STR("/data/p.parquet")),
+                           .format = STR("PARQUET"),
+                           .record_count = 1,
+                           .size_bytes = 8,
+                           .sort_order_id = -1,
+                           .first_row_id = ICE_NO_ROW_ID,
+                           .content_offset = -1,
+                           .content_size_bytes = -1};
+    ice_append append = {.files = &file, .file_count = 1, .staged = &staged, .staged_count = 1};
+    catalog_create options = p->options;
+
+    EXPECT_OK(
+        store_stage_bytes(l->storage, file.path, STR("x"), STR("PAR1PAR1"), &staged, &l->f->err));
+    append.schema_id = m->current_schema_id;
+    options.append = &append;
+    status result = catalog_create_table(l->catalog, &options, &created, &l->f->err);
+    assert_false(result != STATUS_OK && is_there(l, file.path));
+    ice_metadata_unref(m);
+    return result;
+}
+
+static void test_rows_of_a_replacement_never_go_to_a_table_that_came_meanwhile(void **context)
+{
+    fixture *f = *context;
+    lake l = keeping(f, HOUR_MS, false);
+    table_info now, after;
+
+    planned p = plan(&l); /* nothing is there */
+    EXPECT_OK(make_table(&l, "t", STR_NULL, &f->err));
+    EXPECT_STATUS(CONFLICT, carry_out(&l, &p));
+    p = plan(&l); /* the one is replaced; another comes in its stead */
+    drop(&l, t);
+    EXPECT_OK(make_table(&l, "t", STR_NULL, &f->err));
+    ice_metadata_unref(load(&l, "t", &now));
+    EXPECT_STATUS(CONFLICT, carry_out(&l, &p));
+    ice_metadata_unref(load(&l, "t", &after));
+    assert_true(str_equal(now.metadata_location, after.metadata_location));
+    p = plan(&l);
+    EXPECT_OK(carry_out(&l, &p));
+    ice_metadata_unref(load(&l, "t", &after));
+    assert_true(str_equal(now.location, after.location));
+    lake_close(&l);
+}
+
+static void test_a_replacement_takes_no_place_of_a_table_that_was_dropped_meanwhile(void **context)
+{
+    fixture *f = *context;
+    lake l = keeping(f, HOUR_MS, false);
+    table_info before, after;
+
+    EXPECT_OK(make_table(&l, "t", STR_NULL, &f->err));
+    ice_metadata_unref(load(&l, "t", &before));
+    planned p = plan(&l);
+    drop(&l, t);
+    EXPECT_STATUS(CONFLICT, carry_out(&l, &p));
+    assert_int_equal(1, dropped_count(&l));
+    EXPECT_OK(catalog_undrop_table(l.catalog, t, STR_NULL, t, &f->err));
+    ice_metadata_unref(load(&l, "t", &after));
+    assert_true(str_equal(before.uuid, after.uuid));
+    lake_close(&l);
+}
+
 TESTS(test_a_dropped_table_is_kept_and_comes_back_under_its_name,
       test_the_name_is_free_at_once_and_the_last_dropped_comes_back_under_another,
       test_the_place_of_a_dropped_table_is_taken_until_it_is_purged,
@@ -346,6 +550,11 @@ TESTS(test_a_dropped_table_is_kept_and_comes_back_under_its_name,
       test_a_purge_request_removes_files_at_once_or_is_answered_as_a_drop,
       test_files_go_when_the_retention_is_over, test_files_that_another_table_reaches_stay,
       test_files_of_registered_tables_stay_whatever_is_asked,
+      test_further_places_of_a_table_that_gave_way_are_emptied,
+      test_a_table_that_cannot_be_read_holds_up_no_purge_of_others,
+      test_files_stay_where_a_table_that_cannot_be_read_shares_some_of_them,
       test_a_protected_table_or_namespace_is_not_dropped,
       test_tables_dropped_in_a_transaction_are_kept_when_it_commits,
-      test_recovery_knows_which_tables_were_dropped)
+      test_recovery_knows_which_tables_were_dropped,
+      test_rows_of_a_replacement_never_go_to_a_table_that_came_meanwhile,
+      test_a_replacement_takes_no_place_of_a_table_that_was_dropped_meanwhile)

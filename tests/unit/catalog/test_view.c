@@ -2,7 +2,9 @@
  * database. */
 #include "lake.h"
 
+#include "tarn/base/clock.h"
 #include "tarn/base/map.h"
+#include "tarn/base/thread.h"
 #include "tarn/catalog/view.h"
 
 static ice_view_definition definition(const char *sql)
@@ -160,7 +162,55 @@ static void test_generated_locations_never_collide(void **context)
     lake_close(&l);
 }
 
+/* ---- a view that is dropped while others change it ---- */
+
+#define DROP_ROUNDS 60
+#define CHANGERS 3
+
+static status say_it_anew(void *context, const ice_view *base, ice_view **ret_view, error *err)
+{
+    return ice_view_replace(base, context, ret_view, err);
+}
+
+static void change_it(void *context)
+{
+    const lake *l = context;
+    ice_view_definition said = definition("SELECT 2");
+    error ignored = ERROR_INIT; /* it may be gone */
+
+    (void)catalog_change_view(l->catalog, (table_name){STR("main"), STR("v")}, say_it_anew, &said,
+                              &ignored);
+}
+
+static void test_a_view_that_is_dropped_while_it_changes_leaves_no_file(void **context)
+{
+    fixture *f = *context;
+    lake l = lake_open(f);
+    thread changers[CHANGERS];
+    store_object *objects = NULL;
+    size_t count = 0;
+    bool done;
+
+    for (int round = 0; round < DROP_ROUNDS; round++) {
+        EXPECT_OK(make(&l, "v", "SELECT 1", false, &done));
+        for (int i = 0; i < CHANGERS; i++) {
+            EXPECT_OK(thread_start(&changers[i], "changer", change_it, &l, &f->err));
+        }
+        clock_sleep_ms(round % 4);
+        EXPECT_OK(catalog_drop_view(l.catalog, (table_name){STR("main"), STR("v")}, false, &done,
+                                    &f->err));
+        for (int i = 0; i < CHANGERS; i++) {
+            thread_join(&changers[i]);
+        }
+    }
+    EXPECT_OK(store_list(l.storage, STR("s3://warehouse/main/"), STR_NULL, 100, f->arena, &objects,
+                         &count, &f->err));
+    assert_int_equal(count, 0);
+    lake_close(&l);
+}
+
 TESTS(test_views_and_tables_share_their_names,
       test_names_resolve_to_views_only_where_views_are_wanted,
       test_a_replaced_view_has_one_file_and_its_history, test_views_come_back_from_objects_alone,
-      test_generated_locations_never_collide)
+      test_generated_locations_never_collide,
+      test_a_view_that_is_dropped_while_it_changes_leaves_no_file)

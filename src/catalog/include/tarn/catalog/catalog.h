@@ -114,6 +114,7 @@ typedef struct catalog_create {
     const ice_append *append;
     /* what catalog_plan_table gave: CONFLICT where the table would be another one by now; NULL: not checked */
     const ice_metadata *planned;
+    bool planned_there; /* `planned` is a table that was there already, to be replaced */
 } catalog_create;
 /* Where a table called `name` would lie: `asked` after checking it (DENIED outside the warehouse
  * and its roots), or a fresh plain location where `asked` is empty. For writing the first rows
@@ -121,9 +122,9 @@ typedef struct catalog_create {
 status catalog_plan_location(catalog *c, table_name name, str asked, arena *a, str *ret_location,
                              error *err);
 /* The metadata that the table would begin with, for writing its first rows: with a location, or that of the table that
- * is replaced. One reference. */
+ * is replaced (`ret_there`). One reference. */
 status catalog_plan_table(catalog *c, const catalog_create *options, arena *a,
-                          ice_metadata **ret_metadata, error *err);
+                          ice_metadata **ret_metadata, bool *ret_there, error *err);
 /* EXISTS, NO_NAMESPACE, DENIED (location). *ret_created false where if_not_exists found one. */
 status catalog_create_table(catalog *c, const catalog_create *options, bool *ret_created,
                             error *err);
@@ -174,6 +175,7 @@ typedef struct catalog_stats {
     int64_t namespaces, tables, views, commits, conflicts, merged_appends;
     /* searches for what killed commits left in plain folders, those that failed or left a folder out, and what went */
     int64_t sweeps, sweeps_failed, swept_files, swept_bytes;
+    int64_t purges_doubted; /* times that a purge came upon a table that cannot be read whole */
 } catalog_stats;
 status catalog_read_stats(catalog *c, catalog_stats *ret_stats, error *err);
 
