@@ -1,6 +1,6 @@
-/* Vended sessions that ended with what they were made for: the catalog says so in the transaction that drops a table, and
- * from its commit on no session of before changes anything, nor reads what is another's by then. What comes back comes
- * back without them.
+/* Vended sessions that ended with what they were made for: the catalog says so in the transaction that drops a table,
+ * and from its commit on no session of before changes anything, nor reads what is another's by then. What comes back
+ * comes back without them.
  *
  * A session names its subject and the subject's last end when it was made; it is good while that is the last one still.
  * Ends are kept as long as a session of before could last: who asks about a subject that is not there is right. */

@@ -109,9 +109,9 @@ typedef struct s3_vending {
 status access_vend_s3(access_control *ac, const s3_vending *vending, arena *a,
                       s3_session *ret_session, error *err);
 
-/* A table goes: from the commit of `txn` on sessions that were vended for it, also those that are vended yet for what was
- * loaded before, change nothing; they read what is left there until the place is another's (access_ask_places): clients
- * look whether a purge is done, or read a table to its end. */
+/* A table goes: from the commit of `txn` on sessions that were vended for it, also those that are vended yet for what
+ * was loaded before, change nothing; they read what is left there until the place is another's (access_ask_places):
+ * clients look whether a purge is done, or read a table to its end. */
 status access_end_vended(access_control *ac, state_txn *txn, str subject, error *err);
 /* It comes back, the same and under the same metadata: what is kept of answers with its sessions (access_generation)
  * is not to be given again. */
