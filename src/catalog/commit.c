@@ -9,6 +9,7 @@
 
 #include "tarn/base/clock.h"
 #include "tarn/base/mem.h"
+#include "tarn/catalog/event.h"
 
 /* ---- the committer ---- */
 
@@ -20,15 +21,21 @@ typedef struct table_commit {
     bool shared;
     str new_location;
     const ice_metadata *new_metadata;
+    ice_metadata *base; /* what it was loaded as last */
+    catalog_event event;
 } table_commit;
 
-static catalog_event event_of(const table_commit *table, str location, const ice_metadata *m)
+static catalog_event event_of(const table_commit *table, str location, const ice_metadata *m,
+                              arena *a)
 {
-    return (catalog_event){.kind = EVENT_TABLE_COMMITTED,
+    catalog_event event = {.kind = EVENT_TABLE_COMMITTED,
                            .name = table->name,
                            .uuid = m->uuid,
                            .metadata_location = location,
                            .snapshot_id = m->current_snapshot_id};
+
+    catalog__describe_commit(table->base, m, a, &event);
+    return event;
 }
 
 status catalog__load_to_change(catalog *c, table_name name, arena *a, ice_metadata **ret_metadata,
@@ -55,7 +62,14 @@ static status commit_load(void *context, arena *a, ice_metadata **ret_metadata, 
 
     TRY(catalog__load_to_change(table->c, table->name, a, ret_metadata, &info, err));
     *ret_location = info.metadata_location;
+    ice_metadata_unref(table->base);
+    table->base = ice_metadata_ref(*ret_metadata);
     return STATUS_OK;
+}
+
+static void forget_base(void *context)
+{
+    ice_metadata_unref(((table_commit *)context)->base);
 }
 
 typedef struct pointer_move {
@@ -115,8 +129,7 @@ static status move_pointer(void *context, state_txn *txn, error *err)
         TRY(result);
     }
     if (!table->shared && !str_equal(move->base_location, move->new_location)) {
-        const catalog_event event = event_of(table, move->new_location, move->new_metadata);
-        TRY(catalog__note(txn, move->caller, &event, err));
+        TRY(catalog__note(txn, move->caller, &table->event, err));
     }
     move->published = true;
     TRY(store_publish(table->c->storage, txn, move->staged, move->staged_count, err));
@@ -152,6 +165,7 @@ static status commit_pointer(void *context, str base_location, str new_location,
                                    .uuid = new_metadata->uuid}};
     table->new_location = new_location;
     table->new_metadata = new_metadata;
+    table->event = event_of(table, new_location, new_metadata, a);
     status result = catalog__check_paths(table->c, table->name.space, new_metadata->properties,
                                          new_metadata->property_count, new_metadata->location,
                                          new_metadata->uuid, err);
@@ -194,6 +208,7 @@ status catalog_committer(catalog *c, table_name name, arena *a, ice_committer *r
     table->key = catalog__table_key(a, name);
     table->space_key = catalog__fold(a, name.space);
     table->table_key = catalog__fold(a, name.table);
+    arena_defer(a, forget_base, table);
     *ret_committer = (ice_committer){
         .load = commit_load, .commit = commit_pointer, .context = table, .storage = c->storage};
     return STATUS_OK;
@@ -299,12 +314,12 @@ static status note_append(void *context, state_txn *txn, error *err)
 {
     const waiting_append *mine = context;
     const table_commit *table = mine->table;
-    const catalog_event event = event_of(table, table->new_location, table->new_metadata);
 
     if (mine->asked->extra != NULL) {
         TRY(mine->asked->extra(mine->asked->extra_context, txn, err));
     }
-    return mine->asked->file_count > 0 ? catalog__note(txn, mine->caller, &event, err) : STATUS_OK;
+    return mine->asked->file_count > 0 ? catalog__note(txn, mine->caller, &table->event, err)
+                                       : STATUS_OK;
 }
 
 /* One commit for each branch that has appends among them. */

@@ -70,7 +70,7 @@ void catalog__renew_sessions(const catalog *c, state_txn *txn, str uuid)
 /* ---- drop ---- */
 
 typedef struct live_row {
-    str uuid, location;
+    str uuid, location, metadata_location;
     str shown_space, shown_name;
     bool registered;
 } live_row;
@@ -82,7 +82,7 @@ static status read_live(state_txn *txn, str space_key, str table_key, str uuid, 
     state_rows *rows = NULL;
 
     TRY(STATE_QUERY(txn,
-                    "SELECT uuid, location, space, name, registered FROM tables"
+                    "SELECT uuid, location, space, name, registered, metadata_location FROM tables"
                     " WHERE space_key = ?1 AND table_key = ?2",
                     &rows, err, SV_TEXT(space_key), SV_TEXT(table_key)));
     TRY(state_next(rows, ret_found, err));
@@ -91,7 +91,8 @@ static status read_live(state_txn *txn, str space_key, str table_key, str uuid, 
                               .location = state_text(rows, 1, a),
                               .shown_space = state_text(rows, 2, a),
                               .shown_name = state_text(rows, 3, a),
-                              .registered = state_int(rows, 4) != 0};
+                              .registered = state_int(rows, 4) != 0,
+                              .metadata_location = state_text(rows, 5, a)};
         *ret_found = str_is_null(uuid) || str_equal(uuid, ret_row->uuid);
     }
     state_finish(rows);
@@ -157,14 +158,16 @@ status catalog__delete_table(catalog *c, state_txn *txn, table_name name, str uu
     TRY(catalog__release_places(txn, row.uuid, err));
     TRY(catalog__end_sessions(c, txn, row.uuid, err));
     *ret_dropped = true;
+    char kept_until[40];
+    clock_format_utc(purge_time(c, how), 6, kept_until);
     const catalog_event event = {
         .kind = EVENT_TABLE_DROPPED,
         .name = {.space = row.shown_space, .table = row.shown_name},
         .uuid = row.uuid,
+        .metadata_location = row.metadata_location,
         .snapshot_id = ICE_NO_SNAPSHOT,
         .detail = how->purge ? STR("{\"purge\":true}")
-                             : str_printf(a, "{\"purge\":false,\"purge-us\":%lld}",
-                                          (long long)purge_time(c, how)),
+                             : str_printf(a, "{\"purge\":false,\"kept-until\":\"%s\"}", kept_until),
     };
     return catalog__note(txn, how->caller, &event, err);
 }

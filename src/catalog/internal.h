@@ -344,6 +344,11 @@ void catalog__queues_free(catalog *c);
 /* STR_NULL for tarn itself. */
 str catalog__principal(const catalog_caller *caller);
 /* Writes the row of an event and runs the caller's effect. In the transaction of the change, after it. */
+/* Where the metadata of a table or view lies now; empty where it is gone. */
+status catalog__read_pointer(state_txn *txn, str uuid, bool is_view, str *ret_location, error *err);
+/* Into the event of a commit: its snapshot, and what it did. Other events stay as they are. */
+void catalog__describe_commit(const ice_metadata *before, const ice_metadata *after, arena *a,
+                              struct catalog_event *event);
 status catalog__note(state_txn *txn, const catalog_caller *caller, const catalog_event *event,
                      error *err);
 #endif

@@ -358,13 +358,13 @@ static status move_pointer(commit *e, state_txn *txn, const subject *s, error *e
 static status note(const commit *e, state_txn *txn, const subject *s, error *err)
 {
     const ice_metadata *m = s->next.next;
-    const catalog_event event = {.kind =
-                                     s->base == NULL ? EVENT_TABLE_CREATED : EVENT_TABLE_COMMITTED,
-                                 .name = s->info.name,
-                                 .uuid = m->uuid,
-                                 .metadata_location = s->next.location,
-                                 .snapshot_id = m->current_snapshot_id};
+    catalog_event event = {.kind = s->base == NULL ? EVENT_TABLE_CREATED : EVENT_TABLE_COMMITTED,
+                           .name = s->info.name,
+                           .uuid = m->uuid,
+                           .metadata_location = s->next.location,
+                           .snapshot_id = m->current_snapshot_id};
 
+    catalog__describe_commit(s->base, s->next.next, state_txn_arena(txn), &event);
     return catalog__note(txn, e->caller, &event, err);
 }
 

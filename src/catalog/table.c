@@ -607,10 +607,13 @@ static status apply_rename(void *context, state_txn *txn, error *err)
         return error_set(err, STATUS_NO_TABLE, "table \"%.*s.%.*s\" does not exist",
                          STR_ARG(change->from.space), STR_ARG(change->from.table));
     }
+    str pointer;
+    TRY(catalog__read_pointer(txn, change->uuid, false, &pointer, err));
     const catalog_event event = {.kind = EVENT_TABLE_RENAMED,
                                  .name = change->from,
                                  .to = change->to,
                                  .uuid = change->uuid,
+                                 .metadata_location = pointer,
                                  .snapshot_id = ICE_NO_SNAPSHOT};
     return catalog__note(txn, change->caller, &event, err);
 }

@@ -129,14 +129,15 @@ static status note(const ending *e, state_txn *st, const txn_table *t, event_kin
 {
     bool renames = kind == EVENT_TABLE_RENAMED;
     const ice_metadata *m = t->written != NULL ? t->written : t->working;
-    const catalog_event event = {.kind = kind,
-                                 .name = renames ? t->origin.name : t->info.name,
-                                 .to = renames ? t->info.name : (table_name){0},
-                                 .uuid = t->info.uuid,
-                                 .metadata_location = renames ? STR("") : t->info.metadata_location,
-                                 .snapshot_id = m != NULL && !renames ? m->current_snapshot_id
-                                                                      : ICE_NO_SNAPSHOT};
+    catalog_event event = {.kind = kind,
+                           .name = renames ? t->origin.name : t->info.name,
+                           .to = renames ? t->info.name : (table_name){.space = STR("")},
+                           .uuid = t->info.uuid,
+                           .metadata_location = t->info.metadata_location,
+                           .snapshot_id =
+                               m != NULL && !renames ? m->current_snapshot_id : ICE_NO_SNAPSHOT};
 
+    catalog__describe_commit(t->base, m, e->a, &event);
     return catalog__note(st, e->txn->caller, &event, err);
 }
 

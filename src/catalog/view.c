@@ -639,10 +639,13 @@ static status apply_rename(void *context, state_txn *txn, error *err)
         return error_set(err, STATUS_NO_VIEW, "view \"%.*s.%.*s\" does not exist",
                          STR_ARG(change->from.space), STR_ARG(change->from.table));
     }
+    str pointer;
+    TRY(catalog__read_pointer(txn, change->uuid, true, &pointer, err));
     const catalog_event event = {.kind = EVENT_VIEW_RENAMED,
                                  .name = change->from,
                                  .to = change->to,
                                  .uuid = change->uuid,
+                                 .metadata_location = pointer,
                                  .snapshot_id = ICE_NO_SNAPSHOT};
     TRY(catalog__note(txn, change->caller, &event, err));
     change->published = true;

@@ -244,11 +244,82 @@ def events_tell_who_what_and_from_where():
         equal(server.rows("SELECT kind, namespace, name, via FROM tarn.events ORDER BY id LIMIT 2"),
               [["table.created", "main", "t", "sql"], ["table.committed", "main", "t", "sql"]])
         equal(server.value("SELECT count(*) FROM tarn.events WHERE time > now() - INTERVAL 1 HOUR"), 6)
+        # what each did
+        created, first, loaded, protected, _, dropped = events["events"]
+        equal(first["detail"], {"refs": ["main"], "operations": ["append"], "updates": ["add-snapshot", "set-snapshot-ref"]})
+        equal(first["detail"], loaded["detail"])
+        equal({e["uuid"] for e in events["events"]}, {created["uuid"]})
+        equal(protected["metadata_location"], loaded["metadata_location"])
+        equal(dropped["metadata_location"], loaded["metadata_location"])
+        equal((dropped["detail"]["purge"], sorted(dropped["detail"])), (False, ["kept-until", "purge"]))
+        check(dropped["detail"]["kept-until"] > dropped["time"], str(dropped))
         # a refused change has no event, and a table of that name comes first
         refused(lambda: server.query("DROP TABLE t"), "table_not_found")
         equal(server.request("GET", f"/api/v1/events?after={last}").ok().json["events"], [])
         server.query("CREATE TABLE events AS SELECT 5 AS mine")
         equal(server.value("SELECT mine FROM tarn.events"), 5)
+
+
+@test
+def events_of_commits_tell_what_was_done_and_where():
+    with Server() as server:
+        last = 0
+
+        def told(*statements, kind="table.committed"):
+            nonlocal last
+            for statement in statements:
+                server.query(statement)
+            answer = server.request("GET", f"/api/v1/events?after={last}").ok().json
+            last = answer["next"]
+            return [e for e in answer["events"] if e["kind"] == kind]
+
+        def detail(refs, operations, *updates):
+            return {"refs": refs, "operations": operations, "updates": list(updates)}
+
+        told("CREATE TABLE t (a BIGINT); INSERT INTO t VALUES (1)")
+        main_id = server.value("SELECT snapshot_id FROM t.refs WHERE name = 'main'")
+        (branch,) = told("ALTER TABLE t CREATE BRANCH b")
+        equal((branch["detail"], branch["snapshot_id"]), (detail(["b"], [], "set-snapshot-ref"), main_id))
+        (insert,) = told("INSERT INTO t.branch_b VALUES (2)")
+        equal(insert["detail"], detail(["b"], ["append"], "add-snapshot", "set-snapshot-ref"))
+        equal(insert["snapshot_id"], server.value("SELECT snapshot_id FROM t.refs WHERE name = 'b'"))
+        check(insert["snapshot_id"] != main_id, "main's snapshot is told for the branch's")
+        (delete,) = told("BEGIN; DELETE FROM t WHERE a = 1; INSERT INTO t VALUES (7); COMMIT")
+        equal((delete["detail"]["refs"], "append" in delete["detail"]["operations"]), (["main"], True), str(delete))
+        (column,) = told("ALTER TABLE t ADD COLUMN b INTEGER")
+        equal(column["detail"], detail([], [], "add-schema", "set-current-schema"))
+        equal(column["snapshot_id"], server.value("SELECT snapshot_id FROM t.refs WHERE name = 'main'"))
+        (properties,) = told("ALTER TABLE t SET TBLPROPERTIES ('x' = 'y')")
+        equal(properties["detail"], detail([], [], "set-properties"))
+        (gone,) = told("ALTER TABLE t DROP BRANCH b")
+        equal(gone["detail"]["refs"], ["b"])
+        check("remove-snapshot-ref" in gone["detail"]["updates"], str(gone))
+        requirements = {"requirements": [], "updates": [{"action": "set-properties", "updates": {"x": "z"}}]}
+        server.request("POST", "/iceberg/v1/tarn/namespaces/main/tables/t", requirements).ok()
+        (rest,) = told()
+        equal((rest["detail"], rest["via"]), (detail([], [], "set-properties"), "rest"))
+        # renamed, back again: from where, to where
+        (renamed,) = told("ALTER TABLE t RENAME TO u", kind="table.renamed")
+        equal((renamed["name"], renamed["to_namespace"], renamed["to_name"]), ("t", "main", "u"))
+        equal(renamed["metadata_location"], rest["metadata_location"])
+        (back,) = told("DROP TABLE u; UNDROP TABLE u AS v", kind="table.undropped")
+        equal((back["name"], back["to_name"], back["principal"]), ("u", "v", "root"))
+        # what changes nothing has no event
+        for _ in range(3):
+            server.request("PUT", "/api/v1/namespaces/main/tables/v/protection").ok()
+            server.request("PUT", "/api/v1/namespaces/main/protection").ok()
+        equal(len(told(kind="table.protected")), 1)
+        equal(server.request("GET", "/api/v1/events?kind=namespace.changed").ok().json["events"][0]["detail"],
+              {"protected": True})
+        equal(len(server.request("GET", "/api/v1/events?kind=namespace.changed").ok().json["events"]), 1)
+        # views and namespaces: who
+        told("CREATE VIEW w AS SELECT a FROM v; ALTER VIEW w RENAME TO w2; CREATE OR REPLACE VIEW w2 AS SELECT 1 AS a; "
+             "DROP VIEW w2; CREATE SCHEMA s; DROP SCHEMA s")
+        told_of = {e["kind"]: e for e in server.request("GET", "/api/v1/events?limit=1000").ok().json["events"]}
+        for kind in ("view.created", "view.renamed", "view.committed", "view.dropped", "namespace.created",
+                     "namespace.dropped", "namespace.changed"):
+            equal((kind, told_of[kind].get("principal"), bool(told_of[kind].get("request_id"))), (kind, "root", True))
+        equal(told_of["view.renamed"]["to_name"], "w2")
 
 
 @test
@@ -328,10 +399,20 @@ def commands_do_the_same():
 
         server.query("CREATE TABLE t AS SELECT 1 AS a")
         run("table", "protect", "t")
+        run("namespace", "protect", "main")
+        contains(run("table", "ls", "--output", "csv").splitlines()[1], ",true")
+        shown = json.loads(run("table", "show", "t", "--output", "json"))
+        equal((shown[0] if isinstance(shown, list) else shown)["protected"], True)
+        check(any("protected" in line and "true" in line for line in run("table", "show", "t").splitlines()), "shown")
+        check(any("protected" in line and "true" in line for line in run("namespace", "show", "main").splitlines()), "")
+        equal(server.request("GET", "/api/v1/namespaces/main").ok().json["protected"], True)
+        run("namespace", "unprotect", "main")
+        equal(server.request("GET", "/api/v1/namespaces/main").ok().json["protected"], False)
         code, _, errors = server.run("table", "drop", "t", "--yes")
         equal(code, 4, errors)
         contains(errors, "protected")
         run("table", "unprotect", "t")
+        equal(server.request("GET", "/api/v1/namespaces/main/tables/t").ok().json["protected"], False)
         run("table", "drop", "t", "--yes")
         contains(run("table", "ls", "--dropped", "--output", "csv"), "main,t,")
         contains(run("table", "undrop", "t", "--as", "u"), "main.u is back")

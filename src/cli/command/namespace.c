@@ -26,6 +26,7 @@ static status run_show(cli *c, error *err)
     static const list_column shown[] = {{"name", "name", ""},
                                         {"created_at", "created", ""},
                                         {"location", "location", ""},
+                                        {"protected", "protected", ""},
                                         {"properties", "properties", ""}};
     const json *answer = NULL;
 

@@ -66,6 +66,7 @@ static const list_column ls_columns[] = {
     {"size_bytes", "size_bytes", "BIGINT"},
     {"updated_at", "updated", ""},
     {"kind", "kind", ""},
+    {"protected", "protected", "BOOLEAN"},
 };
 
 static void add_tables(const json *answer, json_writer *w)
@@ -184,6 +185,7 @@ static status run_show(cli *c, error *err)
         {"created_at", "created", ""},
         {"updated_at", "updated", ""},
         {"partitioning", "partitioning", ""},
+        {"protected", "protected", ""},
         {"properties", "properties", ""},
     };
     static const list_column columns[] = {{"id", "id", "INTEGER"},

@@ -11,9 +11,7 @@ static void format_namespace(const namespace_info *info, json_writer *w)
         json_member_str(w, "location", info->location);
     }
     member_time_us(w, "created_at", info->created_us);
-    if (info->is_protected) {
-        json_member_bool(w, "protected", true);
-    }
+    json_member_bool(w, "protected", info->is_protected);
     if (info->is_warehouse) {
         json_member_bool(w, "warehouse", true);
     }

@@ -50,6 +50,7 @@ static void format_table_head(const table_info *info, const ice_metadata *m, jso
     json_member_c(w, "kind", "table");
     json_member_str(w, "uuid", info->uuid);
     json_member_str(w, "metadata_location", info->metadata_location);
+    json_member_bool(w, "protected", info->is_protected);
     member_time_us(w, "created_at", info->created_us);
     member_time_us(w, "updated_at", info->updated_us);
     format_totals(m, w);

@@ -80,5 +80,15 @@ const char *const rest__care_docs[] = {
 #define X(name, text, meaning) "| " text " | " meaning " |\n"
     EVENT_TABLE(X)
 #undef X
+    ,
+    "\nWhat more there is to tell is in `detail`, a JSON object: of `table.dropped` whether it is to be purged and until "
+        "when it is kept, of `table.protected` the flag, of `namespace.changed` the keys, of warehouses the location; of "
+        "`table.committed` `refs` (the branches and tags that moved, at most 32), `operations` of the snapshots that came "
+        "(`append`, `overwrite`, `replace`, `delete`) and `updates`. `snapshot_id` is then where `main` is, or, where "
+        "`main` did not move, the branch or tag that did.\n\n"
+        "| update | |\n|---|---|\n"
+#define X(name, text, meaning) "| " text " | " meaning " |\n"
+    COMMIT_UPDATE_TABLE(X)
+#undef X
 };
 const size_t rest__care_doc_count = COUNT_OF(rest__care_docs);

@@ -39,14 +39,43 @@ typedef enum event_kind {
 } event_kind;
 const char *event_kind_name(event_kind kind);
 
+/* What a commit may do to a table, as REST clients call it: "updates" in the detail of table.committed, beside "refs"
+ * (the branches and tags that moved, 32 at most) and "operations" of the snapshots that came.
+ *    name               text                      meaning */
+#define COMMIT_UPDATE_TABLE(X)                                                  \
+    X(ASSIGN_UUID, "assign-uuid", "the table got another uuid")                 \
+    X(UPGRADE, "upgrade-format-version", "the format's version rose")           \
+    X(ADD_SCHEMA, "add-schema", "a schema came")                                \
+    X(SET_SCHEMA, "set-current-schema", "another schema is the current one")    \
+    X(ADD_SPEC, "add-spec", "a partition spec came")                            \
+    X(SET_SPEC, "set-default-spec", "another partition spec is the default")    \
+    X(ADD_ORDER, "add-sort-order", "a sort order came")                         \
+    X(SET_ORDER, "set-default-sort-order", "another sort order is the default") \
+    X(ADD_SNAPSHOT, "add-snapshot", "a snapshot came")                          \
+    X(REMOVE_SNAPSHOTS, "remove-snapshots", "snapshots went")                   \
+    X(SET_REF, "set-snapshot-ref", "a branch or tag was made or moved")         \
+    X(REMOVE_REF, "remove-snapshot-ref", "a branch or tag went")                \
+    X(SET_LOCATION, "set-location", "the table lies elsewhere")                 \
+    X(SET_PROPERTIES, "set-properties", "properties were set")                  \
+    X(REMOVE_PROPERTIES, "remove-properties", "properties went")                \
+    X(SET_STATISTICS, "set-statistics", "files of statistics were named, or are named no more")
+
+typedef enum commit_update {
+#define X(name, ...) COMMIT_##name,
+    COMMIT_UPDATE_TABLE(X)
+#undef X
+        COMMIT_UPDATE_COUNT
+} commit_update;
+
 typedef struct catalog_event {
     event_kind kind;
     table_name name; /* table empty: a namespace, or a warehouse */
     table_name to;   /* of a rename */
     str uuid;        /* of a table or view */
     str metadata_location;
-    int64_t snapshot_id; /* the current one; ICE_NO_SNAPSHOT: none */
-    str detail;          /* a JSON object of more, or empty */
+    int64_t
+        snapshot_id; /* that main, else the branch or tag that moved, is at; ICE_NO_SNAPSHOT: none */
+    str detail;      /* a JSON object of more, or empty */
     /* read from rows: */
     int64_t id, time_us;
     str principal, via, peer, agent, request_id;
