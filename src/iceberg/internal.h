@@ -121,6 +121,8 @@ status ice__view_version_parse(const json *value, arena *a, ice_view_version *re
 ice_view ice__view_parts(const ice_view *base);
 /* A value of its own, made of parts of others. */
 status ice__view_settle(const ice_view *parts, arena *a, ice_view **ret_view, error *err);
+/* A property of views: "true" where a new version may do without a dialect that the view has. */
+#define ICE__VIEW_DROP_DIALECT "replace.drop-dialect.allowed"
 enum {
     ICE__VIEW_HISTORY_DEFAULT = 10, /* versions that stay when the view says nothing */
     ICE__VIEW_TYPES = 3,            /* the format version whose types columns of views may have */

@@ -8,7 +8,7 @@
 #include "tarn/base/map.h"
 #include "tarn/base/rng.h"
 
-#define DROP_DIALECT "replace.drop-dialect.allowed"
+#define DROP_DIALECT ICE__VIEW_DROP_DIALECT
 
 /* ---- the view ---- */
 

@@ -223,6 +223,35 @@ static status define(ice_view *v, const ice_view_definition *d, arena *a, error 
     return STATUS_OK;
 }
 
+/* A version has all the SQL that its view has: whoever reads the view in another dialect goes on doing so, unless the
+ * view says that this may end. */
+static status refuse_lost_dialect(const ice_view *base, const ice_view_definition *d, error *err)
+{
+    const ice_view_version *before = ice_view_current(base);
+    bool allowed =
+        str_equal_nocase(ice_view_property(base, ICE__VIEW_DROP_DIALECT, ""), STR("true"));
+
+    for (size_t i = 0; i < d->property_count; i++) {
+        if (str_equal(d->properties[i].key, STR(ICE__VIEW_DROP_DIALECT))) {
+            allowed = str_equal_nocase(d->properties[i].value, STR("true"));
+        }
+    }
+    for (size_t i = 0; !allowed && i < before->representation_count; i++) {
+        const ice_representation *r = &before->representations[i];
+
+        if (str_equal(r->type, STR("sql")) && !str_equal_nocase(r->dialect, d->dialect)) {
+            error_set(err, STATUS_INVALID,
+                      "the view has SQL in dialect \"%.*s\", which would be lost",
+                      STR_ARG(r->dialect));
+            error_hint(err,
+                       "Property '" ICE__VIEW_DROP_DIALECT "' = 'true' allows it: ALTER VIEW … "
+                       "SET TBLPROPERTIES, or WITH (…) of the statement.");
+            return STATUS_INVALID;
+        }
+    }
+    return STATUS_OK;
+}
+
 static status make(const ice_view *base, str location, const ice_view_definition *d,
                    ice_view **ret_view, error *err)
 {
@@ -253,6 +282,7 @@ status ice_view_create(str location, const ice_view_definition *definition, ice_
 status ice_view_replace(const ice_view *base, const ice_view_definition *definition,
                         ice_view **ret_view, error *err)
 {
+    TRY(refuse_lost_dialect(base, definition, err));
     return make(base, base->location, definition, ret_view, err);
 }
 

@@ -62,6 +62,29 @@ def foreign_view(server, prefix, space, name, sql, **more):
 
 
 @test
+def sql_of_other_dialects_is_kept_and_told():
+    with Server() as server:
+        spark = {"type": "sql", "sql": "SELECT `id` FROM t", "dialect": "spark"}
+        foreign_view(server, "tarn", "main", "v", "", representations=[spark])
+        foreign_view(server, "tarn", "main", "twofold", "",
+                     representations=[spark, {"type": "sql", "sql": "SELECT 1::BIGINT AS id", "dialect": "duckdb"}])
+        refused(server, "SELECT * FROM v", "in: spark", "replace.drop-dialect.allowed")
+        contains(server.value("SHOW CREATE VIEW v"), "-- SQL of another engine, in dialect spark\nSELECT `id` FROM t")
+        contains(server.value("SELECT view_definition FROM information_schema.views WHERE table_name = 'v'"), "spark")
+        check("spark" not in server.value("SHOW CREATE VIEW twofold"), "it has SQL of ours")
+        for view in ("v", "twofold"):
+            for statement in (f"CREATE OR REPLACE VIEW {view} AS SELECT 2::BIGINT AS id", f"ALTER VIEW {view} AS SELECT 2 AS id",
+                              f"BEGIN; CREATE OR REPLACE VIEW {view} AS SELECT 2::BIGINT AS id; COMMIT"):
+                refused(server, statement, 'SQL in dialect "spark", which would be lost', "ALTER VIEW")
+        equal(server.rows("SELECT * FROM twofold"), [[1]])
+        # where the view, or the statement, says that it may go
+        server.rows("ALTER VIEW twofold SET TBLPROPERTIES ('replace.drop-dialect.allowed' = 'true')")
+        server.rows("CREATE OR REPLACE VIEW twofold AS SELECT 3::BIGINT AS id")
+        server.rows("CREATE OR REPLACE VIEW v WITH ('replace.drop-dialect.allowed' = 'true') AS SELECT 4::BIGINT AS id")
+        equal(server.rows("SELECT b.id, v.id FROM twofold b, v"), [[3, 4]])
+
+
+@test
 def names_in_a_view_begin_in_its_warehouse():
     with Server() as server:
         server.request("POST", "/api/v1/warehouses", {"name": "wh2", "location": "s3://wh2"}).ok()

@@ -85,7 +85,9 @@ static status stored_sql(const ice_view *view, arena *a, str *ret_sql, error *er
     error_set(err, STATUS_UNSUPPORTED,
               "its SQL is not in the dialect " ICE_VIEW_DIALECT ", but in: %.*s",
               STR_ARG(buf_str(others)));
-    error_hint(err, "CREATE OR REPLACE VIEW gives it SQL that runs here.");
+    error_hint(
+        err, "CREATE OR REPLACE VIEW … WITH ('replace.drop-dialect.allowed' = 'true') gives it SQL "
+             "that runs here, in place of that.");
     return STATUS_UNSUPPORTED;
 }
 

@@ -4,6 +4,16 @@
 #include "run/view.h"
 #include "tarn/base/limits.h"
 
+/* A comment, which its text cannot end. */
+static void put_dialect(buf *out, str dialect)
+{
+    buf_add_c(out, "-- SQL of another engine, in dialect ");
+    for (size_t i = 0; i < dialect.size; i++) {
+        buf_add_char(out, (unsigned char)dialect.data[i] < ' ' ? ' ' : dialect.data[i]);
+    }
+    buf_add_char(out, '\n');
+}
+
 void view_put_create(buf *out, const table_name *name, const ice_view *view, arena *a)
 {
     const ice_view_version *version = ice_view_current(view);
@@ -37,6 +47,7 @@ void view_put_create(buf *out, const table_name *name, const ice_view *view, are
     buf_add_c(out, first ? "\nAS " : "\n)\nAS ");
     if (str_is_null(sql) && version->representation_count > 0) { /* SQL of another engine's */
         sql = version->representations[0].sql;
+        put_dialect(out, version->representations[0].dialect);
     }
     buf_add_str(out, str_is_null(sql) ? STR("?") : sql);
     buf_add_c(out, "\n;");
