@@ -134,6 +134,12 @@ def purges_remove_what_only_they_reach():
         equal(server.request("GET", "/api/v1/dropped").ok().json["dropped"], [])
         server.query("CREATE TABLE u AS SELECT 1 AS a; BEGIN; DROP TABLE u PURGE; COMMIT")
         wait_until(lambda: paths(server) == empty, "the files to go")
+        server.query("CREATE TABLE u AS SELECT 1 AS a")
+        before = paths(server)
+        server.query("ANALYZE u")
+        check(paths(server) >= before + 2, "no file of statistics beside the metadata")
+        server.query("DROP TABLE u PURGE")
+        wait_until(lambda: paths(server) == empty, "the files of statistics to go, too")
         # nothing is kept, or everything
         server.restart(settings={"catalog.retention": "0s"})
         server.query("CREATE TABLE u AS SELECT 1 AS a; DROP TABLE u")

@@ -173,8 +173,12 @@ def an_etag_tells_versions_forms_and_callers_apart():
     server = ready()
     make_table("tagged")
     path = table_path("tagged")
+    # made before: a new principal alone makes every version another
+    reader, twin = (server.make_principal(name, "reader") for name in ("tag_reader", "tag_twin"))
     first = ask("GET", path)
     tag = first.headers["etag"]
+    tags = {ask("GET", path, key=key).headers["etag"].split("-")[0] for key in (reader, twin)} | {tag.split("-")[0]}
+    equal(len(tags), 3, "who asks is part of it")
     again = ask("GET", path, None, {"If-None-Match": tag})
     equal((again.status, again.body), (304, b""))
     equal(ask("GET", path, None, {"If-None-Match": '"other", ' + tag}).status, 304)
@@ -183,7 +187,6 @@ def an_etag_tells_versions_forms_and_callers_apart():
     equal(ask("GET", path + "?snapshots=refs", None, {"If-None-Match": tag}).status, 200)
     equal(ask("GET", path, None, {"If-None-Match": "*"}).status, 304, "any version is known")
     equal(ask("GET", table_path("no_such"), None, {"If-None-Match": "*"}).status, 404)
-    reader = server.make_principal("tag_reader", "reader")
     equal(ask("GET", path, None, {"If-None-Match": tag}, key=reader).status, 200, "another caller")
     equal(ask("GET", path, None, {"If-None-Match": tag}, key=NO_KEY).status, 401)
     moved = commit("tagged", [], [set_property("a", "b")])

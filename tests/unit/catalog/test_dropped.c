@@ -206,10 +206,19 @@ static void test_files_that_another_table_reaches_stay(void **context)
     EXPECT_OK(append_one(&l, "t", shared, &f->err));
     EXPECT_OK(append_one(&l, "t", own, &f->err));
     EXPECT_OK(append_one(&l, "other", shared, &f->err)); /* as add_files of other programs does */
+    /* one that was dropped, and may come back, is such a table, too */
+    const table_name kept = {STR("main"), STR("kept")};
+    str needed = str_concat(f->arena, info.location, STR("/data/needed.parquet"));
+    EXPECT_OK(make_table(&l, "kept", STR_NULL, &f->err));
+    EXPECT_OK(append_one(&l, "t", needed, &f->err));
+    EXPECT_OK(append_one(&l, "kept", needed, &f->err));
+    drop(&l, kept);
     EXPECT_OK(catalog_purge_table(l.catalog, t, false, &dropped, &f->err));
     expect_gone(&l, own);
     expect_gone(&l, info.metadata_location);
     assert_true(is_there(&l, shared));
+    assert_true(is_there(&l, needed));
+    EXPECT_OK(catalog_undrop_table(l.catalog, kept, STR_NULL, kept, &f->err));
     ice_metadata_unref(load(&l, "other", &others));
     EXPECT_OK(catalog_purge_table(l.catalog, other, false, &dropped, &f->err));
     lake_close(&l);
