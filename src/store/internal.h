@@ -153,8 +153,8 @@ struct storage {
     uint32_t epoch;
     uint32_t epoch_checked; /* all blobs of epochs up to this have rows, or were looked after */
     char database_id[37];
-    bool foreign;           /* blobs/ID names another database: nothing is compared or moved */
-    bool compared;          /* the epochs before this one are done */
+    bool foreign;  /* blobs/ID names another database: nothing is compared or moved */
+    bool compared; /* the epochs before this one are done */
     uint64_t blobs_made;
     mutex shard_lock; /* shard_path */
     char *shard_path;

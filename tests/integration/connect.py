@@ -256,6 +256,17 @@ def another_warehouse_is_named():
         code, _, err = server.run("catalog", "create", "second", "s3://second")
         equal(code, 0, err)
         contains(made(server, "flink", "--warehouse", "second"), "'warehouse' = 'second'")
+        # clients begin in a namespace that it has
+        contains(made(server, "duckdb", "--warehouse", "second"), "DEFAULT_SCHEMA 'main'")
+        server.query("CREATE SCHEMA second.wa")
+        contains(made(server, "duckdb", "--warehouse", "second"), "DEFAULT_SCHEMA 'wa'")
+        contains(made(server, "flink", "--warehouse", "s3://second"), "'default-database' = 'wa'")
+        text = made(server, "dbt", "--warehouse", "second")
+        contains(text, 'default_schema: "wa"')
+        contains(text, '  schema: "wa"')
+        server.query("CREATE SCHEMA second.main")
+        contains(made(server, "duckdb", "--warehouse", "second"), "DEFAULT_SCHEMA 'main'")
+        contains(made(server, "duckdb", "--warehouse", "tarn"), "DEFAULT_SCHEMA 'main'")
 
 
 @test

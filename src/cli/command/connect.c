@@ -18,7 +18,7 @@ typedef enum quoting {
 } quoting;
 
 /* Lines begin with a space; "+" with a key alone, "-" without one alone, "3" where there is an S3 door. `{x}` is a
- * value: uri, warehouse, token, s3, region, access_key, secret. */
+ * value: uri, warehouse, namespace, token, s3, region, access_key, secret. */
 typedef struct client {
     const char *name;
     const char *where;   /* it goes: the comment's text */
@@ -76,9 +76,11 @@ static const char *const duckdb_lines[] = {
     " INSTALL iceberg; LOAD iceberg;",
     "+CREATE OR REPLACE SECRET tarn (TYPE iceberg, TOKEN '{token}');",
     "+ATTACH '{warehouse}' AS tarn (TYPE iceberg, ENDPOINT '{uri}', SECRET tarn,",
-    "+    ACCESS_DELEGATION_MODE 'vended_credentials', SUPPORT_NESTED_NAMESPACES true, DEFAULT_SCHEMA 'main');",
+    "+    ACCESS_DELEGATION_MODE 'vended_credentials', SUPPORT_NESTED_NAMESPACES true, "
+    "DEFAULT_SCHEMA '{namespace}');",
     "-ATTACH '{warehouse}' AS tarn (TYPE iceberg, ENDPOINT '{uri}', AUTHORIZATION_TYPE 'none',",
-    "-    ACCESS_DELEGATION_MODE 'vended_credentials', SUPPORT_NESTED_NAMESPACES true, DEFAULT_SCHEMA 'main');",
+    "-    ACCESS_DELEGATION_MODE 'vended_credentials', SUPPORT_NESTED_NAMESPACES true, "
+    "DEFAULT_SCHEMA '{namespace}');",
     NULL,
 };
 
@@ -88,7 +90,7 @@ static const char *const flink_lines[] = {
     "   'catalog-type' = 'rest',",
     "   'uri' = '{uri}',",
     "   'warehouse' = '{warehouse}',",
-    "   'default-database' = 'main',",
+    "   'default-database' = '{namespace}',",
     "+  'token' = '{token}',",
     "+  'token-refresh-enabled' = 'false',",
     "   'header.X-Iceberg-Access-Delegation' = 'vended-credentials'",
@@ -132,9 +134,9 @@ static const char *const dbt_lines[] = {
     "+            secret: tarn",
     "-            authorization_type: none",
     "             access_delegation_mode: vended_credentials",
-    "             default_schema: main",
+    "             default_schema: \"{namespace}\"",
     "       database: tarn",
-    "       schema: main",
+    "       schema: \"{namespace}\"",
     NULL,
 };
 
@@ -158,6 +160,7 @@ typedef struct value {
 enum {
     VALUE_URI,
     VALUE_WAREHOUSE,
+    VALUE_NAMESPACE,
     VALUE_TOKEN,
     VALUE_S3,
     VALUE_REGION,
@@ -311,7 +314,7 @@ static status read_server(cli *c, value *values, bool *ret_open, error *err)
 }
 
 /* The catalog itself says whether it has such a warehouse. */
-static status check_warehouse(cli *c, str name, error *err)
+static status check_warehouse(cli *c, str name, str *ret_prefix, error *err)
 {
     const http_call call = {
         .method = HTTP_GET,
@@ -325,7 +328,39 @@ static status check_warehouse(cli *c, str name, error *err)
         error_hint(err, "tarn catalog ls tells those that do.");
         return STATUS_NOT_FOUND;
     }
-    return answer.status_code >= 400 ? api_error(&answer, c->memory, err) : STATUS_OK;
+    if (answer.status_code >= 400) {
+        return api_error(&answer, c->memory, err);
+    }
+    const json *object = NULL;
+    TRY(json_parse(answer.body, c->memory, &object, err));
+    *ret_prefix = json_str_or(json_get(json_get(object, "overrides"), "prefix"), name);
+    return STATUS_OK;
+}
+
+/* What clients begin in: "main", where the warehouse has it. */
+static status choose_namespace(cli *c, str prefix, str *ret_namespace, error *err)
+{
+    const json *answer = NULL;
+    str first = STR_NULL;
+
+    const char *path = arena_printf(c->memory, "/iceberg/v1/%.*s/namespaces", STR_ARG(prefix));
+    TRY(api_json(c, HTTP_GET, path, STR(""), &answer, err)); /* the prefix came ready to use */
+    const json *list = json_get(answer, "namespaces");
+    for (size_t i = 0; i < json_count(list); i++) {
+        str name = json_str_or(json_at(json_at(list, i), 0), STR(""));
+
+        if (str_equal(name, *ret_namespace)) {
+            return STATUS_OK;
+        }
+        first = str_is_null(first) ? name : first;
+    }
+    if (str_is_null(first)) {
+        message_note(c, "The warehouse has no namespace yet: make \"%.*s\", which this names.",
+                     STR_ARG(*ret_namespace));
+        return STATUS_OK;
+    }
+    *ret_namespace = first;
+    return STATUS_OK;
 }
 
 /* ---- the key ---- */
@@ -458,6 +493,7 @@ static status run(cli *c, error *err)
     value values[VALUE_COUNT] = {
         [VALUE_URI] = {"uri", STR_NULL},
         [VALUE_WAREHOUSE] = {"warehouse", STR_NULL},
+        [VALUE_NAMESPACE] = {"namespace", STR("main")},
         [VALUE_TOKEN] = {"token", STR("")},
         [VALUE_S3] = {"s3", STR_NULL},
         [VALUE_REGION] = {"region", STR_NULL},
@@ -467,6 +503,7 @@ static status run(cli *c, error *err)
     };
     str expires = invocation_get(&c->in, "expires");
     str warehouse = invocation_get(&c->in, "warehouse");
+    str prefix;
     const client *to = client_named(c->in.arguments.items[0]);
     str about = STR("");
     int64_t seconds = DEFAULT_LIFETIME_S;
@@ -480,7 +517,8 @@ static status run(cli *c, error *err)
     }
     TRY(read_server(c, values, &open, err));
     if (!str_is_null(warehouse)) {
-        TRY(check_warehouse(c, warehouse, err));
+        TRY(check_warehouse(c, warehouse, &prefix, err));
+        TRY(choose_namespace(c, prefix, &values[VALUE_NAMESPACE].text, err));
         values[VALUE_WAREHOUSE].text = warehouse;
     }
     if (!open) {

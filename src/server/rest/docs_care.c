@@ -32,7 +32,7 @@ const char *const rest__care_docs[] = {
     "Registering its metadata file again brings it back, too. DROP "
     "SCHEMA … CASCADE and drops in transactions keep tables as well; views go for good. No "
     "other table is made inside of its place or around it; one that is made at the very place takes its stead, and "
-    "then the files there stay.\n\n"
+    "then the files there stay; those in further places of its own (`write.data.path`, where it lay before) go.\n\n"
     "A request to purge (`DROP TABLE … PURGE`, `tarn table drop --purge`, `purgeRequested=true` of REST "
     "clients, which "
     "Trino sends always) removes the files at once; with `catalog.purge=retained` it is a drop like any other. "
@@ -80,13 +80,14 @@ const char *const rest__care_docs[] = {
 #define X(name, text, meaning) "| " text " | " meaning " |\n"
     EVENT_TABLE(X)
 #undef X
-    ,
-    "\nWhat more there is to tell is in `detail`, a JSON object: of `table.dropped` whether it is to be purged and until "
-        "when it is kept, of `table.protected` the flag, of `namespace.changed` the keys, of warehouses the location; of "
-        "`table.committed` `refs` (the branches and tags that moved, at most 32), `operations` of the snapshots that came "
-        "(`append`, `overwrite`, `replace`, `delete`) and `updates`. `snapshot_id` is then where `main` is, or, where "
-        "`main` did not move, the branch or tag that did.\n\n"
-        "| update | |\n|---|---|\n"
+        ,
+    "\nWhat more there is to tell is in `detail`, a JSON object: of `table.dropped` whether it is to be "
+    "purged and until when it is kept, of `table.protected` the flag, of `namespace.changed` the keys, of "
+    "warehouses the location; of `table.committed` `refs` (the branches and tags that moved, at most 32), "
+    "`operations` of the snapshots that came (`append`, `overwrite`, `replace`, `delete`) and `updates`. "
+    "`snapshot_id` is then where `main` is, or, where `main` did not move, the branch or tag that "
+    "did.\n\n"
+    "| update | |\n|---|---|\n"
 #define X(name, text, meaning) "| " text " | " meaning " |\n"
     COMMIT_UPDATE_TABLE(X)
 #undef X
