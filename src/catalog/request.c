@@ -487,6 +487,9 @@ static void fill_loaded(const subject *s, arena *a, catalog_loaded *ret_loaded)
                  .updated_us = s->next.nothing ? info->updated_us : clock_now_us(),
                  .registered = info->registered,
                  .rebase = STR_NULL},
+        .text = !s->next.nothing && str_starts_with(s->next.bytes, STR("{"))
+                    ? str_copy(a, s->next.bytes)
+                    : STR_NULL,
     };
 }
 

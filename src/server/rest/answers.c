@@ -228,34 +228,45 @@ status rest__answer_table(rest_call *c, table_name name, bool conditional, error
     return answer_document(c, d, conditional, err);
 }
 
+/* A document for one answer, which wants every snapshot. */
+static status format_document(rest_call *c, const catalog_loaded *loaded,
+                              const catalog_document **ret_document, error *err)
+{
+    catalog_document *d = ARENA_NEW(c->base.a, catalog_document);
+    str text = loaded->text;
+
+    if (str_is_null(text)) {
+        buf *made = buf_in(c->base.a, LIMIT_METADATA_FILE);
+        ice_metadata_format(loaded->metadata, made);
+        TRY(buf_check(made, "table metadata", err));
+        text = buf_str(made);
+    }
+    d->metadata_location = loaded->info.metadata_location;
+    d->uuid = loaded->info.uuid.size > 0 ? loaded->info.uuid : loaded->metadata->uuid;
+    d->location = loaded->info.location;
+    d->rebase = STR_NULL;
+    d->registered = loaded->info.registered;
+    d->all = text;
+    d->refs = text;
+    d->file = -1;
+    d->metadata = loaded->metadata;
+    *ret_document = d;
+    return STATUS_OK;
+}
+
 /* What a change left, as a document; a staged table has only what it would begin with. */
 static status loaded_document(rest_call *c, const catalog_loaded *loaded,
                               const catalog_document **ret_document, error *err)
 {
-    const ice_metadata *m = loaded->metadata;
-
     arena_defer(c->base.a, unref_metadata, loaded->metadata);
-    if (!str_is_null(loaded->info.metadata_location)) {
-        catalog_document *made = NULL;
-        TRY(catalog_make_document(c->base.app->catalog, loaded->info.name, m, &loaded->info, &made,
-                                  err));
-        arena_defer(c->base.a, unref_document, made);
-        *ret_document = made;
-        return STATUS_OK;
+    if (str_is_null(loaded->info.metadata_location) || !str_is_null(loaded->text)) {
+        return format_document(c, loaded, ret_document, err);
     }
-    buf *text = buf_in(c->base.a, LIMIT_METADATA_FILE);
-    catalog_document *staged = ARENA_NEW(c->base.a, catalog_document);
-    ice_metadata_format(m, text);
-    TRY(buf_check(text, "table metadata", err));
-    staged->metadata_location = STR_NULL;
-    staged->uuid = m->uuid;
-    staged->location = loaded->info.location;
-    staged->rebase = STR_NULL;
-    staged->all = buf_str(text);
-    staged->refs = staged->all;
-    staged->file = -1;
-    staged->metadata = m;
-    *ret_document = staged;
+    catalog_document *made = NULL;
+    TRY(catalog_make_document(c->base.app->catalog, loaded->info.name, loaded->metadata,
+                              &loaded->info, &made, err));
+    arena_defer(c->base.a, unref_document, made);
+    *ret_document = made;
     return STATUS_OK;
 }
 

@@ -17,6 +17,7 @@
 typedef struct catalog_loaded {
     ice_metadata *metadata;
     table_info info; /* metadata_location STR_NULL of a staged table */
+    str text; /* the metadata as JSON, where it was written just now and not packed; STR_NULL */
 } catalog_loaded;
 typedef struct catalog_loaded_view {
     ice_view *view;
