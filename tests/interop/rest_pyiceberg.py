@@ -2,18 +2,20 @@
 """PyIceberg and tarn on the same tables over the REST catalog, with what `tarn connect pyiceberg` printed and nothing more:
 what pyiceberg_exchange.py asks of tables in folders, asked of tables in S3, read and written with credentials from the
 catalog; and what a reader's key cannot."""
+import concurrent.futures
 import os
 import re
 import sys
 
 import pyarrow
 from pyiceberg.catalog import load_catalog
-from pyiceberg.exceptions import ForbiddenError, NoSuchTableError
+from pyiceberg.exceptions import CommitFailedException, ForbiddenError, NoSuchTableError, ValidationException
+from pyiceberg.expressions import EqualTo
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
 import pyiceberg_exchange as exchange  # noqa: E402
-from tarn import Server, check, equal, fails, main, test  # noqa: E402
+from tarn import Server, TarnError, check, equal, fails, main, test  # noqa: E402
 
 
 def lake():
@@ -100,6 +102,50 @@ def several_tables_change_as_one():
     equal(lake().request("POST", path, {"table-changes": changes}, headers).status, 409)
     for table in tables:
         equal(rest().load_table("main." + table.name()[1]).properties["together"], "yes")
+
+
+def add_over_rest(count):
+    """Reads the row and writes it with one more, as often as it takes."""
+    table = connect().load_table("main.counted")
+    for _ in range(count):
+        while True:
+            n = table.refresh().scan(row_filter=EqualTo("who", "all")).to_arrow().column("n")[0].as_py()
+            try:
+                table.overwrite(pyarrow.table({"who": ["all"], "n": [n + 1]}), EqualTo("who", "all"))
+                break
+            except (CommitFailedException, ValidationException):  # it looks itself what came between
+                pass
+
+
+def add_over_sql(count):
+    with lake().client() as client:
+        while count > 0:
+            try:
+                client.query("UPDATE counted SET n = n + 1 WHERE who = 'all'")
+                count -= 1
+            except TarnError as error:
+                equal(error.code, "conflict", str(error))
+
+
+def add_by_load(count):
+    with lake().client() as client:
+        for _ in range(count):
+            client.ingest("counted", [{"who": "load", "n": 1}])
+
+
+@test
+def a_row_that_many_add_to_at_once_has_what_all_added():
+    lake().query("CREATE TABLE counted (who VARCHAR, n BIGINT)")
+    lake().query("INSERT INTO counted VALUES ('all', 0)")
+    rest()
+    with concurrent.futures.ThreadPoolExecutor(6) as threads:
+        done = [threads.submit(add, count) for add, count in
+                ((add_over_rest, 4), (add_over_rest, 4), (add_over_sql, 10), (add_over_sql, 10), (add_by_load, 10))]
+        for one in done:
+            one.result()
+    equal(lake().rows("SELECT who, count(*), sum(n) FROM counted GROUP BY who ORDER BY who"), [["all", 1, 28], ["load", 10, 10]])
+    equal(rest().load_table("main.counted").scan(row_filter=EqualTo("who", "all")).to_arrow().to_pylist(),
+          [{"who": "all", "n": 28}])
 
 
 @test
