@@ -475,6 +475,39 @@ def receivers_that_hang_redirect_or_fail_hold_up_themselves_alone():
 
 
 @test
+def a_receiver_is_left_alone_when_it_says_so():
+    class Refusing(http.server.BaseHTTPRequestHandler):
+        times = {429: [], 410: []}
+
+        def do_POST(self):
+            self.rfile.read(int(self.headers["Content-Length"]))
+            code = int(self.path[1:])
+            self.times[code].append(time.monotonic())
+            self.send_response(code if len(self.times[code]) < 3 else 204)
+            self.send_header("Retry-After", "2")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *ignored):
+            pass
+
+    refusing = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Refusing)
+    threading.Thread(target=refusing.serve_forever, daemon=True).start()
+    base = f"http://127.0.0.1:{refusing.server_address[1]}"
+    with Server(settings={"catalog.webhooks": f"{base}/429,{base}/410"}) as server:
+        server.query("CREATE TABLE t (a BIGINT)")
+        wait_until(lambda: len(Refusing.times[429]) >= 3, "it is told in the end")
+        first, second, third = Refusing.times[429][:3]
+        check(second - first >= 2 and third - second >= 2, "it was asked too early")
+        equal(len(Refusing.times[410]), 1, "it is gone")
+        equal(server.metrics()["tarn_webhook_failing"], 1)
+        server.restart()
+        wait_until(lambda: len(Refusing.times[410]) >= 2, "the server started anew")
+    refusing.shutdown()
+    refusing.server_close()
+
+
+@test
 def webhooks_are_so_many_and_no_more():
     server = Server(start=False, settings={"catalog.webhooks": " ".join(f"http://127.0.0.1:1/{i}" for i in range(65))})
     with server:

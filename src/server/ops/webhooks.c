@@ -1,8 +1,8 @@
 /* Webhooks: one thread for each receiver reads the events behind its cursor and posts them one by one. The cursor moves
  * after the receiver took an event, so that a stop in between repeats events and loses none. A receiver that hangs or
  * fails holds up its own thread and nobody else's; how many there can be is bounded, and whether anything happened is
- * looked up once for all of them. Redirects are not followed. Source: CloudEvents 1.0, structured mode of the HTTP
- * binding. */
+ * looked up once for all of them. Redirects are not followed. Sources: CloudEvents 1.0, structured mode of the HTTP
+ * binding; HTTP 1.1 Web Hooks for event delivery §2.2 (429 with Retry-After, 410). */
 #include "webhooks.h"
 
 #include <stdio.h>
@@ -36,6 +36,8 @@ typedef struct receiver {
     /* When the oldest event happened that it is still to be told; 0: there is none. */
     _Atomic int64_t waiting_us;
     _Atomic bool is_failing;
+    int64_t asked_ms; /* that it wants to be left alone after it refused; 0: it did not say */
+    bool is_gone;     /* it does not want to be asked again */
 } receiver;
 
 struct webhook_sender {
@@ -84,6 +86,17 @@ static str format_cloud_event(const webhook_sender *s, const catalog_event *e, a
     return buf_str(body);
 }
 
+/* A date is not understood (RFC 9110 §10.2.3 has both forms): our own waiting does. */
+static int64_t retry_after_ms(const http_answer *answer)
+{
+    int64_t seconds = 0;
+    str text = http_answer_header(answer, "Retry-After");
+
+    return !str_is_null(text) && str_to_int64(text, &seconds, NULL) == STATUS_OK && seconds > 0
+               ? 1000 * (seconds < RETRY_LAST_MS / 1000 ? seconds : RETRY_LAST_MS / 1000)
+               : 0;
+}
+
 static status post(receiver *r, http_client *client, const catalog_event *e, arena *a, error *err)
 {
     const webhook_sender *s = r->sender;
@@ -110,10 +123,14 @@ static status post(receiver *r, http_client *client, const catalog_event *e, are
                             .body_max_bytes = LIMIT_MIB,
                             .timeout_ms = SEND_TIMEOUT_MS,
                             .cancelled = &s->stopping};
+    r->asked_ms = 0;
     TRY(http_client_send(client, &call, a, &answer, err));
-    return answer.status_code / 100 == 2
-               ? STATUS_OK
-               : error_set(err, STATUS_UNAVAILABLE, "it answered %d", answer.status_code);
+    if (answer.status_code / 100 == 2) {
+        return STATUS_OK;
+    }
+    r->is_gone = answer.status_code == 410;
+    r->asked_ms = retry_after_ms(&answer);
+    return error_set(err, STATUS_UNAVAILABLE, "it answered %d", answer.status_code);
 }
 
 /* ---- the thread of a receiver ---- */
@@ -237,14 +254,18 @@ static void run(void *context)
         }
         r->failed++;
         r->is_failing = true;
+        error_context(&err, "webhook \"%.*s\"", STR_ARG(r->base));
+        if (r->is_gone) {
+            log_failure("receiver is gone; it is asked again when the server starts", &err);
+            break;
+        }
         if (retry_ms == 0 || any) { /* the first of a row of failures is told */
-            error_context(&err, "webhook \"%.*s\"", STR_ARG(r->base));
             log_failure("event not taken; it is sent again", &err);
             retry_ms = RETRY_FIRST_MS;
         } else {
             retry_ms = 2 * retry_ms < RETRY_LAST_MS ? 2 * retry_ms : RETRY_LAST_MS;
         }
-        wait_ms(s, retry_ms);
+        wait_ms(s, retry_ms > r->asked_ms ? retry_ms : r->asked_ms);
     }
     http_client_free(client);
 }

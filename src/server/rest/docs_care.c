@@ -73,6 +73,8 @@ const char *const rest__care_docs[] = {
     "of the body. "
     "There are at most 64, each with a connection of its own, so that one that hangs or fails holds up itself alone; "
     "redirects are not followed. "
+    "A receiver that answers with `Retry-After` is left alone so long (seconds, at most five minutes); one that "
+    "answers 410 is not asked again before the server starts anew. "
     "Metrics: `tarn_webhook_sent_total`, `tarn_webhook_failed_total`, and of the slowest `tarn_webhook_behind` "
     "(events) and `tarn_webhook_lag_seconds`; `tarn_webhook_failing` counts those that are tried again. An event that "
     "a webhook was not told yet is not removed: take a receiver that is gone for good out of the setting.\n\n",
