@@ -45,7 +45,10 @@ const char *const rest__care_docs[] = {
     "A protected table or namespace is not dropped, purged or unregistered (403) until the flag is taken away: "
     "`tarn table protect`, `unprotect`, `tarn namespace protect`, `unprotect`; `PUT` and `DELETE …/protection` "
     "of the API. It may still be changed, renamed and replaced: `CREATE OR REPLACE TABLE` and a replacing commit of "
-    "a REST client keep the table, its flag and its older snapshots.\n\n",
+    "a REST client keep the table, its flag and its older snapshots.\n\n"
+    "Where the database is lost, `tarn recover` finds tables, views, warehouses and dropped tables by their files. "
+    "Those do not tell of protection, of namespaces' properties and of events: set the flags again. A table that was "
+    "unregistered and whose files still lie in the warehouse comes back.\n\n",
     "## Events and webhooks\n\n"
     "Every change of the catalog leaves an event in its own transaction: what kind, which table or namespace, the "
     "snapshot, who (`principal`), by which door (`via`: rest, api, sql, load), from where (`peer`, `agent`, "
