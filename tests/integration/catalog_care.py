@@ -475,6 +475,36 @@ def receivers_that_hang_redirect_or_fail_hold_up_themselves_alone():
 
 
 @test
+def properties_of_a_namespace_are_changed_by_sql_as_by_rest():
+    with Server() as server:
+        def properties():
+            return server.request("GET", "/iceberg/v1/tarn/namespaces/a").ok().json["properties"]
+
+        server.query("CREATE SCHEMA a WITH ('x' = '1')")
+        server.query("ALTER SCHEMA a SET PROPERTIES ('owner' = 'me', 'x' = '2')")
+        server.query("ALTER NAMESPACE tarn.a UNSET PROPERTIES ('x', 'none')")
+        equal(properties(), {"owner": "me", "location": "s3://warehouse/a"})
+        server.query("ALTER SCHEMA a SET LOCATION 's3://warehouse/elsewhere'")
+        server.query("CREATE TABLE a.t (n BIGINT)")
+        contains(server.request("GET", "/iceberg/v1/tarn/namespaces/a/tables/t").ok().json["metadata"]["location"],
+                 "s3://warehouse/elsewhere/")
+        server.query("ALTER SCHEMA IF EXISTS none SET PROPERTIES ('a' = 'b')")
+        for words, statement in (("namespace_not_found", "ALTER SCHEMA none SET PROPERTIES ('a' = 'b')"),
+                                 ("denied", "ALTER SCHEMA a SET LOCATION 's3://other/x'"),
+                                 ("invalid", "ALTER SCHEMA a SET PROPERTIES ('a' = 'b', 'a' = 'c')"),
+                                 ("syntax_error", "ALTER SCHEMA a SET PROPERTIES ()"),
+                                 ("transaction_active", "BEGIN; ALTER SCHEMA a SET PROPERTIES ('a' = 'b'); COMMIT")):
+            try:
+                server.query(statement)
+                raise Failed(f"{statement}: it worked")
+            except TarnError as error:
+                equal(error.code, words, statement)
+        equal(properties(), {"owner": "me", "location": "s3://warehouse/elsewhere"})
+        reader = server.make_principal("rita", "reader")
+        equal(server.request("POST", "/api/v1/query", {"sql": "ALTER SCHEMA a SET PROPERTIES ('a' = 'b')"}, None, reader).status, 403)
+
+
+@test
 def a_receiver_is_left_alone_when_it_says_so():
     class Refusing(http.server.BaseHTTPRequestHandler):
         times = {429: [], 410: []}

@@ -9,6 +9,10 @@ static const struct statement_help {
     const char *purpose;
     const char *syntax;
 } statements[] = {
+    {"ALTER SCHEMA", "changes properties of a namespace",
+     "ALTER SCHEMA [IF EXISTS] name SET PROPERTIES ('property' = 'value', …)\n"
+     "ALTER SCHEMA [IF EXISTS] name UNSET PROPERTIES ('property', …)\n"
+     "ALTER SCHEMA [IF EXISTS] name SET LOCATION 's3://…'"},
     {"ALTER TABLE", "changes what a table is, never its files",
      "ALTER TABLE name ADD [COLUMN] [IF NOT EXISTS] column type [NOT NULL] [DEFAULT value] [FIRST | AFTER column]\n"
      "ALTER TABLE name DROP [COLUMN] [IF EXISTS] column | RENAME [COLUMN] a TO b | RENAME TO other\n"

@@ -257,6 +257,7 @@ static status (*const runners[])(run *r, const statement *st, bool last, arena *
     [STATEMENT_USE] = run_use,
     [STATEMENT_SET_BRANCH] = run_set_branch,
     [STATEMENT_CREATE_SCHEMA] = run_schema,
+    [STATEMENT_ALTER_SCHEMA] = run_schema,
     [STATEMENT_DROP_SCHEMA] = run_schema,
     [STATEMENT_CREATE_TABLE] = run_create_table,
     [STATEMENT_CREATE_TABLE_AS] = run_create_table_as,

@@ -1,8 +1,9 @@
-/* Schemas and tables made and dropped: CREATE SCHEMA, DROP SCHEMA, CREATE TABLE, DROP TABLE. */
+/* Schemas and tables made and dropped: CREATE SCHEMA, ALTER SCHEMA, DROP SCHEMA, CREATE TABLE, DROP TABLE. */
 #include "run/run.h"
 #include "run/table.h"
 #include "tarn/base/limits.h"
 #include "tarn/catalog/dropped.h"
+#include "tarn/catalog/request.h"
 
 /* ---- schemas ---- */
 
@@ -35,6 +36,30 @@ static status create_schema(run *r, const statement *st, str space, arena *a, er
     return result;
 }
 
+static status alter_schema(run *r, const statement *st, str space, arena *a, error *err)
+{
+    const catalog_property location = {.key = STR("location"), .value = st->location};
+    str *keys = ARENA_ARRAY(a, str, st->property_count + 1);
+    catalog_property_change change = {.set = st->properties, .set_count = st->property_count};
+    catalog_property_result ignored;
+
+    for (size_t i = 0; i < st->property_count; i++) {
+        keys[i] = st->properties[i].key;
+    }
+    if (st->unset) {
+        change = (catalog_property_change){.removed = keys, .removed_count = st->property_count};
+    } else if (!str_is_null(st->location)) {
+        change = (catalog_property_change){.set = &location, .set_count = 1};
+    }
+    TRY(run_check_access(r, ACTION_NAMESPACE_CREATE, space, STR(""), err));
+    status result = catalog_change_namespace(r->catalog, space, &change, a, &ignored, err);
+    if (result == STATUS_NO_NAMESPACE && st->if_exists) {
+        error_clear(err);
+        return STATUS_OK;
+    }
+    return result;
+}
+
 static status drop_schema(run *r, const statement *st, str space, error *err)
 {
     TRY(run_check_access(r, ACTION_NAMESPACE_DROP, space, STR(""), err));
@@ -57,8 +82,9 @@ status run_schema(run *r, const statement *st, bool last, arena *a, error *err)
     bool warehouse =
         st->name.count > 1 && str_equal_nocase(st->name.parts[0], catalog_warehouse(r->catalog));
     str space = joined(&st->name, warehouse ? 1 : 0, a);
-    status result = st->kind == STATEMENT_CREATE_SCHEMA ? create_schema(r, st, space, a, err)
-                                                        : drop_schema(r, st, space, err);
+    status result = st->kind == STATEMENT_CREATE_SCHEMA  ? create_schema(r, st, space, a, err)
+                    : st->kind == STATEMENT_ALTER_SCHEMA ? alter_schema(r, st, space, a, err)
+                                                         : drop_schema(r, st, space, err);
     TRY(run_at(result, st->name.position, err));
     return run_changed(r, last, 0, ICE_NO_SNAPSHOT, err);
 }

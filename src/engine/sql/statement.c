@@ -54,7 +54,7 @@ static const struct {
     {"savepoint", NULL, STATUS_UNSUPPORTED, HINT_TRANSACTION},
     {"release", NULL, STATUS_UNSUPPORTED, HINT_TRANSACTION},
     {"replace", NULL, STATUS_UNSUPPORTED, HINT_LATER},
-    {"alter", NULL, STATUS_UNSUPPORTED, "ALTER TABLE changes a table, ALTER VIEW a view."},
+    {"alter", NULL, STATUS_UNSUPPORTED, "ALTER TABLE, VIEW and SCHEMA are."},
     {"comment", NULL, STATUS_UNSUPPORTED, "COMMENT ON TABLE, VIEW and COLUMN are."},
     {"create", "or", STATUS_UNSUPPORTED, "CREATE OR REPLACE TABLE and CREATE OR REPLACE VIEW are."},
     {"create", "materialized", STATUS_UNSUPPORTED,
@@ -156,6 +156,28 @@ static status parse_create_schema(parser *p, statement *st)
     }
     if (parser_skip(p, "with")) {
         TRY(parser_properties(p, st));
+    }
+    return expect_end(p);
+}
+
+/* ALTER SCHEMA s SET LOCATION '…'; SET PROPERTIES ('k' = 'v', …); UNSET PROPERTIES ('k', …) */
+static status parse_alter_schema(parser *p, statement *st)
+{
+    st->kind = STATEMENT_ALTER_SCHEMA;
+    TRY(skip_if_exists(p, false, st));
+    TRY(parser_name(p, &st->name));
+    st->unset = parser_skip(p, "unset");
+    if (!st->unset) {
+        TRY(parser_expect(p, "set"));
+    }
+    if (!st->unset && parser_skip(p, "location")) {
+        TRY(token_value(p->list, p->at, p->a, &st->location, p->err));
+        p->at++;
+    } else {
+        if (!parser_skip(p, "properties") && !parser_skip(p, "dbproperties")) {
+            return parser_fail(p);
+        }
+        TRY(parser_property_list(p, st->unset, &st->properties, &st->property_count));
     }
     return expect_end(p);
 }
@@ -483,6 +505,12 @@ static status parse_alter(parser *p, statement *st)
     if (p->at + 1 < p->end && token_is(p->list, p->at + 1, "view")) {
         p->at += 2;
         return parser_alter_view(p, st);
+    }
+    if (p->at + 1 < p->end &&
+        (token_is(p->list, p->at + 1, "schema") || token_is(p->list, p->at + 1, "namespace") ||
+         token_is(p->list, p->at + 1, "database"))) {
+        p->at += 2;
+        return parse_alter_schema(p, st);
     }
     if (p->at + 1 < p->end && !token_is(p->list, p->at + 1, "table")) {
         TRY(refuse_by_name(p));

@@ -30,6 +30,7 @@
     X(ROLLBACK, "ROLLBACK", false)                   \
     X(USE, "USE", false)                             \
     X(CREATE_SCHEMA, "CREATE SCHEMA", true)          \
+    X(ALTER_SCHEMA, "ALTER SCHEMA", true)            \
     X(DROP_SCHEMA, "DROP SCHEMA", true)              \
     X(CREATE_TABLE, "CREATE TABLE", true)            \
     X(CREATE_TABLE_AS, "CREATE TABLE AS", true)      \
@@ -174,6 +175,7 @@ typedef struct statement {
     statement_name name; /* of the schema or table; count 0 where there is none */
     bool if_exists;      /* IF [NOT] EXISTS */
     bool cascade;
+    bool unset;                   /* ALTER SCHEMA … UNSET: of `properties` the keys alone */
     bool replace;                 /* CREATE OR REPLACE */
     bool must_exist;              /* ALTER VIEW … AS */
     bool on_view;                 /* COMMENT ON VIEW */
