@@ -10,6 +10,7 @@ from jvm import java, place
 from tarn import START_TIMEOUT_S, Failed, at_most, free_port, skip
 
 JAVA_MIN = 24
+NO_NODE = ("NO_NODES_AVAILABLE", "nodes is empty")
 JVM = ["-Xmx1200m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Dfile.encoding=UTF-8", "-Duser.timezone=UTC",
        "-Djdk.attach.allowAttachSelf=true", "--add-modules=jdk.incubator.vector", "--enable-native-access=ALL-UNNAMED"]
 SERVER = """coordinator=true
@@ -79,6 +80,17 @@ class Trino:
             connection.close()
 
     def rows(self, sql, schema="main", catalog="tarn", **session):
+        """A server that is busy takes itself for gone now and then: then the statement has not begun, and is asked again."""
+        deadline = time.monotonic() + at_most(60)
+        while True:
+            try:
+                return self.rows_at_once(sql, schema, catalog, **session)
+            except Failed as error:
+                if not any(words in str(error) for words in NO_NODE) or time.monotonic() > deadline:
+                    raise
+                time.sleep(1)
+
+    def rows_at_once(self, sql, schema, catalog, **session):
         headers = {"X-Trino-Catalog": catalog, "X-Trino-Schema": schema}
         if session:
             headers["X-Trino-Session"] = ",".join(f"{name.replace('__', '.')}={value}" for name, value in session.items())
