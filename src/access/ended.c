@@ -165,6 +165,14 @@ void access_renew_vended(access_control *ac, state_txn *txn, str subject)
     }
 }
 
+bool access_has_vended_ends(access_control *ac)
+{
+    mutex_lock(&ac->ends->lock);
+    bool any = map_count(ac->ends->last) > 0;
+    mutex_unlock(&ac->ends->lock);
+    return any;
+}
+
 int64_t access_vended_end(access_control *ac, str subject)
 {
     return str_is_empty(subject) ? 0 : last_of(ac->ends, subject);

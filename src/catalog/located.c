@@ -79,9 +79,23 @@ bool catalog_is_in_space(catalog *c, str space, str location, arena *a)
 
 /* ---- sessions of tables that went ---- */
 
+/* Another's, or one that is still to be purged. */
 static status refuse_taken(void *context, state_txn *txn, error *err)
 {
-    return catalog__refuse_place(txn, context, err);
+    const catalog__place *place = context;
+    state_rows *rows = NULL;
+    bool found = false;
+
+    TRY(catalog__refuse_place(txn, place, err));
+    TRY(STATE_QUERY(txn,
+                    "SELECT 1 FROM purges WHERE uuid <> ?1 AND location <> '' AND"
+                    " (substr(location || '/', 1, length(?2) + 1) = ?2 || '/' OR"
+                    " substr(?2 || '/', 1, length(location) + 1) = location || '/')",
+                    &rows, err, SV_TEXT(place->uuid), SV_TEXT(place->location)));
+    TRY(state_next(rows, &found, err));
+    state_finish(rows);
+    return found ? error_set(err, STATUS_DENIED, "a table lay there that is to be purged")
+                 : STATUS_OK;
 }
 
 bool catalog__is_taken(void *context, str subject, const s3_scope *scopes, size_t count)

@@ -150,6 +150,10 @@ status catalog__reach_all(const catalog__reach *r, error *err)
     if (result == STATUS_NOT_FOUND && r->missing_is_fine) {
         return STATUS_OK;
     }
+    /* In a root that is gone for a while, or of a newer version: it may be read yet, and tell what it needs. */
+    if (result == STATUS_DENIED || result == STATUS_UNSUPPORTED || result == STATUS_TOO_LARGE) {
+        return result;
+    }
     if (result != STATUS_OK) {
         return leave_out(r, result, err);
     }

@@ -136,6 +136,13 @@ ssize_t http__conn_fill(http_conn *c, size_t room)
     return got;
 }
 
+/* A request waits for a moment also where threads are free: that is no reason for another to give way. */
+static bool lacks_threads(const http_server *server)
+{
+    return atomic_load(&server->threads_busy) >= server->config.handler_threads &&
+           atomic_load(&server->requests_waiting) > 0;
+}
+
 /* Whether most threads wait for clients of this address, while others' requests wait for a thread. */
 static bool is_crowding(const http_server *server, const http_peer *peer)
 {
@@ -158,7 +165,7 @@ static bool is_too_slow(const http_server *server, const http_peer *peer, const 
         pace->waited_ms = 0;
         pace->noted = wait->moved;
     }
-    return slow && atomic_load(&server->requests_waiting) > 0;
+    return slow && lacks_threads(server);
 }
 
 static status too_slow(const http_server *server, const http_wait *wait, error *err)
@@ -385,17 +392,15 @@ static bool lacks_body(const http_conn *c)
     return c->exchange.body_left > (int64_t)(c->in_size - c->in_at);
 }
 
-/* False where it did not come in time: the loop's to wait for. */
+/* A body often comes right behind its head. False where it does not: the loop's to wait for. */
 static bool await_body(http_conn *c)
 {
     struct pollfd wanted = {.fd = c->io.fd, .events = POLLIN};
 
-    while (lacks_body(c)) {
-        if (poll(&wanted, 1, HTTP_STAY_MS) <= 0 || http__conn_fill(c, HTTP_READ_BYTES) <= 0) {
-            return false;
-        }
+    if (lacks_body(c) && poll(&wanted, 1, HTTP_STAY_MS) > 0) {
+        (void)http__conn_fill(c, HTTP_READ_BYTES);
     }
-    return true;
+    return !lacks_body(c);
 }
 
 /* The next request of the connection, on the thread that answered the last one. False: it goes back to the loop. */
@@ -447,7 +452,10 @@ static void run_handler(void *context)
 {
     http_conn *c = context;
 
+    http_server *server = c->loop->server;
+
     count_waiting(c, -1);
+    atomic_fetch_add(&server->threads_busy, 1);
     do {
         if (atomic_load(&c->broken)) { /* gone while the request waited for a thread */
             http_stream_abort(&c->exchange);
@@ -456,6 +464,7 @@ static void run_handler(void *context)
             http__answer_complete(&c->exchange);
         }
     } while (next_exchange(c));
+    atomic_fetch_sub(&server->threads_busy, 1);
     http__loop_hand_back(c);
 }
 

@@ -229,6 +229,7 @@ struct http_server {
     _Atomic int64_t connections_in_excess; /* beside these */
     http_peers peers;
     _Atomic int64_t requests_waiting; /* for a thread */
+    _Atomic int threads_busy;         /* have a connection */
     _Atomic int threads_staying;      /* wait with their connection for its next request */
     _Atomic bool stopping;            /* no new connections, idle ones close */
     _Atomic int64_t cut_at_ms;        /* then the rest is cut */

@@ -22,6 +22,7 @@ WHOLE = {
     ("event.c", "SELECT url FROM webhooks"): "as many as there are receivers",
     ("event.c", "FROM events WHERE time_us >="): "ids grow with time: it ends at the first that is young enough",
     ("keeper.c", "FROM dropped ORDER BY purge_us LIMIT 1"): "the first entry of an index",
+    ("located.c", "FROM purges WHERE uuid <>"): "those that wait, asked for keys of a table that went",
     ("place.c", "DELETE FROM places WHERE NOT EXISTS"): "when the retention of dropped tables ends",
     ("sweep.c", "FROM tables"): "the daily sweep",
     ("txn.c", "FROM tables ORDER BY"): "the view of a transaction",

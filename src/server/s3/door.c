@@ -244,6 +244,14 @@ static bool is_plain_query(const http_exchange *x)
     return true;
 }
 
+/* What a session may that ended with its table is looked up in the database. */
+static bool may_have_ended(const server *app, const http_exchange *x)
+{
+    return (!str_is_null(http_request_header(x, "x-amz-security-token")) ||
+            !str_is_null(http_request_param(x, "X-Amz-Security-Token"))) &&
+           access_has_vended_ends(app->access);
+}
+
 /* A small object that is in memory is answered by the loop itself: nothing of it waits. */
 bool server__s3_is_inline(void *context, http_exchange *x)
 {
@@ -257,7 +265,8 @@ bool server__s3_is_inline(void *context, http_exchange *x)
     error ignored = ERROR_INIT;
 
     if ((method == HTTP_GET || method == HTTP_HEAD) && is_plain_query(x) &&
-        s3_address_read(&c, &ignored) == STATUS_OK && c.level == S3_OBJECT) {
+        !may_have_ended(c.app, x) && s3_address_read(&c, &ignored) == STATUS_OK &&
+        c.level == S3_OBJECT) {
         hot = object_peek(c.app->storage, c.bucket, c.key);
     }
     object_hot_release(hot);

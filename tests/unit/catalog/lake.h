@@ -74,9 +74,10 @@ static inline void lake_close(lake *l)
 
 static inline const ice_type *two_columns(void)
 {
-    static ice_field fields[2];
-    static ice_type root = {.kind = ICE_STRUCT, .fields = fields, .field_count = 2};
+    static _Thread_local ice_field fields[2];
+    static _Thread_local ice_type root;
 
+    root = (ice_type){.kind = ICE_STRUCT, .fields = fields, .field_count = 2};
     fields[0] = (ice_field){.name = STR("id"), .type = ice_type_primitive(ICE_LONG)};
     fields[1] = (ice_field){.name = STR("name"), .type = ice_type_primitive(ICE_STRING)};
     return &root;

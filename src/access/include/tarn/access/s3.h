@@ -120,6 +120,9 @@ void access_renew_vended(access_control *ac, state_txn *txn, str subject);
  * around them. Before requests come. */
 typedef bool (*access_is_taken)(void *context, str subject, const s3_scope *scopes, size_t count);
 void access_ask_places(access_control *ac, access_is_taken is_taken, void *context);
+/* Whether there may be sessions that ended with their subject: what such a one may read is looked up in the database,
+ * which a loop must not do. */
+bool access_has_vended_ends(access_control *ac);
 /* When sessions of the subject ended last; 0: never, as far as any could be left. */
 int64_t access_vended_end(access_control *ac, str subject);
 
