@@ -134,12 +134,21 @@ static status check_ref(const ice_builder *b, const ice_ref *ref, error *err)
     return STATUS_OK;
 }
 
+/* When it was committed, as far as the table's own times go: a writer's clock may be ahead of this one, and readers
+ * refuse a history that ends later than the table was last changed. */
+static int64_t time_of_snapshot(const ice_snapshot *s)
+{
+    int64_t now_ms = clock_now_ms();
+
+    return s->timestamp_ms < now_ms ? s->timestamp_ms : now_ms;
+}
+
 /* When a snapshot becomes current: its own time where this change brings it, now where it was there before. */
 static int64_t time_of_move(const ice_builder *b, int64_t snapshot_id)
 {
     const ice_snapshot *s = ice_metadata_snapshot_by_id(&b->now, snapshot_id);
     bool is_new = ice_metadata_snapshot_by_id(b->base, snapshot_id) == NULL;
-    int64_t now_ms = is_new ? s->timestamp_ms : clock_now_ms();
+    int64_t now_ms = is_new ? time_of_snapshot(s) : clock_now_ms();
 
     return now_ms > b->now.last_updated_ms ? now_ms : b->now.last_updated_ms;
 }
@@ -266,6 +275,7 @@ status ice_builder_add_snapshot(ice_builder *b, const ice_snapshot *snapshot, er
 {
     ice_metadata *m = &b->now;
     ice_snapshot *list;
+    int64_t time_ms;
 
     TRY(check_snapshot(b, snapshot, err));
     list = room_for_snapshot(b);
@@ -274,8 +284,8 @@ status ice_builder_add_snapshot(ice_builder *b, const ice_snapshot *snapshot, er
     m->last_sequence_number = snapshot->sequence_number > m->last_sequence_number
                                   ? snapshot->sequence_number
                                   : m->last_sequence_number;
-    m->last_updated_ms =
-        snapshot->timestamp_ms > m->last_updated_ms ? snapshot->timestamp_ms : m->last_updated_ms;
+    time_ms = time_of_snapshot(snapshot);
+    m->last_updated_ms = time_ms > m->last_updated_ms ? time_ms : m->last_updated_ms;
     if (m->format_version > 2) {
         m->next_row_id = ice__sum(snapshot->first_row_id, snapshot->added_rows);
     }

@@ -164,6 +164,7 @@ static status finish(ice__applying *x, error *err)
     if (ice_metadata_schema(m) == NULL) {
         return error_set(err, STATUS_INVALID, "the table would have no schema");
     }
+    TRY(ice__check_leaning(x, err));
     TRY(ice__as_invalid(ice__check_sources(m, err), err));
     return ice__as_invalid(ice__check_main(x, err), err);
 }
@@ -177,6 +178,7 @@ static status apply_all(ice__applying *x, const ice__updates *updates, error *er
         if (!u->action->takes_away) {
             ice__remove_gathered(x);
         }
+        x->update = i;
         s = ice__as_invalid(u->action->apply(x, u, err), err);
         if (s == STATUS_INVALID) {
             error_context(err, "updates[%zu]", i);

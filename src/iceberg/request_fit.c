@@ -1,7 +1,7 @@
 /* request_fit.c: schemas that REST clients bring, held against the rows that stay: ids keep their meaning, types only
  * widen, nothing becomes required that rows may lack. It is looked at after all updates: what replaces a table begins
- * anew, under ids of old, and none of its rows are left then, whether it took "main" away or put a snapshot without a
- * parent there.
+ * anew, under ids of old, and no row from before is left then, whether the request took "main" away, put a snapshot
+ * without a parent there, or deleted all rows first, as the totals in a summary say.
  * Source: Iceberg specification, "Schema evolution", "Default values", "Partition evolution". */
 #include "request_parts.h"
 
@@ -164,36 +164,41 @@ static status check_present(const ice_metadata *m, const ice_field *field, int32
     return STATUS_OK;
 }
 
+/* What rows are read as, and what they were written as. */
+typedef struct reading {
+    const ice_metadata *m;     /* the table as it will be */
+    const ice_schema *written; /* of the newest of the rows */
+    const ice_metadata
+        *former; /* whose other schemas older rows were written under; NULL: nobody knows which */
+} reading;
+
 /* It was dropped, and rows were written before under any of the types that it had. */
-static status check_former(const ice_metadata *base, const ice_metadata *m, const ice_field *field,
-                           error *err)
+static status check_former(const reading *r, const ice_field *field, error *err)
 {
-    for (size_t i = 0; i < base->schema_count; i++) {
+    for (size_t i = 0; r->former != NULL && i < r->former->schema_count; i++) {
         kept known;
 
-        if (find_kept(base->schemas[i].root, 0, field->id, &known)) {
-            TRY(check_type(m, field, known.field, err));
+        if (find_kept(r->former->schemas[i].root, 0, field->id, &known)) {
+            TRY(check_type(r->m, field, known.field, err));
         }
     }
     return STATUS_OK;
 }
 
-/* The rows that `base` has stay, and `type` is what they are read as. */
-static status check_columns(const ice_metadata *base, const ice_metadata *m, const ice_type *type,
-                            int32_t parent, bool is_new, error *err)
+/* The rows stay, and `type` is what they are read as. */
+static status check_columns(const reading *r, const ice_type *type, int32_t parent, bool is_new,
+                            error *err)
 {
-    const ice_schema *current = ice_metadata_schema(base);
-
     for (size_t i = 0; i < type->field_count; i++) {
         const ice_field *field = &type->fields[i];
         bool is_known = false;
         kept known;
 
-        if (find_kept(current->root, 0, field->id, &known)) {
-            TRY(check_present(m, field, parent, &known, err));
+        if (find_kept(r->written->root, 0, field->id, &known)) {
+            TRY(check_present(r->m, field, parent, &known, err));
             is_known = true;
         } else {
-            TRY(check_former(base, m, field, err));
+            TRY(check_former(r, field, err));
             if (field->required && !is_new && initial(field) == NULL) {
                 error_set(err, STATUS_INVALID,
                           "column \"%.*s\" is required, and the rows that are there lack it",
@@ -203,7 +208,7 @@ static status check_columns(const ice_metadata *base, const ice_metadata *m, con
                 return STATUS_INVALID;
             }
         }
-        TRY(check_columns(base, m, field->type, field->id, !is_known, err));
+        TRY(check_columns(r, field->type, field->id, !is_known, err));
     }
     return STATUS_OK;
 }
@@ -234,13 +239,27 @@ status ice__check_ids(const ice__applying *x, const ice_schema *schema, error *e
 
 /* ---- after all ---- */
 
-/* The newest snapshot of main that was there before: what came with the request was written by who knows its schema. */
+static bool is_nothing(const ice_snapshot *s, const char *total)
+{
+    int64_t count;
+
+    return str_to_int64(ice_snapshot_summary(s, total), &count, NULL) == STATUS_OK && count == 0;
+}
+
+/* It says that it has no files of rows, and no rows: not by leaving it out. */
+static bool is_empty(const ice_snapshot *s)
+{
+    return is_nothing(s, "total-records") && is_nothing(s, "total-data-files");
+}
+
+/* The newest snapshot of main that was there before: what came with the request was written by who knows its schema.
+ * NULL where no rows from before are left: there is none, or it or one that came upon it says that it is empty. */
 static const ice_snapshot *former_main(const ice__applying *x)
 {
     const ice_metadata *m = &x->b->now;
     const ice_snapshot *s = ice_metadata_snapshot_by_id(m, m->current_snapshot_id);
 
-    for (size_t i = 0; s != NULL && i <= x->added.count; i++) {
+    for (size_t i = 0; s != NULL && !is_empty(s) && i <= x->added.count; i++) {
         bool is_added = false;
 
         for (size_t k = 0; k < x->added.count; k++) {
@@ -254,18 +273,24 @@ static const ice_snapshot *former_main(const ice__applying *x)
     return NULL;
 }
 
-static status check_read_as(const ice_metadata *m, const ice_schema *written, const ice_type *type,
-                            error *err)
+/* Readers of main use the current schema, whatever a snapshot says: who goes back says which schema goes with it. */
+static status refuse_return(const ice_snapshot *s, const ice_schema *written, error *err)
 {
-    for (size_t i = 0; i < type->field_count; i++) {
-        const ice_field *known = ice_schema_field(written, type->fields[i].id);
+    arena *scratch;
+    str reason;
 
-        if (known != NULL) {
-            TRY(check_type(m, &type->fields[i], known, err));
-        }
-        TRY(check_read_as(m, written, type->fields[i].type, err));
+    if (err == NULL) {
+        return STATUS_INVALID;
     }
-    return STATUS_OK;
+    scratch = arena_create();
+    reason = str_copy(scratch, str_c(err->message));
+    error_set(err, STATUS_INVALID,
+              "main would be at snapshot %lld, which the current schema does not fit: %.*s. Send "
+              "\"set-current-schema\" to its schema %d in the same request, or replace the table "
+              "AS SELECT from VERSION AS OF %lld",
+              (long long)s->id, STR_ARG(reason), (int)written->id, (long long)s->id);
+    arena_free(scratch);
+    return STATUS_INVALID;
 }
 
 status ice__check_main(const ice__applying *x, error *err)
@@ -274,22 +299,21 @@ status ice__check_main(const ice__applying *x, error *err)
     const ice_metadata *base = x->b->base;
     const ice_snapshot *s = former_main(x);
     const ice_schema *schema = ice_metadata_schema(m);
-    const ice_schema *written;
-    status result;
+    reading r = {.m = m, .written = ice_metadata_schema(base), .former = base};
 
-    if (s == NULL || ice_metadata_schema(base) == NULL) {
+    if (s == NULL || r.written == NULL) {
         return STATUS_OK;
     }
     if (s->id == base->current_snapshot_id) {
         return m->current_schema_id == base->current_schema_id
                    ? STATUS_OK
-                   : check_columns(base, m, schema->root, 0, false, err);
+                   : check_columns(&r, schema->root, 0, false, err);
     }
-    written = ice_metadata_schema_by_id(m, s->schema_id);
-    result =
-        check_read_as(m, written != NULL ? written : ice_metadata_schema(base), schema->root, err);
-    if (result != STATUS_OK) {
-        error_context(err, "main would be at snapshot %lld", (long long)s->id);
+    if (ice_metadata_schema_by_id(m, s->schema_id) != NULL) {
+        r.written = ice_metadata_schema_by_id(m, s->schema_id);
     }
-    return result;
+    r.former = NULL;
+    return check_columns(&r, schema->root, 0, false, err) == STATUS_OK
+               ? STATUS_OK
+               : refuse_return(s, r.written, err);
 }

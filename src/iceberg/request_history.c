@@ -4,6 +4,7 @@
 #include "request_parts.h"
 
 #include "tarn/base/clock.h"
+#include "tarn/base/limits.h"
 
 /* ---- snapshots ---- */
 
@@ -41,22 +42,29 @@ static status check_numbers(const ice_metadata *m, const ice_snapshot *s, error 
     return STATUS_OK;
 }
 
-/* Iceberg's own programs write no table whose history ends later than their clock says, but for so much. */
-#define CLOCK_SKEW_MAX_MS 60000
+/* Machines' clocks differ, by as much as signatures of S3 allow too: the snapshot keeps the time it came with, and the
+ * table's own times are never later than this clock. */
+#define CLOCK_SKEW_MAX_MS INT64_C(900000)
 
 /* A time that has long been is no harm: the table's own times do not go back for it. */
-static status check_time(const ice_snapshot *s, error *err)
+static status check_time(const ice_snapshot *s, arena *a, error *err)
 {
     int64_t now_ms = clock_now_ms();
+    buf *theirs, *ours;
 
     if (s->timestamp_ms - CLOCK_SKEW_MAX_MS <= now_ms) {
         return STATUS_OK;
     }
+    theirs = buf_in(a, LIMIT_MIB);
+    ours = buf_in(a, LIMIT_MIB);
+    ice__timestamp_format(s->timestamp_ms, 1000, 'T', theirs);
+    ice__timestamp_format(now_ms, 1000, 'T', ours);
     error_set(err, STATUS_INVALID,
-              "snapshot %lld has the \"timestamp-ms\" %lld, which is %lld ms ahead of the "
-              "catalog's clock",
-              (long long)s->id, (long long)s->timestamp_ms, (long long)(s->timestamp_ms - now_ms));
-    error_hint(err, "At most a minute is allowed: set the clock of the machine that writes.");
+              "snapshot %lld has the \"timestamp-ms\" %lld (%.*sZ), which is %lld ms ahead of the "
+              "catalog's clock (%.*sZ): at most 15 minutes are allowed",
+              (long long)s->id, (long long)s->timestamp_ms, STR_ARG(buf_str(theirs)),
+              (long long)(s->timestamp_ms - now_ms), STR_ARG(buf_str(ours)));
+    error_hint(err, "Set the clock of the machine that writes.");
     return STATUS_INVALID;
 }
 
@@ -82,7 +90,7 @@ ICE__APPLIER(add_snapshot)
                          "snapshot %lld has no \"manifest-list\", which format version %d wants",
                          (long long)s.id, m->format_version);
     }
-    TRY(check_time(&s, err));
+    TRY(check_time(&s, x->memory, err));
     if (s.schema_id != ICE_NO_SCHEMA) {
         s.schema_id = ice__given_schema(x, s.schema_id);
     }

@@ -114,6 +114,12 @@ typedef struct ice__given {
 } ice__given;
 typedef VEC(ice__given) ice__given_vec;
 typedef VEC(int64_t) ice__id_vec;
+typedef struct ice__leaning {
+    int64_t snapshot_id; /* which named a schema that is removed */
+    int32_t schema_id;
+    size_t update; /* the one that removed it */
+} ice__leaning;
+typedef VEC(ice__leaning) ice__leaning_vec;
 
 struct ice__applying {
     ice_builder *b;
@@ -125,6 +131,8 @@ struct ice__applying {
     ice__id_vec added;   /* snapshots */
     ice__id_vec removed; /* snapshots that are to go: gathered, so that many removals are one */
     ice__id_vec no_statistics, no_partition_statistics; /* gathered alike */
+    ice__leaning_vec leaning;                           /* what has to be gone in the end */
+    size_t update;                                      /* the one that is made */
     const ice_ref *own_refs; /* the list of references, where this request made it */
 };
 
@@ -166,6 +174,8 @@ status ice__put_order(ice__applying *x, const ice_sort_order *order, int32_t *re
 status ice__check_ids(const ice__applying *x, const ice_schema *schema, error *err);
 /* What is on main from before the request can be read as the current schema. After all updates. */
 status ice__check_main(const ice__applying *x, error *err);
+/* No snapshot that stays was written with a schema that went. After all updates. */
+status ice__check_leaning(const ice__applying *x, error *err);
 /* The default spec and order speak of columns that the current schema has. */
 status ice__check_sources(const ice_metadata *m, error *err);
 status ice__put_properties(ice_builder *b, const ice_property *properties, size_t count,

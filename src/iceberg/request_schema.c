@@ -2,6 +2,8 @@
  * what is new gets the next id, whatever the client called it, and the client's own name for it still leads there.
  * Source: Iceberg specification, "Schema evolution", "Partition evolution", "Sorting"; the reference implementation's
  * TableMetadata, PartitionSpec, SortOrder. */
+#include <stdlib.h>
+
 #include "tarn/base/limits.h"
 
 #include "request_parts.h"
@@ -160,10 +162,10 @@ ICE__APPLIER(remove_schemas)
         int32_t id = m->snapshots[i].schema_id;
 
         if (is_listed(u, id) && ice_metadata_schema_by_id(m, id) != NULL) {
-            error_set(err, STATUS_INVALID, "schema %d is that of snapshot %lld: it stays", (int)id,
-                      (long long)m->snapshots[i].id);
-            error_hint(err, "Expire the snapshots that were written with the schema first.");
-            return STATUS_INVALID;
+            const ice__leaning leaning = {
+                .snapshot_id = m->snapshots[i].id, .schema_id = id, .update = x->update};
+
+            vec_push(x->memory, &x->leaning, leaning); /* it may go with this request too */
         }
     }
     for (size_t i = 0; i < m->schema_count; i++) {
@@ -512,6 +514,49 @@ ICE__APPLIER(default_order)
 }
 
 /* ---- after all ---- */
+
+static int compare_ids(const void *x, const void *y)
+{
+    int64_t a = *(const int64_t *)x, b = *(const int64_t *)y;
+
+    return a < b ? -1 : a > b;
+}
+
+/* As many as a table's snapshots may lean, and as many may stay. */
+static const ice__leaning *find_leaning(const ice__applying *x)
+{
+    const ice_metadata *m = &x->b->now;
+    int64_t *stay = ARENA_ARRAY(x->memory, int64_t, m->snapshot_count);
+
+    for (size_t i = 0; i < m->snapshot_count; i++) {
+        stay[i] = m->snapshots[i].id;
+    }
+    qsort(stay, m->snapshot_count, sizeof(*stay), compare_ids);
+    for (size_t i = 0; i < x->leaning.count; i++) {
+        if (bsearch(&x->leaning.items[i].snapshot_id, stay, m->snapshot_count, sizeof(*stay),
+                    compare_ids) != NULL) {
+            return &x->leaning.items[i];
+        }
+    }
+    return NULL;
+}
+
+status ice__check_leaning(const ice__applying *x, error *err)
+{
+    const ice__leaning *l = NULL;
+
+    if (x->leaning.count > 0 && x->b->now.snapshot_count > 0) {
+        l = find_leaning(x);
+    }
+    if (l == NULL) {
+        return STATUS_OK;
+    }
+    error_set(err, STATUS_INVALID, "schema %d is that of snapshot %lld: it stays",
+              (int)l->schema_id, (long long)l->snapshot_id);
+    error_hint(err, "Expire the snapshots that were written with the schema first.");
+    error_context(err, "updates[%zu]", l->update);
+    return STATUS_INVALID;
+}
 
 status ice__check_sources(const ice_metadata *m, error *err)
 {

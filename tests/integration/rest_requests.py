@@ -518,6 +518,83 @@ def partition_specs_stay_while_files_need_them():
 
 
 @test
+def specs_and_schemas_may_be_removed_before_the_snapshots_that_need_them():
+    ready()
+    shared().query("CREATE TABLE ns.tidied (a BIGINT, b VARCHAR) PARTITIONED BY (b)")
+    shared().query("INSERT INTO ns.tidied VALUES (1, 'x')")
+    shared().query("ALTER TABLE ns.tidied ADD COLUMN c BIGINT")
+    commit("tidied", [], [{"action": "add-spec", "spec": {"fields": []}},
+                         {"action": "set-default-spec", "spec-id": -1}]).ok()
+    needless = [{"action": "remove-partition-specs", "spec-ids": [0]}, {"action": "remove-schemas", "schema-ids": [0]}]
+    refused(400, "IllegalArgumentException", re.compile("schema 0 is that of snapshot [0-9]+: it stays"), "POST",
+            table_path("tidied"), {"requirements": [], "updates": needless})
+    gone = [{"action": "remove-snapshot-ref", "ref-name": "main"},
+            {"action": "remove-snapshots", "snapshot-ids": [metadata("tidied")["current-snapshot-id"]]}]
+    done = commit("tidied", [], needless + gone).ok().json["metadata"]
+    equal([spec["spec-id"] for spec in done["partition-specs"]], [1])
+    equal([schema["schema-id"] for schema in done["schemas"]], [1])
+
+
+@test
+def main_comes_back_with_the_schema_that_its_rows_fit():
+    ready()
+    make_table("returned")
+    shared().query("INSERT INTO ns.returned VALUES (1)")
+    before = metadata("returned")
+    fields = before["schemas"][0]["fields"] + [{"id": 2, "name": "b", "required": True, "type": "long"}]
+    commit("returned", [], [{"action": "remove-snapshot-ref", "ref-name": "main"},
+                            {"action": "add-schema", "schema": {"type": "struct", "fields": fields}},
+                            {"action": "set-current-schema", "schema-id": -1}]).ok()
+    back = {"action": "set-snapshot-ref", "ref-name": "main", "type": "branch",
+            "snapshot-id": before["current-snapshot-id"]}
+    cure = re.compile('column "b" is required, .* Send "set-current-schema" to its schema 0 in the same request')
+    refused(400, "IllegalArgumentException", cure, "POST", table_path("returned"),
+            {"requirements": [], "updates": [back]})
+    equal(shared().rows("SELECT * FROM ns.returned"), [])
+    commit("returned", [], [{"action": "set-current-schema", "schema-id": 0}, back]).ok()
+    equal(shared().rows("SELECT * FROM ns.returned"), [[1]])
+
+
+@test
+def what_was_emptied_gets_any_schema():
+    ready()
+    make_table("emptied")
+    shared().query("INSERT INTO ns.emptied VALUES (1)")
+    other = [{"action": "add-schema", "schema": {"type": "struct", "fields": [
+        {"id": 1, "name": "a", "required": True, "type": "string"}, {"id": 2, "name": "b", "required": True,
+                                                                     "type": "long"}]}},
+             {"action": "set-current-schema", "schema-id": -1}]
+    refused(400, "IllegalArgumentException", re.compile("has the id 1 of"), "POST", table_path("emptied"),
+            {"requirements": [], "updates": other})
+    shared().query("DELETE FROM ns.emptied")
+    commit("emptied", [], other).ok()
+    shared().query("INSERT INTO ns.emptied VALUES ('x', 2)")
+    equal(shared().rows("SELECT * FROM ns.emptied"), [["x", 2]])
+
+
+@test
+def a_writer_whose_clock_is_ahead_may_write():
+    ready()
+    make_table("ahead")
+    shared().query("INSERT INTO ns.ahead VALUES (1)")
+    for minutes in (14, 30):
+        now = int(time.time() * 1000)
+        old = metadata("ahead")
+        snapshot = dict(next(s for s in old["snapshots"] if s["snapshot-id"] == old["current-snapshot-id"]))
+        snapshot |= {"parent-snapshot-id": snapshot["snapshot-id"], "snapshot-id": 1000 + minutes,
+                     "sequence-number": old["last-sequence-number"] + 1, "timestamp-ms": now + minutes * 60000}
+        updates = [{"action": "add-snapshot", "snapshot": snapshot},
+                   {"action": "set-snapshot-ref", "ref-name": "main", "type": "branch", "snapshot-id": 1000 + minutes}]
+        if minutes > 15:
+            refused(400, "IllegalArgumentException", re.compile("ahead of the catalog's clock .*at most 15 minutes"),
+                    "POST", table_path("ahead"), {"requirements": [], "updates": updates})
+            continue
+        new = commit("ahead", [], updates).ok().json["metadata"]
+        equal(new["snapshots"][-1]["timestamp-ms"], now + minutes * 60000)
+        check(new["snapshot-log"][-1]["timestamp-ms"] <= new["last-updated-ms"] <= time.time() * 1000 + 1000, str(new))
+
+
+@test
 def the_place_of_a_dropped_table_can_be_taken_again_and_is_nobodys_else():
     ready()
     place = "s3://warehouse/ns/asked-for"

@@ -72,11 +72,88 @@ static void test_a_rollback_behind_a_replacement_goes_back_to_its_schema(void **
 
     m = with_rows(f, updated(f, m, both(f, NO_MAIN, C("string"))), 2, 2);
     REFUSED(INVALID, f, m, main_at(f, 1));
+    EXPECT_MESSAGE(f, "main would be at snapshot 1, which the current schema does not fit: column "
+                      "\"c\" of type string has the id 3 of \"c\", which is of type long. Send "
+                      "\"set-current-schema\" to its schema 1 in the same request, or replace the "
+                      "table AS SELECT from VERSION AS OF 1");
     m = updated(f, m,
                 both(f, NO_MAIN,
                      both(f, "{'action': 'set-current-schema', 'schema-id': 1}", main_at(f, 1))));
     assert_int_equal(m->current_snapshot_id, 1);
     assert_int_equal(m->current_schema_id, 1);
+}
+
+/* Takes main away with the schema `now`, which is the table's then. */
+#define WITHOUT_MAIN(f, m, now) updated(f, m, both(f, NO_MAIN, now))
+
+static void test_main_does_not_come_back_without_what_the_schema_wants(void **given)
+{
+    static const char required[] = SCHEMA(ID NAME COLUMN(3, "c", true, "'long'"));
+    static const char filled[] =
+        SCHEMA(ID NAME ", {'id': 3, 'name': 'c', 'required': true, 'type': 'long', "
+                       "'initial-default': 5, 'write-default': 5}");
+    static const char stricter[] =
+        SCHEMA(ID ", {'id': 2, 'name': 'name', 'required': true, 'type': 'string'}");
+    fixture *f = *given;
+    ice_metadata *m = with_snapshots(f, 2);
+
+    REFUSED(INVALID, f, WITHOUT_MAIN(f, m, required), main_at(f, 2));
+    SAYS(f, "main would be at snapshot 2, which the current schema does not fit: column \"c\" is "
+            "required, and the rows that are there lack it. Send \"set-current-schema\" to its "
+            "schema 0");
+    REFUSED(INVALID, f, WITHOUT_MAIN(f, m, stricter), main_at(f, 1));
+    SAYS(f, "column \"name\" cannot become required");
+    (void)updated(f, WITHOUT_MAIN(f, m, required),
+                  both(f, "{'action': 'set-current-schema', 'schema-id': 0}", main_at(f, 2)));
+    m = updated(f, m, V3);
+    (void)updated(f, WITHOUT_MAIN(f, m, filled), main_at(f, 2));
+}
+
+/* A snapshot that says how much there is, on main. */
+static const char *totals(fixture *f, int id, const char *parent, const char *summary)
+{
+    return both(f,
+                arena_printf(f->arena,
+                             "{'action': 'add-snapshot', 'snapshot': {'snapshot-id': %d, "
+                             "'parent-snapshot-id': %s, 'sequence-number': %d, 'timestamp-ms': "
+                             "1000, 'manifest-list': 's3://b/t/metadata/snap-%d.avro', "
+                             "'schema-id': 0, 'summary': {'operation': 'delete'%s}}}",
+                             id, parent, id, id, summary),
+                main_at(f, id));
+}
+
+#define EMPTY ", 'total-records': '0', 'total-data-files': '0'"
+
+static void test_rows_that_were_all_deleted_first_are_owed_nothing(void **given)
+{
+    static const char other[] = SCHEMA(COLUMN_1("some_id", true, "'string'"));
+    static const char *const untold[] = {
+        "",
+        ", 'total-records': '0'",
+        ", 'total-data-files': '0'",
+        ", 'total-records': '0', 'total-data-files': '1'",
+        ", 'total-records': '1', 'total-data-files': '0'",
+        ", 'total-records': '', 'total-data-files': 'none'",
+    };
+    fixture *f = *given;
+    ice_metadata *m = with_snapshots(f, 2);
+    const char *rows = totals(f, 4, "3", ", 'total-records': '1', 'total-data-files': '1'");
+
+    /* in one request, between deletion and new rows, and in a later one */
+    (void)updated(f, m, both(f, totals(f, 3, "2", EMPTY), both(f, other, rows)));
+    m = updated(f, m, totals(f, 3, "2", EMPTY));
+    (void)updated(f, m, both(f, other, rows));
+    m = updated(f, m, other);
+    REFUSED(INVALID, f, m, main_at(f, 2));
+    (void)updated(f, m, rows);
+    for (size_t i = 0; i < COUNT_OF(untold); i++) {
+        m = with_snapshots(f, 2);
+        REFUSED(INVALID, f, m, both(f, totals(f, 3, "2", untold[i]), both(f, other, rows)));
+        REFUSED(INVALID, f, updated(f, m, totals(f, 3, "2", untold[i])), other);
+    }
+    /* what is empty beside main says nothing of it */
+    REFUSED(INVALID, f, m,
+            both(f, totals(f, 3, "2", EMPTY), both(f, other, totals(f, 4, "2", ""))));
 }
 
 static void test_a_dropped_column_comes_back_as_it_was_or_wider(void **given)
@@ -246,6 +323,8 @@ static void test_what_identifies_rows_is_in_every_row(void **given)
 TESTS(test_main_does_not_come_back_under_a_narrower_schema,
       test_a_replacement_need_not_take_main_away,
       test_a_rollback_behind_a_replacement_goes_back_to_its_schema,
+      test_main_does_not_come_back_without_what_the_schema_wants,
+      test_rows_that_were_all_deleted_first_are_owed_nothing,
       test_a_dropped_column_comes_back_as_it_was_or_wider, test_ids_are_not_given_twice,
       test_dates_become_timestamps_from_version_three_on,
       test_rows_that_are_there_lack_no_required_column, test_what_old_rows_are_filled_with_stays,

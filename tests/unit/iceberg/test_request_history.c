@@ -108,6 +108,27 @@ static void test_snapshots_of_the_future_are_refused(void **given)
     assert_true(m->snapshot_log[0].timestamp_ms >= now_ms);
 }
 
+static void test_a_clock_ahead_is_the_snapshots_own_and_not_the_tables(void **given)
+{
+    fixture *f = *given;
+    ice_metadata *m = table(f, 2);
+    int64_t now_ms = clock_now_ms();
+    int64_t theirs_ms = now_ms + 14 * INT64_C(60000);
+
+    REFUSED(INVALID, f, m, snapshot(f, 1, "null", 1, now_ms + 30 * INT64_C(60000)));
+    SAYS(f, "Z): at most 15 minutes are allowed");
+    REFUSED(INVALID, f, m, snapshot(f, 1, "null", 1, INT64_C(4102444799000)));
+    SAYS(f, "\"timestamp-ms\" 4102444799000 (2099-12-31T23:59:59Z), which is ");
+    m = updated(f, m, both(f, snapshot(f, 1, "null", 1, theirs_ms), main_at(f, 1)));
+    assert_int_equal(m->snapshots[0].timestamp_ms, theirs_ms);
+    assert_in_range(m->snapshot_log[0].timestamp_ms, now_ms, clock_now_ms());
+    assert_in_range(m->last_updated_ms, m->snapshot_log[0].timestamp_ms, clock_now_ms());
+    /* and who writes next by the right clock is not behind */
+    now_ms = clock_now_ms();
+    m = updated(f, m, both(f, snapshot(f, 2, "1", 2, now_ms), main_at(f, 2)));
+    assert_in_range(m->snapshot_log[1].timestamp_ms, now_ms, clock_now_ms());
+}
+
 #define WITH(more)                                                                                 \
     "{'action': 'add-snapshot', 'snapshot': {'snapshot-id': 1, 'sequence-number': 1, "             \
     "'timestamp-ms': 1000, 'manifest-list': 's3://b/t/l', 'summary': {'operation': 'append'}" more \
@@ -132,6 +153,30 @@ static void test_a_snapshot_names_a_schema_of_the_table(void **given)
                 "{'action': 'remove-snapshots', 'snapshot-ids': [1]}, "
                 "{'action': 'remove-schemas', 'schema-ids': [1]}");
     assert_int_equal(m->schema_count, 1);
+}
+
+static void test_schemas_and_their_snapshots_go_in_either_order(void **given)
+{
+    static const char schema[] =
+        "{'action': 'add-schema', 'schema': {'type': 'struct', 'schema-id': 1, 'fields': ["
+        "{'id': 1, 'name': 'id', 'required': true, 'type': 'long'}]}}";
+    static const char no_schema[] = "{'action': 'remove-schemas', 'schema-ids': [1]}";
+    static const char no_snapshot[] = "{'action': 'remove-snapshots', 'snapshot-ids': [1]}";
+    fixture *f = *given;
+    ice_metadata *m = updated(f, table(f, 2), both(f, schema, WITH(", 'schema-id': 1")));
+
+    assert_int_equal(updated(f, m, both(f, no_schema, no_snapshot))->schema_count, 1);
+    assert_int_equal(updated(f, m, both(f, no_snapshot, no_schema))->schema_count, 1);
+    m = updated(f, m, snapshot(f, 2, "null", 2, 2000));
+    REFUSED(INVALID, f, m,
+            both(f, no_schema, "{'action': 'remove-snapshots', 'snapshot-ids': [2]}"));
+    EXPECT_MESSAGE(f, "updates[0]: schema 1 is that of snapshot 1: it stays");
+    /* nor is its number another's meanwhile */
+    REFUSED(INVALID, f, m,
+            both(f, no_schema,
+                 "{'action': 'add-schema', 'schema': {'type': 'struct', 'fields': ["
+                 "{'id': 2, 'name': 'name', 'required': false, 'type': 'string'}]}}"));
+    EXPECT_MESSAGE(f, "updates[0]: schema 1 is that of snapshot 1: it stays");
 }
 
 static void test_operations_are_those_of_the_specification(void **given)
@@ -394,7 +439,9 @@ static void test_statistics_that_nobody_could_read_are_refused(void **given)
     REFUSED(INVALID, f, m, "{'action': 'remove-partition-statistics'}");
 }
 
-TESTS(test_a_snapshot_on_main_is_current_and_in_the_log, test_snapshots_keep_the_order_they_came_in,
+TESTS(test_a_clock_ahead_is_the_snapshots_own_and_not_the_tables,
+      test_schemas_and_their_snapshots_go_in_either_order,
+      test_a_snapshot_on_main_is_current_and_in_the_log, test_snapshots_keep_the_order_they_came_in,
       test_a_stale_sequence_number_is_a_conflict, test_snapshots_that_no_table_can_have_are_refused,
       test_snapshots_of_the_future_are_refused, test_a_snapshot_names_a_schema_of_the_table,
       test_operations_are_those_of_the_specification,
