@@ -553,6 +553,11 @@ def main_comes_back_with_the_schema_that_its_rows_fit():
     equal(shared().rows("SELECT * FROM ns.returned"), [])
     commit("returned", [], [{"action": "set-current-schema", "schema-id": 0}, back]).ok()
     equal(shared().rows("SELECT * FROM ns.returned"), [[1]])
+    commit("returned", [], [{"action": "remove-snapshot-ref", "ref-name": "main"},
+                            {"action": "set-current-schema", "schema-id": 1}]).ok()
+    old = f"ns.returned VERSION AS OF {before['current-snapshot-id']}"
+    shared().query("CREATE OR REPLACE TABLE ns.returned AS SELECT * FROM " + old)
+    equal(shared().rows("SELECT * FROM ns.returned"), [[1]])
 
 
 @test
