@@ -70,6 +70,11 @@ const state_migration catalog_migrations[] = {
     {"catalog", 6,
      "CREATE INDEX views_locations ON views (location);"
      "CREATE INDEX staged_of ON staged (uuid)"},
+    /* holds end with the key and the sessions that they were made with (staged.c) */
+    {"catalog", 7,
+     "ALTER TABLE staged ADD COLUMN key TEXT NOT NULL DEFAULT '';"
+     "CREATE INDEX staged_whose ON staged (principal);"
+     "CREATE INDEX staged_keys ON staged (key)"},
 };
 const size_t catalog_migration_count = COUNT_OF(catalog_migrations);
 

@@ -162,7 +162,8 @@ static status commit_pointer(void *context, str base_location, str new_location,
                                    .properties = new_metadata->properties,
                                    .count = new_metadata->property_count,
                                    .own = new_metadata->location,
-                                   .uuid = new_metadata->uuid}};
+                                   .uuid = new_metadata->uuid,
+                                   .principal = catalog__principal(catalog_get_caller())}};
     table->new_location = new_location;
     table->new_metadata = new_metadata;
     table->event = event_of(table, new_location, new_metadata, a);

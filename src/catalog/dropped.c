@@ -57,6 +57,7 @@ status catalog__stage_dropped(catalog *c, const table_info *table, const catalog
 
 status catalog__end_sessions(const catalog *c, state_txn *txn, str uuid, error *err)
 {
+    TRY(catalog__delete_staged(txn, uuid, err));
     return c->access == NULL ? STATUS_OK : access_end_vended(c->access, txn, uuid, err);
 }
 
@@ -402,13 +403,14 @@ static status apply_undrop(void *context, state_txn *txn, error *err)
                               .rebase = u->row->rebase,
                               .principal = catalog__principal(u->caller)};
 
+    TRY(catalog__free_for_return(u->c, txn, t->uuid, t->location, err));
     TRY(STATE_EXEC(txn, "DELETE FROM dropped WHERE uuid = ?1 AND location = ?2", &taken, err,
                    SV_TEXT(t->uuid), SV_TEXT(t->location)));
     if (taken == 0) {
         return error_set(err, STATUS_NO_TABLE, "table \"%.*s.%.*s\" is not dropped any more",
                          STR_ARG(t->name.space), STR_ARG(t->name.table));
     }
-    TRY(catalog__insert_table(txn, &row, err));
+    TRY(catalog__insert_table(u->c, txn, &row, err));
     catalog__renew_sessions(u->c, txn, t->uuid);
     TRY(STATE_EXEC(txn, "UPDATE tables SET created_us = ?1 WHERE uuid = ?2", NULL, err,
                    SV_INT(u->row->created_us), SV_TEXT(t->uuid)));

@@ -82,7 +82,7 @@ status catalog__read_namespaces(state_txn *txn, arena *a, namespace_info **ret_l
                                 size_t *ret_count, error *err);
 
 /* As CREATE SCHEMA and DROP SCHEMA do, as parts of a transaction. Fine where there is none to delete; NOT_EMPTY. */
-status catalog__insert_namespace(state_txn *txn, const namespace_info *info,
+status catalog__insert_namespace(catalog *c, state_txn *txn, const namespace_info *info,
                                  const catalog_caller *caller, error *err);
 status catalog__delete_namespace(catalog *c, state_txn *txn, str name, const catalog_caller *caller,
                                  error *err);
@@ -154,7 +154,8 @@ status catalog__spell_location(catalog *c, str asked, arena *a, str *ret_locatio
 /* Where a table or a namespace is to lie, in the one spelling: in a warehouse, or in one of the folders of
  * warehouse.roots. DENIED elsewhere, INVALID for what cannot be a location. */
 status catalog__settle_location(catalog *c, str asked, arena *a, str *ret_location, error *err);
-/* The table with that uuid goes, or is there again: sessions for its files end with it. In a transaction. */
+/* The table with that uuid goes, or is there again: sessions for its files end with it, and what was held for them. In
+ * a transaction. */
 status catalog__end_sessions(const catalog *c, state_txn *txn, str uuid, error *err);
 void catalog__renew_sessions(const catalog *c, state_txn *txn, str uuid);
 /* access_is_taken, with the catalog as its context (located.c). */
@@ -176,7 +177,7 @@ bool catalog__space_of_folder(catalog *c, str location, arena *a, str *ret_space
 status catalog__refuse_folder(catalog *c, str location, arena *a, error *err);
 /* Writes the row of a new table. In a transaction. EXISTS (name, uuid), NO_NAMESPACE, INVALID on overlapping
  * locations. */
-status catalog__insert_table(state_txn *txn, const catalog__row *row, error *err);
+status catalog__insert_table(catalog *c, state_txn *txn, const catalog__row *row, error *err);
 /* Two tables must not share files: neither location may lie in the other; that of a dropped table is taken, too, except
  * for itself (`uuid`, or STR_NULL). In a transaction. INVALID. */
 status catalog__refuse_overlap(state_txn *txn, str location, str uuid, error *err);
@@ -235,6 +236,11 @@ void catalog__keeper_stop(catalog *c);
 void catalog__keeper_wake(catalog *c);
 /* Places that were held for staged tables are free (staged.c). */
 status catalog__end_staged(catalog *c, error *err);
+/* A dropped table with that uuid that returns to its own place finds nothing held there: what is, is over. Before its
+ * row of "dropped" goes; nothing where it has none. In a transaction. */
+status catalog__free_for_return(catalog *c, state_txn *txn, str uuid, str location, error *err);
+/* What is held for the table with that uuid. In a transaction. */
+status catalog__delete_staged(state_txn *txn, str uuid, error *err);
 status catalog__trim_events(catalog *c, error *err);
 void catalog__purge_release(catalog *c);
 /* "{from: to}" of a row; where it is damaged CORRUPT. Empty for STR_NULL. */

@@ -115,6 +115,7 @@ status catalog_get_namespace(catalog *c, str name, arena *a, namespace_info *ret
 /* ---- create ---- */
 
 typedef struct space_create {
+    catalog *c;
     str name;
     str key;
     str location;
@@ -161,8 +162,8 @@ static status insert_namespace(void *context, state_txn *txn, error *err)
     int64_t inserted = 0;
 
     TRY(check_parent(txn, create, err));
-    TRY(catalog__refuse_space(txn, create->location, err));
-    status result = catalog__refuse_space(txn, create->folder, err);
+    TRY(catalog__refuse_space(create->c, txn, create->location, err));
+    status result = catalog__refuse_space(create->c, txn, create->folder, err);
     if (result == STATUS_INVALID) {
         error_hint(err, "Give the namespace a \"location\": its tables lie there then.");
     }
@@ -188,10 +189,11 @@ static status insert_namespace(void *context, state_txn *txn, error *err)
     return note_space(txn, create->caller, EVENT_NAMESPACE_CREATED, create->name, err);
 }
 
-status catalog__insert_namespace(state_txn *txn, const namespace_info *info,
+status catalog__insert_namespace(catalog *c, state_txn *txn, const namespace_info *info,
                                  const catalog_caller *caller, error *err)
 {
-    space_create create = {.name = info->name,
+    space_create create = {.c = c,
+                           .name = info->name,
                            .key = catalog__fold(state_txn_arena(txn), info->name),
                            .location = info->location,
                            .properties = info->properties,
@@ -214,7 +216,8 @@ status catalog_create_namespace(catalog *c, str name, const catalog_property *pr
 {
     TRY(check_levels(name, err));
     arena *a = arena_create();
-    space_create create = {.name = name,
+    space_create create = {.c = c,
+                           .name = name,
                            .key = catalog__fold(a, name),
                            .properties = properties,
                            .count = count,

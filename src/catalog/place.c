@@ -84,13 +84,19 @@ static status refuse_by_rule(state_txn *txn, const catalog__place *place, const 
     return STATUS_OK;
 }
 
-status catalog__refuse_place(state_txn *txn, const catalog__place *place, error *err)
+static status refuse_by_rules(state_txn *txn, const catalog__place *place, error *err)
 {
     for (size_t i = 0; i < COUNT_OF(rules); i++) {
         if (!place->is_view || rules[i].binds_views) {
             TRY(refuse_by_rule(txn, place, &rules[i], err));
         }
     }
+    return STATUS_OK;
+}
+
+status catalog__refuse_place(state_txn *txn, const catalog__place *place, error *err)
+{
+    TRY(refuse_by_rules(txn, place, err));
     return catalog__refuse_staged(txn, place, err);
 }
 
@@ -101,12 +107,17 @@ status catalog__refuse_held(state_txn *txn, str location, str uuid, error *err)
     return refuse_by_rule(txn, &place, &rules[RULE_OF_PLACES], err);
 }
 
-status catalog__refuse_space(state_txn *txn, str location, error *err)
+/* Else who stages tables could keep others from names that are not there yet. */
+status catalog__refuse_space(catalog *c, state_txn *txn, str location, error *err)
 {
     const catalog__place place = {
         .kind = ICE_AT_PATH_PROPERTY, .location = location, .uuid = STR(""), .is_space = true};
 
-    return str_is_null(location) ? STATUS_OK : catalog__refuse_place(txn, &place, err);
+    if (str_is_null(location)) {
+        return STATUS_OK;
+    }
+    TRY(refuse_by_rules(txn, &place, err));
+    return catalog__end_staged_at(c, txn, &place, err);
 }
 
 status catalog__check_plain(str location, error *err)
@@ -229,7 +240,8 @@ status catalog__hold_former(state_txn *txn, str location, str uuid, error *err)
 static status hold_path(catalog *c, state_txn *txn, const catalog__paths *paths, str path,
                         error *err)
 {
-    catalog__place place = {.kind = ICE_AT_PATH_PROPERTY, .uuid = paths->uuid};
+    catalog__place place = {
+        .kind = ICE_AT_PATH_PROPERTY, .uuid = paths->uuid, .principal = paths->principal};
     bool held = false;
 
     TRY(catalog__settle_location(c, path, state_txn_arena(txn), &place.location, err));
@@ -242,7 +254,8 @@ static status hold_path(catalog *c, state_txn *txn, const catalog__paths *paths,
     }
     TRY(catalog__check_place(c, paths->space, place.location, err));
     TRY(catalog__refuse_place(txn, &place, err));
-    return catalog__hold_former(txn, place.location, paths->uuid, err);
+    TRY(catalog__hold_former(txn, place.location, paths->uuid, err));
+    return catalog__end_own_staged(c, txn, &place, err);
 }
 
 status catalog__hold_paths(catalog *c, state_txn *txn, const catalog__paths *paths, error *err)

@@ -19,10 +19,16 @@ typedef struct catalog__place {
 status catalog__refuse_place(state_txn *txn, const catalog__place *place, error *err);
 /* The same for what staged tables of other principals hold (staged.c). */
 status catalog__refuse_staged(state_txn *txn, const catalog__place *place, error *err);
+/* The table `uuid` has the very place: what else the same principal holds there is over, with its keys. In the
+ * transaction that brings the table there. */
+status catalog__end_own_staged(catalog *c, state_txn *txn, const catalog__place *place, error *err);
+/* What is held at, in or around the place for any other table is over, with the keys. In a transaction. */
+status catalog__end_staged_at(catalog *c, state_txn *txn, const catalog__place *place, error *err);
 /* INVALID for control characters, and for "?" and "#", behind which others see a query or a fragment. */
 status catalog__check_plain(str location, error *err);
-/* INVALID for a namespace's location, as settled, that is a table's or view's, or lies in it. STR_NULL: it has none. */
-status catalog__refuse_space(state_txn *txn, str location, error *err);
+/* INVALID for a namespace's location, as settled, that is a table's or view's, or lies in it. STR_NULL: it has none.
+ * What is held there for staged tables gives way. */
+status catalog__refuse_space(catalog *c, state_txn *txn, str location, error *err);
 /* Settles the location too; asks the database only where it does not lie in `own`, the table's location (empty: it has
  * none yet). DENIED, INVALID. `ret_settled` may be NULL. */
 status catalog__check_owner(catalog *c, const catalog__place *place, str own, arena *a,
@@ -37,6 +43,7 @@ typedef struct catalog__paths {
     const ice_property *properties;
     size_t count;
     str own, uuid; /* location and uuid of its row */
+    str principal; /* who brings them; STR_NULL: nobody to be named */
 } catalog__paths;
 /* Makes each write.*.path outside of `own` a place of the table. Errors as catalog__check_paths. */
 status catalog__hold_paths(catalog *c, state_txn *txn, const catalog__paths *paths, error *err);

@@ -309,7 +309,8 @@ static status hold_place(void *context, state_txn *txn, error *err)
                                   .properties = claim->path,
                                   .count = 1,
                                   .own = claim->table->location,
-                                  .uuid = claim->table->uuid};
+                                  .uuid = claim->table->uuid,
+                                  .principal = STR_NULL};
 
     return catalog__hold_paths(claim->c, txn, &paths, err);
 }
@@ -397,10 +398,15 @@ static status read_found(recovery *r, found_table *t, error *err)
     return result;
 }
 
+typedef struct restoring {
+    catalog *c;
+    const found_table *table;
+} restoring;
+
 static status restore_table(void *context, state_txn *txn, error *err)
 {
-    const found_table *t = context;
-
+    const restoring *r = context;
+    const found_table *t = r->table;
     const catalog__row row = {.name = t->name,
                               .uuid = t->uuid,
                               .location = t->location,
@@ -412,7 +418,7 @@ static status restore_table(void *context, state_txn *txn, error *err)
         return catalog__insert_dropped(txn, &row, &t->record->dropped, t->modified_us, err);
     }
     return t->is_view ? catalog__insert_view(txn, &row, err)
-                      : catalog__insert_table(txn, &row, err);
+                      : catalog__insert_table(r->c, txn, &row, err);
 }
 
 /* Where a table, or a view, keeps its metadata: what lies elsewhere is a copy, or nobody's. */
@@ -454,7 +460,8 @@ static status restore(recovery *r, found_table *t, error *err)
         t->name = (table_name){.space = STR("recovered"), .table = t->uuid};
     }
     TRY(restore_namespaces(r->c, t->name.space, err));
-    return state_submit(r->c->state, restore_table, t, err);
+    restoring work = {.c = r->c, .table = t};
+    return state_submit(r->c->state, restore_table, &work, err);
 }
 
 static void log_lost(const found_table *t, error *err)

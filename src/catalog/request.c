@@ -257,7 +257,8 @@ static status hold_paths(const commit *e, state_txn *txn, const subject *s, str 
                                   .properties = s->next.next->properties,
                                   .count = s->next.next->property_count,
                                   .own = s->location,
-                                  .uuid = uuid};
+                                  .uuid = uuid,
+                                  .principal = catalog__principal(e->caller)};
 
     return catalog__hold_paths(e->c, txn, &paths, err);
 }
@@ -296,7 +297,7 @@ static status insert_new(commit *e, state_txn *txn, const subject *s, error *err
                               .rebase = STR_NULL,
                               .principal = catalog__principal(e->caller)};
     TRY(refuse_dropped_uuid(txn, row.uuid, err));
-    status result = catalog__insert_table(txn, &row, err);
+    status result = catalog__insert_table(e->c, txn, &row, err);
 
     if (result ==
         STATUS_EXISTS) { /* of its name: the next attempt says what the requirement does */
@@ -318,6 +319,7 @@ static status move_place(const commit *e, state_txn *txn, const subject *s, str 
         TRY(catalog__refuse_place(txn, &place, err));
         TRY(catalog__forget_dropped_at(txn, s->location, s->info.uuid, err));
         TRY(catalog__hold_former(txn, s->info.location, s->info.uuid, err));
+        TRY(catalog__end_own_staged(e->c, txn, &place, err));
     }
     if (!str_equal(uuid, s->info.uuid)) {
         TRY(catalog__refuse_uuid(txn, uuid, err));

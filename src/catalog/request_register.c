@@ -141,6 +141,7 @@ static status take_over(registration *r, state_txn *txn, error *err)
         r->created_us = state_int(rows, 1);
     }
     state_finish(rows);
+    TRY(catalog__free_for_return(r->c, txn, r->row.uuid, r->row.location, err));
     return catalog__forget_dropped(txn, r->row.uuid, r->row.location, err);
 }
 
@@ -195,14 +196,15 @@ static status apply(void *context, state_txn *txn, error *err)
     } else {
         TRY(take_over(r, txn, err));
         r->row.principal = catalog__principal(r->caller);
-        TRY(catalog__insert_table(txn, &r->row, err));
+        TRY(catalog__insert_table(r->c, txn, &r->row, err));
         catalog__renew_sessions(r->c, txn, r->row.uuid);
     }
     const catalog__paths paths = {.space = r->name.space,
                                   .properties = r->metadata->properties,
                                   .count = r->metadata->property_count,
                                   .own = r->row.location,
-                                  .uuid = r->row.uuid};
+                                  .uuid = r->row.uuid,
+                                  .principal = catalog__principal(r->caller)};
     TRY(catalog__hold_paths(r->c, txn, &paths, err));
     const catalog_event event = {.kind = EVENT_TABLE_REGISTERED,
                                  .name = r->name,

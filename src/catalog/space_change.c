@@ -8,6 +8,7 @@
 #define LOCATION_KEY "location"
 
 typedef struct space_change {
+    catalog *c;
     const catalog_property_change *asked;
     str name, key;
     str location; /* settled; STR_NULL: not set */
@@ -141,7 +142,7 @@ static status apply(void *context, state_txn *txn, error *err)
     if (!change->found) {
         return STATUS_OK;
     }
-    TRY(catalog__refuse_space(txn, change->location, err));
+    TRY(catalog__refuse_space(change->c, txn, change->location, err));
     TRY(remove_keys(change, txn, err));
     TRY(set_keys(change, txn, err));
     if (change->changed == 0 && change->removed.count == 0) {
@@ -171,7 +172,8 @@ static status settle_location(catalog *c, space_change *change, error *err)
 status catalog_change_namespace(catalog *c, str name, const catalog_property_change *change,
                                 arena *a, catalog_property_result *ret_result, error *err)
 {
-    space_change work = {.asked = change,
+    space_change work = {.c = c,
+                         .asked = change,
                          .name = name,
                          .key = catalog__fold(a, name),
                          .location = STR_NULL,

@@ -1,9 +1,10 @@
 /* Places that staged tables hold until the keys end that went with them. A row stays when the table is made: its keys
- * are good as long. */
+ * are good as long. Where a hold ends before, its keys end too, so that nothing comes to lie under keys of others. */
 #include "tarn/catalog/staged.h"
 
 #include "place.h"
 #include "tarn/base/clock.h"
+#include "tarn/base/vec.h"
 
 static status refuse_found(state_rows *rows, const catalog__place *place, error *err)
 {
@@ -16,7 +17,9 @@ static status refuse_found(state_rows *rows, const catalog__place *place, error 
                   "%s \"%.*s\" lies in a place that is held for staged table \"%.*s.%.*s\"",
                   place->kind == ICE_AT_FILE ? "file" : "location", STR_ARG(place->location),
                   STR_ARG(state_text(rows, 0, NULL)), STR_ARG(state_text(rows, 1, NULL)));
-        error_hint(err, "The place is free when the keys end that were given for it.");
+        error_hint(err,
+                   "The place is free when the keys end that were given for it: with their time,"
+                   " or by \"tarn key revoke-sessions\" for whom they were given.");
     }
     state_finish(rows);
     return found ? refusal : STATUS_OK;
@@ -33,6 +36,22 @@ static status is_any_held(state_txn *txn, int64_t now_us, bool *ret_any, error *
     return STATUS_OK;
 }
 
+/* A dropped table wants its own place again. */
+static status is_return(state_txn *txn, const catalog__place *place, bool *ret_returns, error *err)
+{
+    state_rows *rows = NULL;
+
+    if (place->kind != ICE_AT_TABLE || str_is_empty(place->uuid)) {
+        *ret_returns = false;
+        return STATUS_OK;
+    }
+    TRY(STATE_QUERY(txn, "SELECT 1 FROM dropped WHERE uuid = ?1 AND location = ?2", &rows, err,
+                    SV_TEXT(place->uuid), SV_TEXT(place->location)));
+    TRY(state_next(rows, ret_returns, err));
+    state_finish(rows);
+    return STATUS_OK;
+}
+
 /* Neither may lie in the other. "0" follows "/". */
 status catalog__refuse_staged(state_txn *txn, const catalog__place *place, error *err)
 {
@@ -43,8 +62,13 @@ status catalog__refuse_staged(state_txn *txn, const catalog__place *place, error
     int64_t now_us = clock_now_us();
     state_rows *rows = NULL;
     bool any = false;
+    bool returns = false;
 
     TRY(is_any_held(txn, now_us, &any, err));
+    if (any) {
+        TRY(is_return(txn, place, &returns, err));
+        any = !returns;
+    }
     if (any && place->kind != ICE_AT_FILE && !place->is_space) {
         TRY(STATE_QUERY(txn,
                         "SELECT space, name FROM staged WHERE location > ?1 AND location < ?2"
@@ -68,6 +92,101 @@ status catalog__refuse_staged(state_txn *txn, const catalog__place *place, error
     return STATUS_OK;
 }
 
+/* ---- ending ---- */
+
+status catalog__delete_staged(state_txn *txn, str uuid, error *err)
+{
+    return STATE_EXEC(txn, "DELETE FROM staged WHERE uuid = ?1", NULL, err, SV_TEXT(uuid));
+}
+
+/* A table that was made meanwhile keeps its keys: its places are its own now. */
+static status end_hold(catalog *c, state_txn *txn, str uuid, error *err)
+{
+    state_rows *rows = NULL;
+    bool made = false;
+
+    TRY(STATE_QUERY(txn, "SELECT 1 FROM tables WHERE uuid = ?1", &rows, err, SV_TEXT(uuid)));
+    TRY(state_next(rows, &made, err));
+    state_finish(rows);
+    return made ? catalog__delete_staged(txn, uuid, err) : catalog__end_sessions(c, txn, uuid, err);
+}
+
+typedef VEC(str) uuid_list;
+
+static status take_uuids(state_txn *txn, state_rows *rows, uuid_list *list, error *err)
+{
+    arena *a = state_txn_arena(txn);
+
+    for (bool more = true; more;) {
+        TRY(state_next(rows, &more, err));
+        if (more) {
+            vec_push(a, list, state_text(rows, 0, a));
+        }
+    }
+    state_finish(rows);
+    return STATUS_OK;
+}
+
+static status end_holds(catalog *c, state_txn *txn, const uuid_list *list, error *err)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        TRY(end_hold(c, txn, list->items[i], err));
+    }
+    return STATUS_OK;
+}
+
+status catalog__end_own_staged(catalog *c, state_txn *txn, const catalog__place *place, error *err)
+{
+    state_rows *rows = NULL;
+    uuid_list list = {0};
+
+    if (str_is_null(place->principal)) {
+        return STATUS_OK;
+    }
+    TRY(STATE_QUERY(
+        txn, "SELECT uuid FROM staged WHERE location = ?1 AND uuid <> ?2 AND principal = ?3", &rows,
+        err, SV_TEXT(place->location), SV_TEXT(place->uuid), SV_TEXT(place->principal)));
+    TRY(take_uuids(txn, rows, &list, err));
+    return end_holds(c, txn, &list, err);
+}
+
+status catalog__end_staged_at(catalog *c, state_txn *txn, const catalog__place *place, error *err)
+{
+    arena *a = state_txn_arena(txn);
+    str location = place->location;
+    state_rows *rows = NULL;
+    uuid_list list = {0};
+    bool any = false;
+
+    TRY(is_any_held(txn, clock_now_us(), &any, err));
+    if (any && !place->is_space) {
+        TRY(STATE_QUERY(txn,
+                        "SELECT uuid FROM staged WHERE location > ?1 AND location < ?2"
+                        " AND uuid <> ?3",
+                        &rows, err, SV_TEXT(str_concat(a, location, STR("/"))),
+                        SV_TEXT(str_concat(a, location, STR("0"))), SV_TEXT(place->uuid)));
+        TRY(take_uuids(txn, rows, &list, err));
+    }
+    for (size_t end = any ? location.size : 0; end > 0; end--) {
+        if (end < location.size && location.data[end] != '/') {
+            continue;
+        }
+        TRY(STATE_QUERY(txn, "SELECT uuid FROM staged WHERE location = ?1 AND uuid <> ?2", &rows,
+                        err, SV_TEXT(str_slice(location, 0, end)), SV_TEXT(place->uuid)));
+        TRY(take_uuids(txn, rows, &list, err));
+    }
+    return end_holds(c, txn, &list, err);
+}
+
+status catalog__free_for_return(catalog *c, state_txn *txn, str uuid, str location, error *err)
+{
+    const catalog__place place = {.kind = ICE_AT_TABLE, .location = location, .uuid = uuid};
+    bool returns = false;
+
+    TRY(is_return(txn, &place, &returns, err));
+    return returns ? catalog__end_staged_at(c, txn, &place, err) : STATUS_OK;
+}
+
 /* ---- holding ---- */
 
 typedef struct holding {
@@ -86,11 +205,29 @@ static status hold_one(const holding *h, state_txn *txn, ice_place_kind kind, st
 
     TRY(catalog__refuse_place(txn, &place, err));
     return STATE_EXEC(txn,
-                      "INSERT INTO staged (uuid, location, space, name, principal, ends_us)"
-                      " VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (location, uuid) DO UPDATE SET"
-                      " ends_us = max(ends_us, excluded.ends_us)",
+                      "INSERT INTO staged (uuid, location, space, name, principal, ends_us, key)"
+                      " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)"
+                      " ON CONFLICT (location, uuid) DO UPDATE SET"
+                      " ends_us = max(ends_us, excluded.ends_us),"
+                      " key = CASE WHEN key = excluded.key THEN key ELSE '' END",
                       NULL, err, SV_TEXT(s->uuid), SV_TEXT(location), SV_TEXT(s->name.space),
-                      SV_TEXT(s->name.table), SV_TEXT(s->principal), SV_INT(s->ends_us));
+                      SV_TEXT(s->name.table), SV_TEXT(s->principal), SV_INT(s->ends_us),
+                      SV_TEXT(str_is_null(s->key) ? STR("") : s->key));
+}
+
+static status end_oldest(const holding *h, state_txn *txn, error *err)
+{
+    state_rows *rows = NULL;
+    uuid_list list = {0};
+
+    TRY(STATE_QUERY(txn,
+                    "SELECT uuid FROM staged WHERE principal = ?1 AND uuid <> ?2"
+                    " AND NOT EXISTS (SELECT 1 FROM tables WHERE tables.uuid = staged.uuid)"
+                    " GROUP BY uuid ORDER BY max(ends_us) DESC LIMIT -1 OFFSET ?3",
+                    &rows, err, SV_TEXT(h->staged->principal), SV_TEXT(h->staged->uuid),
+                    SV_INT(CATALOG_STAGED_MAX - 1)));
+    TRY(take_uuids(txn, rows, &list, err));
+    return end_holds(h->c, txn, &list, err);
 }
 
 static status find_dropped(holding *h, state_txn *txn, error *err)
@@ -113,6 +250,7 @@ static status hold_all(void *context, state_txn *txn, error *err)
 {
     holding *h = context;
     const ice_metadata *m = h->staged->metadata;
+    size_t paths = 0;
 
     TRY(hold_one(h, txn, ICE_AT_TABLE, h->staged->location, err));
     for (size_t i = 0; i < m->property_count; i++) {
@@ -124,9 +262,15 @@ static status hold_all(void *context, state_txn *txn, error *err)
         TRY(catalog__settle_location(h->c, m->properties[i].value, state_txn_arena(txn), &settled,
                                      err));
         if (!catalog__lies_in(settled, h->staged->location)) {
+            if (++paths > CATALOG_STAGED_PATHS_MAX) {
+                return error_set(err, STATUS_INVALID,
+                                 "a staged table names more than %d folders in its properties",
+                                 CATALOG_STAGED_PATHS_MAX);
+            }
             TRY(hold_one(h, txn, ICE_AT_PATH_PROPERTY, settled, err));
         }
     }
+    TRY(end_oldest(h, txn, err));
     return find_dropped(h, txn, err);
 }
 
@@ -144,12 +288,37 @@ static status release(void *context, state_txn *txn, error *err)
 {
     const str *uuid = context;
 
-    return STATE_EXEC(txn, "DELETE FROM staged WHERE uuid = ?1", NULL, err, SV_TEXT(*uuid));
+    return catalog__delete_staged(txn, *uuid, err);
 }
 
 status catalog_release_staged(catalog *c, str uuid, error *err)
 {
     return state_submit(c->state, release, &uuid, err);
+}
+
+static status release_of_principal(void *context, state_txn *txn, error *err)
+{
+    const str *principal = context;
+
+    return STATE_EXEC(txn, "DELETE FROM staged WHERE principal = ?1", NULL, err,
+                      SV_TEXT(*principal));
+}
+
+status catalog_release_principal(catalog *c, str principal, error *err)
+{
+    return state_submit(c->state, release_of_principal, &principal, err);
+}
+
+static status release_of_key(void *context, state_txn *txn, error *err)
+{
+    const str *key = context;
+
+    return STATE_EXEC(txn, "DELETE FROM staged WHERE key = ?1", NULL, err, SV_TEXT(*key));
+}
+
+status catalog_release_key(catalog *c, str key, error *err)
+{
+    return state_submit(c->state, release_of_key, &key, err);
 }
 
 /* ---- what is over ---- */

@@ -286,7 +286,7 @@ status catalog__refuse_uuid(state_txn *txn, str uuid, error *err)
     return found ? STATUS_EXISTS : STATUS_OK;
 }
 
-status catalog__insert_table(state_txn *txn, const catalog__row *row, error *err)
+status catalog__insert_table(catalog *c, state_txn *txn, const catalog__row *row, error *err)
 {
     arena *a = state_txn_arena(txn);
     str space_key = catalog__fold(a, row->name.space);
@@ -300,6 +300,7 @@ status catalog__insert_table(state_txn *txn, const catalog__row *row, error *err
                                   .uuid = row->uuid,
                                   .principal = row->principal};
     TRY(catalog__refuse_staged(txn, &place, err));
+    TRY(catalog__end_own_staged(c, txn, &place, err));
     TRY(catalog__forget_dropped(txn, row->uuid, row->location, err));
     return STATE_EXEC(
         txn,
@@ -355,9 +356,10 @@ static status publish_creation(void *context, state_txn *txn, error *err)
                                   .properties = new->metadata->properties,
                                   .count = new->metadata->property_count,
                                   .own = new->location,
-                                  .uuid = new->metadata->uuid};
+                                  .uuid = new->metadata->uuid,
+                                  .principal = row.principal};
 
-    TRY(catalog__insert_table(txn, &row, err));
+    TRY(catalog__insert_table(new->c, txn, &row, err));
     TRY(catalog__hold_paths(new->c, txn, &paths, err));
     if (new->extra != NULL) {
         status result = new->extra(new->extra_context, txn, err);

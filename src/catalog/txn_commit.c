@@ -148,7 +148,8 @@ static status hold_paths(const ending *e, state_txn *st, const txn_table *t, err
                                   .properties = m->properties,
                                   .count = m->property_count,
                                   .own = t->info.location,
-                                  .uuid = t->info.uuid};
+                                  .uuid = t->info.uuid,
+                                  .principal = catalog__principal(e->txn->caller)};
 
     return catalog__hold_paths(e->txn->root, st, &paths, err);
 }
@@ -165,7 +166,7 @@ static status write_table(ending *e, state_txn *st, const txn_table *t, error *e
                                   .rebase = STR_NULL,
                                   .principal = catalog__principal(e->txn->caller)};
 
-        TRY(taken(t, catalog__insert_table(st, &row, err), err));
+        TRY(taken(t, catalog__insert_table(e->txn->root, st, &row, err), err));
         TRY(hold_paths(e, st, t, err));
         return note(e, st, t, EVENT_TABLE_CREATED, err);
     }
@@ -228,7 +229,7 @@ static status write_spaces(ending *e, state_txn *st, bool made, error *err)
         status result = STATUS_OK;
 
         if (made && s->exists && !s->existed) {
-            result = catalog__insert_namespace(st, &s->info, e->txn->caller, err);
+            result = catalog__insert_namespace(e->txn->root, st, &s->info, e->txn->caller, err);
         } else if (!made && s->existed && !s->exists) {
             result = catalog__delete_namespace(e->txn->root, st, s->info.name, e->txn->caller, err);
         }

@@ -152,4 +152,109 @@ def a_staged_create_is_answered_alike_with_keys_of_its_own():
         equal(three["metadata"], one["metadata"], "also when it was made meanwhile")
 
 
+def drop(name):
+    shared().request("DELETE", "/iceberg/v1/tarn" + table_path(name, "main")).ok()
+
+
+def undrop(name, key=None):
+    shared().request("POST", "/api/v1/query", {"sql": f"UNDROP TABLE main.{name}"}, None, key).ok()
+
+
+@test
+def who_staged_with_a_folder_of_properties_may_begin_again():
+    anna = writer("anna")
+    folder = {"write.data.path": "s3://warehouse/bulk/t1"}
+    first = stage("retried", anna, properties=folder)
+    second = stage("retried", anna, properties=folder)
+    commit_staged("retried", second.ok().json, anna).ok()
+    equal(put(keys_of(second), "bulk/t1/x"), 200)
+    equal(put(keys_of(first), "bulk/t1/x"), 403, "keys of the attempt that came to nothing")
+    stage("abandoned", anna, properties={"write.data.path": "s3://warehouse/bulk/t2"}).ok()
+    create("plain", anna, properties={"write.data.path": "s3://warehouse/bulk/t2"}).ok()
+    stage("abandoned", anna, properties={"write.data.path": "s3://warehouse/bulk/t3"}).ok()
+    create("told", anna).ok()
+    update = {"action": "set-properties", "updates": {"write.data.path": "s3://warehouse/bulk/t3"}}
+    told = [shared().request("POST", "/iceberg/v1/tarn" + table_path("told", "main"),
+                             {"requirements": [], "updates": [update]}, None, key) for key in (writer("berta"), anna)]
+    equal([answer.status for answer in told], [400, 200])
+
+
+@test
+def a_dropped_table_returns_to_its_place_whatever_is_held_there():
+    anna = writer("anna")
+    first = stage("back", anna, location="s3://warehouse/back/t")
+    commit_staged("back", stage("back", anna, location="s3://warehouse/back/t").ok().json, anna).ok()
+    equal(put(keys_of(first), "back/t/x"), 403, "keys of the attempt that came to nothing")
+    drop("back")
+    undrop("back")
+    drop("back")
+    held = stage("back", anna, location="s3://warehouse/back/t")
+    equal(put(keys_of(held), "back/t/x"), 200)
+    undrop("back")
+    equal(put(keys_of(held), "back/t/y"), 403, "it is the table's again")
+    equal(commit_staged("back2", held.json, anna).status, 400)
+    loaded = shared().request("GET", "/iceberg/v1/tarn" + table_path("back", "main")).ok().json
+    drop("back")
+    stage("back", anna, location="s3://warehouse/back/t").ok()
+    shared().request("POST", "/iceberg/v1/tarn/namespaces/main/register",
+                     {"name": "back", "metadata-location": loaded["metadata-location"]}).ok()
+
+
+@test
+def a_namespace_is_made_whatever_is_held_there():
+    anna, berta = writer("anna"), writer("berta")
+    held = stage("squat", anna, location="s3://warehouse/finance")
+    inner = stage("inner", anna, location="s3://warehouse/audit/t")
+    around = stage("around", anna, location="s3://warehouse/offices")
+    for name, more in (("finance", {}), ("audit", {}), ("paris", {"location": "s3://warehouse/offices/paris"})):
+        shared().request("POST", "/iceberg/v1/tarn/namespaces", {"namespace": [name], "properties": more}, None,
+                         berta).ok()
+        equal(shared().request("POST", f"/iceberg/v1/tarn/namespaces/{name}/tables", {"name": "t", "schema": LONG_A},
+                               None, berta).status, 200, name)
+    equal(put(keys_of(held), "finance/t/x"), 403, "the namespace's by now")
+    equal(put(keys_of(around), "offices/paris/x"), 403, "the namespace's by now")
+    equal(commit_staged("squat", held.json, anna).status, 400)
+    equal(put(keys_of(inner), "audit/t/x"), 200)
+    commit_staged("inner", inner.json, anna).ok()
+
+
+@test
+def a_hold_ends_with_the_sessions_the_key_and_the_principal():
+    berta = writer("berta")
+    clara = shared().make_principal("clara", "writer")
+    ends = {"sessions": "/api/v1/principals/clara/s3-sessions", "key": None, "user": "/api/v1/principals/clara"}
+    for what, path in ends.items():
+        if what == "user":
+            clara = shared().request("POST", "/api/v1/principals/clara/keys", {}).ok().json["key"]
+        place = f"s3://warehouse/ends/{what}"
+        keys = keys_of(stage("ending", clara, location=place))
+        answer = create("after_" + what, berta, location=place)
+        equal(answer.status, 400)
+        contains(answer.text, "revoke-sessions")
+        if path is None:
+            listed = shared().request("GET", "/api/v1/principals/clara/keys").ok().json["keys"]
+            path = "/api/v1/keys/" + listed[0]["id"]
+        shared().request("DELETE", path).ok()
+        check(put(keys, f"ends/{what}/x") in (400, 403), what)
+        create("after_" + what, berta, location=place).ok()
+
+
+@test
+def a_principal_holds_so_many_places_at_once():
+    dora, berta = writer("dora"), writer("berta")
+    made = stage("made", dora, location="s3://warehouse/many/made").ok().json
+    commit_staged("made", made, dora).ok()
+    first = stage("first", dora, location="s3://warehouse/many/0")
+    for number in range(1, 64):
+        stage("next", dora, location=f"s3://warehouse/many/{number}").ok()
+    equal(put(keys_of(first), "many/0/x"), 200)
+    equal(create("early", berta, location="s3://warehouse/many/0").status, 400)
+    stage("next", dora, location="s3://warehouse/many/64").ok()
+    equal(put(keys_of(first), "many/0/y"), 403)
+    create("early", berta, location="s3://warehouse/many/0").ok()
+    equal(create("late", berta, location="s3://warehouse/many/1").status, 400)
+    folders = {f"write.p{number}.path": f"s3://warehouse/folders/{number}" for number in range(65)}
+    contains(stage("wide", dora, properties=folders).text, "more than 64 folders")
+
+
 main()

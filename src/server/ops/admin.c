@@ -4,6 +4,7 @@
 #include "answer.h"
 #include "handlers.h"
 #include "ops/maintenance.h"
+#include "tarn/catalog/staged.h"
 #include "tarn/store/object.h"
 
 static void add_principal(json_writer *w, const principal_info *info)
@@ -119,6 +120,7 @@ status principal_delete(call *c, error *err)
     TRY(find_principal(c, &info, err));
     TRY(refuse_owner_of_buckets(c, &info, err));
     TRY(access_drop_principal(c->app->access, info.who.name, err));
+    TRY(catalog_release_principal(c->app->catalog, info.who.name, err));
     answer_empty(c);
     return STATUS_OK;
 }

@@ -4,6 +4,7 @@
 #include "handlers.h"
 #include "tarn/access/s3.h"
 #include "tarn/base/clock.h"
+#include "tarn/catalog/staged.h"
 #include "tarn/catalog/warehouse.h"
 
 #define LIFETIME_S_MAX (INT64_C(100) * 366 * 86400)
@@ -100,7 +101,10 @@ status keys_get(call *c, error *err)
 
 status key_delete(call *c, error *err)
 {
-    TRY(access_drop_key(c->app->access, http_request_segment(c->x, "key"), err));
+    str key = http_request_segment(c->x, "key");
+
+    TRY(access_drop_key(c->app->access, key, err));
+    TRY(catalog_release_key(c->app->catalog, key, err));
     answer_empty(c);
     return STATUS_OK;
 }
@@ -183,7 +187,10 @@ status s3_key_delete(call *c, error *err)
 
 status s3_sessions_delete(call *c, error *err)
 {
-    TRY(access_revoke_s3_sessions(c->app->access, http_request_segment(c->x, "name"), err));
+    str name = http_request_segment(c->x, "name");
+
+    TRY(access_revoke_s3_sessions(c->app->access, name, err));
+    TRY(catalog_release_principal(c->app->catalog, name, err));
     answer_empty(c);
     return STATUS_OK;
 }

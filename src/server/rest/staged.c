@@ -36,6 +36,7 @@ static status hold(rest_call *c, const catalog_loaded *loaded, error *err)
         .uuid = loaded->info.uuid,
         .location = loaded->info.location,
         .principal = c->base.who.name,
+        .key = c->base.who.key,
         .ends_us = clock_now_us() + (rest__keys_lifetime_s(c) + HELD_LONGER_S) * INT64_C(1000000),
         .metadata = loaded->metadata,
     };

@@ -1,6 +1,7 @@
 /* staged.h: places of staged tables, which nobody sees yet. Who stages a table at a place of its own choice gets keys
  * for that place before a table lies there; so nobody else's table, view or namespace comes to lie there, in it or
- * around it, before these keys end. What the same principal makes there is not refused.
+ * around it, before these keys end. What the same principal makes there is not refused. A namespace that is made there,
+ * and a dropped table that returns to its own place, do not wait: the hold gives way, and its keys end with it.
  *
  * Thread-safe. Nothing here decides who may. */
 #ifndef TARN_CATALOG_STAGED_H
@@ -9,19 +10,29 @@
 #include "tarn/catalog/catalog.h"
 #include "tarn/iceberg/metadata.h"
 
+/* Of one principal at once, tables that are made by now not counted; more, and the oldest end with their keys. */
+#define CATALOG_STAGED_MAX 64
+/* Folders that one of them names in its properties. */
+#define CATALOG_STAGED_PATHS_MAX 64
+
 typedef struct catalog_staged {
     table_name name;
     str uuid, location; /* location as settled */
     str principal;      /* name of who stages it */
+    str key;            /* id of the bearer key that came with it; empty: none */
     int64_t ends_us;    /* when the keys end */
     const ice_metadata *metadata;
 } catalog_staged;
 
-/* Holds its location and each folder that its properties name elsewhere. INVALID where one is another's. `ret_dropped`:
+/* Holds its location and each folder that its properties name elsewhere. INVALID where one is another's, or there are
+ * too many. `ret_dropped`:
  * the dropped table that lies at the very location, texts in `a`; both parts empty where there is none. */
 status catalog_hold_staged(catalog *c, const catalog_staged *staged, arena *a,
                            table_name *ret_dropped, error *err);
 /* Nobody got keys: what it holds is free. */
 status catalog_release_staged(catalog *c, str uuid, error *err);
+/* All sessions of the principal were ended, or those that the bearer key made: so is what was held for them. */
+status catalog_release_principal(catalog *c, str principal, error *err);
+status catalog_release_key(catalog *c, str key, error *err);
 
 #endif
