@@ -437,7 +437,7 @@ static bool next_exchange(http_conn *c)
         http__answer_refusal(&c->exchange, refusal);
         return false;
     }
-    c->is_partial = wants_whole(c) && !await_body(c);
+    c->is_partial = lacks_body(c) && wants_whole(c) && !await_body(c);
     return !c->is_partial;
 }
 
@@ -510,7 +510,7 @@ static void dispatch(http_conn *c)
         http__conn_finished(c);
         return;
     }
-    if (wants_whole(c) && lacks_body(c)) {
+    if (lacks_body(c) && wants_whole(c)) { /* most come with their head: nobody is asked */
         begin_body(c);
     } else {
         hand_over(c);
