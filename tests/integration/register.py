@@ -9,19 +9,8 @@ import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
-from tarn import BIN, Server, check, contains, equal, eventually, fails, main, test  # noqa: E402
-
-SERVERS = []
-
-
-def server():
-    if not SERVERS:
-        made = Server(start=False)
-        made.folder = os.path.realpath(os.path.join(made.work, "lake"))
-        os.mkdir(made.folder)
-        made.settings = {"warehouse.roots": made.folder}
-        SERVERS.append(made.start())
-    return SERVERS[0]
+from tarn import BIN, check, contains, equal, eventually, fails, main, test  # noqa: E402
+from tarn import shared_with_folder as server  # noqa: E402
 
 
 def lake(name):

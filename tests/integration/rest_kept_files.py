@@ -7,25 +7,13 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
 from restcatalog import ask, ok, table_path  # noqa: E402
-from s3client import S3  # noqa: E402
-from tarn import Server, check, equal, eventually, main, test  # noqa: E402
-
-SERVERS = []
-
-
-def server():
-    if not SERVERS:
-        made = Server(start=False)
-        made.folder = os.path.realpath(os.path.join(made.work, "lake"))
-        os.mkdir(made.folder)
-        made.settings = {"warehouse.roots": made.folder}
-        SERVERS.append(made.start())
-    return SERVERS[0]
+from s3client import root_s3  # noqa: E402
+from tarn import check, equal, eventually, main, test  # noqa: E402
+from tarn import shared_with_folder as server  # noqa: E402
 
 
 def s3():
-    with open(os.path.join(server().data, "secrets/root.s3"), encoding="utf-8") as file:
-        return S3(server().s3, *file.read().split())
+    return root_s3(server())
 
 
 def there(location):

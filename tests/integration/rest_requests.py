@@ -13,7 +13,7 @@ import urllib.parse
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
 from restcatalog import (LONG_A, ask, commit, identifier, make_space, make_table, make_view, ok, refused,  # noqa: E402
-                         set_property, space_path, table_path, view_body)
+                         set_property, space_path, table_path, updates_that_make, view_body)
 from tarn import NO_KEY, check, contains, equal, main, shared, test  # noqa: E402
 
 NO_UUID = "00000000-0000-4000-8000-000000000000"
@@ -84,15 +84,7 @@ def a_staged_table_is_seen_when_it_is_committed():
     equal(staged["metadata-location"], None)
     equal(ask("HEAD", table_path("staged")).status, 404)
     made = staged["metadata"]
-    updates = [{"action": "assign-uuid", "uuid": made["table-uuid"]},
-               {"action": "upgrade-format-version", "format-version": 2},
-               {"action": "add-schema", "schema": made["schemas"][0]},
-               {"action": "set-current-schema", "schema-id": -1},
-               {"action": "add-spec", "spec": {"spec-id": 0, "fields": []}},
-               {"action": "set-default-spec", "spec-id": -1},
-               {"action": "add-sort-order", "sort-order": {"order-id": 0, "fields": []}},
-               {"action": "set-default-sort-order", "sort-order-id": -1},
-               {"action": "set-location", "location": made["location"]}]
+    updates = updates_that_make(made)
     create = [{"type": "assert-create"}]
     done = commit("staged", create, updates).ok().json
     equal((done["metadata"]["table-uuid"], done["metadata"]["location"]), (made["table-uuid"], made["location"]))

@@ -4,7 +4,7 @@ import os
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
-from restcatalog import LONG_A, ask, table_path  # noqa: E402
+from restcatalog import LONG_A, ask, table_path, updates_that_make  # noqa: E402
 from s3client import S3  # noqa: E402
 from tarn import check, contains, equal, main, shared, test  # noqa: E402
 
@@ -26,16 +26,7 @@ def stage(name, key=None, headers=None, **more):
 
 def commit_staged(name, staged, key=None):
     made = staged["metadata"]
-    updates = [{"action": "assign-uuid", "uuid": made["table-uuid"]},
-               {"action": "upgrade-format-version", "format-version": 2},
-               {"action": "add-schema", "schema": made["schemas"][0]},
-               {"action": "set-current-schema", "schema-id": -1},
-               {"action": "add-spec", "spec": {"spec-id": 0, "fields": []}},
-               {"action": "set-default-spec", "spec-id": -1},
-               {"action": "add-sort-order", "sort-order": {"order-id": 0, "fields": []}},
-               {"action": "set-default-sort-order", "sort-order-id": -1},
-               {"action": "set-location", "location": made["location"]},
-               {"action": "set-properties", "updates": made["properties"]}]
+    updates = [*updates_that_make(made), {"action": "set-properties", "updates": made["properties"]}]
     return shared().request("POST", "/iceberg/v1/tarn" + table_path(name, "main"),
                             {"requirements": [{"type": "assert-create"}], "updates": updates}, None, key)
 

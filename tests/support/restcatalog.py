@@ -28,6 +28,19 @@ def view_path(view, *levels):
     return f"{space_path(*(levels or ('ns',)))}/views/{quoted(view)}"
 
 
+def updates_that_make(staged):
+    """What a client sends to make the table that was staged: its metadata."""
+    return [{"action": "assign-uuid", "uuid": staged["table-uuid"]},
+            {"action": "upgrade-format-version", "format-version": 2},
+            {"action": "add-schema", "schema": staged["schemas"][0]},
+            {"action": "set-current-schema", "schema-id": -1},
+            {"action": "add-spec", "spec": {"spec-id": 0, "fields": []}},
+            {"action": "set-default-spec", "spec-id": -1},
+            {"action": "add-sort-order", "sort-order": {"order-id": 0, "fields": []}},
+            {"action": "set-default-sort-order", "sort-order-id": -1},
+            {"action": "set-location", "location": staged["location"]}]
+
+
 def ask(method, path, body=None, headers=None, key=None, server=None):
     """Below /iceberg/v1; `path` begins with a slash."""
     return (server or shared()).request(method, ROOT + path, body, headers, key)

@@ -8,6 +8,7 @@ What is asked for is sent as it is: for tests that ask for what no SDK would.
 import hashlib
 import hmac
 import http.client
+import os
 import time
 import urllib.parse
 import xml.etree.ElementTree as ET
@@ -107,3 +108,9 @@ class S3:
                     **form}
         answer = self.sts(**form).ok()
         return S3(self.address, answer.text("AccessKeyId"), answer.text("SecretAccessKey"), answer.text("SessionToken"))
+
+
+def root_s3(server):
+    """The client with root's pair."""
+    with open(os.path.join(server.data, "secrets/root.s3"), encoding="utf-8") as file:
+        return S3(server.s3, *file.read().split())

@@ -504,6 +504,18 @@ def shared(name="server", **options):
         return SHARED[name]
 
 
+def shared_with_folder():
+    """The shared server, with a folder of its own in which tables may lie: `.folder`."""
+    with SHARED_LOCK:
+        if "folder" not in SHARED:
+            made = Server(name="folder", start=False)
+            made.folder = os.path.realpath(os.path.join(made.work, "lake"))
+            os.mkdir(made.folder)
+            made.settings = {"warehouse.roots": made.folder}
+            SHARED["folder"] = made.start()
+        return SHARED["folder"]
+
+
 def main():
     """Runs the tests whose name contains an argument, or all, and ends the process."""
     wanted = sys.argv[1:]
