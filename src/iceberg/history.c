@@ -134,13 +134,16 @@ static status check_ref(const ice_builder *b, const ice_ref *ref, error *err)
     return STATUS_OK;
 }
 
-/* When it was committed, as far as the table's own times go: a writer's clock may be ahead of this one, and readers
- * refuse a history that ends later than the table was last changed. */
+/* Readers refuse a history that ends more than a minute later than the table was last changed, by clocks of their own:
+ * half of it is for the writer's clock, half is left for theirs (TableMetadata and PyIceberg: ONE_MINUTE). */
+#define SKEW_LOGGED_MAX_MS 30000
+
+/* When it was committed, as far as the table's own times go: its own time, unless the writer's clock is far ahead. */
 static int64_t time_of_snapshot(const ice_snapshot *s)
 {
     int64_t now_ms = clock_now_ms();
 
-    return s->timestamp_ms < now_ms ? s->timestamp_ms : now_ms;
+    return s->timestamp_ms <= now_ms + SKEW_LOGGED_MAX_MS ? s->timestamp_ms : now_ms;
 }
 
 /* When a snapshot becomes current: its own time where this change brings it, now where it was there before. */

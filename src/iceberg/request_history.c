@@ -42,8 +42,8 @@ static status check_numbers(const ice_metadata *m, const ice_snapshot *s, error 
     return STATUS_OK;
 }
 
-/* Machines' clocks differ, by as much as signatures of S3 allow too: the snapshot keeps the time it came with, and the
- * table's own times are never later than this clock. */
+/* Machines' clocks differ, by as much as signatures of S3 allow too: the snapshot keeps the time it came with, the
+ * table's own times follow it only as far as readers bear (history.c). */
 #define CLOCK_SKEW_MAX_MS INT64_C(900000)
 
 /* A time that has long been is no harm: the table's own times do not go back for it. */

@@ -103,9 +103,20 @@ static void test_snapshots_of_the_future_are_refused(void **given)
     SAYS(f, "ms ahead of the catalog's clock");
     REFUSED(INVALID, f, m, snapshot(f, 1, "null", 1, INT64_C(253402300799999)));
     /* clocks differ a little, and what is copied from elsewhere is old */
-    (void)updated(f, m, snapshot(f, 1, "null", 1, now_ms + 30000));
+    (void)updated(f, m, snapshot(f, 1, "null", 1, now_ms + 60000));
     m = updated(f, m, both(f, snapshot(f, 1, "null", 1, 1000), main_at(f, 1)));
     assert_true(m->snapshot_log[0].timestamp_ms >= now_ms);
+}
+
+static void test_a_clock_a_little_ahead_is_the_tables_too(void **given)
+{
+    fixture *f = *given;
+    int64_t theirs_ms = clock_now_ms() + 20000;
+    ice_metadata *m = table(f, 2);
+
+    m = updated(f, m, both(f, snapshot(f, 1, "null", 1, theirs_ms), main_at(f, 1)));
+    assert_int_equal(m->snapshot_log[0].timestamp_ms, theirs_ms);
+    assert_int_equal(m->last_updated_ms, theirs_ms);
 }
 
 static void test_a_clock_ahead_is_the_snapshots_own_and_not_the_tables(void **given)
@@ -439,7 +450,8 @@ static void test_statistics_that_nobody_could_read_are_refused(void **given)
     REFUSED(INVALID, f, m, "{'action': 'remove-partition-statistics'}");
 }
 
-TESTS(test_a_clock_ahead_is_the_snapshots_own_and_not_the_tables,
+TESTS(test_a_clock_a_little_ahead_is_the_tables_too,
+      test_a_clock_ahead_is_the_snapshots_own_and_not_the_tables,
       test_schemas_and_their_snapshots_go_in_either_order,
       test_a_snapshot_on_main_is_current_and_in_the_log, test_snapshots_keep_the_order_they_came_in,
       test_a_stale_sequence_number_is_a_conflict, test_snapshots_that_no_table_can_have_are_refused,
