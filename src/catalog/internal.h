@@ -327,7 +327,6 @@ status catalog__insert_view(state_txn *txn, const catalog__row *row, error *err)
  * transaction. */
 status catalog__drop_view(catalog *c, state_txn *txn, const catalog_caller *caller, str space_key,
                           str view_key, bool *ret_dropped, error *err);
-void catalog__views_free(catalog *c);
 /* Starts removing the files of dropped tables in the background. */
 void catalog__purge_soon(catalog *c);
 

@@ -1,6 +1,6 @@
 /* What is staged and may be read before it is published: by those who know its location, which nobody can guess. It is
- * in no listing. An open transaction reads its own writes here (catalog/txn.c). Files of local stores have their names
- * already. */
+ * in no listing. An open transaction reads its own writes here (catalog/txn/txn.c). Files of local stores have their
+ * names already. */
 #include "internal.h"
 
 void store_expose(storage *st, store_staged *staged)

@@ -5,7 +5,7 @@
  * its properties name, and those that the history in its metadata leads to. */
 #include <limits.h>
 
-#include "place.h"
+#include "places/place.h"
 
 #include "tarn/base/limits.h"
 #include "tarn/base/log.h"

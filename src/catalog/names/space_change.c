@@ -1,5 +1,5 @@
 /* Properties of namespaces: changed, with the location among them checked. */
-#include "place.h"
+#include "places/place.h"
 
 #include "tarn/base/limits.h"
 #include "tarn/base/vec.h"

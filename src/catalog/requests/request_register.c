@@ -1,6 +1,6 @@
 /* Tables that REST clients register by their metadata file, and tables that are let go of. Nothing is written but rows
  * and the record of the name: the metadata file is the client's, and data files are not looked at. */
-#include "place.h"
+#include "places/place.h"
 
 #include "tarn/base/clock.h"
 #include "tarn/base/rng.h"

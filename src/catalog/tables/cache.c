@@ -1,11 +1,12 @@
-/* Parsed metadata of tables, shared by who loads them, by the table's key and the location of the file. Those of views
- * are in view.c, what loadTable answers in document.c. */
+/* Parsed metadata of tables and views, shared by who loads them: of tables by key and location of the file, of views by
+ * the location. What loadTable answers is in document.c. */
 #include "internal.h"
 
 #include "tarn/base/mem.h"
 
-/* Tables whose metadata is kept parsed. The oldest go first. */
+/* So many are kept parsed. The oldest tables go first. */
 #define CACHED_TABLES_MAX 1000
+#define CACHED_VIEWS_MAX 1000
 
 typedef struct cached_table {
     str location;
@@ -63,6 +64,54 @@ void catalog__cache_drop(catalog *c, str key)
     cached_table_free(t);
 }
 
+/* ---- of views, by the location of the file, which never changes ---- */
+
+ice_view *catalog__view_cache_get(catalog *c, str location)
+{
+    mutex_lock(&c->lock);
+    ice_view *found = map_get(c->views, location);
+    found = found != NULL ? ice_view_ref(found) : NULL;
+    mutex_unlock(&c->lock);
+    return found;
+}
+
+void catalog__view_cache_put(catalog *c, str location, const ice_view *view)
+{
+    ice_view *evicted = NULL;
+    map_entry any;
+    size_t at = 0;
+
+    mutex_lock(&c->lock);
+    ice_view *replaced = map_set(c->views, location, ice_view_ref(view));
+    while (map_count(c->views) > CACHED_VIEWS_MAX && map_next(c->views, &at, &any)) {
+        if (!str_equal(any.key, location)) {
+            evicted = map_remove(c->views, any.key);
+            break;
+        }
+    }
+    mutex_unlock(&c->lock);
+    ice_view_unref(replaced);
+    ice_view_unref(evicted);
+}
+
+void catalog__view_cache_drop(catalog *c, str location)
+{
+    mutex_lock(&c->lock);
+    ice_view *dropped = map_remove(c->views, location);
+    mutex_unlock(&c->lock);
+    ice_view_unref(dropped);
+}
+
+static void free_views(catalog *c)
+{
+    map_entry entry;
+
+    for (size_t at = 0; map_next(c->views, &at, &entry);) {
+        ice_view_unref(entry.value);
+    }
+    map_free(c->views);
+}
+
 void catalog__release_caches(catalog *c)
 {
     map_entry entry;
@@ -70,7 +119,7 @@ void catalog__release_caches(catalog *c)
         cached_table_free(entry.value);
     }
     map_free(c->cached);
-    catalog__views_free(c);
+    free_views(c);
     catalog__queues_free(c);
     mutex_release(&c->lock);
 }

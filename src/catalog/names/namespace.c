@@ -1,5 +1,5 @@
 /* Namespaces: rows of names and properties. Dropping a filled one drops its tables and views by their own rules. */
-#include "place.h"
+#include "places/place.h"
 
 #include "tarn/base/clock.h"
 #include "tarn/base/vec.h"

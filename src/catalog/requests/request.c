@@ -6,7 +6,7 @@
  * does not hold ends it. */
 #include <stdlib.h>
 
-#include "place.h"
+#include "places/place.h"
 
 #include "tarn/base/clock.h"
 #include "tarn/base/fault.h"

@@ -1,5 +1,5 @@
 /* Views of REST clients: created, changed with their changes rebased on what the view is by now, registered. */
-#include "place.h"
+#include "places/place.h"
 
 #include "tarn/base/clock.h"
 

@@ -2,7 +2,7 @@
  * are good as long. Where a hold ends before, its keys end too, so that nothing comes to lie under keys of others. */
 #include "tarn/catalog/staged.h"
 
-#include "place.h"
+#include "places/place.h"
 #include "tarn/base/clock.h"
 #include "tarn/base/vec.h"
 

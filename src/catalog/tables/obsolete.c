@@ -1,6 +1,6 @@
 /* Which of the files that a commit makes obsolete are deleted with it. Metadata says whatever somebody wrote into it:
  * so nothing goes that does not lie in a place of the table's own, or that its metadata still names. */
-#include "place.h"
+#include "places/place.h"
 
 #include "tarn/base/vec.h"
 #include "tarn/catalog/located.h"

@@ -5,7 +5,7 @@
  *   2. The leader takes all that wait and commits them as one snapshot (ice_commit_appends), without the lock.
  *   3. It wakes those it served. Whoever still waits and finds no leader leads next.
  * So a commit's syncs are shared by all that arrived during the commit before it. */
-#include "place.h"
+#include "places/place.h"
 
 #include "tarn/base/clock.h"
 #include "tarn/base/mem.h"

@@ -1,6 +1,6 @@
 /* Pages of names, and what has a name: read along the keys, so that a page costs what it holds, however many rows there
  * are. */
-#include "place.h"
+#include "places/place.h"
 
 #include "tarn/base/vec.h"
 

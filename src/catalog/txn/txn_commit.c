@@ -3,7 +3,7 @@
  * One attempt: the pointers are compared, then everything is written and published. Where only pointers are not where
  * they were, the tables' changes are made again on what they are now (txn_change.c), and the next attempt follows. What
  * fails before store_publish leaves what is staged with the transaction. */
-#include "place.h"
+#include "places/place.h"
 #include "txn_view.h"
 
 #include "tarn/base/clock.h"

@@ -1,5 +1,5 @@
 /* Tables: rows that point to metadata. Creating, loading, listing, renaming; dropping is completed by purge.c. */
-#include "place.h"
+#include "places/place.h"
 
 #include "tarn/base/clock.h"
 #include "tarn/base/limits.h"

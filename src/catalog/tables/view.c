@@ -2,63 +2,14 @@
  * What a view's SQL says is not looked into here. */
 #include "tarn/catalog/view.h"
 
-#include "place.h"
+#include "places/place.h"
 #include "tarn/base/clock.h"
 #include "tarn/base/limits.h"
 #include "tarn/base/vec.h"
 
 #define VIEW_FILE_MAX (16 * LIMIT_MIB)
-#define CACHED_VIEWS_MAX 1000
 /* Each round means that somebody else made progress, so a few are enough. */
 #define VIEW_ATTEMPTS 8
-
-/* ---- parsed metadata, by the location of its file, which never changes ---- */
-
-ice_view *catalog__view_cache_get(catalog *c, str location)
-{
-    mutex_lock(&c->lock);
-    ice_view *found = map_get(c->views, location);
-    found = found != NULL ? ice_view_ref(found) : NULL;
-    mutex_unlock(&c->lock);
-    return found;
-}
-
-void catalog__view_cache_put(catalog *c, str location, const ice_view *view)
-{
-    ice_view *evicted = NULL;
-    map_entry any;
-    size_t at = 0;
-
-    mutex_lock(&c->lock);
-    ice_view *replaced = map_set(c->views, location, ice_view_ref(view));
-    while (map_count(c->views) > CACHED_VIEWS_MAX && map_next(c->views, &at, &any)) {
-        if (!str_equal(any.key, location)) {
-            evicted = map_remove(c->views, any.key);
-            break;
-        }
-    }
-    mutex_unlock(&c->lock);
-    ice_view_unref(replaced);
-    ice_view_unref(evicted);
-}
-
-void catalog__view_cache_drop(catalog *c, str location)
-{
-    mutex_lock(&c->lock);
-    ice_view *dropped = map_remove(c->views, location);
-    mutex_unlock(&c->lock);
-    ice_view_unref(dropped);
-}
-
-void catalog__views_free(catalog *c)
-{
-    map_entry entry;
-
-    for (size_t at = 0; map_next(c->views, &at, &entry);) {
-        ice_view_unref(entry.value);
-    }
-    map_free(c->views);
-}
 
 /* ---- load ---- */
 
