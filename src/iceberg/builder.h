@@ -25,6 +25,9 @@ struct ice_builder {
 
 /* Time and log moved on, everything checked: `now` is what a commit writes. */
 status ice__builder_finish(ice_builder *b, str base_location, error *err);
+/* Where main goes to a snapshot that was there, its rows fit the schema that is current: INVALID, with the cure in SQL
+ * (request_fit.c, which looks at requests too). */
+status ice__builder_check_main(const ice_builder *b, error *err);
 /* Both would be written alike. */
 bool ice__metadata_same(const ice_metadata *x, const ice_metadata *y);
 

@@ -1,7 +1,8 @@
 /* request_fit.c: schemas that REST clients bring, held against the rows that stay: ids keep their meaning, types only
  * widen, nothing becomes required that rows may lack. It is looked at after all updates: what replaces a table begins
  * anew, under ids of old, and no row from before is left then, whether the request took "main" away, put a snapshot
- * without a parent there, or deleted all rows first, as the totals in a summary say.
+ * without a parent there, or deleted all rows first, as the totals in a summary say. Where SQL moves "main" the same
+ * is owed to the rows that it goes to.
  * Source: Iceberg specification, "Schema evolution", "Default values", "Partition evolution". */
 #include "request_parts.h"
 
@@ -254,16 +255,15 @@ static bool is_empty(const ice_snapshot *s)
 
 /* The newest snapshot of main that was there before: what came with the request was written by who knows its schema.
  * NULL where no rows from before are left: there is none, or it or one that came upon it says that it is empty. */
-static const ice_snapshot *former_main(const ice__applying *x)
+static const ice_snapshot *former_main(const ice_metadata *m, const ice__id_vec *added)
 {
-    const ice_metadata *m = &x->b->now;
     const ice_snapshot *s = ice_metadata_snapshot_by_id(m, m->current_snapshot_id);
 
-    for (size_t i = 0; s != NULL && !is_empty(s) && i <= x->added.count; i++) {
+    for (size_t i = 0; s != NULL && !is_empty(s) && i <= added->count; i++) {
         bool is_added = false;
 
-        for (size_t k = 0; k < x->added.count; k++) {
-            is_added = is_added || x->added.items[k] == s->id;
+        for (size_t k = 0; k < added->count; k++) {
+            is_added = is_added || added->items[k] == s->id;
         }
         if (!is_added) {
             return s;
@@ -273,47 +273,84 @@ static const ice_snapshot *former_main(const ice__applying *x)
     return NULL;
 }
 
-/* Readers of main use the current schema, whatever a snapshot says: who goes back says which schema goes with it. */
-static status refuse_return(const ice_snapshot *s, const ice_schema *written, error *err)
+/* What can be done about it, in the words of who asked. */
+static void name_cure(bool is_request, const ice_snapshot *s, const ice_schema *written, str reason,
+                      error *err)
 {
-    arena *scratch;
-    str reason;
+    static const char fact[] = "main would be at snapshot %lld, which the current schema does not "
+                               "fit: %.*s";
 
-    if (err == NULL) {
-        return STATUS_INVALID;
+    error_set(err, STATUS_INVALID, fact, (long long)s->id, STR_ARG(reason));
+    if (is_request) { /* its clients show no hint */
+        arena *scratch = arena_create();
+        str told = str_copy(scratch, str_c(err->message));
+
+        error_set(err, STATUS_INVALID,
+                  "%.*s. Send \"set-current-schema\" to its schema %d in the same request, or "
+                  "replace the table AS SELECT from VERSION AS OF %lld",
+                  STR_ARG(told), (int)written->id, (long long)s->id);
+        arena_free(scratch);
+        return;
     }
-    scratch = arena_create();
-    reason = str_copy(scratch, str_c(err->message));
-    error_set(err, STATUS_INVALID,
-              "main would be at snapshot %lld, which the current schema does not fit: %.*s. Send "
-              "\"set-current-schema\" to its schema %d in the same request, or replace the table "
-              "AS SELECT from VERSION AS OF %lld",
-              (long long)s->id, STR_ARG(reason), (int)written->id, (long long)s->id);
-    arena_free(scratch);
+    error_hint(err,
+               "CREATE OR REPLACE TABLE … AS SELECT * FROM … VERSION AS OF %lld makes its rows the "
+               "table's; where it is a column that they lack, ALTER TABLE … ALTER … DROP NOT NULL "
+               "lets them in.",
+               (long long)s->id);
+}
+
+/* Readers of main use the current schema, whatever a snapshot says: who goes back says which schema goes with it. */
+static status refuse_return(bool is_request, const ice_snapshot *s, const ice_schema *written,
+                            error *err)
+{
+    if (err != NULL) {
+        arena *scratch = arena_create();
+
+        name_cure(is_request, s, written, str_copy(scratch, str_c(err->message)), err);
+        arena_free(scratch);
+    }
     return STATUS_INVALID;
+}
+
+/* `base` became `m`, and main goes to a snapshot that was there. */
+static status check_return(bool is_request, const ice_metadata *base, const ice_metadata *m,
+                           const ice_snapshot *s, error *err)
+{
+    reading r = {.m = m, .written = ice_metadata_schema_by_id(m, s->schema_id)};
+
+    if (r.written == NULL) {
+        r.written = ice_metadata_schema(base);
+    }
+    return check_columns(&r, ice_metadata_schema(m)->root, 0, false, err) == STATUS_OK
+               ? STATUS_OK
+               : refuse_return(is_request, s, r.written, err);
 }
 
 status ice__check_main(const ice__applying *x, error *err)
 {
     const ice_metadata *m = &x->b->now;
     const ice_metadata *base = x->b->base;
-    const ice_snapshot *s = former_main(x);
-    const ice_schema *schema = ice_metadata_schema(m);
+    const ice_snapshot *s = former_main(m, &x->added);
     reading r = {.m = m, .written = ice_metadata_schema(base), .former = base};
 
     if (s == NULL || r.written == NULL) {
         return STATUS_OK;
     }
-    if (s->id == base->current_snapshot_id) {
-        return m->current_schema_id == base->current_schema_id
-                   ? STATUS_OK
-                   : check_columns(&r, schema->root, 0, false, err);
+    if (s->id != base->current_snapshot_id) {
+        return check_return(true, base, m, s, err);
     }
-    if (ice_metadata_schema_by_id(m, s->schema_id) != NULL) {
-        r.written = ice_metadata_schema_by_id(m, s->schema_id);
-    }
-    r.former = NULL;
-    return check_columns(&r, schema->root, 0, false, err) == STATUS_OK
+    return m->current_schema_id == base->current_schema_id
                ? STATUS_OK
-               : refuse_return(s, r.written, err);
+               : check_columns(&r, ice_metadata_schema(m)->root, 0, false, err);
+}
+
+status ice__builder_check_main(const ice_builder *b, error *err)
+{
+    static const ice__id_vec none = {0};
+    const ice_snapshot *s = former_main(&b->now, &none);
+
+    return s == NULL || s->id == b->base->current_snapshot_id ||
+                   ice_metadata_schema(&b->now) == NULL
+               ? STATUS_OK
+               : check_return(false, b->base, &b->now, s, err);
 }

@@ -17,6 +17,7 @@ static status build(void *context, ice__change *c, error *err)
         c->nothing = true;
         return STATUS_OK;
     }
+    TRY(ice__builder_check_main(b, err));
     TRY(ice__builder_finish(b, c->base_location, err));
     ice__metadata_assign(&c->next, &b->now);
     c->obsolete = b->obsolete;
