@@ -1,7 +1,8 @@
 /* The one decision about S3.
  *
  * In this order; the first that says anything is the answer, but for 5:
- *   1. An action that is not in the table is denied.
+ *   1. An action that is not in the table is denied; so is everything about a key of the catalog's own folder, to whom
+ *      it is hidden from (access_hides_key).
  *   -  A vended session, or a pair that is as narrow, may what its scopes say, unless the bucket's policy denies it;
  *      nothing below gives it more.
  *   2. The session's policy: what it does not allow, or denies, is denied. Nothing below widens it.
@@ -266,7 +267,25 @@ static bool scope_lists(const s3_scope *scope, decision *d)
             str_equal(asked[0], str_slice(scope->prefix, 0, scope->prefix.size - 1)));
 }
 
-/* What the catalog keeps beside its tables, to find them again (`.tarn/names`). */
+/* --- the catalog's own folder --- */
+
+void access_keep_folder(access_control *ac, str folder)
+{
+    ac->own_bucket = str_cut(folder, '/', &ac->own_folder);
+}
+
+bool access_hides_key(const access_control *ac, const s3_identity *who, str bucket, str key)
+{
+    return ac != NULL && !str_is_empty(ac->own_folder) && str_equal(bucket, ac->own_bucket) &&
+           str_starts_with(key, ac->own_folder) && (!is_administrator(who) || who->scopes != NULL);
+}
+
+str access_behind_hidden(const access_control *ac, arena *a)
+{
+    return str_concat(a, ac->own_folder, STR("\xf4\x8f\xbf\xbf")); /* no character is behind it */
+}
+
+/* The same of any warehouse that a pair opens. */
 static bool is_catalogs(str key)
 {
     return str_starts_with(key, STR(".tarn/"));
@@ -389,8 +408,7 @@ status access_check_s3(access_control *ac, const s3_question *question, error *e
     decision d = {.q = question, .info = access_find_s3_action(str_c(question->action))};
     bool allowed;
 
-    (void)ac; /* grants will be asked of it */
-    if (d.info == NULL) {
+    if (d.info == NULL || access_hides_key(ac, question->who, question->bucket, question->key)) {
         return deny(question, err);
     }
     d.scratch = arena_create();

@@ -59,6 +59,7 @@ struct access_control {
     struct access__ends *ends;   /* ended.c */
     access_is_taken is_taken;    /* NULL: all places are */
     void *is_taken_context;
+    str own_bucket, own_folder; /* access_keep_folder; empty: none */
 };
 
 /* Reads everything from the rows and puts it in place. */

@@ -155,7 +155,12 @@ static status open_catalog(server *app, bool recovering, error *err)
         .own_locations =
             str_equal(setting_text(app->settings, SETTING_CATALOG_LOCATIONS), STR("own")),
     };
-    return catalog_open(&options, &app->catalog, err);
+    TRY(catalog_open(&options, &app->catalog, err));
+    if (str_starts_with(location, STR("s3://"))) {
+        str folder = str_concat(app->memory, str_slice(location, 5, location.size), STR("/.tarn/"));
+        access_keep_folder(app->access, folder);
+    }
+    return STATUS_OK;
 }
 
 #define MEMORY_SHARE_PERCENT 60

@@ -10,7 +10,7 @@ import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
-from s3client import S3, keyed  # noqa: E402
+from s3client import S3, keyed, root_s3  # noqa: E402
 from tarn import Server, check, contains, equal, main, shared, test  # noqa: E402
 
 BUCKET, KEY = "matrix-alice", "in/k"
@@ -18,9 +18,7 @@ NOBODY = object()
 
 
 def root():
-    with open(os.path.join(shared().data, "secrets/root.s3"), encoding="utf-8") as file:
-        access_key, secret = file.read().split()
-    return S3(shared().s3, access_key, secret)
+    return root_s3(shared())
 
 
 def make_user(name, server=None):
@@ -265,6 +263,93 @@ def a_denial_binds_everybody_but_can_be_taken_away():
     allows(root().request("GET", "/" + BUCKET, {"policy": ""}))
     allows(alice.request("DELETE", "/" + BUCKET, {"policy": ""}))
     allows(alice.request("GET", f"/{BUCKET}/{KEY}"))
+
+
+OWN = "deep/.tarn/"  # where the catalog keeps records
+
+
+def listed(client, params):
+    """All keys and prefixes of a listing, page by page."""
+    found = []
+    params = dict(params)
+    while True:
+        page = client.request("GET", "/lake", params).ok().xml
+        names = [text.text for path in ("Contents/Key", "CommonPrefixes/Prefix", "Version/Key", "Upload/Key") for text in page.findall(path)]
+        found += names
+        if page.findtext("IsTruncated") != "true":
+            return found
+        for part in ("NextContinuationToken", "NextMarker", "NextKeyMarker", "NextVersionIdMarker", "NextUploadIdMarker"):
+            text = page.findtext(part) or ""
+            decoded = base64.b64decode(text) if part == "NextContinuationToken" else text.encode()
+            check(b".tarn/names" not in decoded, f"a marker tells what is hidden: {text}")
+        if "versions" in params or "uploads" in params:
+            params.update({"key-marker": page.findtext("NextKeyMarker")})
+            if page.findtext("NextVersionIdMarker"):
+                params["version-id-marker"] = page.findtext("NextVersionIdMarker")
+        elif "list-type" in params:
+            params["continuation-token"] = page.findtext("NextContinuationToken")
+        else:
+            check(names, "a page without a name to go on from")
+            params["marker"] = page.findtext("NextMarker") or names[-1]
+
+
+@test
+def what_the_catalog_keeps_for_itself_is_roots_alone():
+    with Server() as server:
+        ann = make_user("ann", server)
+        ann.request("PUT", "/lake").ok()
+        ann.request("PUT", "/lake/.tarn/anns", None, b"x").ok()
+        server.restart(settings={"warehouse.location": "s3://lake/deep"})
+        ann.address, root = server.s3, root_s3(server)
+        for number in range(5):
+            server.query(f"CREATE TABLE before{number} AS SELECT 1 AS n")
+            server.query(f"ALTER TABLE before{number} RENAME TO t{number}")
+        for key in ("deep/-a", "deep/-b", "deep/zz", "deep/.tarn/mine", "deeper"):
+            root.request("PUT", "/lake/" + key, None, b"x").ok()
+        for number in range(3):
+            root.request("POST", f"/lake/deep/.tarn/up{number}", {"uploads": ""}).ok()
+        root.request("POST", "/lake/deep/zzz", {"uploads": ""}).ok()
+        own = [key for key in listed(root, {"list-type": "2"}) if key.startswith(OWN)]
+        check(len(own) == 6, f"records: {own}")
+        bob = make_user("bob", server)
+        everything = policy("s3:*", [arn("lake"), arn("lake/*")], principal={"CanonicalUser": bob.access_key})
+        ann.request("PUT", "/lake", {"policy": ""}, everything.encode()).ok()
+        server.make_principal("wim", "writer")
+        pair = server.request("POST", "/api/v1/principals/wim/s3-keys", {"warehouse": "tarn"}).ok().json
+        narrow = S3(server.s3, pair["access_key"], pair["secret"])
+        all_of = [key for key in listed(root, {"list-type": "2"}) if not key.startswith(OWN)]
+        check(len(all_of) > 12 and ".tarn/anns" in all_of, f"files: {all_of}")
+        for who, client in (("ann", ann), ("bob", bob), ("narrow", narrow)):
+            for most in ("1", "2", "3", "1000"):
+                for form in ({"list-type": "2"}, {}, {"versions": ""}):
+                    if who == "narrow" and form == {"versions": ""}:
+                        continue
+                    where = f"{who} {most} {form}"
+                    deep = {**form, "max-keys": most, "prefix": "deep/"}
+                    equal(listed(client, deep), [key for key in all_of if key.startswith("deep/")], where)
+                    grouped = {key[:key.find("/", 5) + 1] or key for key in all_of if key.startswith("deep/")}
+                    equal(sorted(listed(client, {**deep, "delimiter": "/"})), sorted(grouped), where)
+                    for prefix in (OWN, "deep/.ta"):
+                        equal(listed(client, {**deep, "prefix": prefix}), [], where)
+                    if who != "narrow":
+                        equal(listed(client, {**form, "max-keys": most}), all_of, where)
+            if who != "narrow":
+                equal(listed(client, {"uploads": ""}), ["deep/zzz"], who)
+                client.request("GET", "/lake/.tarn/anns").ok()  # the bucket's owner's
+            for key in (own[0], OWN + "new"):
+                denies(client.request("GET", "/lake/" + key), who)
+                equal(client.request("HEAD", "/lake/" + key).status, 403, who)
+                denies(client.request("PUT", "/lake/" + key, None, b"x"), who)
+                denies(client.request("DELETE", "/lake/" + key), who)
+                denies(client.request("POST", "/lake/" + key, {"uploads": ""}), who)
+                denies(client.request("PUT", "/lake/deep/copy", None, b"", {"x-amz-copy-source": "lake/" + key}), who)
+                denies(client.request("PUT", "/lake/" + key, None, b"", {"x-amz-copy-source": "lake/deep/zz"}), who)
+            body = f"<Delete><Object><Key>{own[0]}</Key></Object></Delete>".encode()
+            answer = client.request("POST", "/lake", {"delete": ""}, body,
+                                    {"Content-MD5": base64.b64encode(hashlib.md5(body).digest()).decode()}).ok()
+            equal(answer.text("Error/Code"), "AccessDenied", who)
+        equal([key for key in listed(root, {"list-type": "2"}) if key.startswith(OWN)], own, "they stay")
+        root.request("GET", "/lake/" + own[0]).ok()
 
 
 @test

@@ -113,7 +113,8 @@ static status authorise(s3_call *c, error *err)
         look_for_object(c);
         object = c->object_status == STATUS_OK ? &c->object : NULL;
     }
-    if (c->object_known && c->object_status == STATUS_NOT_FOUND) {
+    if (c->object_known && c->object_status == STATUS_NOT_FOUND &&
+        !access_hides_key(c->app->access, &c->who, c->bucket, c->key)) {
         return check_absent(c, err);
     }
     if (object == NULL) {

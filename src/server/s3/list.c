@@ -112,10 +112,53 @@ static void add_prefixes(s3_call *c, buf *out, const query *q, const object_page
     }
 }
 
+/* ---- what is hidden from the caller ---- */
+
+/* Drops hidden entries, which stand side by side; whether the last entry was one. */
+static bool drop_hidden(s3_call *c, object_page *page)
+{
+    size_t kept = 0;
+    bool at_end = false;
+
+    for (size_t i = 0; i < page->count; i++) {
+        at_end = access_hides_key(c->app->access, &c->who, c->bucket, page->entries[i].info.key);
+        if (!at_end) {
+            page->entries[kept++] = page->entries[i];
+        }
+    }
+    page->count = kept;
+    return at_end;
+}
+
+/* No page ends among hidden names: its marker would tell one, and behind a page without a key older clients stop. */
+static status list_shown(s3_call *c, object_listing *what, object_page *ret_page, error *err)
+{
+    object_page first, rest;
+
+    TRY(object_list(c->app->storage, what, c->a, &first, err));
+    if (!drop_hidden(c, &first) || !first.truncated) {
+        *ret_page = first;
+        return STATUS_OK;
+    }
+    what->after = access_behind_hidden(c->app->access, c->a);
+    what->after_version = STR_NULL;
+    what->after_place = what->after_us = 0;
+    what->max -= first.count;
+    TRY(object_list(c->app->storage, what, c->a, &rest, err));
+    object_entry *all = ARENA_ARRAY(c->a, object_entry, first.count + rest.count);
+    for (size_t i = 0; i < first.count + rest.count; i++) {
+        all[i] = i < first.count ? first.entries[i] : rest.entries[i - first.count];
+    }
+    rest.entries = all;
+    rest.count += first.count;
+    *ret_page = rest;
+    return STATUS_OK;
+}
+
 static status find_page(s3_call *c, const query *q, str after, bool with_owner,
                         object_page *ret_page, error *err)
 {
-    const object_listing what = {
+    object_listing what = {
         .bucket = c->bucket,
         .prefix = q->prefix,
         .delimiter = q->delimiter,
@@ -125,7 +168,7 @@ static status find_page(s3_call *c, const query *q, str after, bool with_owner,
         .with_attributes = with_owner,
     };
     *ret_page = (object_page){0};
-    return q->max == 0 ? STATUS_OK : object_list(c->app->storage, &what, c->a, ret_page, err);
+    return q->max == 0 ? STATUS_OK : list_shown(c, &what, ret_page, err);
 }
 
 /* ---- ListObjects ---- */
@@ -308,7 +351,7 @@ status s3_versions_list(s3_call *c, error *err)
     };
     read_marker(version_marker, &what);
     if (q.max > 0) {
-        TRY(object_list(c->app->storage, &what, c->a, &page, err));
+        TRY(list_shown(c, &what, &page, err));
     }
     buf *out = s3_xml_begin(c, "ListVersionsResult");
     add_head(c, out, &q);

@@ -279,9 +279,14 @@ status s3_upload_list(s3_call *c, error *err)
     xml_add_int(out, "MaxUploads", max);
     xml_add_bool(out, "IsTruncated", page.truncated);
     for (size_t i = 0; i < page.count; i++) {
-        add_upload(c, out, encode, &page.uploads[i]);
+        if (!access_hides_key(c->app->access, &c->who, c->bucket, page.uploads[i].key)) {
+            add_upload(c, out, encode, &page.uploads[i]);
+        }
     }
     for (size_t i = 0; i < page.prefix_count; i++) {
+        if (access_hides_key(c->app->access, &c->who, c->bucket, page.prefixes[i])) {
+            continue;
+        }
         xml_open(out, "CommonPrefixes");
         add_key(c, out, encode, "Prefix", page.prefixes[i]);
         xml_close(out, "CommonPrefixes");

@@ -201,6 +201,45 @@ static void test_scopes_are_all_that_a_vended_session_may(void **context)
     close_world(&w);
 }
 
+static void test_the_catalogs_own_folder_is_roots_alone(void **context)
+{
+    fixture *f = *context;
+    world w = world_with_rita(f);
+    const s3_scope scope = {.bucket = STR("lake"), .prefix = STR("")};
+    const policy *all = NULL;
+    s3_bucket_facts facts = {.owner = STR("OWN")};
+    s3_identity root = {.who = {.role = ROLE_ROOT}, .canonical_id = STR("ROOT")};
+    s3_identity owner = {.who = {.role = ROLE_USER}, .canonical_id = STR("OWN")};
+    s3_identity narrow = root;
+    const s3_identity *others[] = {&owner, &narrow, &(s3_identity){.canonical_id = STR("")}};
+    s3_question q = {.action = "s3:GetObject",
+                     .bucket = STR("lake"),
+                     .key = STR("a/.tarn/names/x.json"),
+                     .facts = &facts};
+
+    EXPECT_OK(policy_parse(QUOTED(f, "{'Version':'2012-10-17','Statement':[{'Effect':'Allow',"
+                                     "'Principal':'*','Action':'s3:*',"
+                                     "'Resource':'arn:aws:s3:::lake/*'}]}"),
+                           POLICY_OF_BUCKET, STR("lake"), f->arena, &all, &f->err));
+    facts.policy = all;
+    narrow.scopes = &scope;
+    narrow.scope_count = 1;
+    access_keep_folder(w.access, STR("lake/a/.tarn/"));
+    q.who = &root;
+    EXPECT_OK(access_check_s3(w.access, &q, &f->err));
+    for (size_t i = 0; i < COUNT_OF(others); i++) {
+        q.who = others[i];
+        q.key = STR("a/.tarn/names/x.json");
+        EXPECT_STATUS(DENIED, access_check_s3(w.access, &q, &f->err));
+        assert_true(access_hides_key(w.access, others[i], q.bucket, q.key));
+        q.key = STR("a/.tarn"); /* no key of the folder, nor another bucket's */
+        EXPECT_OK(access_check_s3(w.access, &q, &f->err));
+        assert_false(
+            access_hides_key(w.access, others[i], STR("lake2"), STR("a/.tarn/names/x.json")));
+    }
+    close_world(&w);
+}
+
 static void test_a_narrow_pair_opens_a_warehouse_and_nothing_else(void **context)
 {
     static const struct {
@@ -648,6 +687,7 @@ TESTS(test_scopes_are_all_that_a_vended_session_may,
       test_vended_to_root_is_no_more_than_the_scopes,
       test_a_vended_session_ends_with_time_key_principal_and_revocation,
       test_vended_tokens_cannot_be_made_up_or_swapped, test_a_scope_is_a_folder,
+      test_the_catalogs_own_folder_is_roots_alone,
       test_a_narrow_pair_opens_a_warehouse_and_nothing_else,
       test_open_modes_sessions_and_tokens_open_nothing_with_keys,
       test_a_token_is_its_key_until_its_time_is_over,

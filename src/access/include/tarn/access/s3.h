@@ -131,6 +131,14 @@ status access_revoke_s3_sessions(access_control *ac, str name, error *err);
 
 /* ---- the decision ---- */
 
+/* The folder "bucket/a/.tarn/" in which the catalog keeps records of its own: nobody but root, in no scope, finds
+ * a key below it, whatever policies and ACLs say. Before requests come; `folder` outlives `ac`. */
+void access_keep_folder(access_control *ac, str folder);
+/* The key, or what keys of a listing have in common, lies there, and the caller is another. */
+bool access_hides_key(const access_control *ac, const s3_identity *who, str bucket, str key);
+/* Where a listing goes on behind what is hidden. */
+str access_behind_hidden(const access_control *ac, arena *a);
+
 /* Canned ACLs and grants as stored with bucket and object: the text of s3_acl_format. */
 typedef enum s3_permission {
     S3_READ = 1,
