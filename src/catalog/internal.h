@@ -166,8 +166,8 @@ typedef struct catalog__row {
     table_name name;
     str uuid, location, metadata_location;
     bool registered;
-    str rebase;    /* STR_NULL: none */
-    str principal; /* who makes it; STR_NULL: nobody to be named */
+    str rebase;                   /* STR_NULL: none */
+    const catalog_caller *caller; /* who makes it; NULL: nobody to be named */
 } catalog__row;
 /* EXISTS where a table has the uuid, however it is written: two names for one table would commit past each other. */
 status catalog__refuse_uuid(state_txn *txn, str uuid, error *err);
@@ -191,8 +191,9 @@ status catalog__release_places(state_txn *txn, str uuid, error *err);
  * that only what lies in its further places goes with it. */
 #define CATALOG__OF_OTHERS "1"
 #define CATALOG__GAVE_WAY "2"
-/* A table, `uuid`, takes the very place of tables that are dropped. In a transaction. */
-status catalog__forget_dropped_at(state_txn *txn, str location, str uuid, error *err);
+/* A table, the row's, takes the very place of tables that are dropped, and each of these has its event. In a
+ * transaction. */
+status catalog__forget_dropped_at(state_txn *txn, const catalog__row *by, error *err);
 /* DENIED where the namespace is protected. In a transaction. */
 status catalog__refuse_protected_space(state_txn *txn, str space_key, error *err);
 /* Takes over what `options->append` stages. */

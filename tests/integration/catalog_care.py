@@ -160,9 +160,17 @@ def protected_things_are_not_dropped():
         for sql in ("DROP TABLE s.t", "DROP TABLE s.t PURGE", "DROP SCHEMA s CASCADE", "BEGIN; DROP TABLE s.t"):
             refused(lambda sql=sql: server.query(sql), "denied", "protected")
         equal(server.request("DELETE", "/api/v1/namespaces/s/tables/t").status, 403)
-        server.query("INSERT INTO s.t VALUES (1)")
+        server.query("INSERT INTO s.t VALUES (1); CREATE VIEW s.v AS SELECT a FROM s.t")
+        flags = "SELECT name, kind, protected FROM tarn.tables WHERE namespace = 's' ORDER BY name"
+        equal(server.rows(flags), [["t", "table", True], ["v", "view", False]])
+        equal(server.rows("SELECT uuid = (SELECT any_value(uuid) FROM tarn.events WHERE kind = 'table.created'), "
+                          "location LIKE '%/s/t%', metadata_location LIKE location || '/metadata/%', created <= updated, "
+                          "updated <= now() FROM tarn.tables WHERE name = 't'"), [[True] * 5])
         server.request("DELETE", "/api/v1/namespaces/s/tables/t/protection").ok()
         server.request("PUT", "/api/v1/namespaces/s/protection").ok()
+        equal(server.rows(flags), [["t", "table", False], ["v", "view", False]])
+        equal(server.rows("SELECT name, protected FROM tarn.namespaces WHERE created <= now() ORDER BY name"),
+              [["main", False], ["s", True]])
         check(server.request("GET", "/api/v1/namespaces/s").ok().json["protected"], "the flag is not told")
         refused(lambda: server.query("DROP SCHEMA s CASCADE"), "denied", "protected")
         server.request("DELETE", "/api/v1/namespaces/s/protection").ok()

@@ -8,6 +8,8 @@
 #include "tarn/base/vec.h"
 
 #define DROP_ATTEMPTS 8
+/* The time of a dropped table whose place is another's: over. */
+#define GIVEN_UP "1"
 
 catalog__drop catalog__drop_now(const catalog *c, bool purge_asked)
 {
@@ -401,7 +403,7 @@ static status apply_undrop(void *context, state_txn *txn, error *err)
                               .metadata_location = t->metadata_location,
                               .registered = t->registered,
                               .rebase = u->row->rebase,
-                              .principal = catalog__principal(u->caller)};
+                              .caller = u->caller};
 
     TRY(catalog__free_for_return(u->c, txn, t->uuid, t->location, err));
     TRY(STATE_EXEC(txn, "DELETE FROM dropped WHERE uuid = ?1 AND location = ?2", &taken, err,
@@ -511,18 +513,54 @@ static status refuse_rows(state_rows *rows, str location, error *err)
     return found ? STATUS_INVALID : STATUS_OK;
 }
 
+/* They are not what the caller asked for: its effect is not theirs. */
+static status note_given_up(state_txn *txn, const catalog__row *by, error *err)
+{
+    static const catalog_caller nobody = {0};
+    catalog_caller caller = by->caller != NULL ? *by->caller : nobody;
+    arena *a = state_txn_arena(txn);
+    VEC(catalog_event) found = {0};
+    state_rows *rows = NULL;
+    bool more = false;
+
+    caller.effect = NULL;
+    TRY(STATE_QUERY(txn,
+                    "SELECT space, name, uuid, metadata_location FROM dropped"
+                    " WHERE location = ?1 AND uuid <> ?2 AND purge_us > " GIVEN_UP,
+                    &rows, err, SV_TEXT(by->location), SV_TEXT(by->uuid)));
+    for (;;) {
+        TRY(state_next(rows, &more, err));
+        if (!more) {
+            break;
+        }
+        vec_push(a, &found,
+                 ((catalog_event){.kind = EVENT_TABLE_GIVEN_UP,
+                                  .name = {state_text(rows, 0, a), state_text(rows, 1, a)},
+                                  .to = by->name,
+                                  .uuid = state_text(rows, 2, a),
+                                  .metadata_location = state_text(rows, 3, a),
+                                  .snapshot_id = ICE_NO_SNAPSHOT}));
+    }
+    state_finish(rows);
+    for (size_t i = 0; i < found.count; i++) {
+        TRY(catalog__note(txn, &caller, &found.items[i], err));
+    }
+    return STATUS_OK;
+}
+
 /* Whoever makes a table at the very place of a dropped one wants it in its stead: that one does not come back, and
  * since the new one may use its files, they stay. Not so those in further places of its own. The keeper does the
  * rest. */
-status catalog__forget_dropped_at(state_txn *txn, str location, str uuid, error *err)
+status catalog__forget_dropped_at(state_txn *txn, const catalog__row *by, error *err)
 {
+    TRY(note_given_up(txn, by, err));
     return STATE_EXEC(txn,
-                      "UPDATE dropped SET purge_us = 1, registered = CASE"
+                      "UPDATE dropped SET purge_us = " GIVEN_UP ", registered = CASE"
                       " WHEN registered <> " CATALOG__OF_OTHERS " AND EXISTS"
                       " (SELECT 1 FROM places WHERE places.uuid = dropped.uuid)"
                       " THEN " CATALOG__GAVE_WAY " ELSE " CATALOG__OF_OTHERS " END"
                       " WHERE location = ?1 AND uuid <> ?2",
-                      NULL, err, SV_TEXT(location), SV_TEXT(uuid));
+                      NULL, err, SV_TEXT(by->location), SV_TEXT(by->uuid));
 }
 
 /* The files of registered tables are others': the catalog holds no place for them. `uuid` STR_NULL: no table is to lie
@@ -550,7 +588,7 @@ status catalog__refuse_dropped_place(state_txn *txn, str location, str uuid, err
             &rows, err, SV_TEXT(str_slice(location, 0, end)), SV_TEXT(own)));
         TRY(refuse_rows(rows, location, err));
     }
-    return str_is_null(uuid) ? STATUS_OK : catalog__forget_dropped_at(txn, location, uuid, err);
+    return STATUS_OK;
 }
 
 status catalog__insert_dropped(state_txn *txn, const catalog__row *row, const dropped_table *how,

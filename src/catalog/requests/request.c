@@ -295,7 +295,7 @@ static status insert_new(commit *e, state_txn *txn, const subject *s, error *err
                               .location = s->location,
                               .metadata_location = s->next.location,
                               .rebase = STR_NULL,
-                              .principal = catalog__principal(e->caller)};
+                              .caller = e->caller};
     TRY(refuse_dropped_uuid(txn, row.uuid, err));
     status result = catalog__insert_table(e->c, txn, &row, err);
 
@@ -317,7 +317,11 @@ static status move_place(const commit *e, state_txn *txn, const subject *s, str 
                                       .uuid = s->info.uuid,
                                       .principal = catalog__principal(e->caller)};
         TRY(catalog__refuse_place(txn, &place, err));
-        TRY(catalog__forget_dropped_at(txn, s->location, s->info.uuid, err));
+        const catalog__row moved = {.name = s->info.name,
+                                    .uuid = s->info.uuid,
+                                    .location = s->location,
+                                    .caller = e->caller};
+        TRY(catalog__forget_dropped_at(txn, &moved, err));
         TRY(catalog__hold_former(txn, s->info.location, s->info.uuid, err));
         TRY(catalog__end_own_staged(e->c, txn, &place, err));
     }

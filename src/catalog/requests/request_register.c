@@ -155,7 +155,7 @@ static status repoint(registration *r, state_txn *txn, error *err)
     r->row.registered = r->old.registered;
     r->created_us = r->old.created_us;
     TRY(catalog__refuse_place(txn, &place, err));
-    TRY(catalog__forget_dropped_at(txn, r->row.location, r->row.uuid, err));
+    TRY(catalog__forget_dropped_at(txn, &r->row, err));
     if (!str_equal(r->row.location, r->old.location)) {
         TRY(catalog__hold_former(txn, r->old.location, r->row.uuid, err));
     }
@@ -185,6 +185,7 @@ static status apply(void *context, state_txn *txn, error *err)
     arena *a = state_txn_arena(txn);
     bool dropped = false;
 
+    r->row.caller = r->caller;
     TRY(check_old(r, txn, err));
     catalog__document_changes(r->c, txn, catalog__fold(a, r->name.space),
                               catalog__fold(a, r->name.table), NULL);
@@ -195,7 +196,6 @@ static status apply(void *context, state_txn *txn, error *err)
         TRY(repoint(r, txn, err));
     } else {
         TRY(take_over(r, txn, err));
-        r->row.principal = catalog__principal(r->caller);
         TRY(catalog__insert_table(r->c, txn, &r->row, err));
         catalog__renew_sessions(r->c, txn, r->row.uuid);
     }

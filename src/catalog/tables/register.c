@@ -276,7 +276,7 @@ static status publish_registration(void *context, state_txn *txn, error *err)
 {
     registration *r = context;
 
-    r->row.principal = catalog__principal(r->caller);
+    r->row.caller = r->caller;
     TRY(catalog__free_for_return(r->c, txn, r->row.uuid, r->row.location, err));
     TRY(catalog__insert_table(r->c, txn, &r->row, err));
     catalog__renew_sessions(r->c, txn, r->row.uuid);

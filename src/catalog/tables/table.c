@@ -295,10 +295,11 @@ status catalog__insert_table(catalog *c, state_txn *txn, const catalog__row *row
     TRY(catalog__refuse_existing(txn, row->name, space_key, table_key, err));
     TRY(catalog__refuse_uuid(txn, row->uuid, err));
     TRY(catalog__refuse_overlap(txn, row->location, row->uuid, err));
+    TRY(catalog__forget_dropped_at(txn, row, err));
     const catalog__place place = {.kind = ICE_AT_TABLE,
                                   .location = row->location,
                                   .uuid = row->uuid,
-                                  .principal = row->principal};
+                                  .principal = catalog__principal(row->caller)};
     TRY(catalog__refuse_staged(txn, &place, err));
     TRY(catalog__end_own_staged(c, txn, &place, err));
     TRY(catalog__forget_dropped(txn, row->uuid, row->location, err));
@@ -337,7 +338,7 @@ static catalog__row creation_row(const creation *new)
                           .location = new->location,
                           .metadata_location = new->metadata_location,
                           .rebase = STR_NULL,
-                          .principal = catalog__principal(new->caller)};
+                          .caller = new->caller};
 }
 
 static status publish_creation(void *context, state_txn *txn, error *err)
@@ -357,7 +358,7 @@ static status publish_creation(void *context, state_txn *txn, error *err)
                                   .count = new->metadata->property_count,
                                   .own = new->location,
                                   .uuid = new->metadata->uuid,
-                                  .principal = row.principal};
+                                  .principal = catalog__principal(new->caller)};
 
     TRY(catalog__insert_table(new->c, txn, &row, err));
     TRY(catalog__hold_paths(new->c, txn, &paths, err));

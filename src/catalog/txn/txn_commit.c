@@ -164,7 +164,7 @@ static status write_table(ending *e, state_txn *st, const txn_table *t, error *e
                                   .location = t->info.location,
                                   .metadata_location = t->info.metadata_location,
                                   .rebase = STR_NULL,
-                                  .principal = catalog__principal(e->txn->caller)};
+                                  .caller = e->txn->caller};
 
         TRY(taken(t, catalog__insert_table(e->txn->root, st, &row, err), err));
         TRY(hold_paths(e, st, t, err));

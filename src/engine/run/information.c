@@ -1,6 +1,6 @@
-/* information_schema and pg_catalog: what the catalog knows, made for the statement that asks, of what the principal
- * may see. A few base relations are rows that are written into the statement ("#catalog"); the views of both schemas
- * are SQL over those, as a table of texts.
+/* information_schema, pg_catalog and tarn: what the catalog knows, made for the statement that asks, of what the
+ * principal may see. A few base relations are rows that are written into the statement ("#catalog"); the views of
+ * these schemas are SQL over those, as a table of texts.
  *
  * Oids are hashes of uuids (of names, for namespaces), so that they are the same from statement to statement; those of
  * types are PostgreSQL's. */
@@ -112,6 +112,58 @@ static status put_relation(query *q, rows_sql *rows, const relation *what, error
 static status put_relations(query *q, rows_sql *rows, error *err)
 {
     return each_relation(q, put_relation, rows, err);
+}
+
+static str time_text(const query *q, int64_t time_us)
+{
+    char time[40];
+
+    clock_format_utc(time_us, 6, time);
+    return str_copy(q->a, str_c(time));
+}
+
+static str filled(str text)
+{
+    return text.size > 0 ? text : STR_NULL;
+}
+
+static status put_spaces(query *q, rows_sql *rows, error *err)
+{
+    namespace_info *spaces;
+    size_t count;
+
+    TRY(run_check_access(q->r, ACTION_NAMESPACE_LIST, STR(""), STR(""), err));
+    TRY(catalog_list_namespaces(q->r->catalog, STR(""), q->a, &spaces, &count, err));
+    for (size_t i = 0; i < count; i++) {
+        rows_text(rows, spaces[i].name);
+        rows_text(rows, filled(spaces[i].location));
+        rows_int(rows, spaces[i].is_protected ? 1 : 0);
+        rows_text(rows, time_text(q, spaces[i].created_us));
+    }
+    return STATUS_OK;
+}
+
+static status put_table(query *q, rows_sql *rows, const relation *what, error *err)
+{
+    const table_info *t = what->table;
+    const view_info *v = what->view;
+
+    (void)err;
+    rows_text(rows, what->name->space);
+    rows_text(rows, what->name->table);
+    rows_text(rows, t != NULL ? STR("table") : STR("view"));
+    rows_text(rows, t != NULL ? t->uuid : v->uuid);
+    rows_text(rows, filled(t != NULL ? t->location : v->location));
+    rows_text(rows, filled(t != NULL ? t->metadata_location : v->metadata_location));
+    rows_int(rows, t != NULL && t->is_protected ? 1 : 0);
+    rows_text(rows, time_text(q, t != NULL ? t->created_us : v->created_us));
+    rows_text(rows, time_text(q, t != NULL ? t->updated_us : v->updated_us));
+    return STATUS_OK;
+}
+
+static status put_tables(query *q, rows_sql *rows, error *err)
+{
+    return each_relation(q, put_table, rows, err);
 }
 
 /* What is behind the row. One that was dropped since it was listed has no schema. */
@@ -263,11 +315,6 @@ static status put_columns(query *q, rows_sql *rows, error *err)
 /* The newest are told where there are more than a statement can hold. */
 #define EVENTS_MAX 100000
 
-static str filled(str text)
-{
-    return text.size > 0 ? text : STR_NULL;
-}
-
 static status put_events(query *q, rows_sql *rows, error *err)
 {
     catalog_event *list;
@@ -280,11 +327,9 @@ static status put_events(query *q, rows_sql *rows, error *err)
                             EVENTS_MAX, q->a, &list, &count, err));
     for (size_t i = 0; i < count; i++) {
         const catalog_event *e = &list[i];
-        char time[40];
 
-        clock_format_utc(e->time_us, 6, time);
         rows_int(rows, e->id);
-        rows_text(rows, str_copy(q->a, str_c(time)));
+        rows_text(rows, time_text(q, e->time_us));
         rows_text(rows, str_c(event_kind_name(e->kind)));
         rows_text(rows, filled(e->name.space));
         rows_text(rows, filled(e->name.table));
@@ -315,6 +360,12 @@ static const char *const event_columns[] = {
 
 #define HEAD "oid BIGINT", "space_oid BIGINT", "catalog VARCHAR", "space VARCHAR", "name VARCHAR"
 
+static const char *const space_columns[] = {"name VARCHAR", "location VARCHAR", "protected BOOLEAN",
+                                            "created TIMESTAMPTZ"};
+static const char *const listed_columns[] = {
+    "namespace VARCHAR", "name VARCHAR",        "kind VARCHAR",
+    "uuid VARCHAR",      "location VARCHAR",    "metadata_location VARCHAR",
+    "protected BOOLEAN", "created TIMESTAMPTZ", "updated TIMESTAMPTZ"};
 static const char *const schemata_columns[] = {"oid BIGINT", "catalog VARCHAR", "name VARCHAR"};
 static const char *const relation_columns[] = {HEAD, "kind VARCHAR"};
 static const char *const detail_columns[] = {HEAD, "comment VARCHAR", "sql VARCHAR",
@@ -337,7 +388,9 @@ enum {
     NEEDS_RELATIONS = INFORMATION_RELATIONS,
     NEEDS_DETAILS = INFORMATION_DETAILS,
     NEEDS_COLUMNS = INFORMATION_COLUMNS,
-    NEEDS_EVENTS = INFORMATION_EVENTS
+    NEEDS_EVENTS = INFORMATION_EVENTS,
+    NEEDS_SPACES = INFORMATION_SPACES,
+    NEEDS_TABLES = INFORMATION_TABLES
 };
 
 static const struct {
@@ -352,6 +405,8 @@ static const struct {
     {NEEDS_DETAILS, "details", detail_columns, COUNT_OF(detail_columns), put_details},
     {NEEDS_COLUMNS, "columns", column_columns, COUNT_OF(column_columns), put_columns},
     {NEEDS_EVENTS, "events", event_columns, COUNT_OF(event_columns), put_events},
+    {NEEDS_SPACES, "namespaces", space_columns, COUNT_OF(space_columns), put_spaces},
+    {NEEDS_TABLES, "tables", listed_columns, COUNT_OF(listed_columns), put_tables},
 };
 
 /* ---- the views ---- */
@@ -406,6 +461,8 @@ static const struct {
      EMPTY("'' AS table_catalog, '' AS table_schema, '' AS table_name, '' AS column_name, '' AS "
            "constraint_catalog, '' AS constraint_schema, '' AS constraint_name")},
     {"tarn", "events", NEEDS_EVENTS, "SELECT * FROM \"#catalog\".events"},
+    {"tarn", "namespaces", NEEDS_SPACES, "SELECT * FROM \"#catalog\".namespaces"},
+    {"tarn", "tables", NEEDS_TABLES, "SELECT * FROM \"#catalog\".tables"},
     {"pg_catalog", "pg_namespace", NEEDS_SCHEMATA,
      "SELECT oid, name AS nspname, CAST(10 AS BIGINT) AS nspowner, " TEXT_NULL
      " AS nspacl FROM \"#catalog\".schemata UNION ALL VALUES (11, 'pg_catalog', 10, NULL), "

@@ -45,7 +45,8 @@ const char *const rest__care_docs[] = {
     "A protected table or namespace is not dropped, purged or unregistered (403) until the flag is taken away: "
     "`tarn table protect`, `unprotect`, `tarn namespace protect`, `unprotect`; `PUT` and `DELETE …/protection` "
     "of the API. It may still be changed, renamed and replaced: `CREATE OR REPLACE TABLE` and a replacing commit of "
-    "a REST client keep the table, its flag and its older snapshots.\n\n"
+    "a REST client keep the table, its flag and its older snapshots. SQL shows the flags: `SELECT namespace, name FROM "
+    "tarn.tables WHERE protected`, and `tarn.namespaces`.\n\n"
     "Where the database is lost, `tarn recover` finds tables, views, warehouses and dropped tables by their files. "
     "Those do not tell of protection, of namespaces' properties and of events: set the flags again. A table that was "
     "unregistered and whose files still lie in the warehouse comes back.\n\n",
@@ -87,7 +88,8 @@ const char *const rest__care_docs[] = {
 #undef X
         ,
     "\nWhat more there is to tell is in `detail`, a JSON object: of `table.dropped` whether it is to be "
-    "purged and until when it is kept, of `table.protected` the flag, of `namespace.changed` the keys, of "
+    "purged and until when it is kept, of `table.protected` the flag (of `table.given-up` `to_namespace` and "
+    "`to_name` tell whose its place is now), of `namespace.changed` the keys, of "
     "warehouses the location; of `table.committed` `refs` (the branches and tags that moved, at most 32), "
     "`operations` of the snapshots that came (`append`, `overwrite`, `replace`, `delete`) and `updates`. "
     "`snapshot_id` is then where `main` is, or, where `main` did not move, the branch or tag that "

@@ -2,6 +2,7 @@
 #include "lake.h"
 
 #include "tarn/base/clock.h"
+#include "tarn/catalog/caller.h"
 #include "tarn/catalog/dropped.h"
 #include "tarn/catalog/event.h"
 #include "tarn/catalog/txn.h"
@@ -127,6 +128,53 @@ static void test_the_place_of_a_dropped_table_is_taken_until_it_is_purged(void *
     /* the very place may be used again: then the dropped table is given up, and its files stay */
     EXPECT_OK(make_table(&l, "other", STR("s3://warehouse/place"), &f->err));
     assert_true(is_there(&l, info.metadata_location));
+    lake_close(&l);
+}
+
+static status count_effect(void *context, state_txn *txn, const catalog_event *event, error *err)
+{
+    int *seen = context;
+
+    (void)txn;
+    (void)err;
+    *seen += event->kind == EVENT_TABLE_CREATED ? 1 : 100;
+    return STATUS_OK;
+}
+
+static void test_a_dropped_table_that_gives_way_has_its_event(void **context)
+{
+    fixture *f = *context;
+    lake l = keeping(f, HOUR_MS, false);
+    int effects = 0;
+    const catalog_caller caller = {
+        .principal = STR("ada"), .via = STR("sql"), .effect = count_effect, .context = &effects};
+    catalog_event *list = NULL;
+    table_info info;
+    size_t count = 0;
+
+    EXPECT_OK(make_table(&l, "t", STR("s3://warehouse/place"), &f->err));
+    ice_metadata_unref(load(&l, "t", &info));
+    drop(&l, t);
+    catalog_set_caller(&caller);
+    EXPECT_OK(make_table(&l, "other", STR_NULL, &f->err));
+    EXPECT_STATUS(EXISTS, make_table(&l, "other", STR("s3://warehouse/place"), &f->err));
+    EXPECT_OK(make_table(&l, "third", STR("s3://warehouse/place"), &f->err));
+    catalog_set_caller(NULL);
+    EXPECT_OK(catalog_list_events(l.catalog, 0, STR("table.given-up"), 10, f->arena, &list, &count,
+                                  &f->err));
+    assert_int_equal(1, count);
+    EXPECT_STR(list[0].name.table, "t");
+    EXPECT_STR(list[0].to.table, "third");
+    EXPECT_STR(list[0].uuid, arena_printf(f->arena, "%.*s", STR_ARG(info.uuid)));
+    EXPECT_STR(list[0].principal, "ada");
+    EXPECT_STR(list[0].via, "sql");
+    assert_int_equal(2, effects); /* of the tables that were made, not of the one that went */
+    drop(&l, (table_name){STR("main"), STR("third")});
+    EXPECT_OK(make_table(&l, "fourth", STR("s3://warehouse/place"), &f->err));
+    EXPECT_OK(catalog_list_events(l.catalog, 0, STR("table.given-up"), 10, f->arena, &list, &count,
+                                  &f->err));
+    assert_int_equal(2, count); /* each once */
+    EXPECT_STR(list[1].name.table, "third");
     lake_close(&l);
 }
 
@@ -555,6 +603,7 @@ static void test_a_replacement_takes_no_place_of_a_table_that_was_dropped_meanwh
 TESTS(test_a_dropped_table_is_kept_and_comes_back_under_its_name,
       test_the_name_is_free_at_once_and_the_last_dropped_comes_back_under_another,
       test_the_place_of_a_dropped_table_is_taken_until_it_is_purged,
+      test_a_dropped_table_that_gives_way_has_its_event,
       test_registering_its_metadata_file_again_takes_a_table_out_of_the_dropped_ones,
       test_a_purge_request_removes_files_at_once_or_is_answered_as_a_drop,
       test_files_go_when_the_retention_is_over, test_files_that_another_table_reaches_stay,

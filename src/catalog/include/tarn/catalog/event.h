@@ -10,25 +10,26 @@
 #include "tarn/catalog/catalog.h"
 
 /*    name                    text                     meaning */
-#define EVENT_TABLE(X)                                                                \
-    X(NAMESPACE_CREATED, "namespace.created", "a namespace was made")                 \
-    X(NAMESPACE_CHANGED, "namespace.changed", "properties of a namespace changed")    \
-    X(NAMESPACE_DROPPED, "namespace.dropped", "a namespace was dropped")              \
-    X(TABLE_CREATED, "table.created", "a table was made")                             \
-    X(TABLE_REGISTERED, "table.registered", "a table that others made got a name")    \
-    X(TABLE_COMMITTED, "table.committed", "a table's metadata moved on")              \
-    X(TABLE_RENAMED, "table.renamed", "a table has another name")                     \
-    X(TABLE_DROPPED, "table.dropped", "a table was dropped")                          \
-    X(TABLE_UNDROPPED, "table.undropped", "a dropped table is back")                  \
-    X(TABLE_UNREGISTERED, "table.unregistered", "the catalog let go of a table")      \
-    X(TABLE_PURGED, "table.purged", "a dropped table's files were removed")           \
-    X(TABLE_PROTECTED, "table.protected", "a table may not be dropped, or may again") \
-    X(VIEW_CREATED, "view.created", "a view was made")                                \
-    X(VIEW_REGISTERED, "view.registered", "a view that others made got a name")       \
-    X(VIEW_COMMITTED, "view.committed", "a view's metadata moved on")                 \
-    X(VIEW_RENAMED, "view.renamed", "a view has another name")                        \
-    X(VIEW_DROPPED, "view.dropped", "a view was dropped")                             \
-    X(WAREHOUSE_CREATED, "warehouse.created", "a warehouse was made")                 \
+#define EVENT_TABLE(X)                                                                          \
+    X(NAMESPACE_CREATED, "namespace.created", "a namespace was made")                           \
+    X(NAMESPACE_CHANGED, "namespace.changed", "properties of a namespace changed")              \
+    X(NAMESPACE_DROPPED, "namespace.dropped", "a namespace was dropped")                        \
+    X(TABLE_CREATED, "table.created", "a table was made")                                       \
+    X(TABLE_REGISTERED, "table.registered", "a table that others made got a name")              \
+    X(TABLE_COMMITTED, "table.committed", "a table's metadata moved on")                        \
+    X(TABLE_RENAMED, "table.renamed", "a table has another name")                               \
+    X(TABLE_DROPPED, "table.dropped", "a table was dropped")                                    \
+    X(TABLE_UNDROPPED, "table.undropped", "a dropped table is back")                            \
+    X(TABLE_UNREGISTERED, "table.unregistered", "the catalog let go of a table")                \
+    X(TABLE_GIVEN_UP, "table.given-up", "a dropped table's place is another's: it is not kept") \
+    X(TABLE_PURGED, "table.purged", "a dropped table's files were removed")                     \
+    X(TABLE_PROTECTED, "table.protected", "a table may not be dropped, or may again")           \
+    X(VIEW_CREATED, "view.created", "a view was made")                                          \
+    X(VIEW_REGISTERED, "view.registered", "a view that others made got a name")                 \
+    X(VIEW_COMMITTED, "view.committed", "a view's metadata moved on")                           \
+    X(VIEW_RENAMED, "view.renamed", "a view has another name")                                  \
+    X(VIEW_DROPPED, "view.dropped", "a view was dropped")                                       \
+    X(WAREHOUSE_CREATED, "warehouse.created", "a warehouse was made")                           \
     X(WAREHOUSE_DROPPED, "warehouse.dropped", "a warehouse was dropped")
 
 typedef enum event_kind {
@@ -70,7 +71,7 @@ typedef enum commit_update {
 typedef struct catalog_event {
     event_kind kind;
     table_name name; /* table empty: a namespace, or a warehouse */
-    table_name to;   /* of a rename */
+    table_name to;   /* of a rename; the table that a dropped one gave way to */
     str uuid;        /* of a table or view */
     str metadata_location;
     int64_t
