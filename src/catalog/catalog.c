@@ -75,6 +75,8 @@ const state_migration catalog_migrations[] = {
      "ALTER TABLE staged ADD COLUMN key TEXT NOT NULL DEFAULT '';"
      "CREATE INDEX staged_whose ON staged (principal);"
      "CREATE INDEX staged_keys ON staged (key)"},
+    /* registered: others made the view, or nobody knows who did (sweep.c) */
+    {"catalog", 8, "ALTER TABLE views ADD COLUMN registered BIGINT NOT NULL DEFAULT 1"},
 };
 const size_t catalog_migration_count = COUNT_OF(catalog_migrations);
 

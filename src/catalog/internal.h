@@ -277,10 +277,16 @@ typedef struct catalog__leftovers {
 typedef struct catalog__sweep_limits {
     int64_t before_us;  /* last change of what may be removed */
     int64_t started_us; /* what changed later is no leftover of an earlier process */
+    int64_t since_us;   /* what is older was there before; 0: all may go */
 } catalog__sweep_limits;
 /* The next files of the table that may be leftovers, after `*after` (STR_NULL at first, and again at the end). */
 status catalog__find_leftovers(catalog *c, str location, const catalog__sweep_limits *limits,
                                str *after, arena *a, catalog__leftovers *ret_found, error *err);
+/* Those of a view: metadata files of its uuid that are not current, younger than its row, one version ahead at most.
+ * CONFLICT as below; NO_VIEW where it is gone. */
+status catalog__find_view_leftovers(catalog *c, const view_info *view,
+                                    const catalog__sweep_limits *limits, arena *a,
+                                    catalog__leftovers *ret_found, error *err);
 /* Hints in a plain folder that a kill kept from getting their name. */
 status catalog__find_new_hints(catalog *c, str location, arena *a, str **ret_found,
                                size_t *ret_count, error *err);

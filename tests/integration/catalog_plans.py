@@ -25,6 +25,7 @@ WHOLE = {
     ("located.c", "FROM purges WHERE uuid <>"): "those that wait, asked for keys of a table that went",
     ("place.c", "DELETE FROM places WHERE NOT EXISTS"): "when the retention of dropped tables ends",
     ("sweep.c", "FROM tables"): "the daily sweep",
+    ("sweep.c", "FROM views"): "the daily sweep",
     ("txn.c", "FROM tables ORDER BY"): "the view of a transaction",
     ("txn_views.c", "FROM views ORDER BY"): "the view of a transaction",
     ("warehouse.c", "FROM namespaces WHERE warehouse = 1"): "the list of warehouses, kept in memory",
@@ -69,8 +70,8 @@ def expand(text, known):
 
 def statements(module):
     folder = os.path.join(SOURCE, "src", module)
-    shared = [code(path) for path in sorted(glob.glob(folder + "/*.h"))]
-    for path in sorted(glob.glob(folder + "/*.c")):
+    shared = [code(path) for path in sorted(glob.glob(folder + "/**/*.h", recursive=True))]
+    for path in sorted(glob.glob(folder + "/**/*.c", recursive=True)):
         text = code(path)
         known = macros([text] + shared)
         for match in re.finditer(rf"{PARTS}(?:\s+{PARTS})*", re.sub(r"^\s*#.*$", "", text, flags=re.M)):

@@ -219,6 +219,33 @@ def procedures_move_a_table_through_its_history():
 
 
 @test
+def replacements_of_one_table_come_one_after_the_other():
+    made, failed = [], []
+
+    def replace(number, start):
+        start.wait()
+        try:
+            run(f"CREATE OR REPLACE TABLE fought AS SELECT {number} AS who, i FROM range({100 + number}) r(i)")
+            made.append(number)
+        except TarnError as error:
+            failed.append(str(error))
+
+    for _ in range(6):
+        run("DROP TABLE IF EXISTS fought")
+        for _ in range(2):  # it is missing, then it is there
+            start = threading.Barrier(3)
+            threads = [threading.Thread(target=replace, args=(number, start)) for number in range(3)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            (found,) = rows("SELECT min(who), max(who), count(*) FROM fought")
+            check(found[0] == found[1] and found[2] == 100 + found[0], f"rows of several: {found}")
+    equal(failed, [])
+    equal(len(made), 36)
+
+
+@test
 def main_goes_back_only_to_rows_that_the_schema_fits():
     run("CREATE TABLE back (a INTEGER, b VARCHAR)")
     run("INSERT INTO back VALUES (1, NULL)")

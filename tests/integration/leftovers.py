@@ -46,10 +46,13 @@ class Lake:
 
     def killed_insert(self, point):
         """An insert that dies there: its rows are not told."""
+        self.killed("INSERT INTO t SELECT range FROM range(10)", point)
+
+    def killed(self, sql, point):
         self.server.stop()
         self.server.start(env={"TARN_FAULT_ALLOW": "1", "TARN_FAULT": f"{point}=kill@1"})
         try:
-            self.server.query("INSERT INTO t SELECT range FROM range(10)")
+            self.server.query(sql)
         except (OSError, TarnError):
             pass
         check(self.server.process.wait(6 * TIME_FACTOR) == -9, f"{point}: the server did not die")
@@ -124,6 +127,24 @@ def what_killed_commits_left_goes_and_nothing_else():
         lake.server.start()
         lake.check_rows()
         equal(lake.server.request("POST", "/api/v1/scrub", {}).ok().json["corrupt_objects"], 0)
+
+
+@test
+def what_a_killed_change_of_a_view_left_goes():
+    with Lake() as lake:
+        lake.server.query("CREATE VIEW v AS SELECT 1 AS a")
+        folder = glob.glob(lake.folder + "/main/v-*/metadata")[0]
+        current = set(os.listdir(folder))
+        for _ in range(2):
+            lake.killed("BEGIN; CREATE OR REPLACE VIEW v AS SELECT 2 AS a; COMMIT", "txn.staged")
+        equal(len(set(os.listdir(folder)) - current), 2, "what the kills left")
+        lake.server.start(settings={"store.orphan_age": "1s"})
+        lake.wait_for("tarn_swept_files_total", 2)
+        eventually(lambda: set(os.listdir(folder)) == current, "the view's files")
+        equal(lake.server.value("SELECT a FROM v"), 1)
+        equal(lake.server.metrics()["tarn_sweeps_failed_total"], 0)
+        lake.server.query("CREATE OR REPLACE VIEW v AS SELECT 3 AS a")
+        equal(lake.server.value("SELECT a FROM v"), 3)
 
 
 @test

@@ -1,6 +1,6 @@
-/* Which files of a table's folder may have been left behind by a commit that was killed: by name, place and age.
- * Whether anything refers to them is not known here (sweep.c). Folders hold other people's files too, so only names
- * that tarn itself makes are taken, and none where somebody else seems to commit to the folder. */
+/* Which files of a table's or view's folder may have been left behind by a commit that was killed: by name, place and
+ * age. Whether anything refers to them is not known here (sweep.c). Folders hold other people's files too, so only
+ * names that tarn itself makes are taken, and none where somebody else seems to commit to the folder. */
 #include <limits.h>
 
 #include "internal.h"
@@ -137,7 +137,8 @@ static void judge(finder *f, const store_object *object, bool unfinished)
     str below = str_slice(object->location, f->inside.size, object->location.size);
     bool own = unfinished ? is_own_unfinished(below, f->a) : is_own_name(below);
 
-    if (!own || object->modified_us >= f->limits->started_us) {
+    if (!own || object->modified_us >= f->limits->started_us ||
+        object->modified_us < f->limits->since_us) {
         return;
     }
     if (object->modified_us >= f->limits->before_us) {
@@ -166,6 +167,98 @@ status catalog__find_leftovers(catalog *c, str location, const catalog__sweep_li
         judge(&f, &objects[i], false);
     }
     *after = count == LIST_CHUNK ? objects[count - 1].location : STR_NULL;
+    *ret_found = (catalog__leftovers){
+        .items = f.found.items, .count = f.found.count, .too_young = f.too_young};
+    return STATUS_OK;
+}
+
+/* ---- of views ---- */
+
+static status refuse_view(const view_info *view, const char *reason, str file, error *err)
+{
+    return error_set(err, STATUS_CONFLICT, "the folder of view \"%.*s.%.*s\" %s: \"%.*s\"",
+                     STR_ARG(view->name.space), STR_ARG(view->name.table), reason, STR_ARG(file));
+}
+
+/* A file beside the current one: an attempt that was killed stands on it, one that was current came before it. */
+static status check_view_file(catalog *c, const view_info *now, str location, error *err)
+{
+    str name = str_slice(location, str_find_last_char(location, '/') + 1, location.size);
+    ice_view *v = NULL;
+
+    if (!is_metadata_name(name)) {
+        return refuse_view(now, "is not this catalog's alone", location, err);
+    }
+    if (ice_metadata_location_version(location) >
+        ice_metadata_location_version(now->metadata_location) + 1) {
+        return refuse_view(now, "holds a change that this catalog does not know", location, err);
+    }
+    status result = catalog__read_view_file(c, location, &v, err);
+    if (result == STATUS_NOT_FOUND) {
+        return STATUS_OK; /* of a change that was under way */
+    }
+    TRY(result);
+    bool same = str_equal_nocase(v->uuid, now->uuid);
+    ice_view_unref(v);
+    return same ? STATUS_OK : refuse_view(now, "holds metadata of another view", location, err);
+}
+
+static bool is_view_file(str location)
+{
+    return str_find(location, STR(METADATA_SUFFIX)) != STR_NPOS;
+}
+
+/* As it is now, and its file can be read: it is listed before, so that what changes meanwhile is known. */
+static status judge_view(catalog *c, const view_info *view, finder *f, const store_object *objects,
+                         size_t count, error *err)
+{
+    ice_view *v = NULL;
+    view_info now;
+
+    TRY(catalog_load_view(c, view->name, f->a, &v, &now, err));
+    bool is_kept = str_equal_nocase(ice_view_property(v, "gc.enabled", "true"), STR("false"));
+    ice_view_unref(v);
+    if (!str_equal(now.uuid, view->uuid)) {
+        return refuse_view(view, "belongs to a new view", view->location, err);
+    }
+    if (is_kept) {
+        return refuse_view(view, "is not to be cleaned (gc.enabled)", view->location, err);
+    }
+    if (!str_starts_with(now.metadata_location, f->inside)) {
+        return refuse_view(view, "is not where its metadata lies", view->location, err);
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (is_view_file(objects[i].location) &&
+            !str_equal(objects[i].location, now.metadata_location)) {
+            TRY(check_view_file(c, &now, objects[i].location, err));
+            judge(f, &objects[i], false);
+        }
+    }
+    return STATUS_OK;
+}
+
+status catalog__find_view_leftovers(catalog *c, const view_info *view,
+                                    const catalog__sweep_limits *limits, arena *a,
+                                    catalog__leftovers *ret_found, error *err)
+{
+    finder f = {.inside = str_concat(a, view->location, STR("/")), .limits = limits, .a = a};
+    store_object *unfinished = NULL;
+    store_object *objects = NULL;
+    size_t unfinished_count = 0, count = 0;
+    str metadata = str_concat(a, f.inside, STR("metadata/"));
+
+    TRY(store_list_unfinished(c->storage, f.inside, LIST_CHUNK, a, &unfinished, &unfinished_count,
+                              err));
+    TRY(store_list(c->storage, metadata, STR_NULL, LIST_CHUNK, a, &objects, &count, err));
+    if (count == LIST_CHUNK) {
+        return refuse_view(view, "is not this catalog's alone", view->location, err);
+    }
+    TRY(judge_view(c, view, &f, objects, count, err));
+    for (size_t i = 0; i < unfinished_count; i++) {
+        if (is_view_file(unfinished[i].location)) {
+            judge(&f, &unfinished[i], true);
+        }
+    }
     *ret_found = (catalog__leftovers){
         .items = f.found.items, .count = f.found.count, .too_young = f.too_young};
     return STATUS_OK;

@@ -1,5 +1,6 @@
 /* The end of what killed commits left in plain folders. The built-in store compares blobs with rows; files of a `file:`
- * table have no rows, so they are compared with everything that the tables of the catalog lead to.
+ * table or view have no rows, so they are compared with everything that the tables of the catalog lead to; of a view
+ * one metadata file is current, and nothing else is its.
  *
  * Only a process that was killed leaves such files, so what this one made is never looked at, and once everything that
  * is older has been judged there is nothing more to do until the next start.
@@ -74,9 +75,10 @@ typedef struct sweep {
     catalog *c;
     arena *a;
     VEC(table_info) tables;
-    map *read;       /* uuid of every table whose files are in `needed` */
-    hash_set needed; /* canonical paths of local files */
-    hash_set seen;   /* locations as they are written, of files that are there */
+    VEC(view_info) views; /* made here, in plain folders */
+    map *read;            /* uuid of every table whose files are in `needed` */
+    hash_set needed;      /* canonical paths of local files */
+    hash_set seen;        /* locations as they are written, of files that are there */
     catalog__sweep_limits limits;
     bool again;
     int64_t skipped_tables, removed_files, removed_bytes;
@@ -105,6 +107,28 @@ static status note_tables(void *context, state_txn *txn, error *err)
             .registered = state_int(rows, 5) != 0,
             .rebase = state_text(rows, 6, s->a)};
         vec_push(s->a, &s->tables, table);
+    }
+}
+
+static status note_views(void *context, state_txn *txn, error *err)
+{
+    sweep *s = context;
+    state_rows *rows = NULL;
+    bool more = false;
+
+    TRY(state_query(txn, "SELECT " CATALOG__VIEW_COLUMNS " FROM views WHERE registered = 0", NULL,
+                    0, &rows, err));
+    for (;;) {
+        view_info view;
+
+        TRY(state_next(rows, &more, err));
+        if (!more) {
+            return STATUS_OK;
+        }
+        if (store_is_local(state_text(rows, 4, NULL))) {
+            catalog__read_view_row(rows, s->a, &view);
+            vec_push(s->a, &s->views, view);
+        }
     }
 }
 
@@ -212,7 +236,32 @@ typedef struct removal {
     str *locations;
     size_t count;
     int64_t bytes;
+    bool of_view;
 } removal;
+
+/* A view may have been registered with one of the files meanwhile. */
+static status refuse_current(const removal *r, state_txn *txn, error *err)
+{
+    arena *a = state_txn_arena(txn);
+    map *locations = map_create(a);
+    state_rows *rows = NULL;
+    bool more = false;
+
+    for (size_t i = 0; i < r->count; i++) {
+        map_set(locations, r->locations[i], locations);
+    }
+    TRY(state_query(txn, "SELECT metadata_location FROM views", NULL, 0, &rows, err));
+    for (;;) {
+        TRY(state_next(rows, &more, err));
+        if (!more) {
+            state_finish(rows);
+            return STATUS_OK;
+        }
+        if (map_has(locations, state_text(rows, 0, NULL))) {
+            return error_set(err, STATUS_CONFLICT, "a view was registered meanwhile");
+        }
+    }
+}
 
 static status remove_files(void *context, state_txn *txn, error *err)
 {
@@ -230,14 +279,17 @@ static status remove_files(void *context, state_txn *txn, error *err)
             return error_set(err, STATUS_CONFLICT, "a table was registered meanwhile");
         }
     }
+    if (r->of_view) {
+        TRY(refuse_current(r, txn, err));
+    }
     return store_delete(r->s->c->storage, txn, r->locations, r->count, err);
 }
 
 /* Takes what nothing refers to. */
-static status remove_unneeded(sweep *s, const catalog__leftovers *found, int keep_below, arena *a,
-                              error *err)
+static status remove_unneeded(sweep *s, const catalog__leftovers *found, int keep_below,
+                              bool of_view, arena *a, error *err)
 {
-    removal r = {.s = s, .locations = ARENA_ARRAY(a, str, REMOVE_CHUNK)};
+    removal r = {.s = s, .locations = ARENA_ARRAY(a, str, REMOVE_CHUNK), .of_view = of_view};
 
     for (size_t i = 0; i < found->count; i++) {
         const catalog__leftover *file = &found->items[i];
@@ -285,7 +337,7 @@ static status sweep_table(sweep *s, const table_info *table, error *err)
             catalog__find_leftovers(s->c, table->location, &s->limits, &after, a, &found, err);
         s->again = s->again || found.too_young;
         if (result == STATUS_OK) {
-            result = remove_unneeded(s, &found, keep_below, a, err);
+            result = remove_unneeded(s, &found, keep_below, false, a, err);
         }
         after = str_copy(s->a, after);
         arena_free(a);
@@ -294,11 +346,43 @@ static status sweep_table(sweep *s, const table_info *table, error *err)
     return STATUS_OK;
 }
 
+/* What may be left of all of them. */
+static status find_of_views(sweep *s, catalog__leftovers *ret_found, error *err)
+{
+    VEC(catalog__leftover) all = {0};
+
+    for (size_t i = 0; i < s->views.count; i++) {
+        const view_info *view = &s->views.items[i];
+        catalog__sweep_limits limits = s->limits;
+        catalog__leftovers found = {0};
+        error reason = ERROR_INIT;
+
+        TRY(check_open(s->c, err));
+        limits.since_us = view->created_us;
+        status result = catalog__find_view_leftovers(s->c, view, &limits, s->a, &found, &reason);
+        s->again = s->again || found.too_young;
+        if (result != STATUS_OK && result != STATUS_NO_VIEW && result != STATUS_NO_NAMESPACE) {
+            log_failure("folder not searched for files of unfinished changes of views", &reason);
+            s->again = true;
+            s->skipped_tables++;
+        }
+        for (size_t k = 0; result == STATUS_OK && k < found.count; k++) {
+            vec_push(s->a, &all, found.items[k]);
+        }
+    }
+    *ret_found = (catalog__leftovers){.items = all.items, .count = all.count};
+    return STATUS_OK;
+}
+
 static status sweep_all(sweep *s, error *err)
 {
-    bool any = false;
+    catalog__leftovers of_views = {0};
+    bool any;
 
+    TRY(state_read(s->c->state, note_views, s, err));
+    TRY(find_of_views(s, &of_views, err));
     TRY(state_read(s->c->state, note_tables, s, err));
+    any = of_views.count > 0;
     for (size_t i = 0; i < s->tables.count; i++) {
         any = any || is_swept(&s->tables.items[i]);
     }
@@ -310,7 +394,7 @@ static status sweep_all(sweep *s, error *err)
             TRY(sweep_table(s, &s->tables.items[i], err));
         }
     }
-    return STATUS_OK;
+    return remove_unneeded(s, &of_views, 0, true, s->a, err);
 }
 
 static int64_t smaller(int64_t a, int64_t b)

@@ -145,6 +145,7 @@ static status apply_registration(void *context, state_txn *txn, error *err)
 {
     registration *r = context;
 
+    r->row.registered = true;
     TRY(catalog__insert_view(txn, &r->row, err));
     TRY(catalog__note_view(txn, r->caller, EVENT_VIEW_REGISTERED, r->row.name, r->row.uuid,
                            r->row.metadata_location, err));

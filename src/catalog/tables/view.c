@@ -201,10 +201,10 @@ status catalog__insert_view(state_txn *txn, const catalog__row *row, error *err)
     return STATE_EXEC(
         txn,
         "INSERT INTO views (space_key, view_key, space, name, uuid, location, metadata_location,"
-        " created_us, updated_us) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8)",
+        " created_us, updated_us, registered) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8, ?9)",
         NULL, err, SV_TEXT(space_key), SV_TEXT(view_key), SV_TEXT(row->name.space),
         SV_TEXT(row->name.table), SV_TEXT(row->uuid), SV_TEXT(row->location),
-        SV_TEXT(row->metadata_location), SV_INT(clock_now_us()));
+        SV_TEXT(row->metadata_location), SV_INT(clock_now_us()), SV_INT(row->registered ? 1 : 0));
 }
 
 /* A new pointer and what goes with it, in one transaction. */

@@ -184,7 +184,7 @@ static status exists_already(run *r, const table_name *name, arena *a, bool *ret
     return result;
 }
 
-status run_create_table_as(run *r, const statement *st, bool last, arena *a, error *err)
+static status create_once(run *r, const statement *st, bool last, arena *a, error *err)
 {
     created table = {.options = {.if_not_exists = st->if_exists, .replace = st->replace}};
     row_source source = {0};
@@ -221,6 +221,43 @@ status run_create_table_as(run *r, const statement *st, bool last, arena *a, err
     }
     ice_metadata_unref(table.metadata);
     query_close(&source.q);
+    return result;
+}
+
+/* Its name was free when the rows were asked for, and another table has it now. */
+static bool was_made_meanwhile(run *r, const statement *st, arena *a)
+{
+    error ignored = ERROR_INIT;
+    table_name name;
+    bool exists = false;
+
+    return catalog_resolve_new(r->catalog, st->name.parts, st->name.count, r->space, a, &name,
+                               &ignored) == STATUS_OK &&
+           exists_already(r, &name, a, &exists, &ignored) == STATUS_OK && exists;
+}
+
+/* OR REPLACE means whatever is there: where that became another table while the rows were written, they are written
+ * again, for that one. */
+status run_create_table_as(run *r, const statement *st, bool last, arena *a, error *err)
+{
+    bool alone = r->catalog == r->e->options.catalog; /* in a transaction its COMMIT decides */
+    bool again = true;
+    status result = STATUS_OK;
+
+    for (int i = 0; again; i++) {
+        arena *each = arena_child(a);
+        error found = ERROR_INIT;
+
+        report_begin(r);
+        result = create_once(r, st, last, each, &found);
+        if (alone && st->replace && result == STATUS_EXISTS && was_made_meanwhile(r, st, each)) {
+            found.kind = result = STATUS_CONFLICT;
+        }
+        again = alone && st->replace && result == STATUS_CONFLICT && i < RUN_AGAIN_MAX;
+        if (err != NULL) {
+            *err = found;
+        }
+    }
     return result;
 }
 

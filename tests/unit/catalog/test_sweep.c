@@ -5,6 +5,8 @@
 #include <sys/stat.h>
 
 #include "tarn/base/clock.h"
+#include "tarn/catalog/request.h"
+#include "tarn/catalog/view.h"
 
 #define AGE_MS 100
 #define WAIT_MS 60000
@@ -287,7 +289,196 @@ static void test_metadata_of_another_table_in_the_folder_stops_it(void **context
     assert_true(fs_exists(table_path(f, "data/" UUID ".parquet")));
 }
 
-TESTS(test_what_nothing_refers_to_goes_and_all_else_stays, test_what_is_not_old_enough_stays,
+/* ---- views ---- */
+
+#define LEFT "metadata/00003-" UUID ".metadata.json"
+
+static str view_folder(fixture *f, const char *name)
+{
+    return str_printf(f->arena, "file://%s/main/%s", test_path(f, "lake"), name);
+}
+
+/* A view with two versions in a folder. */
+static view_info make_view(fixture *f, const char *name)
+{
+    static const str space[] = {STR_INIT("main")};
+    lake l = lake_open(f);
+    ice_view *v = NULL;
+    view_info info;
+    bool changed;
+    const catalog_view_create options = {.name = {.space = STR("main"), .table = str_c(name)},
+                                         .location = view_folder(f, name),
+                                         .definition = {.root = two_columns(),
+                                                        .sql = STR("SELECT 1"),
+                                                        .dialect = STR("duckdb"),
+                                                        .default_namespace = space,
+                                                        .default_namespace_count = 1,
+                                                        .engine_version = STR("")},
+                                         .replace = true};
+
+    EXPECT_OK(catalog_create_view(l.catalog, &options, &changed, &f->err));
+    EXPECT_OK(catalog_create_view(l.catalog, &options, &changed, &f->err));
+    EXPECT_OK(catalog_load_view(l.catalog, options.name, f->arena, &v, &info, &f->err));
+    ice_view_unref(v);
+    lake_close(&l);
+    return info;
+}
+
+static const char *view_path(fixture *f, const char *name, const char *below)
+{
+    return arena_printf(f->arena, "%s/main/%s/%s", test_path(f, "lake"), name, below);
+}
+
+static void plant_view_file(fixture *f, const view_info *from, const char *path)
+{
+    str text;
+
+    EXPECT_OK(fs_read_file(from->metadata_location.data + sizeof("file://") - 1, 1 << 20, f->arena,
+                           &text, &f->err));
+    EXPECT_OK(fs_write_file(path, text, 0644, &f->err));
+}
+
+/* Not of the process that comes now. */
+static void let_time_go(void)
+{
+    clock_sleep_ms(100);
+}
+
+static bool is_current_there(const view_info *v)
+{
+    return fs_exists(v->metadata_location.data + sizeof("file://") - 1);
+}
+
+static void test_what_a_killed_change_of_a_view_left_goes(void **context)
+{
+    static const char *const gone[] = {LEFT, "metadata/00001-" UUID ".metadata.json",
+                                       "metadata/.00003-" UUID
+                                       ".metadata.json.0123456789abcdef.tarn-new"};
+    static const char *const stays[] = {"metadata/notes.txt", "data/" UUID ".parquet",
+                                        "metadata/" UUID "-m0.avro"};
+    fixture *f = *context;
+    view_info info = make_view(f, "v");
+
+    EXPECT_OK(fs_make_dirs(view_path(f, "v", "data"), 0755, &f->err));
+    for (size_t i = 0; i < COUNT_OF(gone); i++) {
+        plant_view_file(f, &info, view_path(f, "v", gone[i]));
+    }
+    for (size_t i = 0; i < COUNT_OF(stays); i++) {
+        plant_view_file(f, &info, view_path(f, "v", stays[i]));
+    }
+    let_time_go();
+    catalog_stats stats = sweep(f);
+    assert_int_equal(stats.swept_files, COUNT_OF(gone));
+    assert_int_equal(stats.sweeps_failed, 0);
+    for (size_t i = 0; i < COUNT_OF(gone); i++) {
+        assert_false(fs_exists(view_path(f, "v", gone[i])));
+    }
+    for (size_t i = 0; i < COUNT_OF(stays); i++) {
+        assert_true(fs_exists(view_path(f, "v", stays[i])));
+    }
+    assert_true(is_current_there(&info));
+    assert_int_equal(sweep(f).swept_files, 0);
+}
+
+static void expect_kept(fixture *f, const char *path, bool is_told)
+{
+    let_time_go();
+    catalog_stats stats = sweep(f);
+
+    assert_int_equal(stats.swept_files, 0);
+    assert_int_equal(stats.sweeps_failed > 0, is_told);
+    assert_true(fs_exists(path));
+}
+
+static void test_a_change_of_a_view_that_the_database_does_not_know_stops_it(void **context)
+{
+    fixture *f = *context;
+    view_info info = make_view(f, "v");
+    const char *leftover = view_path(f, "v", LEFT);
+
+    plant_view_file(f, &info, leftover);
+    plant_view_file(f, &info, view_path(f, "v", "metadata/00004-" UUID ".metadata.json"));
+    expect_kept(f, leftover, true);
+    EXPECT_OK(fs_remove(view_path(f, "v", "metadata/00004-" UUID ".metadata.json"), &f->err));
+    /* its own file is gone: it was restored to its last change but one */
+    EXPECT_OK(fs_rename(info.metadata_location.data + sizeof("file://") - 1,
+                        view_path(f, "v", "metadata/away"), &f->err));
+    expect_kept(f, leftover, true);
+}
+
+static void test_metadata_of_another_in_the_folder_of_a_view_stops_it(void **context)
+{
+    fixture *f = *context;
+    view_info info = make_view(f, "v");
+    view_info other = make_view(f, "other");
+    const char *leftover = view_path(f, "v", LEFT);
+
+    plant_view_file(f, &info, leftover);
+    plant_view_file(f, &other, view_path(f, "v", "metadata/00001-" UUID ".metadata.json"));
+    expect_kept(f, leftover, true);
+    EXPECT_OK(fs_write_file(view_path(f, "v", "metadata/00001-" UUID ".metadata.json"), STR("{}"),
+                            0644, &f->err));
+    expect_kept(f, leftover, true);
+    EXPECT_OK(fs_remove(view_path(f, "v", "metadata/00001-" UUID ".metadata.json"), &f->err));
+    plant_view_file(f, &info, view_path(f, "v", "metadata/v3.metadata.json"));
+    expect_kept(f, leftover, true);
+}
+
+static void test_nothing_goes_of_a_view_while_a_table_cannot_be_read(void **context)
+{
+    fixture *f = *context;
+    view_info info = make_view(f, "v");
+    const char *leftover = view_path(f, "v", LEFT);
+
+    make_folder(f);
+    plant_view_file(f, &info, leftover);
+    EXPECT_OK(fs_rename(table_path(f, "data/11111111-0000-4000-8000-000000000001.parquet"),
+                        table_path(f, "data/away"), &f->err));
+    expect_kept(f, leftover, true);
+}
+
+static void test_files_that_were_there_before_a_view_stay(void **context)
+{
+    fixture *f = *context;
+    view_info info = make_view(f, "v");
+    const char *leftover = view_path(f, "v", LEFT);
+
+    plant_view_file(f, &info, leftover);
+    make_old(leftover);
+    expect_kept(f, leftover, false);
+}
+
+static void test_the_folder_of_a_registered_view_is_not_looked_into(void **context)
+{
+    fixture *f = *context;
+    view_info info = make_view(f, "v");
+    const char *leftover = view_path(f, "v", LEFT);
+    const char *path = info.metadata_location.data + sizeof("file://") - 1;
+    catalog_loaded_view back;
+    bool dropped;
+    str text;
+
+    EXPECT_OK(fs_read_file(path, 1 << 20, f->arena, &text, &f->err));
+    lake l = lake_open(f);
+    EXPECT_OK(catalog_drop_view(l.catalog, info.name, false, &dropped, &f->err));
+    lake_close(&l);
+    EXPECT_OK(fs_write_file(path, text, 0644, &f->err));
+    l = lake_open(f);
+    EXPECT_OK(catalog_register_view_file(l.catalog, info.name, info.metadata_location, f->arena,
+                                         &back, &f->err));
+    ice_view_unref(back.view);
+    lake_close(&l);
+    plant_view_file(f, &info, leftover);
+    expect_kept(f, leftover, false);
+}
+
+TESTS(test_the_folder_of_a_registered_view_is_not_looked_into,
+      test_what_a_killed_change_of_a_view_left_goes,
+      test_a_change_of_a_view_that_the_database_does_not_know_stops_it,
+      test_metadata_of_another_in_the_folder_of_a_view_stops_it,
+      test_nothing_goes_of_a_view_while_a_table_cannot_be_read,
+      test_files_that_were_there_before_a_view_stay,
+      test_what_nothing_refers_to_goes_and_all_else_stays, test_what_is_not_old_enough_stays,
       test_nothing_goes_where_a_manifest_is_damaged,
       test_nothing_goes_where_a_file_that_is_needed_is_not_there,
       test_commits_that_a_restored_database_does_not_know_stay,
