@@ -34,6 +34,8 @@ typedef struct submission {
     error err;
     status result;
     latch told;
+    bool is_writers;             /* its caller runs the group */
+    struct submission *woken[2]; /* by this one's caller, once it was told; set before */
 } submission;
 
 typedef struct reader {
@@ -118,7 +120,8 @@ static submission *take_submission(state *s)
     return sub;
 }
 
-static void tell(submission *sub, state_outcome outcome)
+/* True where its caller waits, and is to be told. */
+static bool finish_one(submission *sub, state_outcome outcome)
 {
     run_hooks(&sub->txn, outcome);
     arena_free(sub->txn.memory);
@@ -126,9 +129,31 @@ static void tell(submission *sub, state_outcome outcome)
     if (sub->done != NULL) {
         sub->done(sub->context, sub->result, &sub->err);
         mem_free(sub);
-        return;
+        return false;
     }
-    latch_open(&sub->told); /* the submission is gone once its caller has seen this */
+    return true;
+}
+
+/* Who is told tells two others, so that the writer goes on at once: whom it wakes may take its
+ * processor. The writer's own caller tells nobody, for it has the log to care for first. A submission
+ * is gone once its caller was told. */
+static void tell_all(submission *const *waiting, size_t count)
+{
+    for (size_t i = 1; i < count; i++) {
+        waiting[(i - 1) / 2]->woken[(i - 1) % 2] = waiting[i];
+    }
+    if (count > 0) {
+        latch_open(&waiting[0]->told);
+    }
+}
+
+static void wait_told(submission *sub)
+{
+    latch_wait(&sub->told);
+    for (size_t i = 0; i < COUNT_OF(sub->woken) && sub->woken[i] != NULL; i++) {
+        latch_open(&sub->woken[i]->told);
+    }
+    latch_release(&sub->told);
 }
 
 /* Runs one submission in its savepoint. What fails is undone alone. The error returned is the
@@ -219,6 +244,8 @@ static void run_group(state *s)
 {
     int64_t syncs_before = s->ops->sync_count();
     submission *members = NULL;
+    submission *waiting[GROUP_SIZE_MAX];
+    size_t waiting_count = 0;
     error err = ERROR_INIT;
     status committed = apply_group(s, &members, &err);
     state_outcome outcome = STATE_ROLLED_BACK;
@@ -250,8 +277,16 @@ static void run_group(state *s)
             s->stats.rollbacks++;
             mutex_unlock(&s->lock);
         }
-        tell(sub, own);
+        if (!finish_one(sub, own)) {
+            continue; /* it is gone */
+        }
+        if (sub->is_writers) {
+            latch_open(&sub->told);
+        } else {
+            waiting[waiting_count++] = sub;
+        }
     }
+    tell_all(waiting, waiting_count);
 }
 
 /* --- who writes; with the lock held --- */
@@ -351,6 +386,7 @@ status state_submit(state *s, status (*apply)(void *context, state_txn *txn, err
     mutex_lock(&s->lock);
     ASSERT(!s->writing || !pthread_equal(pthread_self(), s->who)); /* would wait for itself */
     if (!s->writing && s->first == NULL) {
+        sub.is_writers = true;
         enqueue(s, &sub);
         write_group(s);
         end_writing(s);
@@ -361,8 +397,7 @@ status state_submit(state *s, status (*apply)(void *context, state_txn *txn, err
         }
     }
     mutex_unlock(&s->lock);
-    latch_wait(&sub.told);
-    latch_release(&sub.told);
+    wait_told(&sub);
     if (sub.result != STATUS_OK && err != NULL) {
         *err = sub.err;
     }
