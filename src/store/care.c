@@ -22,6 +22,7 @@
 #define COMPARE_CHUNK 256
 #define RECORDS_CHUNK 512 /* records taken away in one transaction */
 #define RECORDS_WAIT_NS (INT64_C(60) * 1000000000)
+#define GATHER_NS (INT64_C(10) * 1000000) /* what comes within it is removed together */
 
 /* --- removal --- */
 
@@ -111,19 +112,27 @@ static void remove_blob(storage *st, arena *a, blob_id id)
     store__forget_blob(st, id);
 }
 
-/* The segment may be gone as a whole. */
-static void erase_record(storage *st, arena *a, const removal *r)
-{
-    error err = ERROR_INIT;
-    int fd = -1;
-    status opened = fs_open(store__blob_path(st, a, r->id), O_RDWR, 0, &fd, &err);
+/* The segment that records were erased in last: mostly the next one lies there too. */
+typedef struct erasing {
+    blob_id id;
+    int fd; /* -1: none, or it is gone as a whole */
+} erasing;
 
-    if (opened == STATUS_OK) {
-        store__segment_erase(fd, r->begin, r->record_bytes);
-    } else if (opened != STATUS_NOT_FOUND) {
-        log_failure("record not erased", &err);
+static void erase_record(storage *st, arena *a, const removal *r, erasing *file)
+{
+    if (!str_equal(str_c(file->id.text), str_c(r->id.text))) {
+        error err = ERROR_INIT;
+
+        fs_close(file->fd);
+        *file = (erasing){.id = r->id, .fd = -1};
+        status opened = fs_open(store__blob_path(st, a, r->id), O_RDWR, 0, &file->fd, &err);
+        if (opened != STATUS_OK && opened != STATUS_NOT_FOUND) {
+            log_failure("record not erased", &err);
+        }
     }
-    fs_close(fd);
+    if (file->fd >= 0) {
+        store__segment_erase(file->fd, r->begin, r->record_bytes);
+    }
 }
 
 static status forget_records(void *context, state_txn *txn, error *err)
@@ -185,6 +194,8 @@ static void settle(storage *st, removal **removed, size_t *count)
 /* Removes the files; what is recorded moves to `removed`. */
 static void remove_files(storage *st, removal *list, removal **removed, size_t *count)
 {
+    erasing file = {.fd = -1};
+
     while (list != NULL) {
         arena *scratch = arena_create();
         removal *r = list;
@@ -193,7 +204,7 @@ static void remove_files(storage *st, removal *list, removal **removed, size_t *
         if (r->path != NULL) {
             remove_if_there(st, r);
         } else if (r->record_bytes > 0) {
-            erase_record(st, scratch, r);
+            erase_record(st, scratch, r, &file);
         } else {
             remove_blob(st, scratch, r->id);
         }
@@ -207,6 +218,7 @@ static void remove_files(storage *st, removal *list, removal **removed, size_t *
         }
         arena_free(scratch);
     }
+    fs_close(file.fd);
 }
 
 /* --- at start: what the last stop left --- */
@@ -402,15 +414,19 @@ static void look_after_last_stop(storage *st)
 
 /* --- the thread --- */
 
-/* The next removals; NULL where the store closes, or where it is time to settle. */
+/* The next removals; NULL where the store closes, or where it is time to settle. Who gives up
+ * a file wakes this thread once for all that come within GATHER_NS. */
 static removal *wait_for_removals(storage *st, bool unsettled, bool *ret_closing)
 {
     int64_t deadline_ns = clock_mono_ns() + RECORDS_WAIT_NS;
+    bool gathered = false;
     removal *list;
 
     mutex_lock(&st->lock);
-    while ((st->removals == NULL || st->holds > 0) && !st->care_ends) {
-        if (!unsettled) {
+    while ((st->removals == NULL || st->holds > 0 || !gathered) && !st->care_ends) {
+        if (st->removals != NULL && st->holds == 0) {
+            gathered = !cond_wait_until(&st->care_work, &st->lock, clock_mono_ns() + GATHER_NS);
+        } else if (!unsettled) {
             cond_wait(&st->care_work, &st->lock);
         } else if (!cond_wait_until(&st->care_work, &st->lock, deadline_ns)) {
             break;

@@ -1,5 +1,6 @@
-/* One sync at a time, each for all who asked before it began. Who is covered is woken without a
- * lock; of those who asked meanwhile one is woken to run the next. */
+/* One sync at a time, each for all who asked before it began. Of those who asked meanwhile one is
+ * woken to run the next. Who is covered is woken without a lock, by another who was: to wake takes
+ * as long as a short sync, and who wakes may lose its processor by it. */
 #include "sync_group.h"
 
 struct sync_waiter {
@@ -7,6 +8,7 @@ struct sync_waiter {
     bool covered;
     latch told;
     sync_waiter *next;
+    sync_waiter *woken[2]; /* by this one, once it was told; set before */
 };
 
 void sync_group_init(sync_group *g)
@@ -30,39 +32,51 @@ static bool wait_turn(sync_group *g, uint64_t ticket)
     g->waiting = &me;
     mutex_unlock(&g->lock);
     latch_wait(&me.told);
+    for (size_t i = 0; i < COUNT_OF(me.woken) && me.woken[i] != NULL; i++) {
+        latch_open(&me.woken[i]->told);
+    }
     latch_release(&me.told);
     return me.covered;
 }
 
-/* Takes off the list who is covered, and one of the others to run next. With the lock held. */
-static sync_waiter *take_told(sync_group *g)
+/* Takes off the list who is covered, and one of the others to run next; NULL: nobody. With the lock
+ * held. */
+static void take_told(sync_group *g, sync_waiter **ret_covered, sync_waiter **ret_next)
 {
-    sync_waiter *told = NULL;
     sync_waiter *waiting = g->waiting;
-    bool has_next = false;
 
-    g->waiting = NULL;
+    *ret_covered = *ret_next = g->waiting = NULL;
     while (waiting != NULL) {
         sync_waiter *w = waiting;
         sync_waiter **list;
 
         waiting = w->next;
         w->covered = w->ticket <= g->done;
-        list = w->covered || !has_next ? &told : &g->waiting;
-        has_next = has_next || !w->covered;
+        if (!w->covered && *ret_next == NULL) {
+            *ret_next = w;
+            continue;
+        }
+        list = w->covered ? ret_covered : &g->waiting;
         w->next = *list;
         *list = w;
     }
-    return told;
 }
 
-static void tell(sync_waiter *told)
+/* The first tells two others, each of whom tells two. Nobody is touched once it was told. */
+static void tell(sync_waiter *first)
 {
-    while (told != NULL) {
-        sync_waiter *w = told;
+    sync_waiter *teller = first;
+    size_t place = 0;
 
-        told = w->next; /* gone once its thread is told */
-        latch_open(&w->told);
+    for (sync_waiter *w = first != NULL ? first->next : NULL; w != NULL; w = w->next) {
+        teller->woken[place++] = w;
+        if (place == COUNT_OF(teller->woken)) {
+            teller = teller->next;
+            place = 0;
+        }
+    }
+    if (first != NULL) {
+        latch_open(&first->told);
     }
 }
 
@@ -71,7 +85,8 @@ static status run_one(sync_group *g, status (*sync)(void *context, error *err), 
                       error *err)
 {
     uint64_t covers = g->asked;
-    sync_waiter *told;
+    sync_waiter *covered;
+    sync_waiter *next;
     status synced;
 
     g->running = true;
@@ -80,9 +95,12 @@ static status run_one(sync_group *g, status (*sync)(void *context, error *err), 
     mutex_lock(&g->lock);
     g->running = false;
     g->done = synced == STATUS_OK ? covers : g->done;
-    told = take_told(g);
+    take_told(g, &covered, &next);
     mutex_unlock(&g->lock);
-    tell(told);
+    if (next != NULL) {
+        latch_open(&next->told);
+    }
+    tell(covered);
     return synced;
 }
 
