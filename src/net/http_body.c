@@ -173,7 +173,7 @@ http_body_step http__body_step(http_exchange *x, void *ret_bytes, size_t size, s
     return step;
 }
 
-static status body_too_large(http_exchange *x, int64_t max_bytes, error *err)
+status http__body_too_large(http_exchange *x, int64_t max_bytes, error *err)
 {
     x->close_after = true;
     return error_set(err, STATUS_TOO_LARGE, "the request body is larger than %lld bytes",
@@ -181,12 +181,15 @@ static status body_too_large(http_exchange *x, int64_t max_bytes, error *err)
 }
 
 /* The client may wait for this before it sends a byte of its body. */
-static status send_continue(http_exchange *x, error *err)
+status http__body_continue(http_exchange *x, error *err)
 {
     static const char line[] = "HTTP/1.1 100 Continue\r\n\r\n";
     http_conn *c = x->conn;
     size_t at = 0;
 
+    if (!x->continue_due) {
+        return STATUS_OK;
+    }
     x->continue_due = false;
     if (c->in_size > c->in_at || x->begun) {
         return STATUS_OK; /* it did not wait, or it has its answer */
@@ -215,11 +218,9 @@ status http_body_read(http_exchange *x, void *ret_bytes, size_t size_bytes, size
 
     err = err != NULL ? err : &own;
     if (x->body_max >= 0 && http_body_size(x) > x->body_max) {
-        return body_too_large(x, x->body_max, err);
+        return http__body_too_large(x, x->body_max, err);
     }
-    if (x->continue_due) {
-        TRY(send_continue(x, err));
-    }
+    TRY(http__body_continue(x, err));
     while (size_bytes > 0) {
         http_body_step step = http__body_step(x, ret_bytes, size_bytes, &size, err);
         if (step == BODY_FAILED) {
@@ -242,7 +243,7 @@ status http_body_read(http_exchange *x, void *ret_bytes, size_t size_bytes, size
         }
     }
     if (x->body_max >= 0 && x->body_taken > x->body_max) {
-        return body_too_large(x, x->body_max, err);
+        return http__body_too_large(x, x->body_max, err);
     }
     *ret_size = size;
     return STATUS_OK;
@@ -255,7 +256,7 @@ status http_body_read_all(http_exchange *x, size_t size_max_bytes, str *ret_body
 
     if (known >= 0) {
         if ((uint64_t)known > size_max_bytes) {
-            return body_too_large(x, (int64_t)size_max_bytes, err);
+            return http__body_too_large(x, (int64_t)size_max_bytes, err);
         }
         char *bytes = arena_alloc(x->memory, (size_t)known + 1);
         for (size_t size = 0; size < (size_t)known; size += got) {
@@ -277,7 +278,7 @@ status http_body_read_all(http_exchange *x, size_t size_max_bytes, str *ret_body
             break;
         }
         if (room == 0) {
-            return body_too_large(x, (int64_t)size_max_bytes, err);
+            return http__body_too_large(x, (int64_t)size_max_bytes, err);
         }
         buf_commit(body, got);
     }

@@ -66,6 +66,7 @@ void http__conn_open(http_loop *loop, const http_listener *listener, int fd,
 static void forget_request(http_conn *c)
 {
     http__tail_release(c);
+    http__whole_release(c);
     if (c->memory != NULL) {
         arena_clear(c->memory);
     }
@@ -105,6 +106,7 @@ void http__conn_close(http_conn *c, bool reset)
 void http__conn_free(http_conn *c)
 {
     http__tail_release(c);
+    http__whole_release(c);
     arena_free(c->memory);
     mem_free(c->in);
     mem_free(c);
@@ -134,101 +136,6 @@ ssize_t http__conn_fill(http_conn *c, size_t room)
     }
     c->in_drained = got < (ssize_t)space;
     return got;
-}
-
-/* A request waits for a moment also where threads are free: that is no reason for another to give way. */
-static bool lacks_threads(const http_server *server)
-{
-    return atomic_load(&server->threads_busy) >= server->config.handler_threads &&
-           atomic_load(&server->requests_waiting) > 0;
-}
-
-/* Whether most threads wait for clients of this address, while others' requests wait for a thread. */
-static bool is_crowding(const http_server *server, const http_peer *peer)
-{
-    return peer != NULL && atomic_load(&peer->awaited) > server->config.handler_threads / 2 &&
-           atomic_load(&server->requests_waiting) > atomic_load(&peer->waiting);
-}
-
-/* Whether it has to give way: looked at once a window, and only where others wait for a thread. */
-static bool is_too_slow(const http_server *server, const http_peer *peer, const http_wait *wait)
-{
-    const http_config *config = &server->config;
-    http_pace *pace = wait->pace;
-
-    if (config->body_rate_least <= 0 || pace == NULL || pace->waited_ms < config->body_window_ms) {
-        return false;
-    }
-    bool slow = wait->moved - pace->noted < config->body_rate_least * pace->waited_ms / 1000 ||
-                is_crowding(server, peer);
-    if (!slow) {
-        pace->waited_ms = 0;
-        pace->noted = wait->moved;
-    }
-    return slow && lacks_threads(server);
-}
-
-static status too_slow(const http_server *server, const http_wait *wait, error *err)
-{
-    return error_set(
-        err, STATUS_TIMEOUT,
-        "the client %s slower than %lld bytes a second while other requests waited, or "
-        "its address kept most threads waiting",
-        wait->events == POLLIN ? "sent the request's body" : "read the answer",
-        (long long)server->config.body_rate_least);
-}
-
-static status wait_for_socket(http_conn *c, const http_wait *wait, error *err)
-{
-    const http_server *server = c->loop->server;
-    struct pollfd wanted = {.fd = c->io.fd, .events = wait->events};
-    bool is_paced = wait->pace != NULL && server->config.body_rate_least > 0;
-    int64_t slice_ms = !is_paced                              ? 60000
-                       : server->config.body_window_ms < 1000 ? server->config.body_window_ms
-                                                              : 1000;
-    int64_t now_ms = clock_mono_ms();
-    int64_t until_ms =
-        now_ms + (wait->timeout_ms > 0 ? wait->timeout_ms : server->config.progress_timeout_ms);
-
-    while (!atomic_load(&c->broken)) {
-        int64_t left_ms = until_ms - now_ms;
-        int ready = poll(&wanted, 1, (int)(left_ms < slice_ms ? left_ms : slice_ms));
-        int64_t before_ms = now_ms;
-
-        now_ms = clock_mono_ms();
-        if (wait->pace != NULL) {
-            if (wait->pace->waited_ms ==
-                0) { /* what went into the kernel's buffer unread is no pace */
-                wait->pace->noted = wait->moved;
-            }
-            wait->pace->waited_ms += now_ms - before_ms;
-        }
-        if (is_too_slow(server, c->peer, wait)) {
-            return too_slow(server, wait, err);
-        }
-        if (ready > 0) {
-            return STATUS_OK;
-        }
-        if (now_ms >= until_ms) {
-            return error_set(err, STATUS_TIMEOUT, "the client did not %s in time",
-                             wait->events == POLLIN ? "send its request" : "read the answer");
-        }
-    }
-    return error_set(err, STATUS_CANCELLED, "the client went away");
-}
-
-status http__conn_wait(http_conn *c, const http_wait *wait, error *err)
-{
-    bool counts = c->peer != NULL && wait->pace != NULL;
-
-    if (counts) {
-        atomic_fetch_add(&c->peer->awaited, 1);
-    }
-    status result = wait_for_socket(c, wait, err);
-    if (counts) {
-        atomic_fetch_sub(&c->peer->awaited, 1);
-    }
-    return result;
 }
 
 /* ---- a request begins ---- */
@@ -269,19 +176,16 @@ static void prepare_memory(http_conn *c)
     c->exchange = (http_exchange){.conn = c, .memory = c->memory};
 }
 
-/* Of the request at hand, `head_size` bytes of which were taken out of the buffer, which still has them. */
-static str sent_target(const http_conn *c, size_t head_size)
+/* The answer to what could not be parsed, or came too late. `head_size` bytes of it were taken out of the buffer, which
+ * still has them. */
+static void answer_refused(http_conn *c, http_refusal refusal, size_t head_size)
 {
     size_t from = c->in_at - head_size;
+    str sent = str_from(c->in + from, c->in_size - from);
 
-    return http__target_in(c->in + from, c->in_size - from);
-}
-
-/* The answer to what could not be parsed, or came too late. `target`: what is known of it. */
-static void answer_refused(http_conn *c, http_refusal refusal, str target)
-{
     prepare_memory(c);
-    c->exchange.head.target = target;
+    c->exchange.head.target = http__target_in(sent.data, sent.size);
+    c->exchange.head.method = str_starts_with(sent, STR("HEAD ")) ? HTTP_HEAD : HTTP_OTHER;
     c->exchange.is_inline = true;
     c->exchange.head.minor_version = 1;
     atomic_store(&c->exchange.body_ended, true);
@@ -289,9 +193,9 @@ static void answer_refused(http_conn *c, http_refusal refusal, str target)
     http__answer_refusal(&c->exchange, refusal);
 }
 
-static void refuse(http_conn *c, http_refusal refusal, str target)
+static void refuse(http_conn *c, http_refusal refusal, size_t head_size)
 {
-    answer_refused(c, refusal, target);
+    answer_refused(c, refusal, head_size);
     http__conn_finished(c);
 }
 
@@ -428,7 +332,7 @@ static bool next_exchange(http_conn *c)
         refusal = open_exchange(c, head_size, scratch);
     }
     if (refusal != HTTP_REFUSE_NONE) {
-        answer_refused(c, refusal, sent_target(c, head_size));
+        answer_refused(c, refusal, head_size);
         return false;
     }
     http__count(&c->loop->counters.requests_total, 1);
@@ -448,22 +352,33 @@ static void count_waiting(http_conn *c, int change)
     atomic_fetch_add(&c->peer->waiting, change);
 }
 
+/* False where the handler is called anew, once the loop has the body. */
+static bool answer_exchange(http_conn *c)
+{
+    if (atomic_load(&c->broken)) { /* gone while the request waited for a thread */
+        http_stream_abort(&c->exchange);
+        return true;
+    }
+    c->service->handle(c->service->context, &c->exchange);
+    if (c->whole.is_awaited) {
+        return false;
+    }
+    http__answer_complete(&c->exchange);
+    return true;
+}
+
 static void run_handler(void *context)
 {
     http_conn *c = context;
 
     http_server *server = c->loop->server;
+    bool goes_on = true;
 
     count_waiting(c, -1);
     atomic_fetch_add(&server->threads_busy, 1);
-    do {
-        if (atomic_load(&c->broken)) { /* gone while the request waited for a thread */
-            http_stream_abort(&c->exchange);
-        } else {
-            c->service->handle(c->service->context, &c->exchange);
-            http__answer_complete(&c->exchange);
-        }
-    } while (next_exchange(c));
+    while (goes_on) {
+        goes_on = answer_exchange(c) && next_exchange(c);
+    }
     atomic_fetch_sub(&server->threads_busy, 1);
     http__loop_hand_back(c);
 }
@@ -522,7 +437,7 @@ static void begin_exchange(http_conn *c, size_t head_size)
     http_refusal refusal = open_exchange(c, head_size, c->loop->headers);
 
     if (refusal != HTTP_REFUSE_NONE) {
-        refuse(c, refusal, sent_target(c, head_size));
+        refuse(c, refusal, head_size);
         return;
     }
     dispatch(c);
@@ -540,7 +455,7 @@ static bool advance_head(http_conn *c)
         http_refusal refusal =
             http__head_scan(&c->scan, c->in + c->in_at, c->in_size - c->in_at, &head_size);
         if (refusal != HTTP_REFUSE_NONE) {
-            refuse(c, refusal, sent_target(c, 0));
+            refuse(c, refusal, 0);
             return true;
         }
         if (head_size > 0) {
@@ -583,6 +498,44 @@ static bool advance_body(http_conn *c)
     }
     hand_over(c);
     return true;
+}
+
+/* A turn of the loop for a body whose handler has looked at the head (http_body_await). */
+static bool advance_collecting(http_conn *c)
+{
+    int64_t got = 0;
+
+    switch (http__whole_collect(c, HTTP_WHOLE_BURST_BYTES, &got)) {
+    case BODY_WAIT:
+        watch(c, EPOLLIN);
+        break;
+    case BODY_DATA: /* there is more, but others wait */
+        http__loop_again(c);
+        break;
+    case BODY_END:
+    case BODY_FAILED:
+        hand_over(c);
+        return true;
+    }
+    if (got > 0) {
+        set_deadline(c, c->loop->server->config.progress_timeout_ms);
+    }
+    return false;
+}
+
+/* What it is too late for is the handler's to say, in its own words. */
+static void give_up_collecting(http_conn *c)
+{
+    http__whole_fail(c, STATUS_TIMEOUT, "the request's body did not come in time");
+    hand_over(c);
+    http__conn_advance(c);
+}
+
+void http__conn_look(http_conn *c)
+{
+    if (c->state == CONN_COLLECTING && http__whole_is_too_slow(c)) {
+        give_up_collecting(c);
+    }
 }
 
 /* ---- a request ends ---- */
@@ -630,6 +583,11 @@ void http__conn_finished(http_conn *c)
 
 void http__conn_given_back(http_conn *c)
 {
+    if (c->whole.is_awaited) {
+        c->state = CONN_COLLECTING;
+        set_deadline(c, c->loop->server->config.progress_timeout_ms);
+        return;
+    }
     if (c->is_partial) {
         c->is_partial = false;
         c->in_drained = false;
@@ -729,6 +687,9 @@ void http__conn_advance(http_conn *c)
         case CONN_BODY:
             goes_on = advance_body(c);
             break;
+        case CONN_COLLECTING:
+            goes_on = advance_collecting(c);
+            break;
         case CONN_SENDING:
             goes_on = advance_sending(c);
             break;
@@ -765,14 +726,13 @@ void http__conn_event(http_conn *c, uint32_t events)
 void http__conn_expire(http_conn *c)
 {
     if (c->peer == NULL && c->state == CONN_IDLE) { /* it says nothing: it is told all the same */
-        refuse(c, HTTP_REFUSE_CONNECTIONS, STR_NULL);
+        refuse(c, HTTP_REFUSE_CONNECTIONS, 0);
         http__conn_advance(c);
         return;
     }
     switch (c->state) {
     case CONN_HEAD:
-        refuse(c, c->peer != NULL ? HTTP_REFUSE_HEAD_TIMEOUT : HTTP_REFUSE_CONNECTIONS,
-               sent_target(c, 0));
+        refuse(c, c->peer != NULL ? HTTP_REFUSE_HEAD_TIMEOUT : HTTP_REFUSE_CONNECTIONS, 0);
         http__conn_advance(c);
         break;
     case CONN_BODY:
@@ -781,6 +741,9 @@ void http__conn_expire(http_conn *c)
         http__answer_refusal(&c->exchange, HTTP_REFUSE_BODY_TIMEOUT);
         http__conn_finished(c);
         http__conn_advance(c);
+        break;
+    case CONN_COLLECTING:
+        give_up_collecting(c);
         break;
     case CONN_SENDING: /* an answer that does not move is cut, not ended */
         http__conn_close(c, true);

@@ -13,6 +13,8 @@
  *   http__conn_finished gives it back. Meanwhile the loop watches for the client's end and touches nothing
  *   but the atomics. A client that asks one thing after another keeps its thread: that one waits a moment for the
  *   next request before it gives the connection back, between two requests then (`is_between`).
+ *   A handler that awaits a body which is still to come (http_body_await) gives its thread back: the loop has the
+ *   connection in COLLECTING until the body is whole, or has failed, and then in HANDLING again.
  *   In BODY a small body is on its way, and the door wants it whole (`wants_whole`) before the request costs a thread.
  *   SENDING is the rest of an answer whose handler is done. DRAINING throws away what is left of a request
  *   body that nobody read. LINGERING waits for the client's end before the socket is closed: closing with
@@ -38,8 +40,9 @@ enum {
     HTTP_LINGER_MS = 2000,
     HTTP_DRAIN_MS = 5000,
     HTTP_FILE_BURST_BYTES = 4 * 1024 * 1024, /* sent of one file before others get their turn */
-    HTTP_SEGMENTS_MAX = 16,                  /* names in one pattern */
-    HTTP_STAY_MS = 2,                        /* a handler's thread waits for the next request */
+    HTTP_WHOLE_BURST_BYTES = 1024 * 1024, /* collected of one body before others get their turn */
+    HTTP_SEGMENTS_MAX = 16,               /* names in one pattern */
+    HTTP_STAY_MS = 2,                     /* a handler's thread waits for the next request */
     HTTP_EXCESS_MAX =
         64, /* connections beyond the maximum that are told so in their door's words */
     HTTP_EXCESS_MS = 1000,
@@ -115,6 +118,7 @@ typedef enum http_conn_state {
     CONN_HEAD,
     CONN_BODY,
     CONN_HANDLING,
+    CONN_COLLECTING,
     CONN_SENDING,
     CONN_DRAINING,
     CONN_LINGERING,
@@ -136,6 +140,18 @@ typedef enum http_source_kind {
     HTTP_SOURCE_DOOR,
     HTTP_SOURCE_CONN
 } http_source_kind;
+
+/* A body that is held whole (http_whole.c). */
+typedef struct http_whole {
+    char *bytes; /* on the heap */
+    size_t size, capacity, max;
+    int64_t charged; /* to the server's whole_bytes */
+    bool is_awaited; /* by a handler that gave its thread back for it */
+    bool is_done;    /* whole, or failed */
+    error *failure;  /* NULL: none; in the exchange's arena */
+    size_t noted;    /* bytes there at `noted_ms` */
+    int64_t noted_ms;
+} http_whole;
 
 /* What epoll hands back: the first member of everything that is watched. */
 typedef struct http_source {
@@ -169,6 +185,7 @@ struct http_conn {
     arena *memory;
     http_exchange exchange;
     http_tail tail;
+    http_whole whole;
     char peer_text[64];
 };
 
@@ -216,6 +233,12 @@ struct http_loop {
     http_counters counters;
 };
 
+/* Requests wait for threads that wait for clients (http_wait.c). */
+typedef struct http_shortage {
+    mutex lock;
+    int64_t since_ms, seen_ms;
+} http_shortage;
+
 struct http_server {
     http_config config;
     pool *handlers;
@@ -230,9 +253,12 @@ struct http_server {
     http_peers peers;
     _Atomic int64_t requests_waiting; /* for a thread */
     _Atomic int threads_busy;         /* have a connection */
-    _Atomic int threads_staying;      /* wait with their connection for its next request */
-    _Atomic bool stopping;            /* no new connections, idle ones close */
-    _Atomic int64_t cut_at_ms;        /* then the rest is cut */
+    _Atomic int threads_awaiting;     /* wait for a body or for a reader */
+    http_shortage shortage;
+    _Atomic int64_t whole_bytes; /* that bodies have which are held whole */
+    _Atomic int threads_staying; /* wait with their connection for its next request */
+    _Atomic bool stopping;       /* no new connections, idle ones close */
+    _Atomic int64_t cut_at_ms;   /* then the rest is cut */
 };
 
 /* http_conn.c */
@@ -248,6 +274,9 @@ void http__conn_close(http_conn *c, bool reset);
 void http__conn_free(http_conn *c);
 /* Reads what the socket has into the buffer. -1 with EAGAIN, 0 at the peer's end, as read(2). */
 ssize_t http__conn_fill(http_conn *c, size_t room);
+void http__conn_look(http_conn *c); /* now and then, whatever its state */
+
+/* http_wait.c */
 /* What a pool thread waits for. */
 typedef struct http_wait {
     short events;
@@ -280,6 +309,19 @@ void http__body_begin(http_exchange *x);
 /* One step without waiting: some bytes, the end, or nothing yet. `err` is set with BODY_FAILED. */
 http_body_step http__body_step(http_exchange *x, void *ret_bytes, size_t size, size_t *ret_size,
                                error *err);
+
+/* Sends "100 Continue" where the client waits for it. CANCELLED, TIMEOUT. */
+status http__body_continue(http_exchange *x, error *err);
+status http__body_too_large(http_exchange *x, int64_t max_bytes, error *err);
+
+/* http_whole.c */
+/* Takes what has come, about `most` bytes at a time; DATA: there may be more. END, FAILED: it is done, `failure` is
+ * set. Never waits. */
+http_body_step http__whole_collect(http_conn *c, int64_t most, int64_t *ret_got);
+void http__whole_fail(http_conn *c, status kind, const char *message);
+/* Whether a body has to give way for the memory that it keeps: on the loop, once a window. */
+bool http__whole_is_too_slow(http_conn *c);
+void http__whole_release(http_conn *c);
 
 /* http_answer.c */
 void http__answer_refusal(http_exchange *x, http_refusal refusal);

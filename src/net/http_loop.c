@@ -278,6 +278,7 @@ static void sweep(http_loop *loop)
         } else if (c->state != CONN_HANDLING && loop->now_ms >= c->deadline_ms) {
             http__conn_expire(c);
         } else {
+            http__conn_look(c);
             shed_memory(c);
         }
     }

@@ -34,6 +34,8 @@ static http_config complete(const http_config *wanted)
         config.drain_timeout_ms > 0 ? config.drain_timeout_ms : defaults.drain_timeout_ms;
     config.body_window_ms =
         config.body_window_ms > 0 ? config.body_window_ms : defaults.body_window_ms;
+    config.whole_bytes_max =
+        config.whole_bytes_max > 0 ? config.whole_bytes_max : defaults.whole_bytes_max;
     return config;
 }
 
@@ -60,6 +62,7 @@ status http_server_create(const http_config *config, http_server **ret_server, e
     (void)signal(SIGPIPE, SIG_IGN); /* sendfile has no flag against it */
     server->config = complete(config);
     http__peers_init(&server->peers);
+    mutex_init(&server->shortage.lock);
     server->sweep_every_ms = sweep_interval_ms(&server->config);
     server->loops = NEW_ARRAY(http_loop, server->config.loops);
     for (int i = 0; i < server->config.loops; i++) {
@@ -178,6 +181,7 @@ void http_server_free(http_server *server)
         http__loop_release(&server->loops[i]);
     }
     http__peers_release(&server->peers);
+    mutex_release(&server->shortage.lock);
     mem_free(server->loops);
     mem_free(server);
 }

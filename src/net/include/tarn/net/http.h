@@ -9,7 +9,8 @@
  *   1. A request that is not beyond doubt well-formed (RFC 9112: both CL and TE, bare LF, obs-fold, two
  *      lengths, NUL, space before colon, bad chunk) is answered 400 and the connection closed.
  *   2. Body bytes wait in the socket until the handler reads them; answer bytes wait in the handler until the
- *      socket takes them: neither direction buffers more than http_config.buffer_bytes.
+ *      socket takes them: neither direction buffers more than http_config.buffer_bytes. Bodies that handlers await
+ *      whole are held, all together up to http_config.whole_bytes_max.
  *   3. An answer that was begun and not ended is cut off so that the client sees an error, never a clean end.
  *   4. Everything has a deadline: head, idle keep-alive, body progress, answer progress.
  *
@@ -90,6 +91,13 @@ status http_body_read(http_exchange *x, void *ret_bytes, size_t size_bytes, size
                       error *err);
 /* The whole body in the exchange's arena. TOO_LARGE beyond `size_max_bytes`. */
 status http_body_read_all(http_exchange *x, size_t size_max_bytes, str *ret_body, error *err);
+/* The same for a body that may be large or slow: no thread waits for it. What has not come at once is collected by the
+ * loop. Then this fails with CANCELLED and http_body_is_awaited is true: the handler returns without an answer, having
+ * done nothing but look at the head, and is called anew, from its beginning, once the body is whole or has failed.
+ * UNAVAILABLE: bodies that are held whole have all of whole_bytes_max; TIMEOUT also for one that keeps much of that and
+ * hardly moves. The bytes live as long as the exchange. */
+status http_body_await(http_exchange *x, size_t size_max_bytes, str *ret_body, error *err);
+bool http_body_is_awaited(const http_exchange *x);
 
 /* ---- the answer: either http_respond…, or begin, write…, end ---- */
 /* Adds a header, copied; control characters in value are a programming error and are replaced by "?", a name
@@ -149,16 +157,19 @@ typedef struct http_config {
     int64_t drain_timeout_ms;    /* at http_server_stop */
     /* A body that comes slower, or an answer that is read slower, gives way (TIMEOUT) where another request waits for a
      * handler's thread; 0: never. So does any, however quick, where clients of its address keep more than half of the
-     * threads waiting for them and requests of other addresses wait. Looked at whenever the handler has waited for the
-     * client for body_window_ms. */
+     * threads waiting for them and requests of other addresses wait. Where clients of any address keep so many, the
+     * least rate doubles with each half window for which requests wait: the slowest give way, until none waits. Looked
+     * at whenever the handler has waited for the client for body_window_ms; in such a shortage for half of that. */
     int64_t body_rate_least; /* bytes a second */
     int64_t body_window_ms;
+    int64_t whole_bytes_max; /* of all bodies that are held whole (http_body_await) */
 } http_config;
 #define HTTP_CONFIG_DEFAULTS                                                              \
     {                                                                                     \
         .handler_threads = 128, .connections_max = 10000, .buffer_bytes = 256 * 1024,     \
         .head_timeout_ms = 10000, .idle_timeout_ms = 75000, .progress_timeout_ms = 60000, \
-        .drain_timeout_ms = 10000, .body_window_ms = 5000                                 \
+        .drain_timeout_ms = 10000, .body_window_ms = 5000,                                \
+        .whole_bytes_max = INT64_C(512) * 1024 * 1024                                     \
     }
 
 /* What answers on a door (an address). */
