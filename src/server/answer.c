@@ -75,7 +75,7 @@ void answer_error(http_exchange *x, const error *err)
 status request_json(call *c, const json **ret_object, error *err)
 {
     str body;
-    TRY(http_body_read_all(c->x, LIMIT_JSON_BODY, &body, err));
+    TRY(http_body_await(c->x, LIMIT_JSON_BODY, &body, err));
     status result = json_parse(body, c->a, ret_object, err);
     if (result != STATUS_OK) {
         error_context(err, "request body");

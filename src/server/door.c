@@ -144,6 +144,10 @@ void server__handle(void *context, http_exchange *x)
     str id = http_request_id(x);
     log_set_request_id(str_to_c(c.a, id));
     status result = run(&c, &r, &err);
+    if (http_body_is_awaited(x)) { /* the request begins anew when its body is there */
+        log_set_request_id(NULL);
+        return;
+    }
     if (result == STATUS_CANCELLED && !http_exchange_gone(x) && server__gives_up(c.app)) {
         error_clear(&err);
         result = error_set(&err, STATUS_UNAVAILABLE, "the server is stopping");

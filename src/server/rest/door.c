@@ -63,7 +63,7 @@ status rest__read_body(rest_call *c, str *ret_text, error *err)
             return error_set(err, STATUS_MEDIA_TYPE, "Content-Encoding \"%.*s\" is not read here",
                              STR_ARG(encoding));
         }
-        TRY(http_body_read_all(c->base.x, LIMIT_JSON_BODY, &text, err));
+        TRY(http_body_await(c->base.x, LIMIT_JSON_BODY, &text, err));
         c->body = text.size > 0 ? text : STR("");
     }
     *ret_text = c->body;
@@ -200,6 +200,10 @@ void server__handle_rest(void *context, http_exchange *x)
     log_set_request_id(str_to_c(c.base.a, http_request_id(x)));
     status result = run(&c, &err);
     catalog_set_caller(NULL);
+    if (http_body_is_awaited(x)) { /* the request begins anew when its body is there */
+        log_set_request_id(NULL);
+        return;
+    }
     if (result == STATUS_CANCELLED && !http_exchange_gone(x) && server__gives_up(c.base.app)) {
         error_clear(&err);
         result = error_set(&err, STATUS_UNAVAILABLE, "the server is stopping");
