@@ -126,9 +126,21 @@ status catalog__txn_rename_view(catalog *c, table_name from, table_name to, erro
 /* Who is asked about manifests that do not lie below their table's location. In the arena of the catalog. */
 const ice_guard *catalog__guard(catalog *c);
 
-/* One reference, or NULL where `location` is not what is cached for the table. */
+/* What is kept was read from a file that others may take away or write over, through S3: it is looked at again when
+ * store_generation has moved, and only then. */
+typedef struct catalog__sighting {
+    uint64_t generation; /* of the store, before the file was read or last looked at */
+    int64_t since_us;    /* a file that changed later is another one */
+} catalog__sighting;
+catalog__sighting catalog__sight(const catalog *c);
+/* One reference, or NULL where `location` is not what is cached for the table, or its file is gone or another one. */
 ice_metadata *catalog__cache_get(catalog *c, str key, str location);
+/* Without a look at the file: for who goes on with what was there. */
+ice_metadata *catalog__cache_peek(catalog *c, str key, str location);
 void catalog__cache_put(catalog *c, str key, str location, const ice_metadata *metadata);
+/* `seen`: before the file was read. */
+void catalog__cache_put_seen(catalog *c, str key, str location, const ice_metadata *metadata,
+                             catalog__sighting seen);
 void catalog__cache_drop(catalog *c, str key);
 
 /* ---- warehouses (warehouse.c) ---- */
@@ -169,7 +181,8 @@ typedef struct catalog__row {
     str rebase;                   /* STR_NULL: none */
     const catalog_caller *caller; /* who makes it; NULL: nobody to be named */
 } catalog__row;
-/* EXISTS where a table has the uuid, however it is written: two names for one table would commit past each other. */
+/* EXISTS where a table or a view has the uuid, however it is written: two names for one would commit past each other,
+ * and records of names go by uuids. */
 status catalog__refuse_uuid(state_txn *txn, str uuid, error *err);
 /* The namespace whose tables lie in the folder where nothing else is said; it need not be there. */
 bool catalog__space_of_folder(catalog *c, str location, arena *a, str *ret_space);
@@ -323,7 +336,10 @@ status catalog__no_view(catalog *c, table_name name, error *err);
 status catalog__read_view_file(catalog *c, str location, ice_view **ret_view, error *err);
 /* Parsed metadata by the location of its file: one reference, or NULL. */
 ice_view *catalog__view_cache_get(catalog *c, str location);
+ice_view *catalog__view_cache_peek(catalog *c, str location);
 void catalog__view_cache_put(catalog *c, str location, const ice_view *view);
+void catalog__view_cache_put_seen(catalog *c, str location, const ice_view *view,
+                                  catalog__sighting seen);
 void catalog__view_cache_drop(catalog *c, str location);
 /* An event of a view. In the transaction of the change. */
 status catalog__note_view(state_txn *txn, const catalog_caller *caller, event_kind kind,

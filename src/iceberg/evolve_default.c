@@ -26,9 +26,15 @@ status ice__default_check(const ice_type *type, const json *value, error *err)
     ice_value ignored;
     status s;
 
-    /* The specification knows lists, maps and {} as defaults; its own programs load no table that has one. */
+    /* The specification knows {} for structs; the reference implementation loads no table that has it. */
+    if (ice_kind_is_nested(type->kind)) {
+        return error_set(err, STATUS_INVALID,
+                         "a default of type %s is not supported: Iceberg's own library loads no "
+                         "table that has one",
+                         ice_kind_name(type->kind));
+    }
     if (type->kind == ICE_UNKNOWN || type->kind == ICE_VARIANT || type->kind == ICE_GEOMETRY ||
-        type->kind == ICE_GEOGRAPHY || ice_kind_is_nested(type->kind)) {
+        type->kind == ICE_GEOGRAPHY) {
         return error_set(err, STATUS_INVALID, "type %s can have no default but null",
                          ice_kind_name(type->kind));
     }

@@ -49,6 +49,29 @@ static bool is_choice(str key)
     return false;
 }
 
+/* Formats are Iceberg's own, though tarn writes only one of them. */
+static status check_format(const ice_property *p, error *err)
+{
+    static const char *const formats[] = {"parquet", "avro", "orc", "puffin"};
+    size_t count = 0;
+
+    if (str_equal(p->key, STR("write.delete.format.default"))) {
+        count = COUNT_OF(formats);
+    } else if (str_equal(p->key, STR("write.format.default"))) {
+        count = COUNT_OF(formats) - 1;
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (str_equal_nocase(p->value, str_c(formats[i]))) {
+            return STATUS_OK;
+        }
+    }
+    return count == 0 ? STATUS_OK
+                      : error_set(err, STATUS_INVALID,
+                                  "property \"%.*s\" cannot be \"%.*s\": not parquet, avro%s",
+                                  STR_ARG(p->key), STR_ARG(str_slice(p->value, 0, 100)),
+                                  count == COUNT_OF(formats) ? ", orc or puffin" : " or orc");
+}
+
 static status check_property(const ice_property *p, bool creates, bool *ret_stays, error *err)
 {
     *ret_stays = !str_equal(p->key, STR("format-version"));
@@ -62,7 +85,7 @@ static status check_property(const ice_property *p, bool creates, bool *ret_stay
                                    "property \"%.*s\" cannot be set: it follows from the table",
                                    STR_ARG(p->key));
     }
-    return is_choice(p->key) ? STATUS_OK : ice_property_check(p->key, p->value, err);
+    return is_choice(p->key) ? check_format(p, err) : ice_property_check(p->key, p->value, err);
 }
 
 /* One pass, however many they are. */

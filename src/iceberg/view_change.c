@@ -2,6 +2,7 @@
  * together from parts of the old view and becomes a value of its own by being written and read: views are small. */
 #include "tarn/base/clock.h"
 #include "tarn/base/limits.h"
+#include "tarn/base/map.h"
 #include "tarn/base/rng.h"
 #include "tarn/base/vec.h"
 #include "tarn/iceberg/view.h"
@@ -294,6 +295,38 @@ static bool has_key(const ice_property *properties, size_t count, str key)
         }
     }
     return false;
+}
+
+static bool same_properties(const ice_view *x, const ice_view *y)
+{
+    map *values = map_create(NULL);
+    bool same = x->property_count == y->property_count;
+
+    for (size_t i = 0; same && i < x->property_count; i++) {
+        (void)map_set(values, x->properties[i].key, (void *)(uintptr_t)&x->properties[i]);
+    }
+    for (size_t i = 0; same && i < y->property_count; i++) {
+        const ice_property *other = map_get(values, y->properties[i].key);
+
+        same = other != NULL && str_equal(other->value, y->properties[i].value);
+    }
+    map_free(values);
+    return same;
+}
+
+/* Versions and schemas never change under their ids. */
+bool ice_view_is_same(const ice_view *base, const ice_view *next)
+{
+    bool same = str_equal(base->location, next->location) &&
+                base->current_version_id == next->current_version_id &&
+                base->version_count == next->version_count &&
+                base->schema_count == next->schema_count && base->log_count == next->log_count &&
+                same_properties(base, next);
+
+    for (size_t i = 0; same && i < base->version_count; i++) {
+        same = base->versions[i].id == next->versions[i].id;
+    }
+    return same;
 }
 
 status ice_view_set_properties(const ice_view *base, const ice_property *set, size_t set_count,

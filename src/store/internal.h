@@ -189,8 +189,9 @@ struct storage {
     cond scrub_work;
     int64_t scrubbed_bytes;
 
-    pool *hashers;    /* thread-safe by itself */
-    hot_objects *hot; /* likewise */
+    pool *hashers;               /* thread-safe by itself */
+    _Atomic uint64_t generation; /* store_generation */
+    hot_objects *hot;            /* likewise */
 
     /* segment.c */
     mutex segment_lock;

@@ -26,7 +26,12 @@ const store_ops *store__ops_for(const storage *st, str location, error *err)
     }
     (void)error_set(err, STATUS_INVALID, "location \"%.*s\" has a scheme that is not known",
                     STR_ARG(location));
-    error_hint(err, "Locations start with s3:// or file://.");
+    str behind = str_slice(location, sizeof("s3a://") - 1, location.size);
+    if (str_starts_with(location, STR("s3a://")) || str_starts_with(location, STR("s3n://"))) {
+        error_hint(err, "It is called \"s3://%.*s\" here.", STR_ARG(behind));
+    } else {
+        error_hint(err, "Locations start with s3:// or file://.");
+    }
     return NULL;
 }
 

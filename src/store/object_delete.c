@@ -1,4 +1,6 @@
 /* Deleting objects and versions, with conditions and locks. */
+#include <stdatomic.h>
+
 #include "rows.h"
 #include "tarn/base/clock.h"
 
@@ -132,6 +134,7 @@ status object_delete(storage *st, str bucket, const object_delete_request *reque
                       .a = a};
 
         TRY(state_submit(st->state, delete_chunk, &d, err));
+        atomic_fetch_add_explicit(&st->generation, 1, memory_order_release);
     }
     return STATUS_OK;
 }

@@ -1,4 +1,6 @@
 /* The open stores: making and closing them, and sending each call to the store of its location. */
+#include <stdatomic.h>
+
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -334,6 +336,11 @@ status store_list(storage *st, str prefix, str after, size_t max, arena *a,
 
     return ops == NULL ? STATUS_INVALID
                        : ops->list(st, prefix, after, max, a, ret_objects, ret_count, err);
+}
+
+uint64_t store_generation(const storage *st)
+{
+    return atomic_load_explicit(&st->generation, memory_order_acquire);
 }
 
 /* --- usage --- */

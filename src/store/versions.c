@@ -1,5 +1,7 @@
 /* The rows of versions: finding one, making one current, taking one away (rows.h says where they lie). What a bucket
  * asks for is read in the same transaction, so versioning may be switched while writers are at work. */
+#include <stdatomic.h>
+
 #include <inttypes.h>
 
 #include "bytes.h"
@@ -557,6 +559,15 @@ static status insert_object(state_txn *txn, const object_row *row, arena *a, err
                       SV_INT(info->modified_us), str_is_null(details) ? SV_NULL : SV_TEXT(details));
 }
 
+static void written_over(void *context, state_outcome outcome)
+{
+    storage *st = context;
+
+    if (outcome != STATE_ROLLED_BACK) {
+        atomic_fetch_add_explicit(&st->generation, 1, memory_order_release);
+    }
+}
+
 status store__put_row(storage *st, state_txn *txn, const bucket_rules *rules, const object_row *row,
                       const object_conditions *conditions, usage_change *change, arena *a,
                       object_info *ret_info, error *err)
@@ -577,6 +588,9 @@ status store__put_row(storage *st, state_txn *txn, const bucket_rules *rules, co
     fresh.info.is_latest = true;
     fresh.info.is_marker = false;
     TRY(make_way(st, txn, rules, row->info.key, found ? &current : NULL, change, err));
+    if (found) {
+        state_at_end(txn, written_over, st);
+    }
     TRY(insert_object(txn, &fresh, scratch, err));
     change->objects++;
     change->bytes += fresh.info.size_bytes;

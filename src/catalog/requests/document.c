@@ -9,7 +9,9 @@
  *      back what a commit has replaced.
  * Meanwhile loads ask the database, and take the kept document where it is still what the row points to.
  *
- * Documents of plain folders are kept too, but never handed out unasked: others may take the file away. */
+ * Documents of plain folders are kept too, but never handed out unasked: others may take the file away. In the store
+ * they do so through S3: then store_generation moves, and each document is handed out unasked again once a load has
+ * found its file there. */
 #include "tarn/catalog/document.h"
 
 #include <fcntl.h>
@@ -42,6 +44,7 @@ struct kept_document {
     int changes;                  /* announced and not ended */
     int loads;                    /* under way */
     uint64_t generation;          /* counts announced and ended changes */
+    uint64_t looked;              /* store_generation before the document's file was looked at */
     kept_document *newer, *older; /* among those that keep one */
 };
 
@@ -291,7 +294,8 @@ static catalog_document *take(struct catalog__documents *d, kept_document *kept)
 }
 
 /* The entry keeps none. Others give way where there is no room. */
-static void keep(struct catalog__documents *d, kept_document *kept, catalog_document *document)
+static void keep(struct catalog__documents *d, kept_document *kept, catalog_document *document,
+                 uint64_t looked)
 {
     size_t size = document->size_bytes;
 
@@ -305,6 +309,7 @@ static void keep(struct catalog__documents *d, kept_document *kept, catalog_docu
         leave(d, oldest);
     }
     kept->document = ref(document);
+    kept->looked = looked;
     d->size_bytes += size;
     link_newest(d, kept);
 }
@@ -314,7 +319,7 @@ static void keep(struct catalog__documents *d, kept_document *kept, catalog_docu
 typedef struct document_change {
     struct catalog__documents *documents;
     kept_document *kept;
-    uint64_t generation;
+    uint64_t generation, looked;
     catalog_document *next; /* one reference; NULL: who loads the table next makes it */
 } document_change;
 
@@ -332,7 +337,7 @@ static void end_change(void *context, state_outcome outcome)
     }
     if (outcome == STATE_COMMITTED && change->next != NULL && kept->changes == 0 &&
         kept->generation == change->generation) {
-        keep(d, kept, change->next);
+        keep(d, kept, change->next, change->looked);
     }
     kept->generation++;
     leave(d, kept);
@@ -351,6 +356,7 @@ void catalog__document_changes(catalog *c, state_txn *txn, str space_key, str ta
     ASSERT(d != NULL); /* views of transactions change nothing */
     change->documents = d;
     change->next = next != NULL ? ref(next) : NULL;
+    change->looked = store_generation(c->storage);
     mutex_lock(&d->lock);
     change->kept = enter(d, join_key(a, space_key, table_key));
     change->kept->changes++;
@@ -400,10 +406,11 @@ catalog_document *catalog_find_document(catalog *c, table_name name)
     if (d == NULL || !table_key_in(name, folded, &key)) {
         return NULL;
     }
+    uint64_t generation = store_generation(c->storage);
     mutex_lock(&d->lock);
     kept_document *kept = map_get(d->entries, key);
     if (kept != NULL && kept->document != NULL && kept->changes == 0 &&
-        !store_is_local(kept->document->metadata_location)) {
+        kept->looked == generation && !store_is_local(kept->document->metadata_location)) {
         touch(d, kept);
         found = ref(kept->document);
     }
@@ -417,14 +424,17 @@ static bool is_of(const catalog_document *d, const table_info *info)
            str_equal(d->uuid, info->uuid) && str_equal(d->location, info->location);
 }
 
-/* One reference to what is kept under the key, where it is what the row says; NULL. */
-static catalog_document *kept_of(struct catalog__documents *d, str key, const table_info *info)
+/* One reference to what is kept under the key, where it is what the row says, and `metadata`, whose file was looked at,
+ * or of a file that is as it was; NULL. */
+static catalog_document *kept_of(struct catalog__documents *d, str key, const table_info *info,
+                                 const ice_metadata *metadata, uint64_t generation)
 {
     catalog_document *found = NULL;
 
     mutex_lock(&d->lock);
     kept_document *kept = map_get(d->entries, key);
-    if (kept != NULL && kept->document != NULL && is_of(kept->document, info)) {
+    if (kept != NULL && kept->document != NULL && is_of(kept->document, info) &&
+        (kept->looked == generation || kept->document->metadata == metadata)) {
         touch(d, kept);
         found = ref(kept->document);
     }
@@ -444,7 +454,7 @@ static kept_document *begin_load(struct catalog__documents *d, str key, uint64_t
 
 /* `document` NULL: it failed. */
 static void end_load(struct catalog__documents *d, kept_document *kept, uint64_t generation,
-                     catalog_document *document)
+                     catalog_document *document, uint64_t looked)
 {
     catalog_document *old = NULL;
 
@@ -453,7 +463,9 @@ static void end_load(struct catalog__documents *d, kept_document *kept, uint64_t
     if (document != NULL && kept->document != document && kept->changes == 0 &&
         kept->generation == generation) {
         old = take(d, kept);
-        keep(d, kept, document);
+        keep(d, kept, document, looked);
+    } else if (document != NULL && kept->document == document) {
+        kept->looked = looked > kept->looked ? looked : kept->looked;
     }
     leave(d, kept);
     mutex_unlock(&d->lock);
@@ -476,8 +488,8 @@ static status check_file(catalog *c, str location, arena *a, error *err)
     return result;
 }
 
-static status load(catalog *c, table_name name, str key, arena *a, catalog_document **ret_document,
-                   error *err)
+static status load(catalog *c, table_name name, str key, uint64_t looked, arena *a,
+                   catalog_document **ret_document, error *err)
 {
     ice_metadata *metadata = NULL;
     catalog_document *found = NULL;
@@ -486,7 +498,7 @@ static status load(catalog *c, table_name name, str key, arena *a, catalog_docum
     TRY(catalog__load_table(c, name, a, &metadata, &info, err));
     status result = check_file(c, info.metadata_location, a, err);
     if (result == STATUS_OK && c->documents != NULL) {
-        found = kept_of(c->documents, key, &info);
+        found = kept_of(c->documents, key, &info, metadata, looked);
     }
     if (result == STATUS_OK && found == NULL) {
         result = make(metadata, &info, &found, err);
@@ -505,12 +517,13 @@ status catalog_load_document(catalog *c, table_name name, catalog_document **ret
     arena *a = arena_create();
     str key = catalog__table_key(a, name);
     uint64_t generation = 0;
+    uint64_t looked = store_generation(c->storage);
     catalog_document *document = NULL;
     kept_document *kept = d != NULL ? begin_load(d, key, &generation) : NULL;
-    status result = load(c, name, key, a, &document, err);
+    status result = load(c, name, key, looked, a, &document, err);
 
     if (kept != NULL) {
-        end_load(d, kept, generation, document);
+        end_load(d, kept, generation, document, looked);
     }
     arena_free(a);
     if (result == STATUS_OK) {
@@ -528,7 +541,7 @@ status catalog_make_document(catalog *c, table_name name, const ice_metadata *me
 
     if (c->documents != NULL && !str_is_null(info->metadata_location) &&
         table_key_in(name, folded, &key)) {
-        found = kept_of(c->documents, key, info);
+        found = kept_of(c->documents, key, info, metadata, store_generation(c->storage));
     }
     if (found != NULL) {
         *ret_document = found;

@@ -79,6 +79,11 @@ static status commit_on(view_commit *e, const ice_view *base, const view_info *i
     TRY(ice_view_request_check(e->request, base, err));
     TRY(ice_view_request_places(e->request, check_place, &visit, err));
     TRY(ice_view_request_apply(e->request, base, &next, err));
+    if (ice_view_is_same(base, next)) {
+        ice_view_unref(next);
+        *ret_loaded = (catalog_loaded_view){.view = ice_view_ref(base), .info = *info};
+        return STATUS_OK;
+    }
     status result = STATUS_OK;
     if (!str_equal(next->location, base->location)) {
         result = catalog__settle_location(e->c, next->location, e->a, &location, err);

@@ -93,6 +93,7 @@ status catalog__load_table(catalog *c, table_name name, arena *a, ice_metadata *
         if (!q.found) {
             return catalog__no_table(c, name, err);
         }
+        const catalog__sighting seen = catalog__sight(c);
         ice_metadata *metadata = catalog__cache_get(c, key, q.info.metadata_location);
         if (metadata == NULL) {
             status result =
@@ -110,7 +111,7 @@ status catalog__load_table(catalog *c, table_name name, arena *a, ice_metadata *
                 *ret_info = q.info;
                 return result;
             }
-            catalog__cache_put(c, key, q.info.metadata_location, metadata);
+            catalog__cache_put_seen(c, key, q.info.metadata_location, metadata, seen);
         }
         *ret_metadata = metadata;
         *ret_info = q.info;
@@ -273,14 +274,18 @@ status catalog__refuse_uuid(state_txn *txn, str uuid, error *err)
     bool found = false;
 
     /* some write the letters in them large */
-    TRY(STATE_QUERY(txn, "SELECT space, name FROM tables WHERE uuid IN (?1, ?2, ?3)", &rows, err,
-                    SV_TEXT(uuid), SV_TEXT(str_lower(a, uuid)), SV_TEXT(str_upper(a, uuid))));
+    TRY(STATE_QUERY(txn,
+                    "SELECT space, name, 'table' FROM tables WHERE uuid IN (?1, ?2, ?3)"
+                    " UNION ALL SELECT space, name, 'view' FROM views WHERE uuid IN (?1, ?2, ?3)",
+                    &rows, err, SV_TEXT(uuid), SV_TEXT(str_lower(a, uuid)),
+                    SV_TEXT(str_upper(a, uuid))));
     TRY(state_next(rows, &found, err));
     if (found) {
         str space = state_text(rows, 0, NULL);
-        str table = state_text(rows, 1, NULL);
-        error_set(err, STATUS_EXISTS, "the table with uuid %.*s is in the catalog as \"%.*s.%.*s\"",
-                  STR_ARG(uuid), STR_ARG(space), STR_ARG(table));
+        str name = state_text(rows, 1, NULL);
+        str kind = state_text(rows, 2, NULL);
+        error_set(err, STATUS_EXISTS, "the %.*s with uuid %.*s is in the catalog as \"%.*s.%.*s\"",
+                  STR_ARG(kind), STR_ARG(uuid), STR_ARG(space), STR_ARG(name));
     }
     state_finish(rows);
     return found ? STATUS_EXISTS : STATUS_OK;

@@ -104,7 +104,7 @@ status catalog__read_view_file(catalog *c, str location, ice_view **ret_view, er
     return result;
 }
 
-status catalog_load_view(catalog *c, table_name name, arena *a, ice_view **ret_view,
+status catalog_read_view(catalog *c, table_name name, arena *a, ice_view **ret_view,
                          view_info *ret_info, error *err)
 {
     view_query q = {.space_key = catalog__fold(a, name.space),
@@ -119,24 +119,40 @@ status catalog_load_view(catalog *c, table_name name, arena *a, ice_view **ret_v
         if (!q.found) {
             return catalog__no_view(c, name, err);
         }
+        const catalog__sighting seen = catalog__sight(c);
         ice_view *view = catalog__view_cache_get(c, q.info.metadata_location);
         if (view == NULL) {
             status result = catalog__read_view_file(c, q.info.metadata_location, &view, err);
             if (result == STATUS_NOT_FOUND && attempt < VIEW_ATTEMPTS) {
                 continue; /* a change between reading the pointer and the file took it away */
             }
-            if (result == STATUS_NOT_FOUND) {
-                return error_set(
-                    err, STATUS_CORRUPT, "view \"%.*s.%.*s\" has lost its metadata file \"%.*s\"",
-                    STR_ARG(name.space), STR_ARG(name.table), STR_ARG(q.info.metadata_location));
+            if (result != STATUS_OK) {
+                *ret_info = q.info;
+                return result;
             }
-            TRY(result);
-            catalog__view_cache_put(c, q.info.metadata_location, view);
+            catalog__view_cache_put_seen(c, q.info.metadata_location, view, seen);
         }
         *ret_view = view;
         *ret_info = q.info;
         return STATUS_OK;
     }
+}
+
+status catalog_load_view(catalog *c, table_name name, arena *a, ice_view **ret_view,
+                         view_info *ret_info, error *err)
+{
+    view_info info;
+    status result = catalog_read_view(c, name, a, ret_view, &info, err);
+
+    if (result == STATUS_NOT_FOUND && c->txn == NULL) {
+        return error_set(err, STATUS_CORRUPT,
+                         "view \"%.*s.%.*s\" has lost its metadata file \"%.*s\"",
+                         STR_ARG(name.space), STR_ARG(name.table), STR_ARG(info.metadata_location));
+    }
+    if (result == STATUS_OK) {
+        *ret_info = info;
+    }
+    return result;
 }
 
 /* ---- list ---- */
@@ -198,6 +214,7 @@ status catalog__insert_view(state_txn *txn, const catalog__row *row, error *err)
     str view_key = catalog__fold(a, row->name.table);
 
     TRY(catalog__refuse_existing(txn, row->name, space_key, view_key, err));
+    TRY(catalog__refuse_uuid(txn, row->uuid, err));
     return STATE_EXEC(
         txn,
         "INSERT INTO views (space_key, view_key, space, name, uuid, location, metadata_location,"
@@ -414,7 +431,7 @@ status catalog_change_view(catalog *c, table_name name,
         if (result == STATUS_OK) {
             result = change(context, base, &next, err);
         }
-        if (result == STATUS_OK) {
+        if (result == STATUS_OK && !ice_view_is_same(base, next)) {
             result = catalog_commit_view(c, info.name, info.metadata_location, next, err);
         }
         ice_view_unref(next);
@@ -481,7 +498,7 @@ status catalog_create_view(catalog *c, const catalog_view_create *options, bool 
 /* gc.enabled = false: whoever drops it means to register it again. */
 static bool keeps_metadata(catalog *c, str metadata_location)
 {
-    ice_view *view = catalog__view_cache_get(c, metadata_location);
+    ice_view *view = catalog__view_cache_peek(c, metadata_location);
     bool keeps = false;
 
     if (view == NULL && catalog__read_view_file(c, metadata_location, &view, NULL) != STATUS_OK) {

@@ -77,8 +77,8 @@ static void hold_cached(catalog_txn *txn)
     for (size_t i = 0; i < txn->tables.count; i++) {
         txn_table *t = txn->tables.items[i];
 
-        t->begun = catalog__cache_get(txn->root, catalog__table_key(a, t->origin.name),
-                                      t->origin.metadata_location);
+        t->begun = catalog__cache_peek(txn->root, catalog__table_key(a, t->origin.name),
+                                       t->origin.metadata_location);
         t->base = t->begun != NULL ? ice_metadata_ref(t->begun) : NULL;
     }
     arena_free(a);

@@ -44,7 +44,7 @@ void txn__hold_views(catalog_txn *txn)
     for (size_t i = 0; i < txn->views.count; i++) {
         txn_sql_view *v = txn->views.items[i];
 
-        v->begun = catalog__view_cache_get(txn->root, v->origin.metadata_location);
+        v->begun = catalog__view_cache_peek(txn->root, v->origin.metadata_location);
     }
 }
 

@@ -156,26 +156,13 @@ static status read_snapshots_param(const rest_call *c, bool *ret_refs_alone, err
     return STATUS_OK;
 }
 
-/* The file that a message of the modules below names last. */
-static str file_of(const error *err)
-{
-    str text = str_c(err->message);
-    size_t end = str_find_last_char(text, '"');
-    str before = end == STR_NPOS ? STR("") : str_slice(text, 0, end);
-    size_t begin = str_find_last_char(before, '"');
-
-    return begin == STR_NPOS ? text : str_slice(before, begin + 1, before.size);
-}
-
 static status word_load(rest_call *c, status result, error *err)
 {
     if (rest__is_missing(result)) {
         return rest__no_table(c, c->shown, err);
     }
     if (result == STATUS_NOT_FOUND) {
-        str file = str_copy(c->base.a, file_of(err));
-        return rest__fail(c, err, STATUS_NOT_FOUND, 404, "NotFoundException",
-                          "Failed to open input stream for file: %.*s", STR_ARG(file));
+        return rest__lost(c, err);
     }
     return result;
 }
@@ -315,10 +302,13 @@ status rest__answer_view(rest_call *c, table_name name, error *err)
 {
     catalog_loaded_view loaded;
     status found =
-        catalog_load_view(c->base.app->catalog, name, c->base.a, &loaded.view, &loaded.info, err);
+        catalog_read_view(c->base.app->catalog, name, c->base.a, &loaded.view, &loaded.info, err);
 
     if (rest__is_missing(found)) {
         return rest__no_view(c, c->shown, err);
+    }
+    if (found == STATUS_NOT_FOUND) {
+        return rest__lost(c, err);
     }
     return found == STATUS_OK ? rest__answer_loaded_view(c, &loaded, err) : found;
 }

@@ -1,6 +1,7 @@
 /* Commits to tables: one, or several in one transaction. What is allowed depends on what the updates do: rows are one
  * right, schema and properties another, and making the table a third. */
 #include "handlers.h"
+#include "tarn/catalog/document.h"
 
 /* Updates that change rows or what is known of them; all others change the table itself. */
 static const char *const row_updates[] = {
@@ -41,6 +42,16 @@ static status allow_commit(rest_call *c, table_name name, const json *change,
     return alters ? rest__allow(c, ACTION_TABLE_ALTER, name, err) : STATUS_OK;
 }
 
+/* Its metadata file is gone: 404, as a load has it, and no commit that may have been made. */
+static bool is_lost(rest_call *c, table_name name)
+{
+    catalog_document *d = NULL;
+    status found = catalog_load_document(c->base.app->catalog, name, &d, NULL);
+
+    catalog_document_unref(d);
+    return found == STATUS_NOT_FOUND;
+}
+
 /* One that begins with assert-create makes the table: what is missing is its namespace, and what is in the way may be a
  * view. */
 static status word_commit(rest_call *c, status result, const catalog_table_request *one, str shown,
@@ -54,6 +65,9 @@ static status word_commit(rest_call *c, status result, const catalog_table_reque
     if (result == STATUS_NO_NAMESPACE) {
         return creates ? rest__no_space(c, rest__shown_space(c, one->name.space), err)
                        : rest__no_table(c, shown, err);
+    }
+    if (result == STATUS_CORRUPT && is_lost(c, one->name)) {
+        return rest__lost(c, err);
     }
     return result == STATUS_EXISTS ? rest__name_taken(c, one->name, shown, false, err) : result;
 }
@@ -116,7 +130,12 @@ static status read_changes(rest_call *c, changes *ret_changes, error *err)
 /* The modules below tell that one is missing or in the way; which one is found here. */
 static status word_changes(rest_call *c, status result, const changes *all, error *err)
 {
-    for (size_t i = 0; i < all->count; i++) {
+    for (size_t i = 0; i < all->count && result == STATUS_CORRUPT; i++) {
+        if (is_lost(c, all->items[i].name)) {
+            return rest__lost(c, err);
+        }
+    }
+    for (size_t i = 0; i < all->count && result != STATUS_CORRUPT; i++) {
         const catalog_table_request *one = &all->items[i];
         bool creates = ice_request_creates(one->request);
         catalog_kind kind = CATALOG_NOTHING;
@@ -140,7 +159,7 @@ status rest__transaction_post(rest_call *c, error *err)
     TRY(read_changes(c, &all, err));
     if (all.count > 0) {
         status result = catalog_commit_requests(c->base.app->catalog, all.items, all.count, err);
-        if (rest__is_missing(result) || result == STATUS_EXISTS) {
+        if (rest__is_missing(result) || result == STATUS_EXISTS || result == STATUS_CORRUPT) {
             return word_changes(c, result, &all, err);
         }
         TRY(result);

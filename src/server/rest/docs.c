@@ -67,7 +67,11 @@ static const char clients[] =
     "of its own alone; Flink makes no views and partitions by columns alone; DuckDB makes no views and drops "
     "nothing with CASCADE. So dbt-duckdb has seeds, incremental models, snapshots, tests and docs, tables where "
     "the project's `drop_relation` macro says `drop {{ relation.type }} if exists {{ relation }}`, and no "
-    "views.\n";
+    "views.\n\n"
+    "What the formats allow and tarn does not: a default `{}` of a struct, and those of lists and maps (400), since "
+    "Iceberg's own library loads no table that has one. Locations begin with `s3://` or `file:`; for "
+    "`s3a://` and `s3n://`, as Hadoop has them, `stack` of the error names the form with `s3://`. Where S3 took "
+    "away the metadata file of a table or view, loads and commits are answered 404 `NotFoundException`.\n";
 
 void server_format_catalog(buf *out)
 {

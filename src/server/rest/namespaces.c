@@ -1,5 +1,6 @@
 /* Namespaces over the REST catalog: make, look at, change, drop. Lists are in names.c. */
 #include "handlers.h"
+#include "tarn/base/map.h"
 #include "tarn/base/vec.h"
 
 typedef VEC(catalog_property) property_list;
@@ -104,7 +105,9 @@ typedef VEC(str) key_list;
 
 static status read_keys(rest_call *c, const json *array, key_list *ret_keys, error *err)
 {
+    static char present;
     key_list keys = {0};
+    map *known = map_create(c->base.a);
 
     if (json_kind_of(array) != JSON_ARRAY && json_kind_of(array) != JSON_NULL) {
         return error_set(err, STATUS_INVALID, "cannot parse \"removals\": %s, not an array",
@@ -117,7 +120,9 @@ static status read_keys(rest_call *c, const json *array, key_list *ret_keys, err
             return error_set(err, STATUS_INVALID, "cannot parse \"removals\": entry %zu is %s", i,
                              json_kind_name(json_kind_of(key)));
         }
-        vec_push(c->base.a, &keys, json_str_or(key, STR("")));
+        if (map_set(known, json_str_or(key, STR("")), &present) == NULL) {
+            vec_push(c->base.a, &keys, json_str_or(key, STR("")));
+        }
     }
     *ret_keys = keys;
     return STATUS_OK;

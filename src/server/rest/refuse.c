@@ -58,6 +58,25 @@ status rest__no_space(rest_call *c, str shown, error *err)
                       "Namespace does not exist: %.*s", STR_ARG(shown));
 }
 
+/* The file that a message of the modules below names last. */
+static str file_of(const error *err)
+{
+    str text = str_c(err->message);
+    size_t end = str_find_last_char(text, '"');
+    str before = end == STR_NPOS ? STR("") : str_slice(text, 0, end);
+    size_t begin = str_find_last_char(before, '"');
+
+    return begin == STR_NPOS ? text : str_slice(before, begin + 1, before.size);
+}
+
+status rest__lost(rest_call *c, error *err)
+{
+    str file = str_copy(c->base.a, file_of(err));
+
+    return rest__fail(c, err, STATUS_NOT_FOUND, 404, "NotFoundException",
+                      "Failed to open input stream for file: %.*s", STR_ARG(file));
+}
+
 status rest__missing(rest_call *c, error *err)
 {
     if (!str_is_null(http_request_segment(c->base.x, "view"))) {

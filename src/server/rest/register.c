@@ -47,6 +47,14 @@ static status word_register(rest_call *c, status result, const register_body *as
                           "Failed to open input stream for file: %.*s",
                           STR_ARG(asked->metadata_location));
     }
+    if (result == STATUS_EXISTS && asked->overwrite) {
+        catalog_kind kind = CATALOG_NOTHING;
+
+        TRY(catalog_kind_of(c->base.app->catalog, name, &kind, err));
+        if (kind == CATALOG_TABLE) {
+            return result; /* its name is no matter: another table has the uuid */
+        }
+    }
     return rest__word_create(c, result, name, for_view, err);
 }
 

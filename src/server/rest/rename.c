@@ -13,7 +13,12 @@ static status word_rename(rest_call *c, status result, const renaming *r, error 
     catalog_kind kind = CATALOG_NOTHING;
 
     if (result == STATUS_NO_NAMESPACE) {
-        return rest__no_space(c, rest__shown_space(c, r->to.space), err);
+        namespace_info info;
+        status there =
+            catalog_get_namespace(c->base.app->catalog, r->to.space, c->base.a, &info, NULL);
+        if (there == STATUS_NO_NAMESPACE) {
+            return rest__no_space(c, rest__shown_space(c, r->to.space), err);
+        } /* else that of the source is missing, and the source with it */
     }
     if (rest__is_missing(result)) {
         return r->of_view ? rest__no_view(c, r->shown_from, err)

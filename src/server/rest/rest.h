@@ -139,6 +139,8 @@ void rest__answer_error(rest_call *c, error *err);
 status rest__no_table(rest_call *c, str shown, error *err);
 status rest__no_view(rest_call *c, str shown, error *err);
 status rest__no_space(rest_call *c, str shown, error *err);
+/* NOT_FOUND below: the metadata file that the message names last is gone. */
+status rest__lost(rest_call *c, error *err);
 /* What the path names, table, view or namespace, is not there. */
 status rest__missing(rest_call *c, error *err);
 /* The catalog says that a table or view, or the namespace that it would be in, is not there. */

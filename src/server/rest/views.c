@@ -44,6 +44,17 @@ status rest__view_head(rest_call *c, error *err)
 
 /* ---- change ---- */
 
+/* Its metadata file is gone: 404, as a load has it, and no commit that may have been made. */
+static bool is_lost(rest_call *c)
+{
+    ice_view *view = NULL;
+    view_info info;
+    status found = catalog_read_view(c->base.app->catalog, c->name, c->base.a, &view, &info, NULL);
+
+    ice_view_unref(view);
+    return found == STATUS_NOT_FOUND;
+}
+
 status rest__view_post(rest_call *c, error *err)
 {
     const json *body = NULL;
@@ -57,6 +68,9 @@ status rest__view_post(rest_call *c, error *err)
                                                 &loaded, err);
     if (rest__is_missing(result)) {
         return rest__no_view(c, c->shown, err);
+    }
+    if (result == STATUS_CORRUPT && is_lost(c)) {
+        return rest__lost(c, err);
     }
     TRY(result);
     return rest__answer_loaded_view(c, &loaded, err);

@@ -44,7 +44,7 @@ const char *event_kind_name(event_kind kind);
  * (the branches and tags that moved, 32 at most) and "operations" of the snapshots that came.
  *    name               text                      meaning */
 #define COMMIT_UPDATE_TABLE(X)                                                  \
-    X(ASSIGN_UUID, "assign-uuid", "the table got another uuid")                 \
+    X(ASSIGN_UUID, "assign-uuid", "the table, which had no uuid, got one")      \
     X(UPGRADE, "upgrade-format-version", "the format's version rose")           \
     X(ADD_SCHEMA, "add-schema", "a schema came")                                \
     X(SET_SCHEMA, "set-current-schema", "another schema is the current one")    \

@@ -26,6 +26,9 @@ status catalog_resolve_relation(catalog *c, const str *parts, size_t count, str 
 /* One reference for the caller. NO_VIEW with the nearest name. */
 status catalog_load_view(catalog *c, table_name name, arena *a, ice_view **ret_view,
                          view_info *ret_info, error *err);
+/* The same, but NOT_FOUND where the metadata file is gone. */
+status catalog_read_view(catalog *c, table_name name, arena *a, ice_view **ret_view,
+                         view_info *ret_info, error *err);
 status catalog_list_views(catalog *c, str space, arena *a, view_info **ret_list, size_t *ret_count,
                           error *err);
 

@@ -66,6 +66,9 @@ ice_view *ice_view_ref(const ice_view *v);
 void ice_view_unref(const ice_view *v);            /* NULL is fine */
 void ice_view_format(const ice_view *v, buf *out); /* JSON */
 
+/* `next` was made of `base` and says nothing else: nobody needs a file of it. */
+bool ice_view_is_same(const ice_view *base, const ice_view *next);
+
 const ice_view_version *ice_view_current(const ice_view *v);
 const ice_view_version *ice_view_version_by_id(const ice_view *v,
                                                int32_t id); /* NULL where absent */
