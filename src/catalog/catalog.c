@@ -77,6 +77,8 @@ const state_migration catalog_migrations[] = {
      "CREATE INDEX staged_keys ON staged (key)"},
     /* registered: others made the view, or nobody knows who did (sweep.c) */
     {"catalog", 8, "ALTER TABLE views ADD COLUMN registered BIGINT NOT NULL DEFAULT 1"},
+    /* keys are renewed for the location, and for the folders with it; of older rows nobody knows which they are */
+    {"catalog", 9, "ALTER TABLE staged ADD COLUMN kind BIGINT NOT NULL DEFAULT 0"},
 };
 const size_t catalog_migration_count = COUNT_OF(catalog_migrations);
 

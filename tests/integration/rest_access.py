@@ -206,6 +206,42 @@ def a_table_comes_with_keys_twice():
     allowed(keys_of(fresh["storage-credentials"][0]["config"]).request("GET", "/warehouse/area/t1/data/x"))
 
 
+def places_of(answer):
+    """The prefixes of its credentials, which are otherwise all the same: as `config`."""
+    for one in answer["storage-credentials"]:
+        equal(one["config"], answer["config"])
+    return [one["prefix"] for one in answer["storage-credentials"]]
+
+
+@test
+def each_place_of_a_table_has_a_credential():
+    """DuckDB opens nothing but what lies below a prefix; Java wants one alone where keys are renewed."""
+    folders = {"write.data.path": "s3://warehouse/apart/data/", "write.metadata.path": "s3://warehouse/apart/metadata",
+               "write.object-storage.path": "s3://warehouse/area/apart/data",
+               "write.folder-storage.path": "s3://warehouse/apart/data"}
+    all = ["s3://warehouse/area/apart", "s3://warehouse/apart/data", "s3://warehouse/apart/metadata"]
+    body = {"name": "apart", "schema": SCHEMA, "location": "s3://warehouse/area/apart", "properties": folders}
+    staged = ask("POST", "/tarn/namespaces/main/tables", {**body, "stage-create": True}).ok().json
+    equal(places_of(staged), all)
+    made = make_table("apart", "s3://warehouse/area/apart", properties=folders)
+    for answer in (made, load("apart").ok().json, load("apart").ok().json):
+        equal(places_of(answer), all)
+    fresh = ask("GET", "/tarn/namespaces/main/tables/apart/credentials").ok().json["storage-credentials"]
+    equal([one["prefix"] for one in fresh], all[:1])
+    for config in (made["config"], fresh[0]["config"]):
+        for place in all:
+            allowed(keys_of(config).request("PUT", path_of(place) + "/x", None, b"x"))
+    update = {"action": "set-location", "location": "s3://warehouse/area/moved"}
+    ask("POST", "/tarn/namespaces/main/tables/apart", {"requirements": [], "updates": [update]}).ok()
+    moved = load("apart").ok().json
+    equal(places_of(moved), ["s3://warehouse/area/moved", *all[1:], all[0]])
+    allowed(keys_of(moved["config"]).request("GET", path_of(all[0]) + "/x"))
+    ask("DELETE", "/tarn/namespaces/main/tables/apart?purgeRequested=false").ok()
+    registered = ask("POST", "/tarn/namespaces/main/register",
+                     {"name": "apart", "metadata-location": moved["metadata-location"]}).ok().json
+    equal(sorted(places_of(registered)), sorted(["s3://warehouse/area/moved", *all]))
+
+
 @test
 def a_made_table_comes_with_keys_too():
     made = make_table("fresh one")
@@ -454,6 +490,8 @@ def remote_signing_alone_gives_a_signer_and_no_keys():
     equal(config["s3.remote-signing-enabled"], "true")
     equal(config["s3.signer.endpoint"], "v1/tarn/namespaces/main/tables/t1/sign")
     check("s3.access-key-id" not in config and not answer.get("storage-credentials"), config)
+    equal(answer["remote-signing-config"], {"properties": {}, "headers": {}}, "a signer has nothing to add")
+    check("remote-signing-config" not in load("t1").ok().json, "who has keys signs alone")
     staged = ask("POST", "/tarn/namespaces/main/tables", {"name": "staged2", "schema": SCHEMA, "stage-create": True},
                  None, SIGNING).ok().json
     check("s3.access-key-id" in staged["config"], "nothing can be signed for a table that is not there yet")

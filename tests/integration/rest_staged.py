@@ -6,7 +6,7 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
 from restcatalog import LONG_A, ask, table_path, updates_that_make  # noqa: E402
 from s3client import S3  # noqa: E402
-from tarn import check, contains, equal, main, shared, test  # noqa: E402
+from tarn import Server, check, contains, equal, eventually, main, shared, test  # noqa: E402
 
 TABLES = "/tarn/namespaces/main/tables"
 UUID7 = "01932c5e-7b1a-7cc3-98b2-00000000%04x"
@@ -246,6 +246,83 @@ def a_principal_holds_so_many_places_at_once():
     equal(create("late", berta, location="s3://warehouse/many/1").status, 400)
     folders = {f"write.p{number}.path": f"s3://warehouse/folders/{number}" for number in range(65)}
     contains(stage("wide", dora, properties=folders).text, "more than 64 folders")
+
+def renew(name, key=None):
+    return shared().request("GET", "/iceberg/v1/tarn" + table_path(name, "main") + "/credentials", None, None, key)
+
+
+def renewed(name, place, key=None):
+    """Keys for the place; of one credential, as Java wants it."""
+    answer = renew(name, key)
+    only, = answer.ok().json["storage-credentials"]
+    equal(only["prefix"], "s3://warehouse/" + place)
+    equal(answer.headers["cache-control"], "no-store")
+    return S3(shared().s3, *(only["config"]["s3." + part] for part in ("access-key-id", "secret-access-key", "session-token")))
+
+
+@test
+def who_staged_gets_new_keys_before_the_table_is_made():
+    anna, berta = writer("anna"), writer("berta")
+    for name, more in (("long1", {}), ("long2", {"location": "s3://warehouse/long/2"}),
+                       ("long3", {"location": "s3://warehouse/long/3", "properties": {
+                           "write.data.path": "s3://warehouse/long/d3", "write.metadata.path": "s3://warehouse/long/3/m"}})):
+        equal(renew(name, anna).status, 404, "it is not staged")
+        staged = stage(name, anna, **more).ok().json
+        place = staged["metadata"]["location"][len("s3://warehouse/"):]
+        equal(staged["config"]["client.refresh-credentials-endpoint"], f"v1/tarn/namespaces/main/tables/{name}/credentials")
+        keys = renewed(name, place, anna)
+        for path in [place + "/data/x"] + ["long/d3/x"] * (name == "long3"):
+            equal(put(keys, path), 200, path)
+        for path in ("long/x", "other/x", place + "2/x"):
+            equal(put(keys, path), 403, path)
+        answer = renew(name, berta)
+        equal((answer.status, answer.json["error"]["type"]), (404, "NoSuchTableException"), "another's")
+        equal(renew(name).status, 404, "another's, also for root")
+        commit_staged(name, staged, anna).ok()
+        equal(put(keys, place + "/data/y"), 200, "the same table")
+        equal(renewed(name, place, anna).request("GET", f"/warehouse/{place}/data/y").status, 200)
+        drop(name)
+        equal(renew(name, anna).status, 404, "it is made, and gone")
+
+
+@test
+def of_two_attempts_the_later_one_gets_new_keys():
+    anna = writer("anna")
+    stage("twice", anna).ok()
+    second = stage("twice", anna).ok().json["metadata"]["location"][len("s3://warehouse/"):]
+    equal(put(renewed("twice", second, anna), second + "/x"), 200)
+
+
+@test
+def what_ends_a_hold_ends_its_renewal():
+    anna = writer("anna")
+    stage("lost", anna, location="s3://warehouse/lost/t").ok()
+    create("instead", anna, location="s3://warehouse/lost/t").ok()
+    equal(renew("lost", anna).status, 404)
+    emil = shared().make_principal("emil", "writer")
+    stage("revoked", emil).ok()
+    equal(renew("revoked", emil).status, 200)
+    shared().request("DELETE", "/api/v1/principals/emil/s3-sessions").ok()
+    equal(renew("revoked", emil).status, 404)
+
+
+@test
+def keys_are_renewed_when_they_ended_while_the_place_is_free():
+    """Java asks when it needs them: a query that computes for hours before it writes."""
+    with Server(settings={"catalog.credentials_lifetime": "1s"}) as server:
+        def send(method, path, body=None, key=None):
+            return server.request(method, "/iceberg/v1" + path, body, None, key)
+
+        anna, berta = (server.make_principal(name, "writer") for name in ("anna", "berta"))
+        own = send("POST", TABLES, {"name": "own", "schema": LONG_A, "stage-create": True}, anna).ok().json
+        config = own["config"]
+        old = S3(server.s3, *(config["s3." + part] for part in ("access-key-id", "secret-access-key", "session-token")))
+        place = own["metadata"]["location"][len("s3:/"):]
+        eventually(lambda: old.request("PUT", place + "/x", None, b"x").status in (400, 403), "keys that end")
+        only, = send("GET", TABLES + "/own/credentials", None, anna).ok().json["storage-credentials"]
+        equal(only["prefix"], own["metadata"]["location"])
+        check(only["config"]["s3.access-key-id"] != config["s3.access-key-id"], "the same keys")
+        equal(send("GET", TABLES + "/own/credentials", None, berta).status, 404)
 
 
 main()

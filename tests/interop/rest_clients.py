@@ -192,6 +192,30 @@ def duckdb_merges_partitions_evolves_and_renames():
 
 
 @test
+def duckdb_opens_every_place_of_a_table():
+    """It uses a credential below its prefix alone."""
+    lake().query("CREATE TABLE apart (id BIGINT) WITH ('write.data.path' = 's3://warehouse/apart/data',"
+                 " 'write.metadata.path' = 's3://warehouse/apart/metadata')")
+    lake().query("INSERT INTO apart VALUES (1)")
+    lake().query("CREATE TABLE moving AS SELECT 1 AS id")
+    body = {"requirements": [], "updates": [{"action": "set-location", "location": "s3://warehouse/elsewhere/moving"}]}
+    lake().request("POST", "/iceberg/v1/tarn/namespaces/main/tables/moving", body).ok()
+    lake().query("INSERT INTO moving VALUES (2)")
+    lake().query("INSERT INTO apart VALUES (2)")
+    check(lake().value("SELECT file_path FROM apart.files LIMIT 1").startswith("s3://warehouse/apart/data/"), "where it lies")
+    client = duckdb("duckdb")
+    try:
+        for name in ("apart", "moving"):
+            equal(both(client, name), [[1], [2]])
+            client.rows(f"INSERT INTO tarn.main.{name} VALUES (3)")
+            equal(both(client, name), [[1], [2], [3]])
+            client.rows(f"DELETE FROM tarn.main.{name} WHERE id = 1")
+            equal(both(client, name), [[2], [3]])
+    finally:
+        client.close()
+
+
+@test
 def what_dbt_would_run_attaches_the_catalog():
     """dbt-duckdb makes a secret and an ATTACH of its profile: so do these lines."""
     text = connect("dbt")

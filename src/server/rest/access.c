@@ -7,9 +7,11 @@
  * what the catalog means it to have.
  *
  * Deletes of many files go through Java's client for all of S3, which is made of `config`: so the keys are there too.
- * For that client's refresh `client.refresh-credentials-endpoint` is a path below the catalog's URI, and there is
- * exactly one credential. Its prefix is the location without a slash, so that a listing of the location itself finds
- * it; what keeps `t1` out of `t10` is the session's scope. */
+ * For that client's refresh `client.refresh-credentials-endpoint` is a path below the catalog's URI, and what is found
+ * there is exactly one credential; its keys open all of the table's places. With the table itself comes one for each
+ * place, all with the same keys: DuckDB uses a credential below its prefix alone, and has none for the rest. Java and
+ * PyIceberg take the longest prefix. A prefix is a location without a slash, so that a listing of the location itself
+ * finds it; what keeps `t1` out of `t10` is the session's scope. */
 #include "handlers.h"
 #include "rest/vend.h"
 #include "tarn/base/clock.h"
@@ -34,27 +36,29 @@ static bool is_there_still(rest_call *c, const catalog_document *table)
     return same;
 }
 
-status rest__vend(rest_call *c, const catalog_document *table, int64_t duration_s, bool *ret_made,
-                  s3_session *ret_session, error *err)
+status rest__vend(rest_call *c, const catalog_document *table, int64_t duration_s,
+                  rest_vended *ret_vended, error *err)
 {
-    s3_scope scopes[ACCESS_SCOPES_MAX];
+    rest_vended *v = ret_vended;
     s3_vending vending = {.who = &c->base.who,
-                          .scopes = scopes,
+                          .scopes = v->scopes,
                           .duration_s = duration_s,
                           .subject = table->uuid,
                           .ended_us = access_vended_end(c->base.app->access, table->uuid)};
 
-    *ret_made = false;
+    v->is_made = false;
+    v->scope_count = 0;
     if (c->base.app->s3_address[0] == '\0' || duration_s <= 0) {
         return STATUS_OK; /* nobody answers to the keys, or there are to be none */
     }
     if (vending.ended_us != 0 && !is_there_still(c, table)) {
         return STATUS_OK;
     }
-    TRY(rest__scopes(c, table, scopes, &vending.scope_count, err));
-    if (vending.scope_count > 0) {
-        TRY(access_vend_s3(c->base.app->access, &vending, c->base.a, ret_session, err));
-        *ret_made = true;
+    TRY(rest__scopes(c, table, v->scopes, &v->scope_count, err));
+    if (v->scope_count > 0) {
+        vending.scope_count = v->scope_count;
+        TRY(access_vend_s3(c->base.app->access, &vending, c->base.a, &v->session, err));
+        v->is_made = true;
     }
     return STATUS_OK;
 }
@@ -133,6 +137,14 @@ static void write_signer(rest_call *c, json_writer *w)
     json_member_str(w, "signer.endpoint", path);
 }
 
+/* That it is there says that the table's requests are signed by the catalog, whatever the names in `config`; a request
+ * for a signature needs no more than the specification's own members. */
+static void write_signing_config(json_writer *w)
+{
+    json_key(w, "remote-signing-config");
+    json_put_raw(w, STR("{\"properties\":{},\"headers\":{}}"));
+}
+
 /* As the paths in the table's metadata begin. */
 static str shown_location(const catalog_document *table)
 {
@@ -147,16 +159,75 @@ static str shown_location(const catalog_document *table)
     return location;
 }
 
-static void write_credentials(const catalog_document *table, str config, json_writer *w)
+/* "s3://bucket/a/t", of "a/t/" in "bucket". */
+static str location_of(rest_call *c, const s3_scope *scope)
 {
+    return str_printf(c->base.a, "s3://%.*s/%.*s", STR_ARG(scope->bucket),
+                      STR_ARG(str_slice(scope->prefix, 0, scope->prefix.size - 1)));
+}
+
+static bool lies_in(str location, str place)
+{
+    return str_starts_with(location, place) &&
+           (location.size == place.size || location.data[place.size] == '/');
+}
+
+static bool lies_in_another(const rest_vended *v, size_t which)
+{
+    const s3_scope *own = &v->scopes[which];
+
+    for (size_t i = 0; i < v->scope_count; i++) {
+        const s3_scope *other = &v->scopes[i];
+
+        if (i != which && str_equal(other->bucket, own->bucket) &&
+            str_starts_with(own->prefix, other->prefix) &&
+            (i < which || other->prefix.size < own->prefix.size)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The places that neither the shown one nor another holds; most tables have none. */
+static str other_places(rest_call *c, const catalog_document *table, const rest_vended *v)
+{
+    str shown = shown_location(table);
+    buf *others = buf_in(c->base.a, LIMIT_JSON_BODY);
+
+    for (size_t i = 0; i < v->scope_count; i++) {
+        str location = location_of(c, &v->scopes[i]);
+
+        if (!lies_in(location, shown) && !lies_in_another(v, i)) {
+            buf_add_str(others, location);
+            buf_add_char(others, '\0');
+        }
+    }
+    return buf_str(others);
+}
+
+static void write_credential(str prefix, str config, json_writer *w)
+{
+    json_begin_object(w);
+    json_member_str(w, "prefix", prefix);
+    json_key(w, "config");
+    json_put_raw(w, config);
+    json_end_object(w);
+}
+
+typedef enum given_for { FOR_ITS_LOCATION, FOR_ALL_PLACES } given_for;
+
+static void write_credentials(const catalog_document *table, const given_keys *keys, given_for what,
+                              json_writer *w)
+{
+    str others = what == FOR_ALL_PLACES ? keys->others : STR("");
+
     json_key(w, "storage-credentials");
     json_begin_array(w);
-    if (config.size > 0) {
-        json_begin_object(w);
-        json_member_str(w, "prefix", shown_location(table));
-        json_key(w, "config");
-        json_put_raw(w, config);
-        json_end_object(w);
+    if (keys->config.size > 0) {
+        write_credential(shown_location(table), keys->config, w);
+        while (others.size > 0) {
+            write_credential(str_cut(others, '\0', &others), keys->config, w);
+        }
     }
     json_end_array(w);
 }
@@ -189,22 +260,23 @@ static status make_keys(rest_call *c, const catalog_document *table, given_keys 
                         error *err)
 {
     given_keys keys = {.config = STR(""),
+                       .others = STR(""),
                        .made_us = clock_now_us(),
                        .generation = access_generation(c->base.app->access)};
     buf *out = buf_in(c->base.a, CONFIG_BYTES_MAX);
     json_writer w;
-    s3_session made;
-    bool is_made = false;
+    rest_vended vended;
 
-    TRY(rest__vend(c, table, rest__keys_lifetime_s(c), &is_made, &made, err));
-    if (is_made) {
+    TRY(rest__vend(c, table, rest__keys_lifetime_s(c), &vended, err));
+    if (vended.is_made) {
         json_writer_init(&w, out);
         json_begin_object(&w);
-        write_keys(c, &made, &w);
+        write_keys(c, &vended.session, &w);
         json_end_object(&w);
         TRY(buf_check(out, "credentials", err));
         keys.config = buf_str(out);
-        keys.expires_us = made.expires_us;
+        keys.others = other_places(c, table, &vended);
+        keys.expires_us = vended.session.expires_us;
     }
     *ret_keys = keys;
     return STATUS_OK;
@@ -250,6 +322,7 @@ status rest__write_access(rest_call *c, const catalog_document *table, json_writ
         json_begin_object(w);
         write_signer(c, w);
         json_end_object(w);
+        write_signing_config(w);
         return STATUS_OK;
     }
     if (c->is_keyless) { /* keys would outlast the moment at which the place becomes another table's */
@@ -261,30 +334,40 @@ status rest__write_access(rest_call *c, const catalog_document *table, json_writ
     TRY(find_keys(c, table, &keys, err));
     json_put_raw(w, keys.config.size > 0 ? keys.config : STR("{}"));
     if (keys.config.size > 0) {
-        write_credentials(table, keys.config, w);
+        write_credentials(table, &keys, FOR_ALL_PLACES, w);
     }
     *ret_expires_us = keys.expires_us;
     return STATUS_OK;
 }
 
+static void unref_document(void *document)
+{
+    catalog_document_unref(document);
+}
+
 status rest__credentials_get(rest_call *c, error *err)
 {
-    catalog_document *table = NULL;
+    catalog_document *loaded = NULL;
+    const catalog_document *table = NULL;
     given_keys keys;
-    status found = catalog_load_document(c->base.app->catalog, c->name, &table, err);
+    status found = catalog_load_document(c->base.app->catalog, c->name, &loaded, err);
+
     if (rest__is_missing(found)) {
-        return rest__no_table(c, c->shown, err);
+        error_clear(err);
+        TRY(rest__renew_staged(c, &table, err));
+    } else {
+        TRY(found);
+        arena_defer(c->base.a, unref_document, loaded);
+        table = loaded;
     }
-    TRY(found);
+    TRY(find_keys(c, table, &keys, err));
+    if (keys.config.size == 0 && loaded == NULL) {
+        return rest__no_table(c, c->shown, err); /* its hold ended, and its keys with it */
+    }
     json_writer w = answer_begin(&c->base);
-    status made = find_keys(c, table, &keys, err);
-    if (made == STATUS_OK) {
-        json_begin_object(&w);
-        write_credentials(table, keys.config, &w);
-        json_end_object(&w);
-    }
-    catalog_document_unref(table);
-    TRY(made);
+    json_begin_object(&w);
+    write_credentials(table, &keys, FOR_ITS_LOCATION, &w);
+    json_end_object(&w);
     http_set_header(c->base.x, "Cache-Control", STR("no-store"));
     return rest__send(c, &w, err);
 }

@@ -57,6 +57,7 @@ bool given_cache_find(given_cache *cache, uint64_t generation, str key, arena *a
     if (fresh) {
         *ret_keys = *found;
         ret_keys->config = str_copy(a, found->config);
+        ret_keys->others = str_copy(a, found->others);
     }
     mutex_unlock(&cache->lock);
     return fresh;
@@ -72,6 +73,7 @@ void given_cache_keep(given_cache *cache, str key, const given_keys *keys)
     given_keys *copy = ARENA_NEW(cache->memory, given_keys);
     *copy = *keys;
     copy->config = str_copy(cache->memory, keys->config);
+    copy->others = str_copy(cache->memory, keys->others);
     (void)map_set(cache->given, key, copy);
     mutex_unlock(&cache->lock);
 }

@@ -2,6 +2,7 @@
  * it lay before. */
 #include "rest/vend.h"
 #include "tarn/catalog/located.h"
+#include "tarn/catalog/staged.h"
 
 #define UNIQUE_SUFFIX 12 /* hex digits at the end of a location that the catalog chose */
 
@@ -98,15 +99,16 @@ static bool has_scope(const s3_scope *scopes, size_t count, const s3_scope *want
     return false;
 }
 
-/* Where the table lay before, and was told to keep files: those that are there are its own still. */
+/* Where the table lay before, and was told to keep files: those that are there are its own still. Of one that is only
+ * staged: what is held for it. */
 static status add_places(rest_call *c, const catalog_document *table, bool write, s3_scope *scopes,
                          size_t *count, error *err)
 {
     str *places = NULL;
     size_t place_count = 0;
 
-    TRY(catalog_list_places(c->base.app->catalog, table->uuid, c->base.a, &places, &place_count,
-                            err));
+    TRY((str_is_null(table->metadata_location) ? catalog_list_staged_folders : catalog_list_places)(
+        c->base.app->catalog, table->uuid, c->base.a, &places, &place_count, err));
     for (size_t i = 0; i < place_count && *count < ACCESS_SCOPES_MAX; i++) {
         if (scope_of(places[i], write, c->base.a, &scopes[*count]) &&
             !has_scope(scopes, *count, &scopes[*count])) {

@@ -413,18 +413,17 @@ static status sign(rest_call *c, const sign_request *r, const catalog_document *
     http_header made[4];
     size_t header_count = 0;
     size_t count = 0;
-    bool is_made = false;
-    s3_session session;
+    rest_vended vended;
     str payload;
 
-    TRY(rest__vend(c, table, SESSION_S, &is_made, &session, err));
-    if (!is_made) {
+    TRY(rest__vend(c, table, SESSION_S, &vended, err));
+    if (!vended.is_made) {
         return refuse(err, "the table has no files in S3");
     }
     TRY(read_headers(c, r, headers, &header_count, &payload, err));
-    const signing_key key = {.access_key = session.access_key,
-                             .secret = session.secret,
-                             .session_token = session.token,
+    const signing_key key = {.access_key = vended.session.access_key,
+                             .secret = vended.session.secret,
+                             .session_token = vended.session.token,
                              .region = r->region,
                              .service = STR("s3")};
     TRY(signature_make(&key, str_to_c(c->base.a, r->method), r->host, r->target, headers,

@@ -1,6 +1,6 @@
 /* Staged tables: made by nobody yet, but told with keys for their place, so that a client writes files and then commits
- * (CREATE TABLE … AS SELECT). A place of the catalog's own is new and stays this table's; one that the client chose is
- * held until the keys end, so that no other principal's table comes to lie under them (tarn/catalog/staged.h). */
+ * (CREATE TABLE … AS SELECT). The place is held until the keys end, so that no other principal's table comes to lie
+ * under them (tarn/catalog/staged.h), and as long as the keys are renewed. */
 #include "tarn/catalog/staged.h"
 #include "handlers.h"
 #include "tarn/base/clock.h"
@@ -20,15 +20,26 @@ static bool names_paths(const ice_metadata *m)
     return false;
 }
 
-/* There are keys to give, for a place that could become another's meanwhile. */
-static bool needs_hold(const rest_call *c, const catalog_loaded *loaded, bool asked)
+/* There are keys to give. */
+static bool needs_hold(const rest_call *c, str location)
 {
-    return (asked || names_paths(loaded->metadata)) && c->base.app->s3_address[0] != '\0' &&
-           rest__keys_lifetime_s(c) > 0 && !str_is_null(rest__behind_scheme(loaded->info.location));
+    return c->base.app->s3_address[0] != '\0' && rest__keys_lifetime_s(c) > 0 &&
+           !str_is_null(rest__behind_scheme(location));
+}
+
+static int64_t held_until_us(const rest_call *c)
+{
+    return clock_now_us() + (rest__keys_lifetime_s(c) + HELD_LONGER_S) * INT64_C(1000000);
 }
 
 /* Where a dropped table lies, which can come back, keys are for who may write that one. */
-static status hold(rest_call *c, const catalog_loaded *loaded, error *err)
+static bool is_free_for(rest_call *c, table_name dropped)
+{
+    return dropped.table.size == 0 ||
+           rest__allow(c, ACTION_TABLE_WRITE, dropped, NULL) == STATUS_OK;
+}
+
+static status hold(rest_call *c, const catalog_loaded *loaded, bool asked, error *err)
 {
     catalog *all = c->base.app->catalog;
     const catalog_staged staged = {
@@ -37,16 +48,58 @@ static status hold(rest_call *c, const catalog_loaded *loaded, error *err)
         .location = loaded->info.location,
         .principal = c->base.who.name,
         .key = c->base.who.key,
-        .ends_us = clock_now_us() + (rest__keys_lifetime_s(c) + HELD_LONGER_S) * INT64_C(1000000),
+        .ends_us = held_until_us(c),
+        .chosen = asked || names_paths(loaded->metadata),
         .metadata = loaded->metadata,
     };
     table_name dropped;
 
     TRY(catalog_hold_staged(all, &staged, c->base.a, &dropped, err));
-    if (dropped.table.size > 0 && rest__allow(c, ACTION_TABLE_WRITE, dropped, NULL) != STATUS_OK) {
+    if (!is_free_for(c, dropped)) {
         c->is_keyless = true;
         return catalog_release_staged(all, staged.uuid, err);
     }
+    return STATUS_OK;
+}
+
+/* As much of a document as keys are made from. */
+static const catalog_document *document_of(rest_call *c, const catalog_staged *held)
+{
+    ice_metadata *metadata = ARENA_NEW(c->base.a, ice_metadata);
+    catalog_document *d = ARENA_NEW(c->base.a, catalog_document);
+
+    metadata->location = held->location;
+    d->uuid = held->uuid;
+    d->location = held->location;
+    d->metadata_location = STR_NULL;
+    d->rebase = STR_NULL;
+    d->file = -1;
+    d->metadata = metadata;
+    return d;
+}
+
+status rest__renew_staged(rest_call *c, const catalog_document **ret_document, error *err)
+{
+    const catalog_staged asked = {
+        .name = c->name,
+        .principal = c->base.who.name,
+        .key = c->base.who.key,
+        .ends_us = held_until_us(c),
+    };
+    catalog_staged held;
+    table_name dropped;
+
+    if (c->base.app->s3_address[0] == '\0' || rest__keys_lifetime_s(c) <= 0 ||
+        rest__allow(c, ACTION_TABLE_CREATE, c->name, NULL) != STATUS_OK) {
+        return rest__no_table(c, c->shown, err);
+    }
+    status found =
+        catalog_renew_staged(c->base.app->catalog, &asked, c->base.a, &held, &dropped, err);
+    if (rest__is_missing(found) || (found == STATUS_OK && !is_free_for(c, dropped))) {
+        return rest__no_table(c, c->shown, err);
+    }
+    TRY(found);
+    *ret_document = document_of(c, &held);
     return STATUS_OK;
 }
 
@@ -62,7 +115,7 @@ static str to_text(rest_call *c, const catalog_loaded *loaded, bool asked)
 
 status rest__answer_staged(rest_call *c, const catalog_loaded *loaded, bool asked, error *err)
 {
-    status result = needs_hold(c, loaded, asked) ? hold(c, loaded, err) : STATUS_OK;
+    status result = needs_hold(c, loaded->info.location) ? hold(c, loaded, asked, err) : STATUS_OK;
 
     if (result != STATUS_OK) {
         ice_metadata_unref(loaded->metadata);
@@ -88,7 +141,7 @@ status rest__replay_staged(rest_call *c, str staged, error *err)
     TRY(ice_metadata_parse(rest__next_field(&rest), &loaded.metadata, err));
     loaded.info.uuid = loaded.metadata->uuid;
     c->name = loaded.info.name;
-    if (needs_hold(c, &loaded, asked) && hold(c, &loaded, &ignored) != STATUS_OK) {
+    if (needs_hold(c, loaded.info.location) && hold(c, &loaded, asked, &ignored) != STATUS_OK) {
         c->is_keyless = true; /* it has become another's meanwhile */
     }
     return rest__answer_loaded(c, &loaded, err);

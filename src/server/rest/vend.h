@@ -7,13 +7,23 @@
 #include "tarn/access/s3.h"
 
 /* ---- access.c ---- */
-/* A session for the files of `table`, with as much as this caller may. *ret_made false, and nothing made, where the
- * table has no files in the built-in store. */
-status rest__vend(rest_call *c, const catalog_document *table, int64_t duration_s, bool *ret_made,
-                  s3_session *ret_session, error *err);
+typedef struct rest_vended {
+    bool is_made; /* false, and nothing made: the table has no files in the built-in store */
+    s3_session session;
+    s3_scope scopes[ACCESS_SCOPES_MAX]; /* the table's location, then its other places */
+    size_t scope_count;
+} rest_vended;
+/* A session for the files of `table`, with as much as this caller may. */
+status rest__vend(rest_call *c, const catalog_document *table, int64_t duration_s,
+                  rest_vended *ret_vended, error *err);
 
 /* How long keys for files are good; 0: none are given. */
 int64_t rest__keys_lifetime_s(const rest_call *c);
+
+/* ---- staged.c ---- */
+/* The staged table that the path names and the caller holds, held for as long as new keys are good; a document of
+ * location and uuid, in the exchange's arena. Worded as NO_TABLE where there is none. */
+status rest__renew_staged(rest_call *c, const catalog_document **ret_document, error *err);
 
 /* ---- scopes.c ---- */
 /* What `rest__vend` would let the session touch; none where the table's location is not of S3. */
@@ -36,6 +46,7 @@ bool rest__is_s3_authority(const rest_call *c, str authority);
 /* ---- given.c ---- */
 typedef struct given_keys {
     str config; /* a JSON object; empty: there are none to give */
+    str others; /* where else than below the table's location they are good: locations, each with a '\0' behind it */
     int64_t made_us, expires_us;
     uint64_t generation; /* access_generation when they were made */
 } given_keys;

@@ -132,6 +132,7 @@ static void stage(lake *l, int64_t ends_us, error *err)
                                    .location = STR("s3://warehouse/staged/t"),
                                    .principal = STR("anna"),
                                    .ends_us = ends_us,
+                                   .chosen = true,
                                    .metadata = &nothing};
 
     EXPECT_OK(catalog_hold_staged(l->catalog, &staged, l->f->arena, &dropped, err));
@@ -175,9 +176,65 @@ static void test_the_place_of_a_staged_table_is_free_when_its_keys_ended(void **
     lake_close(&l);
 }
 
+static status renew(lake *l, str principal, str *ret_location, error *err)
+{
+    const catalog_staged asked = {.name = in_main("staged"),
+                                  .principal = principal,
+                                  .key = STR("k"),
+                                  .ends_us = clock_now_us() + INT64_C(3600000000)};
+    catalog_staged held;
+    table_name dropped;
+
+    TRY(catalog_renew_staged(l->catalog, &asked, l->f->arena, &held, &dropped, err));
+    *ret_location = held.location;
+    return STATUS_OK;
+}
+
+static void test_a_hold_that_ended_goes_on_when_its_holder_asks_for_keys_again(void **context)
+{
+    fixture *f = *context;
+    lake l = lake_open(f);
+    const char *at = AT("s3://warehouse/staged/t");
+    str location = STR_NULL;
+
+    EXPECT_STATUS(NO_TABLE, renew(&l, STR("anna"), &location, &f->err));
+    stage(&l, clock_now_us() - 1, &f->err);
+    EXPECT_STATUS(NO_TABLE, renew(&l, STR("berta"), &location, &f->err));
+    EXPECT_OK(renew(&l, STR("anna"), &location, &f->err));
+    EXPECT_STR(location, "s3://warehouse/staged/t");
+    EXPECT_STATUS(INVALID, create_as(&l, STR("berta"), "b", at, &f->err));
+    lake_close(&l);
+}
+
+static void test_a_hold_that_ended_does_not_go_on_where_another_table_lies(void **context)
+{
+    fixture *f = *context;
+    lake l = lake_open(f);
+    str location = STR_NULL;
+
+    stage(&l, clock_now_us() - 1, &f->err);
+    EXPECT_OK(create_as(&l, STR("berta"), "b", AT("s3://warehouse/staged/t/x"), &f->err));
+    EXPECT_STATUS(INVALID, renew(&l, STR("anna"), &location, &f->err));
+    lake_close(&l);
+}
+
+static void test_a_hold_that_ended_a_day_ago_is_forgotten(void **context)
+{
+    fixture *f = *context;
+    lake l = lake_open(f);
+    str location = STR_NULL;
+
+    stage(&l, clock_now_us() - INT64_C(86401000000), &f->err);
+    EXPECT_STATUS(NO_TABLE, renew(&l, STR("anna"), &location, &f->err));
+    lake_close(&l);
+}
+
 TESTS(test_a_folder_that_a_property_names_is_the_tables_own,
       test_where_a_table_lay_before_stays_its_own,
       test_places_of_a_dropped_table_are_kept_until_it_is_purged,
       test_an_unregistered_table_has_no_places, test_a_tables_places_lie_in_its_warehouse,
       test_the_place_of_a_staged_table_is_its_principals_until_its_keys_end,
-      test_the_place_of_a_staged_table_is_free_when_its_keys_ended)
+      test_the_place_of_a_staged_table_is_free_when_its_keys_ended,
+      test_a_hold_that_ended_goes_on_when_its_holder_asks_for_keys_again,
+      test_a_hold_that_ended_does_not_go_on_where_another_table_lies,
+      test_a_hold_that_ended_a_day_ago_is_forgotten)

@@ -10,8 +10,11 @@
 #include "tarn/catalog/catalog.h"
 #include "tarn/iceberg/metadata.h"
 
-/* Of one principal at once, tables that are made by now not counted; more, and the oldest end with their keys. */
+/* Of one principal at once at places that it chose, tables that are made by now not counted; more, and the oldest end
+ * with their keys. */
 #define CATALOG_STAGED_MAX 64
+/* The same at places of the catalog's own choice: keys of more are good until their time is over, and not renewed. */
+#define CATALOG_STAGED_OWN_MAX 1024
 /* Folders that one of them names in its properties. */
 #define CATALOG_STAGED_PATHS_MAX 64
 
@@ -21,6 +24,8 @@ typedef struct catalog_staged {
     str principal;      /* name of who stages it */
     str key;            /* id of the bearer key that came with it; empty: none */
     int64_t ends_us;    /* when the keys end */
+    bool
+        chosen; /* location or folders are the client's choice; false: the catalog's, so that all are new */
     const ice_metadata *metadata;
 } catalog_staged;
 
@@ -29,6 +34,15 @@ typedef struct catalog_staged {
  * the dropped table that lies at the very location, texts in `a`; both parts empty where there is none. */
 status catalog_hold_staged(catalog *c, const catalog_staged *staged, arena *a,
                            table_name *ret_dropped, error *err);
+/* Of `name` and `principal` in `asked`, which gets keys until `ends_us` again: the table that it staged last under the
+ * name, and that is not made yet, also when its hold ended less than a day ago and nobody else came to lie there. Its
+ * hold goes on. `ret_held`: name, uuid and location, texts in `a`; `ret_dropped` as above. NO_TABLE where there is none;
+ * INVALID where a place is another's by now. */
+status catalog_renew_staged(catalog *c, const catalog_staged *asked, arena *a,
+                            catalog_staged *ret_held, table_name *ret_dropped, error *err);
+/* The folders beside its location that a staged table holds. */
+status catalog_list_staged_folders(catalog *c, str uuid, arena *a, str **ret_list,
+                                   size_t *ret_count, error *err);
 /* Nobody got keys: what it holds is free. */
 status catalog_release_staged(catalog *c, str uuid, error *err);
 /* All sessions of the principal were ended, or those that the bearer key made: so is what was held for them. */
