@@ -36,7 +36,7 @@ status catalog_hold_staged(catalog *c, const catalog_staged *staged, arena *a,
                            table_name *ret_dropped, error *err);
 /* Of `name` and `principal` in `asked`, which gets keys until `ends_us` again: the table that it staged last under the
  * name, and that is not made yet, also when its hold ended less than a day ago and nobody else came to lie there. Its
- * hold goes on. `ret_held`: name, uuid and location, texts in `a`; `ret_dropped` as above. NO_TABLE where there is none;
+ * hold goes on. `ret_held`: name, uuid and location, texts in `a`; `ret_dropped` as above. NO_TABLE: there is none;
  * INVALID where a place is another's by now. */
 status catalog_renew_staged(catalog *c, const catalog_staged *asked, arena *a,
                             catalog_staged *ret_held, table_name *ret_dropped, error *err);
