@@ -70,6 +70,9 @@ status catalog__choose_location(catalog *c, table_name name, str uuid, arena *a,
 /* The names that such a location was made of; false for locations of another form. */
 bool catalog__names_of_location(catalog *c, str location, arena *a, table_name *ret_name);
 
+/* As that, and chosen for a table with this uuid. */
+bool catalog__is_chosen(catalog *c, str location, str uuid, arena *a, table_name *ret_name);
+
 /* Caches, queues and locks of a handle. */
 void catalog__release_caches(catalog *c);
 
@@ -81,9 +84,10 @@ void catalog__read_row(const state_rows *rows, arena *a, table_info *info);
 status catalog__read_namespaces(state_txn *txn, arena *a, namespace_info **ret_list,
                                 size_t *ret_count, error *err);
 
-/* As CREATE SCHEMA and DROP SCHEMA do, as parts of a transaction. Fine where there is none to delete; NOT_EMPTY. */
+/* As CREATE SCHEMA and DROP SCHEMA do, as parts of a transaction. Fine where there is none to delete; NOT_EMPTY. What
+ * is published of the record is NULL afterwards. */
 status catalog__insert_namespace(catalog *c, state_txn *txn, const namespace_info *info,
-                                 const catalog_caller *caller, error *err);
+                                 store_staged **record, const catalog_caller *caller, error *err);
 status catalog__delete_namespace(catalog *c, state_txn *txn, str name, const catalog_caller *caller,
                                  error *err);
 
@@ -180,6 +184,12 @@ typedef struct catalog__row {
     bool registered;
     str rebase;                   /* STR_NULL: none */
     const catalog_caller *caller; /* who makes it; NULL: nobody to be named */
+    /* for its record (record.c) alone: properties of its metadata, and the flag as it will be (NULL: as it is) */
+    const ice_property *properties;
+    size_t property_count;
+    const bool *protects;
+    bool is_asked; /* who made it said where it lies */
+    bool is_view;
 } catalog__row;
 /* EXISTS where a table or a view has the uuid, however it is written: two names for one would commit past each other,
  * and records of names go by uuids. */
@@ -353,14 +363,33 @@ status catalog__drop_view(catalog *c, state_txn *txn, const catalog_caller *call
 /* Starts removing the files of dropped tables in the background. */
 void catalog__purge_soon(catalog *c);
 
-/* Where the object lies that tells a table's name, if it has one. */
+/* ---- records, from which a lost database is rebuilt (record.c) ---- */
+/* Where the records of tables and views lie, and the one of a table, if it has one. */
+str catalog__name_records(const catalog *c, arena *a);
 str catalog__name_location(const catalog *c, str uuid, arena *a);
-/* Stages the object that tells a table's name where its location does not (renamed, or a location of its own), or that
- * it is dropped (NULL: it is not). */
+/* A new table or view needs one: its location does not tell its name, or its properties name further places. */
+bool catalog__needs_record(catalog *c, const catalog__row *row);
+/* A commit names a further place that its base does not. `before` NULL: a new table. */
+bool catalog__brings_place(const ice_metadata *before, const ice_metadata *after);
+/* Stages the record of a table or view: name, location, further places (those of its rows, those that the row's
+ * properties name, and where it lay before), the flag, and that it is dropped (NULL: it is not). Not in a transaction.
+ * Who changes one of these takes the table's turn, so that no record says less than another one before it. */
 status catalog__stage_record(catalog *c, const catalog__row *row, const dropped_table *dropped,
                              store_staged **ret_staged, error *err);
 status catalog__stage_name(catalog *c, const catalog__row *row, store_staged **ret_staged,
                            error *err);
+/* The same of namespaces: `info` with the properties as they were given. `key` folded. */
+str catalog__space_records(const catalog *c, arena *a);
+str catalog__space_record(const catalog *c, str key, arena *a);
+status catalog__stage_space(catalog *c, const namespace_info *info, store_staged **ret_staged,
+                            error *err);
+/* Makes it where it is not there. `recorded`: and gives it what a record says. */
+status catalog__restore_space(catalog *c, const namespace_info *info, bool recorded, error *err);
+/* A namespace as its rows have it, without the location that others are shown. */
+status catalog__read_space(catalog *c, str name, arena *a, bool *ret_found,
+                           namespace_info *ret_info, error *err);
+/* Who changes a namespace takes its turn, as those do who change a table: its record is of the state before. */
+str catalog__space_turn(arena *a, str name);
 
 /* Tells programs that look at a table's folder which metadata file is current (plain folders only). */
 #define CATALOG__HINT_NAME "version-hint.text"

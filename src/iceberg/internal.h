@@ -243,4 +243,8 @@ status ice__metadata_render(const ice_metadata *m, int version, arena *a, str *r
                             str *ret_bytes, error *err);
 str ice__metadata_folder(const ice_metadata *m, arena *a);
 
+/* A new uuid. Where the location ends as those do that a catalog chooses for a table ("…-<12 hex digits>"), it ends
+ * with the same ones, so that who finds the two together knows that they belong together. metadata_create.c */
+void ice__uuid_at(str location, char ret_uuid[37]);
+
 #endif

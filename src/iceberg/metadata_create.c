@@ -112,7 +112,7 @@ static status fill(const ice_create *options, arena *a, ice_metadata *m, error *
     *schema = ice__schema_copy(schema, a);
     TRY(ice_spec_parse_sql(options->partition_sql, schema, &next_field_id, a, spec, err));
 
-    random_uuid(uuid);
+    ice__uuid_at(options->location, uuid);
     m->uuid = str_copy(a, str_c(uuid));
     m->location = str_copy(a, options->location);
     m->last_updated_ms = clock_now_ms();
@@ -129,6 +129,27 @@ static status fill(const ice_create *options, arena *a, ice_metadata *m, error *
     }
     m->current_snapshot_id = ICE_NO_SNAPSHOT;
     return STATUS_OK;
+}
+
+/* Hex digits at the end of a uuid, and, backwards, of a location chosen for it. */
+#define TAIL_SIZE 12
+
+void ice__uuid_at(str location, char ret_uuid[37])
+{
+    str tail = location.size > TAIL_SIZE
+                   ? str_slice(location, location.size - TAIL_SIZE - 1, location.size)
+                   : STR("");
+
+    random_uuid(ret_uuid);
+    for (size_t i = 0; i < tail.size; i++) {
+        char c = tail.data[i];
+        if (i == 0 ? c != '-' : !((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'))) {
+            return;
+        }
+    }
+    for (size_t i = 0; i < TAIL_SIZE && tail.size > 0; i++) {
+        ret_uuid[35 - i] = tail.data[1 + i];
+    }
 }
 
 status ice_metadata_create(const ice_create *options, ice_metadata **ret_metadata, error *err)

@@ -144,7 +144,7 @@ static status build(const ice_create_request *r, str location, arena *a,
 
     TRY(choose_version(r, &nothing->format_version, err));
     x.b = ice_builder_create(nothing, a);
-    random_uuid(uuid);
+    ice__uuid_at(location, uuid);
     x.b->now.uuid = str_copy(a, str_c(uuid));
     ice_builder_set_location(x.b, location);
     TRY(put_schema(r, &x, &asked, err));

@@ -402,7 +402,7 @@ static status build(const ice_view_create_request *r, str location, arena *a, ic
     const ice__update properties = {.properties = r->properties, .count = r->property_count};
     const ice__update place = {.text = location};
 
-    random_uuid(uuid);
+    ice__uuid_at(location, uuid);
     x.now = (ice_view){.format_version = 1, .uuid = str_copy(a, str_c(uuid))};
     TRY(ice__schema_read(r->schema, a, &schema, err));
     TRY(ice__version_read(r->version, a, &version, err));

@@ -263,7 +263,7 @@ static status make(const ice_view *base, str location, const ice_view_definition
     if (base != NULL) {
         parts = ice__view_parts(base);
     } else {
-        random_uuid(uuid);
+        ice__uuid_at(location, uuid);
         parts.uuid = str_c(uuid);
     }
     status result = define(&parts, d, a, err);

@@ -35,6 +35,7 @@ typedef struct load {
     bool exists;
     ice_metadata *metadata; /* of the table, or of the one to be made */
     str location;           /* of a table to be made */
+    bool is_place_planned;  /* the catalog chose it */
     load_result result;
 } load;
 
@@ -96,6 +97,7 @@ static status draft_table(load *l, error *err)
     *root = (ice_type){.kind = ICE_STRUCT, .fields = fields, .field_count = s->column_count};
     if (l->location.size == 0) {
         TRY(catalog_plan_location(l->in->catalog, l->name, STR(""), l->a, &l->location, err));
+        l->is_place_planned = true;
     }
     ice_create create = {
         .location = l->location,
@@ -398,6 +400,7 @@ static status commit(load *l, const engine_written *written, error *err)
                   .partition_sql = l->request->partition_by,
                   .properties = l->request->properties,
                   .property_count = l->request->property_count},
+        .location_planned = l->is_place_planned,
         .append = written->count > 0 ? &append : NULL,
     };
     return catalog_create_table(l->in->catalog, &create, &l->result.created, err);

@@ -111,6 +111,31 @@ def a_server_on_an_empty_database_does_not_touch_the_blobs_of_another():
         equal(server.value("SELECT count(*) FROM a"), 100)
 
 
+@test
+def namespaces_flags_and_properties_come_back():
+    with Server() as server:
+        server.request("POST", "/iceberg/v1/tarn/namespaces",
+                       {"namespace": ["Team"], "properties": {"owner": "ann", "location": "s3://warehouse/team"}}).ok()
+        server.request("POST", "/iceberg/v1/tarn/namespaces/team/properties",
+                       {"updates": {"note": "x"}, "removals": ["owner"]}).ok()
+        server.query("BEGIN; CREATE SCHEMA other; CREATE TABLE other.t AS SELECT 1 AS a; COMMIT")
+        server.query("CREATE SCHEMA gone; DROP SCHEMA gone")
+        for path in ("namespaces/team", "namespaces/other/tables/t"):
+            server.request("PUT", f"/api/v1/{path}/protection").ok()
+        before = server.request("GET", "/iceberg/v1/tarn/namespaces/team").ok().json
+        server.stop()
+        remove_database(server)
+        code, _, err = server.run("recover")
+        equal(code, 0, err)
+        server.start()
+        equal(server.request("GET", "/iceberg/v1/tarn/namespaces/team").ok().json, before)
+        equal(before["properties"]["location"], "s3://warehouse/team")
+        equal(server.rows("SELECT a FROM other.t"), [[1]])
+        for path in ("namespaces/team", "namespaces/other/tables/t"):
+            equal(server.request("DELETE", f"/api/v1/{path}").status, 403, path)
+        equal(server.request("GET", "/api/v1/namespaces/gone").status, 404)
+
+
 def commit(server, name, *updates):
     server.request("POST", f"/iceberg/v1/tarn/namespaces/main/tables/{name}",
                    {"requirements": [], "updates": list(updates)}).ok()

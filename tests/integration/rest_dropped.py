@@ -136,6 +136,27 @@ def a_place_that_is_another_tables_now_is_not_opened():
 
 
 @test
+def what_is_staged_or_kept_at_a_dropped_tables_place_is_not_read_with_its_keys():
+    place = "s3://warehouse/given/staged"
+    first = create("first_staged", location=place)
+    keys = keys_of(first)
+    opens(keys, first, "while it is there")
+    drop("first_staged")
+    changes_nothing(keys, first, "dropped")
+    staged = create("second_staged", location=place, **{"stage-create": True})
+    equal(keys_of(staged).request("PUT", folder(first) + "/data/x", None, b"new").status, 200)
+    opens_nothing(keys, first, "what is staged there")
+
+    third = create("third", location="s3://warehouse/given/third")
+    keys = keys_of(third)
+    drop("third", purge=True)
+    eventually(lambda: ask("POST", "/tarn/namespaces/main/tables",
+                           {"name": "fourth", "schema": LONG_A,
+                            "properties": {"write.data.path": "s3://warehouse/given/third/data"}}).status == 200, 30)
+    opens_nothing(keys, third, "a folder of another's properties")
+
+
+@test
 def drops_in_sql_in_transactions_and_with_their_namespace_end_keys():
     ok("POST", "/tarn/namespaces", {"namespace": ["gone_space"]})
     made = {name: create(name) for name in ("by_sql", "by_txn")}

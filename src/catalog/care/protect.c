@@ -1,7 +1,7 @@
 /* The flag that keeps a table or a namespace from being dropped, purged or let go of. */
 #include "tarn/catalog/dropped.h"
 
-#include "internal.h"
+#include "places/place.h"
 
 static status refuse_flagged(table_name name, error *err)
 {
@@ -47,6 +47,8 @@ status catalog__refuse_protected_space(state_txn *txn, str space_key, error *err
 }
 
 typedef struct protection {
+    catalog *c;
+    store_staged *record;
     table_name name;
     bool on;
     bool found;
@@ -91,6 +93,11 @@ static status set_protection(void *context, state_txn *txn, error *err)
                          "UPDATE tables SET protected = ?1"
                          " WHERE space_key = ?2 AND table_key = ?3",
                          NULL, err, SV_INT(p->on ? 1 : 0), SV_TEXT(space_key), SV_TEXT(table_key)));
+    if (p->record != NULL) {
+        store_staged *record = p->record;
+        p->record = NULL;
+        TRY(store_publish(p->c->storage, txn, &record, 1, err));
+    }
     const catalog_event event = {.kind = is_space ? EVENT_NAMESPACE_CHANGED : EVENT_TABLE_PROTECTED,
                                  .name = p->name,
                                  .uuid = uuid,
@@ -101,12 +108,57 @@ static status set_protection(void *context, state_txn *txn, error *err)
     return catalog__note(txn, p->caller, &event, err);
 }
 
+/* For a lost database (record.c). What is not there is told of later. */
+static status stage_record(protection *p, arena *a, error *err)
+{
+    namespace_info space;
+    table_info table;
+    ice_metadata *metadata = NULL;
+    error missing = ERROR_INIT;
+    bool found = false;
+
+    if (p->name.table.size == 0) {
+        TRY(catalog__read_space(p->c, p->name.space, a, &found, &space, err));
+        space.is_protected = p->on;
+        return found ? catalog__stage_space(p->c, &space, &p->record, err) : STATUS_OK;
+    }
+    if (catalog_load_table(p->c, p->name, a, &metadata, &table, &missing) != STATUS_OK) {
+        return STATUS_OK;
+    }
+    ice_metadata_unref(metadata);
+    const catalog__row row = {.name = table.name,
+                              .uuid = table.uuid,
+                              .location = table.location,
+                              .metadata_location = table.metadata_location,
+                              .registered = table.registered,
+                              .rebase = table.rebase,
+                              .protects = &p->on};
+    return catalog__stage_name(p->c, &row, &p->record, err);
+}
+
+static status submit(protection *p, error *err)
+{
+    arena *a = arena_create();
+    str turn = p->name.table.size == 0 ? catalog__space_turn(a, p->name.space)
+                                       : catalog__table_key(a, p->name);
+
+    catalog__take_turns(p->c, &turn, 1);
+    status result = stage_record(p, a, err);
+    if (result == STATUS_OK) {
+        result = state_submit(p->c->state, set_protection, p, err);
+        store_discard(p->c->storage, p->record);
+    }
+    catalog__leave_turns(p->c, &turn, 1);
+    arena_free(a);
+    return result;
+}
+
 status catalog_protect(catalog *c, table_name name, bool protect, error *err)
 {
-    protection p = {.name = name, .on = protect, .caller = catalog_get_caller()};
+    protection p = {.c = c, .name = name, .on = protect, .caller = catalog_get_caller()};
 
     TRY(catalog__refuse_in_txn(c, "the protection of a table", err));
-    TRY(state_submit(c->state, set_protection, &p, err));
+    TRY(submit(&p, err));
     if (p.found) {
         return STATUS_OK;
     }

@@ -1,253 +1,42 @@
-/* Names kept beside the data, so that a lost database can be rebuilt from objects alone.
+/* A lost database rebuilt from objects: what the files of tables and views say, and records where those say nothing
+ * (recover_records.c, record.c).
  *
- * A location that the catalog chose tells its table's names. For a table that was renamed or lies where its maker
- * wanted, a small object "<warehouse>/.tarn/names/<uuid>.json" tells them. Its further places (place.c) are those that
- * its properties name, and those that the history in its metadata leads to. */
-#include <limits.h>
+ * Who may write a table may put any metadata file into its places, with the uuid, the name or the location of another
+ * table. So a file counts only for the table whose place it lies in, and what it says does not decide which one that is:
+ *   1. RECORDED: the record of its uuid says that the folder is a place of that table. The name, where it lies, its
+ *      further places and flags are the record's.
+ *   2. CHOSEN: no record speaks of its uuid, and it lies at the location that the catalog chose for that uuid, which no
+ *      record says to be another's. The location tells the name.
+ *   3. FOUND: nobody's folder. It comes back after all others, if it lies where it says, in no other's place, and no
+ *      table of its uuid is RECORDED or CHOSEN.
+ * A file in a place of another table is not looked at further. What metadata alone says of further places (paths of its
+ * properties, the folders of its history) comes last, and takes none that a record or a table has. */
+#include <stdlib.h>
 
-#include "places/place.h"
+#include "care/recover.h"
 
-#include "tarn/base/limits.h"
 #include "tarn/base/log.h"
-#include "tarn/base/vec.h"
 #include "tarn/iceberg/view.h"
-
-static str names_prefix(const catalog *c, arena *a)
-{
-    return str_printf(a, "%.*s/.tarn/names/", STR_ARG(c->warehouse_location));
-}
-
-str catalog__name_location(const catalog *c, str uuid, arena *a)
-{
-    str prefix = names_prefix(c, a);
-    return str_printf(a, "%.*s%.*s.json", STR_ARG(prefix), STR_ARG(uuid));
-}
-
-status catalog__stage_record(catalog *c, const catalog__row *row, const dropped_table *dropped,
-                             store_staged **ret_staged, error *err)
-{
-    arena *a = arena_create();
-    buf *text = buf_in(a, LIMIT_JSON_BODY);
-    json_writer w;
-
-    json_writer_init(&w, text);
-    json_begin_object(&w);
-    json_member_str(&w, "namespace", row->name.space);
-    json_member_str(&w, "table", row->name.table);
-    json_member_str(&w, "uuid", row->uuid);
-    json_member_str(&w, "metadata-location", row->metadata_location);
-    if (row->registered) {
-        json_member_bool(&w, "registered", true);
-        json_member_str(&w, "location", row->location);
-    }
-    if (!str_is_null(row->rebase)) {
-        json_member_str(&w, "rebase", row->rebase);
-    }
-    if (dropped != NULL) {
-        json_member_int(&w, "dropped-us", dropped->dropped_us);
-        json_member_int(&w, "purge-us", dropped->purge_us);
-        json_member_str(&w, "dropped-by", dropped->principal);
-    }
-    json_end_object(&w);
-    str location = catalog__name_location(c, row->uuid, a);
-    status result = store_stage_bytes(c->storage, location, STR("application/json"), buf_str(text),
-                                      ret_staged, err);
-    arena_free(a);
-    return result;
-}
-
-status catalog__stage_name(catalog *c, const catalog__row *row, store_staged **ret_staged,
-                           error *err)
-{
-    return catalog__stage_record(c, row, NULL, ret_staged, err);
-}
-
-/* ---- recover ---- */
-
-#define LIST_CHUNK 1000
-
-/* What a record tells of a table. */
-typedef struct name_record {
-    table_name name;
-    bool registered;
-    str location, rebase;  /* of registered tables; STR_NULL else */
-    dropped_table dropped; /* dropped_us 0: it is not */
-} name_record;
 
 typedef VEC(ice_property) place_vec;
 
+typedef enum grade { FOREIGN, FOUND, CHOSEN, RECORDED } grade;
+
 typedef struct found_table {
-    str metadata_location;
-    int version;
-    int64_t modified_us; /* of the metadata file */
-    str uuid, location;
+    grade grade;
+    recover_file file;
+    str uuid, location; /* as the row is to have them */
+    str said;           /* location, as the metadata says it, settled */
     table_name name;
     bool named;
     bool is_view;
     bool is_restored;
-    place_vec paths;           /* properties write.*.path */
-    place_vec former;          /* as if they were such: folders where it may have lain before */
-    const name_record *record; /* NULL: its location names it */
+    place_vec paths;              /* properties write.*.path */
+    place_vec former;             /* as if they were such: folders where it may have lain before */
+    const recover_record *record; /* NULL: its location names it */
 } found_table;
 
-typedef struct recovery {
-    catalog *c;
-    arena *a;
-    map *tables; /* folder of the metadata files -> found_table */
-    map *names;  /* uuid -> name_record */
-} recovery;
-
-/* The highest version counts. Of two with the same one the later: the earlier was staged by a commit that did not
- * come to its end. */
-static void note_metadata_file(recovery *r, str location, int64_t modified_us)
-{
-    size_t slash = str_find_last_char(location, '/');
-    str folder = str_slice(location, 0, slash);
-
-    if (slash == STR_NPOS || !str_ends_with(location, STR(".metadata.json"))) {
-        return;
-    }
-    int version = ice_metadata_location_version(location);
-    found_table *t = map_get(r->tables, folder);
-    if (t == NULL) {
-        t = ARENA_NEW(r->a, found_table);
-        t->version = -1;
-        map_set(r->tables, folder, t);
-    }
-    if (version > t->version || (version == t->version && modified_us > t->modified_us)) {
-        t->version = version;
-        t->modified_us = modified_us;
-        t->metadata_location = str_copy(r->a, location);
-    }
-}
-
-/* No blob tells of files in plain folders, and the record is as old as the table's name: the folder is looked into. */
-static void note_local_metadata(recovery *r, str metadata_location)
-{
-    size_t slash = str_find_last_char(metadata_location, '/');
-    str folder = str_slice(metadata_location, 0, slash + 1);
-    str after = STR_NULL;
-
-    for (size_t count = 1; count > 0;) {
-        store_object *objects = NULL;
-        error err = ERROR_INIT;
-        count = 0;
-        if (store_list(r->c->storage, folder, after, LIST_CHUNK, r->a, &objects, &count, &err) !=
-            STATUS_OK) {
-            error_context(&err, "folder \"%.*s\"", STR_ARG(folder));
-            log_failure("table not recovered", &err);
-            return;
-        }
-        for (size_t i = 0; i < count; i++) {
-            note_metadata_file(r, objects[i].location, objects[i].modified_us);
-        }
-        after = count > 0 ? objects[count - 1].location : after;
-    }
-}
-
-static status note_name_record(recovery *r, str location, error *err)
-{
-    const json *record = NULL;
-    str bytes;
-
-    TRY(store_read_all(r->c->storage, location, LIMIT_MIB, r->a, &bytes, err));
-    TRY(json_parse(bytes, r->a, &record, err));
-    name_record *found = ARENA_NEW(r->a, name_record);
-    table_name *name = &found->name;
-    str uuid = json_str_or(json_get(record, "uuid"), STR_NULL);
-    name->space = json_str_or(json_get(record, "namespace"), STR_NULL);
-    name->table = json_str_or(json_get(record, "table"), STR_NULL);
-    if (uuid.size == 0 || name->space.size == 0 || name->table.size == 0) {
-        return error_set(err, STATUS_CORRUPT, "the record lacks a name");
-    }
-    found->registered = json_bool_or(json_get(record, "registered"), false);
-    found->location = json_str_or(json_get(record, "location"), STR_NULL);
-    found->rebase = json_str_or(json_get(record, "rebase"), STR_NULL);
-    found->dropped.dropped_us = json_int64_or(json_get(record, "dropped-us"), 0);
-    found->dropped.purge_us = json_int64_or(json_get(record, "purge-us"), 0);
-    found->dropped.principal = json_str_or(json_get(record, "dropped-by"), STR(""));
-    map_set(r->names, uuid, found);
-    str metadata_location = json_str_or(json_get(record, "metadata-location"), STR_NULL);
-    if (!str_is_null(found->rebase)) { /* only read, so that no later file is its own */
-        found_table *t = ARENA_NEW(r->a, found_table);
-        *t = (found_table){
-            .version = INT_MAX, .metadata_location = metadata_location, .record = found};
-        map_set(r->tables,
-                str_slice(metadata_location, 0, str_find_last_char(metadata_location, '/')), t);
-    } else if (store_is_local(metadata_location)) {
-        note_local_metadata(r, metadata_location);
-    }
-    return STATUS_OK;
-}
-
-static status restore_warehouse(recovery *r, str location, error *err)
-{
-    const json *record = NULL;
-    str bytes;
-
-    TRY(store_read_all(r->c->storage, location, LIMIT_MIB, r->a, &bytes, err));
-    TRY(json_parse(bytes, r->a, &record, err));
-    str name = json_str_or(json_get(record, "warehouse"), STR(""));
-    str place = json_str_or(json_get(record, "location"), STR(""));
-    if (name.size == 0 || place.size == 0) {
-        return error_set(err, STATUS_CORRUPT, "the record lacks a name or a location");
-    }
-    status made = catalog__restore_warehouse(r->c, name, place, err);
-    if (made == STATUS_EXISTS && err != NULL) {
-        error_clear(err);
-    }
-    return made == STATUS_EXISTS ? STATUS_OK : made;
-}
-
-/* First of all: what lies in them is looked for, and their names are part of the names of tables. */
-static status restore_warehouses(recovery *r, error *err)
-{
-    str records = catalog__warehouse_records(r->c, r->a);
-    str after = STR_NULL;
-
-    for (size_t count = 1; count > 0;) {
-        store_object *objects = NULL;
-        count = 0;
-        TRY(store_list(r->c->storage, records, after, LIST_CHUNK, r->a, &objects, &count, err));
-        for (size_t i = 0; i < count; i++) {
-            error one = ERROR_INIT;
-            if (restore_warehouse(r, objects[i].location, &one) != STATUS_OK) {
-                error_context(&one, "object \"%.*s\"", STR_ARG(objects[i].location));
-                log_failure("warehouse not recovered", &one);
-            }
-        }
-        after = count > 0 ? objects[count - 1].location : after;
-    }
-    return STATUS_OK;
-}
-
-static status scan_objects(recovery *r, str folder, error *err)
-{
-    str prefix = str_printf(r->a, "%.*s/", STR_ARG(folder));
-    str names = names_prefix(r->c, r->a);
-    str after = STR_NULL;
-
-    for (;;) {
-        store_object *objects = NULL;
-        size_t count = 0;
-        TRY(store_list(r->c->storage, prefix, after, LIST_CHUNK, r->a, &objects, &count, err));
-        for (size_t i = 0; i < count; i++) {
-            error one = ERROR_INIT;
-            if (!str_starts_with(objects[i].location, names)) {
-                note_metadata_file(r, objects[i].location, objects[i].modified_us);
-            } else if (note_name_record(r, objects[i].location, &one) != STATUS_OK) {
-                error_context(&one, "object \"%.*s\"", STR_ARG(objects[i].location));
-                log_failure("name of a table not recovered", &one);
-            }
-        }
-        if (count == 0) {
-            return STATUS_OK;
-        }
-        after = objects[count - 1].location;
-    }
-}
-
-/* ---- further places ---- */
+/* ---- what a file says ---- */
 
 static bool is_noted(const place_vec *places, str folder)
 {
@@ -268,7 +57,7 @@ static void note_former(recovery *r, found_table *t, str file)
     if (str_ends_with(folder, STR("/metadata"))) {
         folder = str_slice(folder, 0, folder.size - STR("/metadata").size);
     }
-    if (folder.size > 0 && !catalog__lies_in(folder, t->location) && !is_noted(&t->paths, folder) &&
+    if (folder.size > 0 && !catalog__lies_in(folder, t->said) && !is_noted(&t->paths, folder) &&
         !is_noted(&t->former, folder)) {
         const ice_property place = {.key = STR("write.metadata.path"),
                                     .value = str_copy(r->a, folder)};
@@ -296,6 +85,344 @@ static void note_places(recovery *r, found_table *t, const ice_metadata *m)
     }
 }
 
+/* What the metadata file says of itself: that of a table, or of a view. */
+static status read_identity(recovery *r, found_table *t, str bytes, error *err)
+{
+    ice_metadata *m = NULL;
+    ice_view *v = NULL;
+    status result = ice_metadata_parse(bytes, &m, err);
+
+    if (result == STATUS_OK) {
+        t->uuid = str_copy(r->a, m->uuid);
+        t->said = str_copy(r->a, m->location);
+    } else if (ice_view_parse(bytes, &v, NULL) == STATUS_OK) {
+        error_clear(err);
+        result = STATUS_OK;
+        t->is_view = true;
+        t->uuid = str_copy(r->a, v->uuid);
+        t->said = str_copy(r->a, v->location);
+    }
+    if (result == STATUS_OK) {
+        str settled;
+        if (catalog__settle_location(r->c, t->said, r->a, &settled, NULL) == STATUS_OK) {
+            t->said = settled;
+        }
+    }
+    if (m != NULL) {
+        note_places(r, t, m);
+    }
+    ice_metadata_unref(m);
+    ice_view_unref(v);
+    return result;
+}
+
+static status read_file(recovery *r, found_table *t, error *err)
+{
+    arena *a = arena_child(r->a);
+    str bytes;
+    status result =
+        store_read_all(r->c->storage, t->file.location, LIMIT_METADATA_FILE, a, &bytes, err);
+
+    if (result == STATUS_OK) {
+        result = read_identity(r, t, bytes, err);
+    }
+    arena_free(a);
+    return result;
+}
+
+/* ---- whose it is ---- */
+
+/* The records of all that have a place there: `folder`, or what it lies in. */
+static recover_owners owners_of(const recovery *r, str folder)
+{
+    recover_owners all = {0};
+
+    for (size_t end = folder.size; end > 0; end--) {
+        if (end < folder.size && folder.data[end] != '/') {
+            continue;
+        }
+        const recover_owners *here = map_get(r->places, str_slice(folder, 0, end));
+        for (size_t i = 0; here != NULL && i < here->count; i++) {
+            vec_push(r->a, &all, here->items[i]);
+        }
+    }
+    return all;
+}
+
+/* The catalog's own choice for the uuid, or for any (STR_NULL), around the folder. */
+static bool find_chosen(const recovery *r, str folder, str uuid, str *ret_location,
+                        table_name *ret_name)
+{
+    warehouse_info in;
+    size_t slashes = 0;
+
+    if (!catalog__warehouse_at(r->c, folder, r->a, &in)) {
+        return false;
+    }
+    for (size_t end = in.location.size; end <= folder.size; end++) {
+        if (end < folder.size && folder.data[end] != '/') {
+            continue;
+        }
+        if (++slashes == 3) { /* behind the warehouse, the namespace and the table */
+            *ret_location = str_slice(folder, 0, end);
+            return str_is_null(uuid)
+                       ? catalog__names_of_location(r->c, *ret_location, r->a, ret_name)
+                       : catalog__is_chosen(r->c, *ret_location, uuid, r->a, ret_name);
+        }
+    }
+    return false;
+}
+
+static void take_record(found_table *t, const recover_record *record)
+{
+    t->grade = RECORDED;
+    t->record = record;
+    t->named = true;
+    t->name = record->name;
+    t->location = record->location;
+    t->uuid = record->uuid;
+    t->is_view = t->is_view || record->is_view;
+}
+
+static bool is_own(const recover_record *record, str folder)
+{
+    for (size_t i = 0; i < record->place_count; i++) {
+        if (catalog__lies_in(folder, record->places[i])) {
+            return true;
+        }
+    }
+    return catalog__lies_in(folder, record->location);
+}
+
+static bool is_anothers(const recover_owners *owners, const recover_record *own)
+{
+    for (size_t i = 0; i < owners->count; i++) {
+        if (owners->items[i] != own &&
+            !owners->items[i]->is_view) { /* nobody gets keys for the places of views */
+            return true;
+        }
+    }
+    return false;
+}
+
+/* What lies where it says. */
+static bool is_at_home(const found_table *t, str folder)
+{
+    str below = folder.size > t->said.size ? str_slice(folder, t->said.size, folder.size) : STR("");
+
+    return str_starts_with(folder, t->said) && str_equal(below, STR("/metadata"));
+}
+
+static void judge(const recovery *r, found_table *t, str folder, const recover_owners *owners)
+{
+    const recover_record *record = map_get(r->names, t->uuid);
+
+    if (record == NULL && t->uuid.size == 0 && owners->count == 1) {
+        record = owners->items[0]; /* of format version 1: its record knows the uuid of its row */
+    }
+    if (record != NULL && is_own(record, folder) &&
+        (!record->is_guessed || is_at_home(t, folder))) {
+        take_record(t, record);
+        return;
+    }
+    t->location = t->said;
+    if (is_anothers(owners, record) || (record != NULL && !record->is_guessed)) {
+        t->grade = FOREIGN;
+        return;
+    }
+    str location;
+    if (find_chosen(r, folder, t->uuid, &location, &t->name) && str_equal(location, t->said)) {
+        t->grade = CHOSEN;
+        t->named = true;
+    } else {
+        t->grade = is_at_home(t, folder) || is_noted(&t->paths, folder) ? FOUND : FOREIGN;
+        t->named = catalog__names_of_location(r->c, t->said, r->a, &t->name);
+    }
+    if (record != NULL) { /* of an earlier tarn: it does not say where the table lies */
+        t->record = record;
+        t->named = true;
+        t->name = record->name;
+    }
+}
+
+/* ---- choosing ---- */
+
+/* Of what is the same table's: what counts for more, then what lies where the table does (a table that moved left its
+ * earlier metadata behind), then the later. */
+static bool is_better(const found_table *t, const found_table *than)
+{
+    bool is_there = str_equal(t->said, t->location);
+
+    if (t->grade != than->grade) {
+        return t->grade > than->grade;
+    }
+    if (is_there != str_equal(than->said, than->location)) {
+        return is_there;
+    }
+    return recover_is_later(&t->file, &than->file);
+}
+
+static void log_lost(const found_table *t, error *err)
+{
+    error_context(err, "table at \"%.*s\"", STR_ARG(t->file.location));
+    log_failure("table not recovered", err);
+}
+
+static void choose(const recovery *r, found_table *t)
+{
+    str key = t->uuid.size > 0 ? t->uuid : t->file.location;
+    const found_table *other = map_get(r->chosen, key);
+
+    if (other == NULL || is_better(t, other)) {
+        (void)map_set(r->chosen, key, t);
+    }
+}
+
+static int by_age(const void *x, const void *y)
+{
+    return recover_is_later(x, y) ? -1 : recover_is_later(y, x) ? 1 : 0;
+}
+
+/* The latest file of each table that has a place there. Others are looked for behind files that are not theirs. */
+static void look_into(recovery *r, str path, recover_folder *folder)
+{
+    const recover_owners owners = owners_of(r, path);
+    size_t wanted = owners.count > 0 ? owners.count : 1;
+    map *seen = map_create(r->a);
+    str location;
+    table_name name;
+    bool may_hold_more = owners.count > 0 || find_chosen(r, path, STR_NULL, &location, &name);
+    bool is_usual = str_ends_with(path, STR("/metadata"));
+
+    qsort(folder->files.items, folder->files.count, sizeof(*folder->files.items), by_age);
+    for (size_t i = 0; i < folder->files.count && (i == 0 || may_hold_more); i++) {
+        error err = ERROR_INIT;
+        found_table *t = ARENA_NEW(r->a, found_table);
+
+        t->file = folder->files.items[i];
+        if (read_file(r, t, &err) != STATUS_OK) {
+            if (is_usual) { /* else it is some file of that name */
+                log_lost(t, &err);
+            }
+            return; /* an older state is not the table's */
+        }
+        judge(r, t, path, &owners);
+        if (t->grade == FOREIGN) {
+            log_event(LOG_WARN, "file in another table's place not recovered",
+                      LOG_STR("file", t->file.location));
+        } else if (map_set(seen, t->uuid, t) == NULL) {
+            choose(r, t);
+        }
+        if (t->grade >= CHOSEN && map_count(seen) >= wanted) {
+            return;
+        }
+    }
+}
+
+/* A table that is only read: the record tells its very file. */
+static void add_rebased(recovery *r, const recover_record *record)
+{
+    error err = ERROR_INIT;
+    found_table *t = ARENA_NEW(r->a, found_table);
+
+    t->file = (recover_file){.location = record->metadata_location};
+    if (read_file(r, t, &err) != STATUS_OK) {
+        log_lost(t, &err);
+        return;
+    }
+    take_record(t, record);
+    t->paths = t->former = (place_vec){0};
+    choose(r, t);
+}
+
+static void choose_all(recovery *r)
+{
+    map_entry entry;
+
+    for (size_t at = 0; map_next(r->names, &at, &entry);) {
+        const recover_record *record = entry.value;
+
+        if (!str_is_null(record->rebase)) {
+            add_rebased(r, record);
+        }
+    }
+    for (size_t at = 0; map_next(r->folders, &at, &entry);) {
+        look_into(r, entry.key, entry.value);
+    }
+}
+
+/* ---- restoring ---- */
+
+typedef struct restoring {
+    catalog *c;
+    const found_table *table;
+} restoring;
+
+static status restore_table(void *context, state_txn *txn, error *err)
+{
+    const restoring *r = context;
+    const found_table *t = r->table;
+    const recover_record *record = t->record;
+    const catalog__row row = {.name = t->name,
+                              .uuid = t->uuid,
+                              .location = t->location,
+                              .metadata_location = t->file.location,
+                              .registered = record != NULL && record->registered,
+                              .rebase = record != NULL ? record->rebase : STR_NULL};
+
+    if (record != NULL && record->dropped.dropped_us != 0 && !t->is_view) {
+        return catalog__insert_dropped(txn, &row, &record->dropped, t->file.modified_us, err);
+    }
+    if (t->is_view) {
+        return catalog__insert_view(txn, &row, err);
+    }
+    TRY(catalog__insert_table(r->c, txn, &row, err));
+    return record != NULL && record->is_protected
+               ? STATE_EXEC(txn, "UPDATE tables SET protected = 1 WHERE uuid = ?1", NULL, err,
+                            SV_TEXT(t->uuid))
+               : STATUS_OK;
+}
+
+static status restore(recovery *r, found_table *t, error *err)
+{
+    if (!t->named) {
+        t->name = (table_name){.space = STR("recovered"), .table = t->uuid};
+    }
+    TRY(recover_make_spaces(r->c, t->name.space, err));
+    restoring work = {.c = r->c, .table = t};
+    return state_submit(r->c->state, restore_table, &work, err);
+}
+
+static bool is_dropped(const found_table *t)
+{
+    return t->record != NULL && t->record->dropped.dropped_us != 0;
+}
+
+/* Those that are dropped come first: a table at the very place of one is there in its stead. */
+static int64_t restore_grade(recovery *r, grade wanted, bool dropped)
+{
+    int64_t restored = 0;
+    map_entry entry;
+
+    for (size_t at = 0; map_next(r->chosen, &at, &entry);) {
+        error err = ERROR_INIT;
+        found_table *t = entry.value;
+
+        if (t->grade != wanted || is_dropped(t) != dropped) {
+            continue;
+        }
+        t->is_restored = restore(r, t, &err) == STATUS_OK;
+        if (t->is_restored) {
+            restored++;
+        } else {
+            log_lost(t, &err);
+        }
+    }
+    return restored;
+}
+
+/* ---- further places ---- */
+
 typedef struct place_claim {
     catalog *c;
     const found_table *table;
@@ -315,222 +442,93 @@ static status hold_place(void *context, state_txn *txn, error *err)
     return catalog__hold_paths(claim->c, txn, &paths, err);
 }
 
-/* After all tables have theirs. A copy of another table says of its history what that one says: it is that one's. */
-static void restore_places(const recovery *r, const found_table *t)
+static void hold(const recovery *r, const found_table *t, const ice_property *path, bool tells)
 {
-    place_claim claim = {.c = r->c, .table = t};
+    place_claim claim = {.c = r->c, .table = t, .path = path};
+    error err = ERROR_INIT;
 
+    if (state_submit(r->c->state, hold_place, &claim, &err) != STATUS_OK && tells) {
+        error_context(&err, "table at \"%.*s\"", STR_ARG(t->file.location));
+        log_failure("place of a table not recovered", &err);
+    }
+}
+
+static void hold_recorded(const recovery *r, const found_table *t)
+{
+    for (size_t i = 0; t->record != NULL && i < t->record->place_count; i++) {
+        const ice_property path = {.key = STR("write.metadata.path"),
+                                   .value = t->record->places[i]};
+        hold(r, t, &path, true);
+    }
+}
+
+/* A place that a record gives to another table stays that one's, though it did not come back. */
+static bool may_claim(const recovery *r, const found_table *t, str place)
+{
+    const recover_owners owners = owners_of(r, place);
+
+    for (size_t i = 0; i < owners.count; i++) {
+        if (!str_equal(owners.items[i]->uuid, t->uuid)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* A copy of another table says of its history what that one says: it is that one's. */
+static void hold_said(const recovery *r, const found_table *t)
+{
     for (size_t i = 0; i < t->paths.count; i++) {
-        error err = ERROR_INIT;
-
-        claim.path = &t->paths.items[i];
-        if (state_submit(r->c->state, hold_place, &claim, &err) != STATUS_OK) {
-            error_context(&err, "table at \"%.*s\"", STR_ARG(t->metadata_location));
-            log_failure("place of a table not recovered", &err);
+        if (may_claim(r, t, t->paths.items[i].value)) {
+            hold(r, t, &t->paths.items[i], true);
         }
     }
     for (size_t i = 0; i < t->former.count; i++) {
-        error ignored = ERROR_INIT;
-
-        claim.path = &t->former.items[i];
-        (void)state_submit(r->c->state, hold_place, &claim, &ignored);
-    }
-}
-
-/* What the metadata file says of itself: that of a table, or of a view. */
-static status read_identity(recovery *r, found_table *t, str bytes, error *err)
-{
-    ice_metadata *m = NULL;
-    ice_view *v = NULL;
-    status result = ice_metadata_parse(bytes, &m, err);
-
-    if (result == STATUS_OK) {
-        t->uuid = str_copy(r->a, m->uuid);
-        t->location = str_copy(r->a, m->location);
-        if (t->record == NULL || str_is_null(t->record->rebase)) { /* else it is only read */
-            note_places(r, t, m);
-        }
-    } else if (ice_view_parse(bytes, &v, NULL) == STATUS_OK) {
-        error_clear(err);
-        result = STATUS_OK;
-        t->is_view = true;
-        t->uuid = str_copy(r->a, v->uuid);
-        t->location = str_copy(r->a, v->location);
-    }
-    ice_metadata_unref(m);
-    ice_view_unref(v);
-    return result;
-}
-
-static status scan_warehouses(recovery *r, error *err)
-{
-    warehouse_info *all = NULL;
-    size_t count = 0;
-
-    TRY(restore_warehouses(r, err));
-    TRY(catalog_list_warehouses(r->c, r->a, &all, &count, err));
-    for (size_t i = 0; i < count; i++) {
-        TRY(scan_objects(r, all[i].location, err));
-    }
-    return STATUS_OK;
-}
-
-static status read_found(recovery *r, found_table *t, error *err)
-{
-    arena *a = arena_child(r->a);
-    str bytes;
-
-    status result =
-        store_read_all(r->c->storage, t->metadata_location, LIMIT_METADATA_FILE, a, &bytes, err);
-    if (result == STATUS_OK) {
-        result = read_identity(r, t, bytes, err);
-    }
-    if (result == STATUS_OK) {
-        const name_record *record = t->record != NULL ? t->record : map_get(r->names, t->uuid);
-        t->record = record;
-        t->named = record != NULL || catalog__names_of_location(r->c, t->location, r->a, &t->name);
-        if (record != NULL) {
-            t->name = record->name;
-            t->location = record->registered ? record->location : t->location;
+        if (may_claim(r, t, t->former.items[i].value)) {
+            hold(r, t, &t->former.items[i], false);
         }
     }
-    arena_free(a);
-    return result;
 }
 
-typedef struct restoring {
-    catalog *c;
-    const found_table *table;
-} restoring;
-
-static status restore_table(void *context, state_txn *txn, error *err)
+static void hold_all(const recovery *r, void (*hold_some)(const recovery *r, const found_table *t))
 {
-    const restoring *r = context;
-    const found_table *t = r->table;
-    const catalog__row row = {.name = t->name,
-                              .uuid = t->uuid,
-                              .location = t->location,
-                              .metadata_location = t->metadata_location,
-                              .registered = t->record != NULL && t->record->registered,
-                              .rebase = t->record != NULL ? t->record->rebase : STR_NULL};
-
-    if (t->record != NULL && t->record->dropped.dropped_us != 0 && !t->is_view) {
-        return catalog__insert_dropped(txn, &row, &t->record->dropped, t->modified_us, err);
-    }
-    return t->is_view ? catalog__insert_view(txn, &row, err)
-                      : catalog__insert_table(r->c, txn, &row, err);
-}
-
-/* Where a table, or a view, keeps its metadata: what lies elsewhere is a copy, or nobody's. */
-static bool is_at_home(const found_table *t)
-{
-    return (t->record != NULL && !str_is_null(t->record->rebase)) ||
-           catalog__lies_in(t->metadata_location, t->location) ||
-           is_noted(&t->paths, t->metadata_location);
-}
-
-/* Of what says that it is the same table: what lies where it says, then the later. A table that moved left its earlier
- * metadata behind. */
-static bool is_better(const found_table *t, const found_table *than)
-{
-    if (is_at_home(t) != is_at_home(than)) {
-        return is_at_home(t);
-    }
-    return t->version != than->version ? t->version > than->version
-                                       : t->modified_us > than->modified_us;
-}
-
-/* All levels of a namespace, outermost first. */
-static status restore_namespaces(catalog *c, str name, error *err)
-{
-    for (size_t at = 0; at <= name.size; at++) {
-        if (at == name.size || name.data[at] == '.') {
-            status result = catalog_create_namespace(c, str_slice(name, 0, at), NULL, 0, err);
-            if (result != STATUS_OK && result != STATUS_EXISTS) {
-                return result;
-            }
-        }
-    }
-    return STATUS_OK;
-}
-
-static status restore(recovery *r, found_table *t, error *err)
-{
-    if (!t->named) {
-        t->name = (table_name){.space = STR("recovered"), .table = t->uuid};
-    }
-    TRY(restore_namespaces(r->c, t->name.space, err));
-    restoring work = {.c = r->c, .table = t};
-    return state_submit(r->c->state, restore_table, &work, err);
-}
-
-static void log_lost(const found_table *t, error *err)
-{
-    error_context(err, "table at \"%.*s\"", STR_ARG(t->metadata_location));
-    log_failure("table not recovered", err);
-}
-
-/* One of each uuid; those without one by their files. */
-static map *choose(recovery *r)
-{
-    map *chosen = map_create(r->a);
     map_entry entry;
 
-    for (size_t at = 0; map_next(r->tables, &at, &entry);) {
-        error err = ERROR_INIT;
-        found_table *t = entry.value;
-        bool is_usual = str_ends_with(entry.key, STR("/metadata"));
+    for (size_t at = 0; map_next(r->chosen, &at, &entry);) {
+        const found_table *t = entry.value;
 
-        if (read_found(r, t, &err) != STATUS_OK) {
-            if (is_usual) { /* else it is some file of that name */
-                log_lost(t, &err);
-            }
-        } else if (is_usual || is_at_home(t)) {
-            str key = t->uuid.size > 0 ? t->uuid : t->metadata_location;
-            const found_table *other = map_get(chosen, key);
-
-            if (other == NULL || is_better(t, other)) {
-                (void)map_set(chosen, key, t);
-            }
+        if (t->is_restored && !t->is_view) {
+            hold_some(r, t);
         }
     }
-    return chosen;
 }
 
 static int64_t restore_all(recovery *r)
 {
-    const map *chosen = choose(r);
-    int64_t restored = 0;
-    map_entry entry;
+    int64_t restored = restore_grade(r, RECORDED, true);
 
-    for (size_t at = 0; map_next(chosen, &at, &entry);) {
-        error err = ERROR_INIT;
-        found_table *t = entry.value;
-
-        t->is_restored = restore(r, t, &err) == STATUS_OK;
-        if (t->is_restored) {
-            restored++;
-        } else {
-            log_lost(t, &err);
-        }
-    }
-    for (size_t at = 0; map_next(chosen, &at, &entry);) {
-        const found_table *t = entry.value;
-
-        if (t->is_restored && !t->is_view) {
-            restore_places(r, t);
-        }
-    }
+    restored += restore_grade(r, RECORDED, false);
+    hold_all(r, hold_recorded);
+    restored += restore_grade(r, CHOSEN, false);
+    restored += restore_grade(r, FOUND, true); /* of a record that does not say where it lies */
+    restored += restore_grade(r, FOUND, false);
+    hold_all(r, hold_said);
     return restored;
 }
 
 status catalog_recover(catalog *c, int64_t *ret_tables, error *err)
 {
     arena *a = arena_create();
-    recovery r = {.c = c, .a = a, .tables = map_create(a), .names = map_create(a)};
-    status result = scan_warehouses(&r, err);
+    recovery r = {.c = c,
+                  .a = a,
+                  .folders = map_create(a),
+                  .names = map_create(a),
+                  .places = map_create(a),
+                  .chosen = map_create(a)};
+    status result = recover_scan(&r, err);
 
     if (result == STATUS_OK) {
+        choose_all(&r);
         *ret_tables = restore_all(&r);
     }
     arena_free(a);

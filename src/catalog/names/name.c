@@ -299,6 +299,16 @@ static bool unescape_name(str text, arena *a, str *ret_name)
     return true;
 }
 
+static void add_suffix(buf *out, str uuid)
+{
+    for (size_t i = uuid.size, left = SUFFIX_SIZE; i > 0 && left > 0; i--) {
+        if (uuid.data[i - 1] != '-') {
+            buf_add_char(out, uuid.data[i - 1]);
+            left--;
+        }
+    }
+}
+
 status catalog__choose_location(catalog *c, table_name name, str uuid, arena *a, str *ret_location,
                                 error *err)
 {
@@ -310,12 +320,7 @@ status catalog__choose_location(catalog *c, table_name name, str uuid, arena *a,
     buf_add_char(location, '/');
     catalog__escape_name(location, name.table);
     buf_add_char(location, '-');
-    for (size_t i = uuid.size, left = SUFFIX_SIZE; i > 0 && left > 0; i--) {
-        if (uuid.data[i - 1] != '-') {
-            buf_add_char(location, uuid.data[i - 1]);
-            left--;
-        }
-    }
+    add_suffix(location, uuid);
     TRY(buf_check(location, "table location", err));
     *ret_location = buf_str(location);
     return STATUS_OK;
@@ -345,6 +350,15 @@ bool catalog__names_of_location(catalog *c, str location, arena *a, table_name *
         ret_name->space = str_printf(a, "%.*s.%.*s", STR_ARG(in.name), STR_ARG(ret_name->space));
     }
     return true;
+}
+
+bool catalog__is_chosen(catalog *c, str location, str uuid, arena *a, table_name *ret_name)
+{
+    buf *suffix = buf_in(a, SUFFIX_SIZE);
+
+    add_suffix(suffix, uuid);
+    return suffix->size == SUFFIX_SIZE && str_ends_with(location, buf_str(suffix)) &&
+           catalog__names_of_location(c, location, a, ret_name);
 }
 
 bool catalog__space_of_folder(catalog *c, str location, arena *a, str *ret_space)

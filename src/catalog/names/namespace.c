@@ -60,6 +60,22 @@ static status read_namespace(void *context, state_txn *txn, error *err)
     return q->found ? read_properties(txn, key, q->a, &q->info, err) : STATUS_OK;
 }
 
+status catalog__read_space(catalog *c, str name, arena *a, bool *ret_found,
+                           namespace_info *ret_info, error *err)
+{
+    space_query q = {.c = c, .name = name, .a = a};
+
+    TRY(state_read(c->state, read_namespace, &q, err));
+    *ret_found = q.found;
+    *ret_info = q.info;
+    return STATUS_OK;
+}
+
+str catalog__space_turn(arena *a, str name)
+{
+    return catalog__table_key(a, (table_name){.space = name, .table = STR("")});
+}
+
 status catalog__namespace_exists(catalog *c, str name, bool *ret_exists, error *err)
 {
     arena *a = arena_create();
@@ -122,6 +138,7 @@ typedef struct space_create {
     str folder; /* that follows from its name, where it has no location; STR_NULL: not looked at */
     const catalog_property *properties;
     size_t count;
+    store_staged **record; /* published where it is not NULL */
     const catalog_caller *caller;
 } space_create;
 
@@ -156,6 +173,19 @@ static status check_parent(state_txn *txn, const space_create *create, error *er
     return STATUS_OK;
 }
 
+static status put_properties(state_txn *txn, str key, const catalog_property *properties,
+                             size_t count, error *err)
+{
+    for (size_t i = 0; i < count; i++) {
+        TRY(STATE_EXEC(txn,
+                       "INSERT INTO namespace_properties (name_key, key, value) VALUES (?1, ?2, ?3)"
+                       " ON CONFLICT (name_key, key) DO UPDATE SET value = excluded.value",
+                       NULL, err, SV_TEXT(key), SV_TEXT(properties[i].key),
+                       SV_TEXT(properties[i].value)));
+    }
+    return STATUS_OK;
+}
+
 static status insert_namespace(void *context, state_txn *txn, error *err)
 {
     const space_create *create = context;
@@ -179,18 +209,17 @@ static status insert_namespace(void *context, state_txn *txn, error *err)
         return error_set(err, STATUS_EXISTS, "namespace \"%.*s\" exists already",
                          STR_ARG(create->name));
     }
-    for (size_t i = 0; i < create->count; i++) {
-        TRY(STATE_EXEC(txn,
-                       "INSERT INTO namespace_properties (name_key, key, value) VALUES (?1, ?2, ?3)"
-                       " ON CONFLICT (name_key, key) DO UPDATE SET value = excluded.value",
-                       NULL, err, SV_TEXT(create->key), SV_TEXT(create->properties[i].key),
-                       SV_TEXT(create->properties[i].value)));
+    TRY(put_properties(txn, create->key, create->properties, create->count, err));
+    if (create->record != NULL && *create->record != NULL) {
+        store_staged *record = *create->record;
+        *create->record = NULL;
+        TRY(store_publish(create->c->storage, txn, &record, 1, err));
     }
     return note_space(txn, create->caller, EVENT_NAMESPACE_CREATED, create->name, err);
 }
 
 status catalog__insert_namespace(catalog *c, state_txn *txn, const namespace_info *info,
-                                 const catalog_caller *caller, error *err)
+                                 store_staged **record, const catalog_caller *caller, error *err)
 {
     space_create create = {.c = c,
                            .name = info->name,
@@ -198,6 +227,7 @@ status catalog__insert_namespace(catalog *c, state_txn *txn, const namespace_inf
                            .location = info->location,
                            .properties = info->properties,
                            .count = info->property_count,
+                           .record = record,
                            .caller = caller};
 
     return insert_namespace(&create, txn, err);
@@ -211,6 +241,26 @@ static status check_levels(str name, error *err)
     return STATUS_OK;
 }
 
+static status submit_creation(space_create *create, const namespace_info *info, arena *a,
+                              error *err)
+{
+    catalog *c = create->c;
+    str turn = catalog__space_turn(a, info->name);
+
+    catalog__take_turns(c, &turn, 1);
+    bool exists = false;
+    status result = catalog__namespace_exists(c, info->name, &exists, err);
+    if (result == STATUS_OK && !exists) {
+        result = catalog__stage_space(c, info, create->record, err);
+    }
+    if (result == STATUS_OK) {
+        result = state_submit(c->state, insert_namespace, create, err);
+        store_discard(c->storage, *create->record);
+    }
+    catalog__leave_turns(c, &turn, 1);
+    return result;
+}
+
 status catalog_create_namespace(catalog *c, str name, const catalog_property *properties,
                                 size_t count, error *err)
 {
@@ -222,12 +272,11 @@ status catalog_create_namespace(catalog *c, str name, const catalog_property *pr
                            .properties = properties,
                            .count = count,
                            .caller = catalog_get_caller()};
-    status result = STATUS_OK;
+    store_staged *record = NULL;
+    const namespace_info plain = {.name = name, .location = STR_NULL};
+    status result = catalog__space_place(c, &plain, a, &create.folder, err);
 
-    if (create.caller != NULL) { /* what is recovered is made whatever lies there */
-        const namespace_info plain = {.name = name, .location = STR_NULL};
-        result = catalog__space_place(c, &plain, a, &create.folder, err);
-    }
+    create.record = &record;
     for (size_t i = 0; i < count && result == STATUS_OK; i++) {
         if (str_equal(properties[i].key, STR("location"))) {
             result = catalog__settle_location(c, properties[i].value, a, &create.location, err);
@@ -243,7 +292,60 @@ status catalog_create_namespace(catalog *c, str name, const catalog_property *pr
                                      .properties = properties,
                                      .property_count = count};
         result = c->txn != NULL ? catalog__txn_create_space(c, &info, err)
-                                : state_submit(c->state, insert_namespace, &create, err);
+                                : submit_creation(&create, &info, a, err);
+    }
+    arena_free(a);
+    return result;
+}
+
+/* ---- restore ---- */
+
+typedef struct space_restore {
+    const namespace_info *info;
+    str key, location;
+    bool recorded;
+} space_restore;
+
+static status restore_namespace(void *context, state_txn *txn, error *err)
+{
+    const space_restore *r = context;
+    int64_t made = 0;
+
+    TRY(STATE_EXEC(txn,
+                   "INSERT INTO namespaces (name_key, name, created_us) VALUES (?1, ?2, ?3)"
+                   " ON CONFLICT (name_key) DO NOTHING",
+                   &made, err, SV_TEXT(r->key), SV_TEXT(r->info->name), SV_INT(clock_now_us())));
+    if (made > 0) {
+        TRY(note_space(txn, catalog_get_caller(), EVENT_NAMESPACE_CREATED, r->info->name, err));
+    }
+    if (!r->recorded) {
+        return STATUS_OK;
+    }
+    TRY(STATE_EXEC(txn,
+                   "UPDATE namespaces SET name = ?1, protected = ?2, location = CASE warehouse"
+                   " WHEN 1 THEN location ELSE ?3 END WHERE name_key = ?4",
+                   NULL, err, SV_TEXT(r->info->name), SV_INT(r->info->is_protected ? 1 : 0),
+                   str_is_null(r->location) ? SV_NULL : SV_TEXT(r->location), SV_TEXT(r->key)));
+    return put_properties(txn, r->key, r->info->properties, r->info->property_count, err);
+}
+
+/* Made whatever lies where its tables would. */
+status catalog__restore_space(catalog *c, const namespace_info *info, bool recorded, error *err)
+{
+    arena *a = arena_create();
+    space_restore r = {.info = info,
+                       .key = catalog__fold(a, info->name),
+                       .location = STR_NULL,
+                       .recorded = recorded};
+    status result = check_levels(info->name, err);
+
+    for (size_t i = 0; i < info->property_count && result == STATUS_OK; i++) {
+        if (str_equal(info->properties[i].key, STR("location"))) {
+            result = catalog__settle_location(c, info->properties[i].value, a, &r.location, err);
+        }
+    }
+    if (result == STATUS_OK) {
+        result = state_submit(c->state, restore_namespace, &r, err);
     }
     arena_free(a);
     return result;
@@ -502,6 +604,8 @@ static status delete_namespace(void *context, state_txn *txn, error *err)
     TRY(STATE_EXEC(txn, "DELETE FROM namespaces WHERE name_key = ?1", &deleted, err,
                    SV_TEXT(drop->key)));
     drop->found = deleted > 0;
+    str record = catalog__space_record(drop->c, drop->key, drop->a);
+    TRY(store_delete(drop->c->storage, txn, &record, 1, err));
     return drop->found ? note_space(txn, drop->how.caller, EVENT_NAMESPACE_DROPPED, drop->name, err)
                        : STATUS_OK;
 }

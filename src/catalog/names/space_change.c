@@ -17,6 +17,7 @@ typedef struct space_change {
     int64_t changed; /* properties that have another value than before */
     VEC(str) removed;
     VEC(str) missing;
+    store_staged *record;
     const catalog_caller *caller;
 } space_change;
 
@@ -148,6 +149,11 @@ static status apply(void *context, state_txn *txn, error *err)
     if (change->changed == 0 && change->removed.count == 0) {
         return STATUS_OK;
     }
+    if (change->record != NULL) { /* it was there already when that was staged */
+        store_staged *record = change->record;
+        change->record = NULL;
+        TRY(store_publish(change->c->storage, txn, &record, 1, err));
+    }
     TRY(describe(change, &detail, err));
     const catalog_event event = {.kind = EVENT_NAMESPACE_CHANGED,
                                  .detail = detail,
@@ -169,6 +175,60 @@ static status settle_location(catalog *c, space_change *change, error *err)
     return STATUS_OK;
 }
 
+static bool is_removed(const catalog_property_change *asked, str key)
+{
+    for (size_t i = 0; i < asked->removed_count; i++) {
+        if (str_equal(asked->removed[i], key)) {
+            return true;
+        }
+    }
+    for (size_t i = 0; i < asked->set_count; i++) {
+        if (str_equal(asked->set[i].key, key)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* As it will be, in the order of the rows. */
+static status stage_record(space_change *change, error *err)
+{
+    VEC(catalog_property) next = {0};
+    namespace_info info;
+    bool found = false;
+
+    TRY(catalog__read_space(change->c, change->name, change->a, &found, &info, err));
+    if (!found) {
+        return STATUS_OK;
+    }
+    for (size_t i = 0; i < info.property_count; i++) {
+        if (!is_removed(change->asked, info.properties[i].key)) {
+            vec_push(change->a, &next, info.properties[i]);
+        }
+    }
+    for (size_t i = 0; i < change->asked->set_count; i++) {
+        vec_push(change->a, &next, change->asked->set[i]);
+    }
+    info.properties = next.items;
+    info.property_count = next.count;
+    return catalog__stage_space(change->c, &info, &change->record, err);
+}
+
+static status submit(space_change *change, error *err)
+{
+    catalog *c = change->c;
+    str turn = catalog__space_turn(change->a, change->name);
+
+    catalog__take_turns(c, &turn, 1);
+    status result = stage_record(change, err);
+    if (result == STATUS_OK) {
+        result = state_submit(c->state, apply, change, err);
+        store_discard(c->storage, change->record);
+    }
+    catalog__leave_turns(c, &turn, 1);
+    return result;
+}
+
 status catalog_change_namespace(catalog *c, str name, const catalog_property_change *change,
                                 arena *a, catalog_property_result *ret_result, error *err)
 {
@@ -183,7 +243,7 @@ status catalog_change_namespace(catalog *c, str name, const catalog_property_cha
     TRY(catalog__refuse_in_txn(c, "a change of a namespace's properties", err));
     TRY(check_keys(change, err));
     TRY(settle_location(c, &work, err));
-    TRY(state_submit(c->state, apply, &work, err));
+    TRY(submit(&work, err));
     if (!work.found) {
         return catalog__no_namespace(c, name, err);
     }

@@ -67,7 +67,8 @@ void catalog__leave_turns(catalog *c, const str *keys, size_t count);
 /* A new table of metadata that is made already: staged, its row written. */
 typedef struct catalog__made {
     table_name name;
-    str location; /* settled; the metadata may spell it otherwise */
+    str location;  /* settled; the metadata may spell it otherwise */
+    bool is_asked; /* by who makes it */
     ice_metadata *metadata;
 } catalog__made;
 status catalog__create_made(catalog *c, const catalog__made *made, arena *a,

@@ -39,7 +39,8 @@ typedef struct subject {
     ice_metadata *base; /* NULL: it is made */
     table_info info;    /* of the base; of a new one what it will be */
     ice_prepared next;
-    str location; /* of the new metadata, settled */
+    str location;  /* of the new metadata, settled */
+    bool is_asked; /* of a new one: the request says it */
     store_staged *file, *record;
     catalog_document *document; /* NULL where nobody asks for it */
 } subject;
@@ -127,6 +128,7 @@ static status prepare_new(commit *e, subject *s, error *err)
     TRY(ice_request_create(request, text, &s->next.next, err));
     s->info.uuid = s->next.next->uuid;
     s->info.location = s->location;
+    s->is_asked = v.table.size > 0;
     s->info.created_us = clock_now_us();
     return catalog__check_paths(e->c, name.space, s->next.next->properties,
                                 s->next.next->property_count, s->location, s->info.uuid, err);
@@ -181,22 +183,27 @@ static status prepare(commit *e, subject *s, error *err)
 
 /* ---- staging ---- */
 
+/* A table that moves, gets a uuid, or names a further place has a record from then on, and a new one where it needs
+ * one. */
 static status stage_record(commit *e, subject *s, error *err)
 {
+    const ice_metadata *m = s->next.next;
     const catalog__row row = {.name = s->info.name,
-                              .uuid = s->info.uuid,
+                              .uuid = m->uuid.size > 0 ? m->uuid : s->info.uuid,
                               .location = s->location,
                               .metadata_location = s->next.location,
                               .registered = s->info.registered,
-                              .rebase = STR_NULL};
-    table_name derived;
+                              .rebase = STR_NULL,
+                              .properties = m->properties,
+                              .property_count = m->property_count,
+                              .protects = &s->info.is_protected,
+                              .is_asked = s->is_asked};
+    bool needs = s->base == NULL
+                     ? catalog__needs_record(e->c, &row)
+                     : !str_equal(s->location, s->info.location) ||
+                           !str_equal(row.uuid, s->info.uuid) || catalog__brings_place(s->base, m);
 
-    if (catalog__names_of_location(e->c, s->location, e->a, &derived) &&
-        str_equal(derived.space, s->info.name.space) &&
-        str_equal(derived.table, s->info.name.table)) {
-        return STATUS_OK;
-    }
-    return catalog__stage_name(e->c, &row, &s->record, err);
+    return needs ? catalog__stage_name(e->c, &row, &s->record, err) : STATUS_OK;
 }
 
 static status stage_all(commit *e, error *err)
@@ -212,7 +219,7 @@ static status stage_all(commit *e, error *err)
             TRY(ice_metadata_stage(e->c->storage, s->next.next, 0, &s->file, e->a,
                                    &s->next.location, err));
         }
-        if (s->base == NULL || !str_equal(s->location, s->info.location)) {
+        if (s->base == NULL || !s->next.nothing) {
             TRY(stage_record(e, s, err));
         }
         if (s->base != NULL && !s->next.nothing) {
@@ -331,6 +338,8 @@ static status move_place(const commit *e, state_txn *txn, const subject *s, str 
         TRY(STATE_EXEC(txn, "UPDATE places SET uuid = ?1 WHERE uuid = ?2", NULL, err, SV_TEXT(uuid),
                        SV_TEXT(s->info.uuid)));
         TRY(catalog__end_sessions(e->c, txn, s->info.uuid, err)); /* they would not end with it */
+        str record = catalog__name_location(e->c, s->info.uuid, state_txn_arena(txn));
+        TRY(store_delete(e->c->storage, txn, &record, 1, err));
     }
     return str_equal(s->location, s->info.location) && str_equal(uuid, s->info.uuid)
                ? STATUS_OK
@@ -632,7 +641,8 @@ status catalog__refuse_name(catalog *c, table_name name, error *err)
 status catalog_create_by_request(catalog *c, str space, const ice_create_request *request, arena *a,
                                  catalog_loaded *ret_loaded, error *err)
 {
-    catalog__made made = {.name = {.space = space, .table = request->name}};
+    catalog__made made = {.name = {.space = space, .table = request->name},
+                          .is_asked = request->location.size > 0};
     str metadata_location = STR_NULL;
     str text;
 

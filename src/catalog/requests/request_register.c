@@ -255,6 +255,8 @@ static status register_file(registration *r, str file, ice_metadata **ret_metada
     TRY(find_old(r, err));
     TRY(describe(r, file, ret_metadata, err));
     r->metadata = *ret_metadata;
+    r->row.properties = r->metadata->properties;
+    r->row.property_count = r->metadata->property_count;
     r->name = r->found ? r->old.name : r->name;
     r->row.name = r->name;
     return submit(r, err);

@@ -174,6 +174,7 @@ static status register_view(registration *r, const ice_view *view, arena *a, err
     TRY(catalog__check_owner(r->c, &file, r->row.location, a, NULL, err));
     TRY(catalog__check_paths(r->c, r->row.name.space, view->properties, view->property_count,
                              r->row.location, view->uuid, err));
+    r->row.is_view = true;
     TRY(catalog__stage_name(r->c, &r->row, &r->record, err));
     status result = state_submit(r->c->state, apply_registration, r, err);
     store_discard(r->c->storage, r->record);

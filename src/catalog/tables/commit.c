@@ -22,6 +22,7 @@ typedef struct table_commit {
     str new_location;
     const ice_metadata *new_metadata;
     ice_metadata *base; /* what it was loaded as last */
+    table_info info;    /* the same, in the arena of its committer */
     catalog_event event;
 } table_commit;
 
@@ -62,6 +63,7 @@ static status commit_load(void *context, arena *a, ice_metadata **ret_metadata, 
 
     TRY(catalog__load_to_change(table->c, table->name, a, ret_metadata, &info, err));
     *ret_location = info.metadata_location;
+    table->info = info;
     ice_metadata_unref(table->base);
     table->base = ice_metadata_ref(*ret_metadata);
     return STATUS_OK;
@@ -77,6 +79,7 @@ typedef struct pointer_move {
     str base_location, new_location;
     store_staged *const *staged;
     size_t staged_count;
+    store_staged *record; /* of a further place that the commit names; NULL: of none */
     const str *obsolete;
     size_t obsolete_count;
     status (*extra)(void *context, state_txn *txn, error *err);
@@ -133,10 +136,34 @@ static status move_pointer(void *context, state_txn *txn, error *err)
     }
     move->published = true;
     TRY(store_publish(table->c->storage, txn, move->staged, move->staged_count, err));
+    if (move->record != NULL) {
+        store_staged *record = move->record;
+        move->record = NULL;
+        TRY(store_publish(table->c->storage, txn, &record, 1, err));
+    }
     if (move->obsolete_count > 0) {
         TRY(store_delete(table->c->storage, txn, move->obsolete, move->obsolete_count, err));
     }
     return STATUS_OK;
+}
+
+/* For a lost database: which folders are the table's. Its name and flags are what they were when it was loaded. */
+static status stage_record(const table_commit *table, const ice_metadata *next, str new_location,
+                           store_staged **ret_record, error *err)
+{
+    if (!catalog__brings_place(table->base, next)) {
+        return STATUS_OK;
+    }
+    const catalog__row row = {.name = table->info.name,
+                              .uuid = next->uuid,
+                              .location = table->info.location,
+                              .metadata_location = new_location,
+                              .registered = table->info.registered,
+                              .rebase = STR_NULL,
+                              .properties = next->properties,
+                              .property_count = next->property_count};
+
+    return catalog__stage_name(table->c, &row, ret_record, err);
 }
 
 static status commit_pointer(void *context, str base_location, str new_location,
@@ -174,11 +201,15 @@ static status commit_pointer(void *context, str base_location, str new_location,
         const table_info info = {.uuid = new_metadata->uuid, .location = new_metadata->location};
         move.obsolete_count =
             catalog__keep_own(table->c, &info, new_metadata, obsolete, obsolete_count, a, own);
+        result = stage_record(table, new_metadata, new_location, &move.record, err);
+    }
+    if (result == STATUS_OK) {
         move.document = catalog__document_prepare(table->c, table->key, base_location, new_location,
                                                   new_metadata);
         result = state_submit(table->c->state, move_pointer, &move, err);
         catalog_document_unref(move.document);
     }
+    store_discard(table->c->storage, move.record);
     arena_free(a);
 
     bool callers = result == STATUS_CONFLICT || move.refused;

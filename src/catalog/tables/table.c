@@ -329,6 +329,7 @@ typedef struct creation {
     bool published; /* store_publish has taken `staged` */
     str metadata_location;
     str location;
+    bool is_asked; /* the location */
     store_staged *const *staged;
     size_t staged_count;
     store_staged *name_record; /* NULL where the location tells the name */
@@ -343,7 +344,10 @@ static catalog__row creation_row(const creation *new)
                           .location = new->location,
                           .metadata_location = new->metadata_location,
                           .rebase = STR_NULL,
-                          .caller = new->caller};
+                          .caller = new->caller,
+                          .properties = new->metadata->properties,
+                          .property_count = new->metadata->property_count,
+                          .is_asked = new->is_asked};
 }
 
 static status publish_creation(void *context, state_txn *txn, error *err)
@@ -387,18 +391,13 @@ static status publish_creation(void *context, state_txn *txn, error *err)
 static status submit_creation(creation *new, error *err)
 {
     arena *a = arena_create();
-    table_name derived;
     status result = catalog__check_paths(new->c, new->name.space, new->metadata->properties,
                                          new->metadata->property_count, new->location,
                                          new->metadata->uuid, err);
 
     new->caller = catalog_get_caller();
-    if (result != STATUS_OK) {
-        /* nothing is staged further */
-    } else if (!catalog__names_of_location(new->c, new->location, a, &derived) ||
-               !str_equal(derived.space, new->name.space) ||
-               !str_equal(derived.table, new->name.table)) {
-        const catalog__row row = creation_row(new);
+    const catalog__row row = creation_row(new);
+    if (result == STATUS_OK && catalog__needs_record(new->c, &row)) {
         result = catalog__stage_name(new->c, &row, &new->name_record, err);
     }
     if (result == STATUS_OK) {
@@ -477,6 +476,7 @@ status catalog__create_made(catalog *c, const catalog__made *made, arena *a,
     creation new = {.c = c,
                     .name = made->name,
                     .location = made->location,
+                    .is_asked = made->is_asked,
                     .metadata = ice_metadata_ref(made->metadata)};
     status result = create_empty(&new, a, err);
 
@@ -513,7 +513,9 @@ static status create_table(catalog *c, const catalog_create *options, arena *a, 
                            error *err)
 {
     ice_create table = options->table;
-    creation new = {.c = c, .name = options->name};
+    creation new = {.c = c,
+                    .name = options->name,
+                    .is_asked = options->table.location.size > 0 && !options->location_planned};
     bool found = false;
     bool handed_over = false;
 
@@ -672,7 +674,11 @@ status catalog_rename_table(catalog *c, table_name from, table_name to, error *e
         return catalog__txn_rename(c, from, to, err);
     }
     arena *a = arena_create();
+    str key = catalog__table_key(a, from);
+
+    catalog__take_turns(c, &key, 1);
     status result = rename_table(c, from, to, a, err);
+    catalog__leave_turns(c, &key, 1);
     arena_free(a);
     return result;
 }

@@ -331,21 +331,18 @@ static status submit(view_change *change, const ice_view *view, error *err)
 }
 
 /* A location of the maker's own does not tell the view's name: a record does, for a lost database. */
-static status stage_record(view_change *change, arena *a, error *err)
+static status stage_record(view_change *change, error *err)
 {
-    table_name derived;
-
-    if (catalog__names_of_location(change->c, change->location, a, &derived) &&
-        str_equal(derived.space, change->name.space) &&
-        str_equal(derived.table, change->name.table)) {
-        return STATUS_OK;
-    }
     const catalog__row row = {.name = change->name,
                               .uuid = change->uuid,
                               .location = change->location,
                               .metadata_location = change->new_location,
-                              .rebase = STR_NULL};
-    return catalog__stage_name(change->c, &row, &change->staged[1], err);
+                              .rebase = STR_NULL,
+                              .is_view = true};
+
+    return !str_is_null(change->base_location) || catalog__needs_record(change->c, &row)
+               ? catalog__stage_name(change->c, &row, &change->staged[1], err)
+               : STATUS_OK;
 }
 
 status catalog__put_new_view(catalog *c, table_name name, str location, const ice_view *view,
@@ -357,7 +354,7 @@ status catalog__put_new_view(catalog *c, table_name name, str location, const ic
     TRY(catalog__check_paths(c, name.space, view->properties, view->property_count, location,
                              view->uuid, err));
     TRY(ice_view_stage(c->storage, view, 1, &change.staged[0], a, &change.new_location, err));
-    status result = stage_record(&change, a, err);
+    status result = stage_record(&change, err);
     if (result == STATUS_OK) {
         result = submit(&change, view, err);
     } else {
@@ -394,6 +391,11 @@ status catalog__put_view(catalog *c, table_name name, str base_location, str loc
                              str_is_null(location) ? next->location : location, next->uuid, err));
     TRY(ice_view_stage(c->storage, next, version + 1, &change.staged[0], a, &change.new_location,
                        err));
+    status result = str_is_null(location) ? STATUS_OK : stage_record(&change, err);
+    if (result != STATUS_OK) {
+        store_discard(c->storage, change.staged[0]);
+        return result;
+    }
     TRY(submit(&change, next, err));
     *ret_metadata_location = change.new_location;
     return STATUS_OK;
@@ -645,7 +647,8 @@ static status rename_view(catalog *c, table_name from, table_name to, arena *a, 
                               .uuid = info.uuid,
                               .location = info.location,
                               .metadata_location = info.metadata_location,
-                              .rebase = STR_NULL};
+                              .rebase = STR_NULL,
+                              .is_view = true};
     TRY(catalog__stage_name(c, &row, &change.record, err));
     status result = state_submit(c->state, apply_rename, &change, err);
     if (!change.published) {

@@ -136,6 +136,9 @@ void txn__free(catalog_txn *txn)
         ice_metadata_unref(t->begun);
         ice_metadata_unref(t->base);
     }
+    for (size_t i = 0; i < txn->all_spaces.count; i++) {
+        store_discard(txn->root->storage, txn->all_spaces.items[i]->record);
+    }
     txn__free_views(txn);
     catalog__release_caches(&txn->view);
     arena_free(txn->memory);
@@ -328,6 +331,7 @@ static status create(catalog *c, const catalog_create *options, arena *a, error 
         return result;
     }
     t = ARENA_NEW(txn->memory, txn_table);
+    t->is_asked = options->table.location.size > 0 && !options->location_planned;
     t->info = copy_info(&(table_info){.name = options->name,
                                       .uuid = made->uuid,
                                       .metadata_location = STR(""),

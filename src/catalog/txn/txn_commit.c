@@ -229,7 +229,8 @@ static status write_spaces(ending *e, state_txn *st, bool made, error *err)
         status result = STATUS_OK;
 
         if (made && s->exists && !s->existed) {
-            result = catalog__insert_namespace(e->txn->root, st, &s->info, e->txn->caller, err);
+            result =
+                catalog__insert_namespace(e->txn->root, st, &s->info, NULL, e->txn->caller, err);
         } else if (!made && s->existed && !s->exists) {
             result = catalog__delete_namespace(e->txn->root, st, s->info.name, e->txn->caller, err);
         }
@@ -284,6 +285,12 @@ static status publish(ending *e, state_txn *st, error *err)
         t->name_record = NULL;
     }
     txn__take_view_files(txn, e->a, &all);
+    for (size_t i = 0; i < txn->all_spaces.count; i++) {
+        if (txn->all_spaces.items[i]->record != NULL) {
+            vec_push(e->a, &all, txn->all_spaces.items[i]->record);
+            txn->all_spaces.items[i]->record = NULL;
+        }
+    }
     e->published = true;
     TRY(store_publish(txn->root->storage, st, all.items, all.count, err));
     return obsolete.count == 0
@@ -310,35 +317,42 @@ static status apply(void *context, state_txn *st, error *err)
 /* ---- before and after ---- */
 
 /* A table that is called otherwise than its location says has an object that tells its name. */
-static status stage_names(catalog_txn *txn, arena *a, error *err)
+static status stage_names(catalog_txn *txn, error *err)
 {
     for (size_t i = 0; i < txn->tables.count; i++) {
         txn_table *t = txn->tables.items[i];
-        table_name derived;
-        bool derivable;
 
         if (is_dropped(t) && t->name_record == NULL) {
             const catalog__drop how = catalog__drop_now(txn->root, t->purge);
             TRY(catalog__stage_dropped(txn->root, &t->origin, &how, &t->name_record, err));
         }
-        if (!is_made(t) && !is_renamed(t)) {
+        if (!t->exists || t->name_record != NULL) {
             continue;
         }
-        derivable = catalog__names_of_location(txn->root, t->info.location, a, &derived) &&
-                    str_equal(derived.space, t->info.name.space) &&
-                    str_equal(derived.table, t->info.name.table);
-        if (is_renamed(t) || !derivable) {
-            const catalog__row row = {.name = t->info.name,
-                                      .uuid = t->info.uuid,
-                                      .location = t->info.location,
-                                      .metadata_location = t->info.metadata_location,
-                                      .registered = t->info.registered,
-                                      .rebase = t->info.rebase};
+        const ice_metadata *m = t->written != NULL ? t->written : t->working;
+        const catalog__row row = {.name = t->info.name,
+                                  .uuid = t->info.uuid,
+                                  .location = t->info.location,
+                                  .metadata_location = t->info.metadata_location,
+                                  .registered = t->info.registered,
+                                  .rebase = t->info.rebase,
+                                  .properties = m != NULL ? m->properties : NULL,
+                                  .property_count = m != NULL ? m->property_count : 0,
+                                  .is_asked = t->is_asked};
 
+        if (is_renamed(t) || (is_made(t) && catalog__needs_record(txn->root, &row)) ||
+            (is_changed(t) && catalog__brings_place(t->begun, m))) {
             TRY(catalog__stage_name(txn->root, &row, &t->name_record, err));
         }
     }
-    return txn__stage_view_names(txn, a, err);
+    for (size_t i = 0; i < txn->all_spaces.count; i++) {
+        txn_space *s = txn->all_spaces.items[i];
+
+        if (s->exists && !s->existed && s->record == NULL) {
+            TRY(catalog__stage_space(txn->root, &s->info, &s->record, err));
+        }
+    }
+    return txn__stage_view_names(txn, err);
 }
 
 static void tell_caches(catalog_txn *txn, arena *a)
@@ -408,10 +422,10 @@ static status attempt(catalog_txn *txn, bool *ret_again, error *err)
     return result;
 }
 
-static status commit(catalog_txn *txn, arena *a, error *err)
+static status commit(catalog_txn *txn, error *err)
 {
     bool again = true;
-    status result = stage_names(txn, a, err);
+    status result = stage_names(txn, err);
 
     if (result == STATUS_OK) {
         result = FAULT(FAULT_TXN_STAGED, err);
@@ -430,17 +444,15 @@ static status commit(catalog_txn *txn, arena *a, error *err)
 
 status catalog_txn_commit(catalog_txn *txn, error *err)
 {
-    arena *a = arena_create();
     status result = STATUS_OK;
 
     txn->caller = catalog_get_caller();
     if (catalog_txn_has_changes(txn)) {
-        result = commit(txn, a, err);
+        result = commit(txn, err);
         if (result == STATUS_CONFLICT) {
             txn->root->conflicts++;
         }
     }
-    arena_free(a);
     txn__free(txn);
     return result;
 }

@@ -26,6 +26,7 @@ typedef struct txn_table {
     table_info info;   /* as it is in the transaction */
     bool existed, exists;
     bool renamed;
+    bool is_asked;         /* where it lies, by who made it */
     bool purge;            /* where it is dropped: a purge was asked for */
     bool read;             /* its rows were */
     ice_metadata *begun;   /* as at the beginning; NULL: not touched yet, or made here */
@@ -48,6 +49,7 @@ typedef struct txn_space {
     str key;
     namespace_info info;
     bool existed, exists;
+    store_staged *record; /* for COMMIT */
 } txn_space;
 
 /* A stored view. */
@@ -92,7 +94,7 @@ void txn__hold_views(catalog_txn *txn);
 void txn__free_views(catalog_txn *txn);
 bool txn__views_changed(const catalog_txn *txn);
 /* Steps of COMMIT, in their order, but for the last inside of the transaction of the database. */
-status txn__stage_view_names(catalog_txn *txn, arena *a, error *err);
+status txn__stage_view_names(catalog_txn *txn, error *err);
 status txn__compare_views(const catalog_txn *txn, state_txn *st, arena *a, error *err);
 status txn__give_up_view_names(const catalog_txn *txn, state_txn *st, arena *a, error *err);
 status txn__write_views(const catalog_txn *txn, state_txn *st, arena *a, error *err);

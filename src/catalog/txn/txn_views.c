@@ -469,12 +469,10 @@ void txn__take_view_files(catalog_txn *txn, arena *a, staged_vec *files)
     }
 }
 
-status txn__stage_view_names(catalog_txn *txn, arena *a, error *err)
+status txn__stage_view_names(catalog_txn *txn, error *err)
 {
     for (size_t i = 0; i < txn->views.count; i++) {
         txn_sql_view *v = txn->views.items[i];
-        table_name derived;
-        bool derivable;
 
         if (is_changed(v)) { /* for whoever drops it before its file can be read (view.c) */
             catalog__view_cache_put(txn->root, v->info.metadata_location, v->working);
@@ -482,16 +480,14 @@ status txn__stage_view_names(catalog_txn *txn, arena *a, error *err)
         if (!is_made(v) && !is_renamed(v)) {
             continue;
         }
-        derivable = catalog__names_of_location(txn->root, v->info.location, a, &derived) &&
-                    str_equal(derived.space, v->info.name.space) &&
-                    str_equal(derived.table, v->info.name.table);
-        if (is_renamed(v) || !derivable) {
-            const catalog__row row = {.name = v->info.name,
-                                      .uuid = v->info.uuid,
-                                      .location = v->info.location,
-                                      .metadata_location = v->info.metadata_location,
-                                      .rebase = STR_NULL};
+        const catalog__row row = {.name = v->info.name,
+                                  .uuid = v->info.uuid,
+                                  .location = v->info.location,
+                                  .metadata_location = v->info.metadata_location,
+                                  .rebase = STR_NULL,
+                                  .is_view = true};
 
+        if (is_renamed(v) || catalog__needs_record(txn->root, &row)) {
             TRY(catalog__stage_name(txn->root, &row, &v->name_record, err));
         }
     }

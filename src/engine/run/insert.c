@@ -133,6 +133,7 @@ static status describe_new_table(run *r, const statement *st, const row_source *
     ret->columns = columns;
     ret->column_count = count;
     TRY(table_options(st, table_root(fields, count, a), a, &ret->options.table, err));
+    ret->options.location_planned = ret->options.table.location.size == 0;
     TRY(table_place_error(st,
                           catalog_plan_table(r->catalog, &ret->options, a, &ret->metadata,
                                              &ret->options.planned_there, err),

@@ -47,9 +47,12 @@ const char *const rest__care_docs[] = {
     "of the API. It may still be changed, renamed and replaced: `CREATE OR REPLACE TABLE` and a replacing commit of "
     "a REST client keep the table, its flag and its older snapshots. SQL shows the flags: `SELECT namespace, name FROM "
     "tarn.tables WHERE protected`, and `tarn.namespaces`.\n\n"
-    "Where the database is lost, `tarn recover` finds tables, views, warehouses and dropped tables by their files. "
-    "Those do not tell of protection, of namespaces' properties and of events: set the flags again. A table that was "
-    "unregistered and whose files still lie in the warehouse comes back.\n\n",
+    "Where the database is lost, `tarn recover` finds tables and views by their files, and by records below `.tarn` in "
+    "the first warehouse what those do not tell: names, further places and protection of tables, namespaces with their "
+    "properties and flags, warehouses, dropped tables. Lost are events and the times at which things were made. A "
+    "table that was unregistered and whose files still lie in the warehouse comes back. A metadata file counts for the "
+    "table whose place it lies in, whatever uuid, name or location it tells: who may write one table's files decides "
+    "by them over no other. What says that it is another table is passed over, and the log says so.\n\n",
     "## Events and webhooks\n\n"
     "Every change of the catalog leaves an event in its own transaction: what kind, which table or namespace, the "
     "snapshot, who (`principal`), by which door (`via`: rest, api, sql, load), from where (`peer`, `agent`, "

@@ -4,6 +4,7 @@
 
 #include "tarn/base/limits.h"
 #include "tarn/catalog/dropped.h"
+#include "tarn/catalog/located.h"
 
 #define SET_PATH(place) "{'action': 'set-properties', 'updates': {'write.data.path': '" place "'}}"
 #define SET_LOCATION(place) "{'action': 'set-location', 'location': '" place "'}"
@@ -111,4 +112,287 @@ static void test_a_copy_of_a_table_takes_nothing_of_it(void **context)
     lake_close(&l);
 }
 
-TESTS(test_places_come_back_from_metadata_alone, test_a_copy_of_a_table_takes_nothing_of_it)
+/* What the metadata of `name` would say of itself, were `from` replaced by `to` wherever it is said. */
+static str changed_text(lake *l, const char *name, str from, str to)
+{
+    table_info info;
+    str bytes;
+    buf *out = buf_in(l->f->arena, LIMIT_MIB);
+
+    ice_metadata_unref(load(l, name, &info));
+    EXPECT_OK(store_read_all(l->storage, info.metadata_location, LIMIT_MIB, l->f->arena, &bytes,
+                             &l->f->err));
+    for (size_t at = str_find(bytes, from); at != STR_NPOS; at = str_find(bytes, from)) {
+        buf_add_str(out, str_slice(bytes, 0, at));
+        buf_add_str(out, to);
+        bytes = str_slice(bytes, at + from.size, bytes.size);
+    }
+    buf_add_str(out, bytes);
+    return buf_str(out);
+}
+
+/* As who has write keys for the place of a table can: any bytes under any name in it. */
+static void put(lake *l, str location, str bytes)
+{
+    store_staged *staged = NULL;
+
+    EXPECT_OK(store_stage_bytes(l->storage, location, STR("application/json"), bytes, &staged,
+                                &l->f->err));
+    EXPECT_OK(publish(l, staged, &l->f->err));
+}
+
+static str below(lake *l, const char *table, const char *rest)
+{
+    table_info info;
+
+    ice_metadata_unref(load(l, table, &info));
+    return str_printf(l->f->arena, "%.*s/%s", STR_ARG(info.location), rest);
+}
+
+static void expect_same(lake *l, const char *name, const table_info *before)
+{
+    table_info after;
+
+    ice_metadata_unref(load(l, name, &after));
+    EXPECT_STR(after.uuid, str_to_c(l->f->arena, before->uuid));
+    EXPECT_STR(after.location, str_to_c(l->f->arena, before->location));
+    EXPECT_STR(after.metadata_location, str_to_c(l->f->arena, before->metadata_location));
+}
+
+/* `victim` is a table that is there; who may write below "mine" says of it that it lies there. */
+static void forge(lake *l, const char *victim)
+{
+    fixture *f = l->f;
+    str mine = below(l, "mine", victim); /* a folder of this one's */
+    table_info info;
+
+    ice_metadata_unref(load(l, victim, &info));
+    put(l, str_concat(f->arena, mine, STR("/metadata/00099-forged.metadata.json")),
+        changed_text(l, victim, info.location, mine));
+    put(l,
+        below(l, "mine",
+              str_to_c(f->arena, str_printf(f->arena, "metadata/00098-%s.metadata.json", victim))),
+        changed_text(l, victim, info.location, str_slice(mine, 0, str_find_last_char(mine, '/'))));
+    /* as one that keeps its metadata elsewhere */
+    str paths =
+        str_printf(f->arena, "\"properties\":{\"write.metadata.path\":\"%.*s/y\",", STR_ARG(mine));
+    str text = changed_text(l, victim, STR("\"properties\":{"), paths);
+    assert_true(str_find(text, STR("/y\"")) != STR_NPOS);
+    put(l, str_concat(f->arena, mine, STR("/y/00097-forged.metadata.json")), text);
+}
+
+static void test_files_in_the_place_of_a_table_decide_over_no_other(void **context)
+{
+    fixture *f = *context;
+    lake l = lake_open(f);
+    table_info plain, placed, renamed, mine;
+
+    EXPECT_OK(create_only(&l, f->arena, "plain", ", 'properties': {'a': 'b'}", &f->err));
+    EXPECT_OK(create_only(&l, f->arena, "placed",
+                          AT("s3://warehouse/deep/down/placed") ", 'properties': {'a': 'b'}",
+                          &f->err));
+    EXPECT_OK(create_only(&l, f->arena, "old", ", 'properties': {'a': 'b'}", &f->err));
+    EXPECT_OK(catalog_rename_table(l.catalog, in_main("old"), in_main("renamed"), &f->err));
+    EXPECT_OK(create_only(&l, f->arena, "mine", "", &f->err));
+    ice_metadata_unref(load(&l, "plain", &plain));
+    ice_metadata_unref(load(&l, "placed", &placed));
+    ice_metadata_unref(load(&l, "renamed", &renamed));
+    ice_metadata_unref(load(&l, "mine", &mine));
+    forge(&l, "plain");
+    forge(&l, "placed");
+    forge(&l, "renamed");
+    l = without_database(f, &l);
+    expect_same(&l, "plain", &plain);
+    expect_same(&l, "placed", &placed);
+    expect_same(&l, "renamed", &renamed);
+    expect_same(&l, "mine", &mine);
+    lake_close(&l);
+}
+
+/* The same with further places, which tables have where they tell so: they are no less the one's or the other's. */
+static void test_files_in_further_places_of_a_table_decide_over_no_other(void **context)
+{
+    static const char *const folders[] = {"s3://warehouse/mine_data", "s3://warehouse/mine_was",
+                                          "s3://warehouse/main/mine_now"};
+    fixture *f = *context;
+    lake l = lake_open(f);
+    table_info victim, mine;
+
+    EXPECT_OK(create_only(&l, f->arena, "victim", ", 'properties': {'a': 'b'}", &f->err));
+    EXPECT_OK(create_only(&l, f->arena, "mine", AT("s3://warehouse/mine_was"), &f->err));
+    EXPECT_OK(commit_only(&l, f->arena, "mine", "", SET_PATH("s3://warehouse/mine_data"), &f->err));
+    EXPECT_OK(commit_only(&l, f->arena, "mine", "", SET_LOCATION("s3://warehouse/main/mine_now"),
+                          &f->err));
+    ice_metadata_unref(load(&l, "victim", &victim));
+    ice_metadata_unref(load(&l, "mine", &mine));
+    for (size_t i = 0; i < COUNT_OF(folders); i++) {
+        str folder = str_printf(f->arena, "%s/v-012345678901", folders[i]);
+        put(&l, str_concat(f->arena, folder, STR("/metadata/00099-a.metadata.json")),
+            changed_text(&l, "victim", victim.location, folder));
+        str paths = str_printf(f->arena, "\"properties\":{\"write.metadata.path\":\"%.*s\",",
+                               STR_ARG(folder));
+        put(&l, str_concat(f->arena, folder, STR("/00098-b.metadata.json")),
+            changed_text(&l, "victim", STR("\"properties\":{"), paths));
+    }
+    l = without_database(f, &l);
+    expect_same(&l, "victim", &victim);
+    expect_same(&l, "mine", &mine);
+    lake_close(&l);
+}
+
+/* A location that is like the catalog's own choice for another table is the one's who asked for it. */
+static void test_a_table_at_a_place_like_anothers_is_not_that_other(void **context)
+{
+    fixture *f = *context;
+    lake l = lake_open(f);
+    table_info victim, mine;
+
+    EXPECT_OK(create_only(&l, f->arena, "victim", "", &f->err));
+    ice_metadata_unref(load(&l, "victim", &victim));
+    str suffix = str_slice(victim.location, victim.location.size - 12, victim.location.size);
+    str like = str_printf(f->arena, "s3://warehouse/main/mine-%.*s", STR_ARG(suffix));
+    EXPECT_OK(make_table(&l, "mine", like, &f->err));
+    ice_metadata_unref(load(&l, "mine", &mine));
+    put(&l, str_concat(f->arena, like, STR("/metadata/00099-a.metadata.json")),
+        changed_text(&l, "victim", victim.location, like));
+    l = without_database(f, &l);
+    expect_same(&l, "victim", &victim);
+    expect_same(&l, "mine", &mine);
+    lake_close(&l);
+}
+
+/* Metadata may name any folder as one that the table was told of: one that is another's stays that one's. */
+static void test_metadata_claims_no_place_of_another_table(void **context)
+{
+    static const str theirs = STR_INIT("s3://warehouse/theirs_before");
+    fixture *f = *context;
+    lake l = lake_open(f);
+    str *places = NULL;
+    size_t count = 0;
+    table_info mine, victim;
+
+    EXPECT_OK(create_only(&l, f->arena, "mine", ", 'properties': {'a': 'b'}", &f->err));
+    EXPECT_OK(create_only(&l, f->arena, "victim", AT("s3://warehouse/theirs_before"), &f->err));
+    EXPECT_OK(commit_only(&l, f->arena, "victim", "", SET_LOCATION("s3://warehouse/theirs_now"),
+                          &f->err));
+    ice_metadata_unref(load(&l, "mine", &mine));
+    ice_metadata_unref(load(&l, "victim", &victim));
+    str claims =
+        str_printf(f->arena, "\"properties\":{\"write.data.path\":\"%.*s\",", STR_ARG(theirs));
+    put(&l, below(&l, "mine", "metadata/00099-a.metadata.json"),
+        changed_text(&l, "mine", STR("\"properties\":{"), claims));
+    l = without_database(f, &l);
+    EXPECT_OK(catalog_list_places(l.catalog, mine.uuid, f->arena, &places, &count, &f->err));
+    assert_int_equal(count, 0);
+    EXPECT_OK(catalog_list_places(l.catalog, victim.uuid, f->arena, &places, &count, &f->err));
+    assert_int_equal(count, 1);
+    EXPECT_STR(places[0], theirs.data);
+    lake_close(&l);
+}
+
+static void test_a_table_at_the_place_of_a_dropped_one_comes_back(void **context)
+{
+    fixture *f = *context;
+    lake l = lake_open_with(f, (lake_wishes){.retention_ms = INT64_C(3600000)});
+    bool dropped = false;
+    table_info second;
+
+    EXPECT_OK(create_only(&l, f->arena, "t", AT("s3://warehouse/x/t"), &f->err));
+    EXPECT_OK(append_one(&l, "t", STR("s3://warehouse/x/t/data/1.parquet"), &f->err));
+    EXPECT_OK(append_one(&l, "t", STR("s3://warehouse/x/t/data/2.parquet"), &f->err));
+    EXPECT_OK(catalog_drop_table(l.catalog, in_main("t"), false, &dropped, &f->err));
+    EXPECT_OK(create_only(&l, f->arena, "t", AT("s3://warehouse/x/t"), &f->err));
+    ice_metadata_unref(load(&l, "t", &second));
+    l = without_database(f, &l);
+    expect_same(&l, "t", &second);
+    lake_close(&l);
+}
+
+static str space_property(const namespace_info *info, const char *key)
+{
+    for (size_t i = 0; i < info->property_count; i++) {
+        if (str_equal(info->properties[i].key, str_c(key))) {
+            return info->properties[i].value;
+        }
+    }
+    return STR_NULL;
+}
+
+static void test_namespaces_come_back_with_properties_and_flags(void **context)
+{
+    static const catalog_property first[] = {
+        {STR_INIT("owner"), STR_INIT("ann")},
+        {STR_INIT("location"), STR_INIT("s3://warehouse/elsewhere")}};
+    static const catalog_property second[] = {{STR_INIT("note"), STR_INIT("\xc3\xbc \"")}};
+    static const str gone = STR_INIT("owner");
+    fixture *f = *context;
+    lake l = lake_open(f);
+    catalog_property_result changed;
+    namespace_info info;
+
+    EXPECT_OK(catalog_create_namespace(l.catalog, STR("Empty"), first, COUNT_OF(first), &f->err));
+    EXPECT_OK(catalog_create_namespace(l.catalog, STR("Empty.inner"), NULL, 0, &f->err));
+    EXPECT_OK(catalog_create_namespace(l.catalog, STR("gone"), first, 1, &f->err));
+    EXPECT_OK(catalog_drop_namespace(l.catalog, STR("gone"), false, &f->err));
+    const catalog_property_change change = {
+        .set = second, .set_count = 1, .removed = &gone, .removed_count = 1};
+    EXPECT_OK(
+        catalog_change_namespace(l.catalog, STR("empty"), &change, f->arena, &changed, &f->err));
+    EXPECT_OK(catalog_protect(l.catalog, (table_name){.space = STR("Empty"), .table = STR("")},
+                              true, &f->err));
+    EXPECT_OK(catalog_create_namespace(l.catalog, STR("flagged"), NULL, 0, &f->err));
+    EXPECT_OK(catalog_protect(l.catalog, (table_name){.space = STR("flagged"), .table = STR("")},
+                              true, &f->err));
+    EXPECT_OK(catalog_protect(l.catalog, (table_name){.space = STR("flagged"), .table = STR("")},
+                              false, &f->err));
+    for (int i = 0; i < 2; i++) { /* what came back is recorded as it was */
+        l = without_database(f, &l);
+        EXPECT_OK(catalog_get_namespace(l.catalog, STR("empty"), f->arena, &info, &f->err));
+        EXPECT_STR(info.name, "Empty");
+        assert_true(info.is_protected);
+        assert_int_equal(info.property_count, 2);
+        EXPECT_STR(space_property(&info, "note"), "\xc3\xbc \"");
+        EXPECT_STR(space_property(&info, "location"), "s3://warehouse/elsewhere");
+        EXPECT_STR(info.location, "s3://warehouse/elsewhere");
+        EXPECT_OK(catalog_get_namespace(l.catalog, STR("empty.inner"), f->arena, &info, &f->err));
+        EXPECT_OK(catalog_get_namespace(l.catalog, STR("flagged"), f->arena, &info, &f->err));
+        assert_false(info.is_protected);
+        EXPECT_STATUS(NO_NAMESPACE,
+                      catalog_get_namespace(l.catalog, STR("gone"), f->arena, &info, &f->err));
+    }
+    lake_close(&l);
+}
+
+static void test_protection_of_tables_comes_back(void **context)
+{
+    fixture *f = *context;
+    lake l = lake_open(f);
+    bool is_protected = false;
+
+    EXPECT_OK(create_only(&l, f->arena, "kept", "", &f->err));
+    EXPECT_OK(create_only(&l, f->arena, "placed", AT("s3://warehouse/x/placed"), &f->err));
+    EXPECT_OK(create_only(&l, f->arena, "free", "", &f->err));
+    EXPECT_OK(catalog_protect(l.catalog, in_main("kept"), true, &f->err));
+    EXPECT_OK(catalog_protect(l.catalog, in_main("placed"), true, &f->err));
+    EXPECT_OK(catalog_protect(l.catalog, in_main("free"), true, &f->err));
+    EXPECT_OK(catalog_protect(l.catalog, in_main("free"), false, &f->err));
+    EXPECT_OK(catalog_rename_table(l.catalog, in_main("kept"), in_main("kept2"), &f->err));
+    EXPECT_OK(
+        commit_only(&l, f->arena, "placed", "", SET_LOCATION("s3://warehouse/y/placed"), &f->err));
+    l = without_database(f, &l);
+    EXPECT_OK(catalog_is_protected(l.catalog, in_main("kept2"), &is_protected, &f->err));
+    assert_true(is_protected);
+    EXPECT_OK(catalog_is_protected(l.catalog, in_main("placed"), &is_protected, &f->err));
+    assert_true(is_protected);
+    EXPECT_OK(catalog_is_protected(l.catalog, in_main("free"), &is_protected, &f->err));
+    assert_false(is_protected);
+    lake_close(&l);
+}
+
+TESTS(test_places_come_back_from_metadata_alone, test_a_copy_of_a_table_takes_nothing_of_it,
+      test_files_in_the_place_of_a_table_decide_over_no_other,
+      test_files_in_further_places_of_a_table_decide_over_no_other,
+      test_a_table_at_a_place_like_anothers_is_not_that_other,
+      test_metadata_claims_no_place_of_another_table,
+      test_a_table_at_the_place_of_a_dropped_one_comes_back,
+      test_namespaces_come_back_with_properties_and_flags, test_protection_of_tables_comes_back)
