@@ -1,4 +1,4 @@
-/* recover.h: what the files of a recovery share: reading what there is (recover_records.c), and deciding (recover.c). */
+/* recover.h: what the files of a recovery share: reading what there is (recover_records.c), deciding (recover.c). */
 #ifndef TARN_CATALOG_RECOVER_H
 #define TARN_CATALOG_RECOVER_H
 
