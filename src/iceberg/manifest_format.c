@@ -110,6 +110,26 @@ static void put_partition(buf *out, const ice_type *types, const ice_file *f)
     }
 }
 
+static void put_splits(buf *out, const ice_file *f)
+{
+    if (begin_array(out, f->split_offset_count)) {
+        for (size_t i = 0; i < f->split_offset_count; i++) {
+            avro_put_long(out, f->split_offsets[i]);
+        }
+        avro_put_long(out, 0);
+    }
+}
+
+static void put_equality_ids(buf *out, const ice_file *f)
+{
+    if (begin_array(out, f->equality_id_count)) {
+        for (size_t i = 0; i < f->equality_id_count; i++) {
+            avro_put_long(out, f->equality_ids[i]);
+        }
+        avro_put_long(out, 0);
+    }
+}
+
 static void put_file_column(buf *out, ice__file_column column, const ice_type *types,
                             const ice_file *f)
 {
@@ -157,20 +177,10 @@ static void put_file_column(buf *out, ice__file_column column, const ice_type *t
         put_optional_bytes(out, f->key_metadata);
         break;
     case FILE_SPLITS:
-        if (begin_array(out, f->split_offset_count)) {
-            for (size_t i = 0; i < f->split_offset_count; i++) {
-                avro_put_long(out, f->split_offsets[i]);
-            }
-            avro_put_long(out, 0);
-        }
+        put_splits(out, f);
         break;
     case FILE_EQUALITY:
-        if (begin_array(out, f->equality_id_count)) {
-            for (size_t i = 0; i < f->equality_id_count; i++) {
-                avro_put_long(out, f->equality_ids[i]);
-            }
-            avro_put_long(out, 0);
-        }
+        put_equality_ids(out, f);
         break;
     case FILE_ORDER:
         put_optional_long(out, f->sort_order_id, -1);

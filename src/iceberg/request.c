@@ -8,8 +8,8 @@
 /* What the lists that updates make anew may take. */
 #define MEMORY_MAX (1024 * LIMIT_MIB)
 
-/* Each update that adds makes new lists of what there is: a commit that wants more than these is a mistake. */
-enum { ADDING_MAX = 1000, DEFAULT_FORMAT_VERSION = 2, UNPARTITIONED_LAST_ID = 999 };
+/* Each update but a removal makes new lists of what there is: a commit that wants more than these is a mistake. */
+enum { UPDATES_MAX = 1000, DEFAULT_FORMAT_VERSION = 2, UNPARTITIONED_LAST_ID = 999 };
 
 /* clang-format off */
 static const ice__action actions[] = {
@@ -66,10 +66,30 @@ static status find_action(const json *value, bool of_view, const ice__action **r
     return error_set(err, STATUS_INVALID, "update \"%.*s\" is unknown", STR_ARG(name));
 }
 
-static status read_update(const json *value, bool of_view, arena *a, ice__update *u, error *err)
+static status name_update(status s, size_t index, error *err)
 {
-    TRY(find_action(value, of_view, &u->action, err));
-    return ice__as_invalid(u->action->read(value, a, u, err), err);
+    if (s != STATUS_OK) {
+        error_context(err, "updates[%zu]", index);
+    }
+    return s;
+}
+
+/* Before one is read: what is too much costs little. */
+static status find_actions(const json *list, bool of_view, ice__update *updates, error *err)
+{
+    size_t counted = 0;
+
+    for (size_t i = 0; i < json_count(list); i++) {
+        TRY(name_update(find_action(json_at(list, i), of_view, &updates[i].action, err), i, err));
+        counted += updates[i].action->takes_away ? 0 : 1;
+        if (counted > UPDATES_MAX) {
+            return error_set(err, STATUS_INVALID,
+                             "a commit has at most %d updates, beside those that remove snapshots,"
+                             " references and statistics",
+                             UPDATES_MAX);
+        }
+    }
+    return STATUS_OK;
 }
 
 status ice__updates_read(const json *body, bool of_view, arena *a, ice__updates *ret_updates,
@@ -78,23 +98,16 @@ status ice__updates_read(const json *body, bool of_view, arena *a, ice__updates 
     const json *list = json_get(body, "updates");
     size_t count = json_count(list);
     ice__update *updates = ARENA_ARRAY(a, ice__update, count);
-    size_t adding = 0;
 
     if (json_kind_of(body) != JSON_OBJECT || json_kind_of(list) != JSON_ARRAY) {
         return error_set(err, STATUS_INVALID, "a commit is an object with the list \"updates\"");
     }
+    TRY(find_actions(list, of_view, updates, err));
     for (size_t i = 0; i < count; i++) {
-        status s = read_update(json_at(list, i), of_view, a, &updates[i], err);
+        ice__update *u = &updates[i];
 
-        if (s != STATUS_OK) {
-            error_context(err, "updates[%zu]", i);
-            return s;
-        }
-        adding += updates[i].action->takes_away ? 0 : 1;
-        if (adding > ADDING_MAX) {
-            return error_set(err, STATUS_INVALID, "a commit has at most %d updates that add",
-                             ADDING_MAX);
-        }
+        TRY(name_update(ice__as_invalid(u->action->read(json_at(list, i), a, u, err), err), i,
+                        err));
     }
     *ret_updates = (ice__updates){.items = updates, .count = count};
     return STATUS_OK;

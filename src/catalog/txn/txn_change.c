@@ -192,7 +192,22 @@ static void settle(catalog_txn *txn, txn_table *t, status result, const ice_comm
     }
 }
 
-status catalog__txn_append(catalog *view, table_name name, const ice_append *append,
+/* One of the two. */
+typedef struct file_change {
+    const ice_append *append;
+    const ice_overwrite *overwrite;
+} file_change;
+
+static void discard_change(catalog_txn *txn, const file_change *what)
+{
+    if (what->append != NULL) {
+        discard_staged(txn, what->append->staged, what->append->staged_count);
+    } else {
+        discard_staged(txn, what->overwrite->staged, what->overwrite->staged_count);
+    }
+}
+
+static status change_files(catalog *view, table_name name, const file_change *what,
                            ice_commit_result *ret_result, error *err)
 {
     catalog_txn *txn = view->txn;
@@ -202,36 +217,37 @@ status catalog__txn_append(catalog *view, table_name name, const ice_append *app
     status result = find_table(&c, &c.table, err);
 
     if (result != STATUS_OK) {
-        discard_staged(txn, append->staged, append->staged_count);
+        discard_change(txn, what);
         return result;
     }
-    note(txn, c.table, TXN_APPEND)->append = ice_append_copy(append, txn->memory);
-    result = ice_commit_append(&committer, append, &made, err);
+    if (what->append != NULL) {
+        note(txn, c.table, TXN_APPEND)->append = ice_append_copy(what->append, txn->memory);
+        result = ice_commit_append(&committer, what->append, &made, err);
+    } else {
+        note(txn, c.table, TXN_OVERWRITE)->overwrite =
+            ice_overwrite_copy(what->overwrite, txn->memory);
+        result = ice_commit_overwrite(&committer, what->overwrite, &made, err);
+    }
     settle(txn, c.table, result, &made);
     TRY(result);
     *ret_result = made;
     return STATUS_OK;
 }
 
+status catalog__txn_append(catalog *view, table_name name, const ice_append *append,
+                           ice_commit_result *ret_result, error *err)
+{
+    const file_change what = {.append = append};
+
+    return change_files(view, name, &what, ret_result, err);
+}
+
 status catalog__txn_overwrite(catalog *view, table_name name, const ice_overwrite *change,
                               ice_commit_result *ret_result, error *err)
 {
-    catalog_txn *txn = view->txn;
-    txn_committer c = {.txn = txn, .name = name};
-    const ice_committer committer = committer_of(txn, &c);
-    ice_commit_result made = {.snapshot_id = ICE_NO_SNAPSHOT};
-    status result = find_table(&c, &c.table, err);
+    const file_change what = {.overwrite = change};
 
-    if (result != STATUS_OK) {
-        discard_staged(txn, change->staged, change->staged_count);
-        return result;
-    }
-    note(txn, c.table, TXN_OVERWRITE)->overwrite = ice_overwrite_copy(change, txn->memory);
-    result = ice_commit_overwrite(&committer, change, &made, err);
-    settle(txn, c.table, result, &made);
-    TRY(result);
-    *ret_result = made;
-    return STATUS_OK;
+    return change_files(view, name, &what, ret_result, err);
 }
 
 /* ---- changes of metadata alone ---- */
