@@ -90,6 +90,14 @@ static str peer_of(const http_exchange *x)
     return str_equal(peer, STR("unix")) ? STR("") : peer;
 }
 
+static bool may_read_locations(const call *c)
+{
+    const resource all = {
+        .warehouse = catalog_warehouse(c->app->catalog), .space = STR(""), .table = STR("")};
+
+    return access_check(c->app->access, &c->who, ACTION_LOCATION_READ, &all, NULL) == STATUS_OK;
+}
+
 static status run(call *c, const route **ret_route, error *err)
 {
     size_t index = 0;
@@ -106,7 +114,8 @@ static status run(call *c, const route **ret_route, error *err)
                                    .via = via_of(r->pattern.pattern),
                                    .peer = peer_of(c->x),
                                    .agent = http_request_header(c->x, "User-Agent"),
-                                   .request_id = http_request_id(c->x)};
+                                   .request_id = http_request_id(c->x),
+                                   .wants_empty_places = !may_read_locations(c)};
     catalog_set_caller(&caller);
     status result = r->handle(c, err);
     catalog_set_caller(NULL);

@@ -74,18 +74,26 @@ USER_MAY = {"none", "status.read"}
 WRITER_MAY = READER_MAY | {"namespace.create", "namespace.drop", "table.create", "table.write", "table.alter", "table.drop"}
 
 
-def concrete(pattern):
-    for name, value in {"prefix": "tarn", "namespace": "main", "table": "matrix_none", "view": "matrix_none",
+def concrete(pattern, prefix="tarn"):
+    for name, value in {"prefix": prefix, "namespace": "main", "table": "matrix_none", "view": "matrix_none",
                         "function": "matrix_none"}.items():
         pattern = pattern.replace("<" + name + ">", value)
     check("<" not in pattern, f"{pattern} has a segment this test does not know")
     return pattern[len("/v1"):] if pattern.startswith("/v1") else pattern
 
 
-def each_route(key):
+def each_route(key, prefix="tarn"):
     for method, pattern, operation, action in routes():
         body = {} if method == "POST" and operation != "getToken" else None
-        yield operation, action, method, ask(method, concrete(pattern), body, key)
+        yield operation, action, method, ask(method, concrete(pattern, prefix), body, key)
+
+
+def prefixes(made=[]):
+    """The first warehouse, another one, and none."""
+    if not made:
+        shared().run("catalog", "create", "lake", "s3://lake")
+        made += ["tarn", "lake", "nope"]
+    return made
 
 
 @test
@@ -97,15 +105,44 @@ def the_matrix_reads_every_route():
 def nobody_and_bad_keys_get_in_nowhere():
     root = shared().key
     for key in (NO_KEY, "None", "tarn_", root[:-1] + ("A" if root[-1] != "A" else "B"), "tarntoken_x.y.1.2.z"):
-        for operation, action, method, answer in each_route(key):
-            where = f"{operation} as {key}"
-            if action == "none":
-                check(answer.status != 403, where)
-            else:
-                equal(answer.status, 401, where)
-                contains(answer.headers["www-authenticate"], "Bearer", where)
-                if method != "HEAD":
-                    refused(answer, 401, "NotAuthorizedException", where)
+        for prefix in prefixes():
+            for operation, action, method, answer in each_route(key, prefix):
+                where = f"{operation} of {prefix} as {key}"
+                if action == "none":
+                    check(answer.status != 403, where)
+                else:
+                    equal(answer.status, 401, where)
+                    contains(answer.headers["www-authenticate"], "Bearer", where)
+                    if method != "HEAD":
+                        refused(answer, 401, "NotAuthorizedException", where)
+        for path in ("/tarn/namespaces/%ff", "/nope/namespaces/%ff/tables/t", "/lake/namespaces?a=1&a=2",
+                     "/nope/namespaces/main/tables/t/plan/1", "/lake/namespaces/main/tables/t/plan/1"):
+            equal(ask("GET", path, None, key).status, 401, f"{path} as {key}")
+
+
+@test
+def who_may_nothing_learns_of_no_warehouse():
+    prefixes()
+    for name, may in (("uwe", USER_MAY), ("rita", READER_MAY), (None, set())):
+        key = key_of(name) if name else NO_KEY
+        for one, other in zip(each_route(key, "lake"), each_route(key, "nope")):
+            if one[1] not in may and one[1] != "none":
+                equal((one[3].status, one[3].body), (other[3].status, other[3].body), f"{one[0]} as {name}")
+    for name, key in (("uwe", key_of("uwe")), ("nobody", NO_KEY)):
+        answers = [ask("GET", "/config?warehouse=" + asked, None, key) for asked in ("lake", "nope", "s3://lake", "tarn", "")]
+        equal(len({(answer.status, answer.body) for answer in answers}), 1, f"config as {name}")
+        check(answers[0].status in (401, 403), answers[0].status)
+
+
+@test
+def who_mistypes_a_warehouse_is_told_so():
+    prefixes()
+    for name in ("rita", "wim"):
+        equal(ask("GET", "/config?warehouse=lake", None, key_of(name)).ok().json["overrides"]["prefix"], "lake")
+        answer = ask("GET", "/config?warehouse=laek", None, key_of(name))
+        refused(answer, 404, "NoSuchWarehouseException")
+        contains(answer.json["error"]["message"], "laek")
+        refused(ask("GET", "/laek/namespaces", None, key_of(name)), 404, "NoSuchWarehouseException")
 
 
 @test
@@ -120,7 +157,7 @@ def an_ended_key_gets_in_nowhere():
 @test
 def roles_may_what_their_actions_say():
     for name, may in (("rita", READER_MAY), ("uwe", USER_MAY), ("wim", WRITER_MAY)):
-        for operation, action, method, answer in each_route(key_of(name)):
+        for operation, action, method, answer in (row for prefix in prefixes() for row in each_route(key_of(name), prefix)):
             where = f"{operation} ({action}) as {name}: {answer.body[:200]!r}"
             if action in may:
                 # What a body names is asked for by itself: an empty body names nothing.
@@ -511,6 +548,13 @@ def signed_requests_work():
         equal(send_signed(get, "GET"), (200, b"signed"))
         found = sign("GET", "/warehouse", {"list-type": "2", "prefix": "area/t1/data/"}, route=route)
         contains(send_signed(found, "GET")[1].decode(), "area/t1/data/signed")
+        tags = b"<Tagging><TagSet><Tag><Key>deleted</Key><Value>yes</Value></Tag></TagSet></Tagging>"
+        put = sign("PUT", "/warehouse/area/t1/data/signed", {"tagging": ""}, route=route)
+        equal(send_signed(put, "PUT", tags)[0], 200, "s3.delete.tags of Java's client")
+        get = sign("GET", "/warehouse/area/t1/data/signed", {"tagging": ""}, route=route)
+        contains(send_signed(get, "GET")[1].decode(), "<Key>deleted</Key>")
+        refused(sign("PUT", "/warehouse/area/t1/data/signed", {"tagging": ""}, key=key_of("rita"), route=route), 403,
+                "ForbiddenException")
         body = "<Delete><Object><Key>area/t1/data/signed</Key></Object></Delete>"
         sum = base64.b64encode(bytes.fromhex(hashed(body.encode()))).decode()
         gone = sign("POST", "/warehouse", {"delete": ""}, body=body, route=route,
@@ -541,6 +585,9 @@ def nothing_else_is_signed():
         ("GET", "/warehouse", {"policy": ""}, None), ("PUT", "/warehouse", {"policy": ""}, None),
         ("GET", "/warehouse/area/t1/data/x", {"versionId": "null"}, None),
         ("GET", "/warehouse/area/t1/data/x", {"acl": ""}, None), ("PUT", "/warehouse/area/t1/data/x", {"acl": ""}, None),
+        ("GET", "/warehouse/area/t1/data/x", {"attributes": ""}, None),
+        ("DELETE", "/warehouse/area/t1/data/x", {"tagging": ""}, None), ("HEAD", "/warehouse/area/t1/data/x", {"tagging": ""}, None),
+        ("PUT", "/warehouse/area/t10/data/x", {"tagging": ""}, None),
         ("GET", "/warehouse/area/t1/data/x", {"X-Amz-Signature": "x"}, None),
         ("POST", "/warehouse", {"delete": ""}, None), ("POST", "/warehouse", {"delete": ""}, delete),
         ("POST", "/warehouse", {"delete": ""}, version), ("POST", "/warehouse", {"delete": ""}, "<Delete/>"),

@@ -64,17 +64,21 @@ status catalog_check_folder(catalog *c, str table_location, str table_uuid, str 
     return catalog__check_owner(c, &place, table_location, a, ret_settled, err);
 }
 
-bool catalog_is_in_space(catalog *c, str space, str location, arena *a)
+bool catalog_is_chosen_place(catalog *c, str space, str location, arena *a)
 {
-    warehouse_info there;
-    str place;
+    table_name chosen;
     str settled;
 
-    return catalog__settle_location(c, location, a, &settled, NULL) == STATUS_OK &&
-           catalog__warehouse_at(c, settled, a, &there) &&
-           catalog_space_location(c, space, a, &place, NULL) == STATUS_OK &&
-           catalog__settle_location(c, place, a, &place, NULL) == STATUS_OK &&
-           catalog__lies_in(settled, place);
+    if (catalog__settle_location(c, location, a, &settled, NULL) != STATUS_OK) {
+        return false;
+    }
+    for (size_t end = settled.size; end > 0; end--) {
+        if ((end == settled.size || settled.data[end] == '/') &&
+            catalog__names_of_location(c, str_slice(settled, 0, end), a, &chosen)) {
+            return str_equal_nocase(chosen.space, space);
+        }
+    }
+    return false;
 }
 
 /* ---- sessions of tables that went ---- */

@@ -208,6 +208,7 @@ status catalog__check_paths(catalog *c, str space, const ice_property *propertie
 
         if (result == STATUS_OK && !catalog__lies_in(settled, own)) {
             result = catalog__check_place(c, space, settled, err);
+            result = result == STATUS_OK ? catalog__refuse_filled(c, settled, a, err) : result;
         }
         arena_free(a);
         if (result != STATUS_OK) {

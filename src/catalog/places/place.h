@@ -24,6 +24,10 @@ status catalog__refuse_staged(state_txn *txn, const catalog__place *place, error
 status catalog__end_own_staged(catalog *c, state_txn *txn, const catalog__place *place, error *err);
 /* What is held at, in or around the place for any other table is over, with the keys. In a transaction. */
 status catalog__end_staged_at(catalog *c, state_txn *txn, const catalog__place *place, error *err);
+/* DENIED where the caller may not read by location and the place, as settled, holds files that are no table's: keys of
+ * a table there would open them. Not for what tables, dropped ones and the caller's staged ones have already. Not in a
+ * transaction. filled.c */
+status catalog__refuse_filled(catalog *c, str location, arena *a, error *err);
 /* INVALID for control characters, and for "?" and "#", behind which others see a query or a fragment. */
 status catalog__check_plain(str location, error *err);
 /* INVALID for a namespace's location, as settled, that is a table's or view's, or lies in it. STR_NULL: it has none.

@@ -109,6 +109,7 @@ status catalog_plan_location(catalog *c, table_name name, str asked, arena *a, s
         TRY(catalog__settle_location(c, asked, a, &location, err));
         TRY(catalog__check_place(c, name.space, location, err));
         TRY(catalog__refuse_folder(c, location, a, err));
+        TRY(catalog__refuse_filled(c, location, a, err));
         *ret_location = location;
         return STATUS_OK;
     }

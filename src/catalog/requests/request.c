@@ -94,8 +94,11 @@ static status check_place(void *context, ice_place_kind kind, str location, erro
         return STATUS_OK; /* catalog__place_new looks at that of a new table */
     }
     TRY(catalog__check_owner(v->e->c, &place, v->s->info.location, v->e->a, &settled, err));
-    return kind == ICE_AT_TABLE ? catalog__check_place(v->e->c, v->s->info.name.space, settled, err)
-                                : STATUS_OK;
+    if (kind != ICE_AT_TABLE) {
+        return STATUS_OK; /* catalog__check_paths looks at properties */
+    }
+    TRY(catalog__check_place(v->e->c, v->s->info.name.space, settled, err));
+    return catalog__refuse_filled(v->e->c, settled, v->e->a, err);
 }
 
 static status check_places(place_visit *v, const ice_request *request, error *err)
@@ -602,6 +605,9 @@ status catalog__place_new(catalog *c, table_name name, str asked, bool is_view, 
         result = catalog__check_owner(c, &place, STR(""), a, &settled, &refusal);
         if (result == STATUS_OK) {
             result = catalog__check_place(c, name.space, settled, &refusal);
+        }
+        if (result == STATUS_OK && !is_view) { /* nobody gets keys for a view's files */
+            result = catalog__refuse_filled(c, settled, a, &refusal);
         }
         if (result == STATUS_OK) {
             while (asked.size > 1 && str_ends_with(asked, STR("/"))) {

@@ -48,6 +48,7 @@ static status check_places(const registration *r, const ice_metadata *m, error *
     const table_info info = {.uuid = r->row.uuid, .location = r->row.location};
 
     TRY(catalog__check_place(r->c, r->name.space, r->row.location, err));
+    TRY(catalog__refuse_filled(r->c, r->row.location, r->a, err));
     TRY(catalog_check_file(r->c, &info, r->row.metadata_location, err));
     TRY(catalog__check_paths(r->c, r->name.space, m->properties, m->property_count, r->row.location,
                              r->row.uuid, err));

@@ -1,4 +1,7 @@
-/* getConfig: which prefix a warehouse has, and what is served: taken from the route table, so that it is true. */
+/* getConfig: which prefix a warehouse has, and what is served: taken from the route table, so that it is true.
+ *
+ * It is the first call of every client: who may look at namespaces is told that there is no such warehouse, in words
+ * that a typing mistake is found by. Who may not, learns nothing, as with every other route. */
 #include "handlers.h"
 #include "tarn/base/limits.h"
 

@@ -3,7 +3,8 @@
  *
  * Invariants
  *   1. No handler runs before access_check said yes for its row's action on what the path names; what a body names is
- *      asked for by the handler that reads it, before anything is looked up.
+ *      asked for by the handler that reads it, before anything is looked up. Who may not is told so in the same words
+ *      whatever is there.
  *   2. What is authorised and what a handler acts on are the same names (address.c).
  *   3. Every failure is an error object of the specification, with no 5xx for what the client can mend.
  *   4. Every change is made with its caller known (catalog_set_caller). */
@@ -42,11 +43,48 @@ static status refuse_unknown(rest_call *c, status found, const error *unknown, e
     return found;
 }
 
+/* In other words than those of the first warehouse's names, which the client knows: a name of another one reads
+ * differently when there is such a warehouse. */
+static status refuse_alike(rest_call *c, action act, status refusal, error *err)
+{
+    const table_name nothing = {.space = STR(""), .table = STR("")};
+    str prefix = http_request_segment(c->base.x, "prefix");
+    error general = ERROR_INIT;
+
+    if (!str_is_null(prefix) && !str_equal(prefix, catalog_warehouse(c->base.app->catalog)) &&
+        rest__allow(c, act, nothing, &general) != STATUS_OK) {
+        *err = general;
+    }
+    return refusal;
+}
+
+/* The path's names, and the right to do `act` there. What is wrong with the names, and that there is no such warehouse,
+ * is told only to those who have it. */
+static status read_allowed(rest_call *c, const rest_address *at, action act, error *err)
+{
+    const table_name nothing = {.space = STR(""), .table = STR("")};
+    error wrong = ERROR_INIT;
+    status read = rest__read_address(c, str_c(at->pattern.pattern), &wrong);
+
+    if (act != ACTION_NONE) {
+        status allowed = rest__allow(c, act, read == STATUS_OK ? c->name : nothing, err);
+
+        if (allowed != STATUS_OK) {
+            c->fail_code = 0;
+            c->fail_type = NULL;
+            return refuse_alike(c, act, allowed, err);
+        }
+    }
+    if (read != STATUS_OK) {
+        *err = wrong;
+    }
+    return read;
+}
+
 static status refuse_unserved(rest_call *c, const rest_address *at, error *err)
 {
     TRY(server__authenticate(&c->base, err));
-    TRY(rest__read_address(c, str_c(at->pattern.pattern), err));
-    TRY(rest__allow(c, ACTION_TABLE_READ, c->name, err));
+    TRY(read_allowed(c, at, ACTION_TABLE_READ, err));
     return rest__fail(c, err, STATUS_NOT_ACCEPTABLE, 406, "UnsupportedOperationException",
                       "%s is not served: %s", at->refusal->operation, at->refusal->reason);
 }
@@ -91,16 +129,25 @@ status rest__read_json(rest_call *c, const json **ret_object, error *err)
 
 /* ---- the way of a request ---- */
 
+static bool may_read_locations(rest_call *c)
+{
+    const table_name all = {.space = STR(""), .table = STR("")};
+
+    return rest__allow(c, ACTION_LOCATION_READ, all, NULL) == STATUS_OK;
+}
+
 static void set_caller(rest_call *c)
 {
     http_exchange *x = c->base.x;
+    bool reads = http_request_method(x) == HTTP_GET || http_request_method(x) == HTTP_HEAD;
     str agent = http_request_header(x, "User-Agent");
 
     c->caller = (catalog_caller){.principal = c->base.who.name,
                                  .via = STR("rest"),
                                  .peer = http_request_peer(x),
                                  .agent = str_is_null(agent) ? STR("") : agent,
-                                 .request_id = http_request_id(x)};
+                                 .request_id = http_request_id(x),
+                                 .wants_empty_places = !reads && !may_read_locations(c)};
     catalog_set_caller(&c->caller);
 }
 
@@ -157,11 +204,8 @@ static status run(rest_call *c, error *err)
     if (c->route->act != ACTION_NONE) {
         TRY(server__authenticate(&c->base, err));
     }
+    TRY(read_allowed(c, at, c->route->act, err));
     TRY(refuse_doubles(c, err));
-    TRY(rest__read_address(c, str_c(at->pattern.pattern), err));
-    if (c->route->act != ACTION_NONE) {
-        TRY(rest__allow(c, c->route->act, c->name, err));
-    }
     if (!rest__is_inside(c, c->name.space)) {
         return rest__missing(c, err);
     }

@@ -16,8 +16,9 @@ static const json_field fields[] = {
 };
 #define VIEW_FIELDS (COUNT_OF(fields) - 1)
 
-/* Who names a file gets to see it. In the namespace's own place whoever may make tables may: it could make one around
- * the file. Elsewhere it is the right to read by location, as with tables that are registered there. */
+/* Who names a file gets to see it. In a place that the catalog chose for a table of the namespace whoever may make
+ * tables may: nothing but a table's files ever lay there. Elsewhere it is the right to read by location, as with tables
+ * that are registered there, wherever the namespace is said to lie. */
 static status read_register(rest_call *c, size_t field_count, register_body *asked,
                             table_name *ret_name, error *err)
 {
@@ -29,8 +30,8 @@ static status read_register(rest_call *c, size_t field_count, register_body *ask
     TRY(rest__check_name(asked->name, err));
     const table_name name = {.space = c->name.space, .table = asked->name};
     TRY(rest__allow(c, ACTION_TABLE_CREATE, name, err));
-    if (!catalog_is_in_space(c->base.app->catalog, c->name.space, asked->metadata_location,
-                             c->base.a)) {
+    if (!catalog_is_chosen_place(c->base.app->catalog, c->name.space, asked->metadata_location,
+                                 c->base.a)) {
         TRY(rest__allow(c, ACTION_LOCATION_READ, all, err));
     }
     *ret_name = name;

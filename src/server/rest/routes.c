@@ -17,7 +17,7 @@
 
 /* clang-format off */
 const rest_route rest__routes[] = {
-    {{HTTP_GET,    "/v1/config"},             "getConfig",             ACTION_STATUS_READ,      rest__config_get,         REST_ANYWHERE, "prefix of a warehouse (?warehouse=), endpoints, defaults"},
+    {{HTTP_GET,    "/v1/config"},             "getConfig",             ACTION_NAMESPACE_LIST,   rest__config_get,         REST_ANYWHERE, "prefix of a warehouse (?warehouse=), endpoints, defaults"},
     {{HTTP_POST,   "/v1/oauth/tokens"},       "getToken",              ACTION_NONE,             rest__token_post,         REST_ANYWHERE, "a token for a key, for clients that want one"},
     {{HTTP_POST,   "/v1/aws/s3/sign"},        "signS3Request",         ACTION_STATUS_READ,      rest__old_sign_post,      REST_ANYWHERE, "signs a request to S3, for clients before 1.11"},
 

@@ -1,7 +1,8 @@
 /* Remote signing: a client without keys sends the request that it is about to make to S3, and gets it signed.
  *
  * Signed is what reads or writes objects in the place of the one table: an object, its parts, several deletes (each key
- * of the body), a list whose prefix is inside. The rest is refused. The key that signs is a session that may no more
+ * of the body), a list whose prefix is inside, and an object's tags, which Java's client sets on files that it deletes
+ * (s3.delete.tags). The rest is refused. The key that signs is a session that may no more
  * than that (vend.h), so what is read wrong here is refused at the door of S3 still.
  *
  * Source: Iceberg REST catalog specification, RemoteSignRequest and RemoteSignResult; the separate S3 signer
@@ -159,7 +160,7 @@ static const struct sign_rule {
     const char *params;
     bool writes;
 } rules[] = {
-    {"GET", true, NULL, "x-id partNumber attributes tagging", false},
+    {"GET", true, NULL, "x-id partNumber tagging", false},
     {"HEAD", true, NULL, "x-id partNumber", false},
     {"PUT", true, NULL, "x-id partNumber uploadId tagging", true},
     {"DELETE", true, NULL, "x-id uploadId", true},

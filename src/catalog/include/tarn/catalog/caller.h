@@ -14,6 +14,8 @@ typedef struct catalog_caller {
     str peer;       /* address; empty: a private socket */
     str agent;      /* what the client calls itself; may be empty */
     str request_id; /* may be empty */
+    /* It may not name files by their location: a place that it asks for holds no files but those of tables. */
+    bool wants_empty_places;
     /* Runs in the transaction of each change, after it; an error undoes the change. NULL: nothing. `metadata_text` as
      * in catalog_event. For answers that are kept with their effect. */
     status (*effect)(void *context, state_txn *txn, const catalog_event *event, error *err);
