@@ -1,6 +1,6 @@
 /* Records: small objects below "<warehouse>/.tarn/" that tell what the files of tables do not, so that a lost
- * database can be rebuilt (recover.c). No vended key opens that folder, so that they are to be believed where a table's own files
- * are not: those were written by whoever may write the table.
+ * database can be rebuilt (recover.c). No vended key opens that folder, so that they are to be believed where a
+ * table's own files are not: those were written by whoever may write the table.
  *
  *   names/<uuid>.json          a table or view that its location does not name, that has further places, is protected
  *                              or dropped: its name, location, places and the flag

@@ -2,7 +2,8 @@
  * (recover_records.c, record.c).
  *
  * Who may write a table may put any metadata file into its places, with the uuid, the name or the location of
- * another table. So a file counts only for the table whose place it lies in, and what it says does not decide which one that is:
+ * another table. So a file counts only for the table whose place it lies in, and what it says does not decide which
+ * one that is:
  *   1. RECORDED: the record of its uuid says that the folder is a place of that table. The name, where it lies, its
  *      further places and flags are the record's.
  *   2. CHOSEN: no record speaks of its uuid, and it lies at the location that the catalog chose for that uuid, which no
