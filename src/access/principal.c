@@ -107,6 +107,7 @@ static status load_accounts(mirror *m, state_txn *txn, error *err)
                                 .role = role_from(state_text(rows, 2, NULL))};
         each->canonical_id = state_text(rows, 3, m->memory);
         each->sessions_from_us = state_int(rows, 4);
+        each->who.sessions_from_us = each->sessions_from_us;
         (void)map_set(m->accounts, each->who.id, each);
         if (!str_is_empty(each->canonical_id)) {
             (void)map_set(m->canonical, each->canonical_id, each);

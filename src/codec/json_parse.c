@@ -1,7 +1,10 @@
 /* JSON text to a tree. jansson does the parsing and is seen in this file alone; its tree is
  * copied into the arena and freed. What jansson does differently from our contract is mended
  * here: integers beyond 64 bits become doubles that know their digits, nesting has our limit,
- * errors say line and column of the text. */
+ * errors say line and column of the text.
+ *
+ * A value takes it up to 250 bytes, where the text may have two: so values are counted before, and
+ * few texts of many values are parsed at once. */
 
 /* Both libraries have enumerators of these names: jansson's get others while its header is read. */
 #define JSON_OBJECT JANSSON_OBJECT
@@ -12,7 +15,9 @@
 #undef JSON_ARRAY
 #undef JSON_NULL
 
+#include <malloc.h>
 #include <pthread.h>
+#include <string.h>
 
 #include "json_tree.h"
 #include "tarn/base/limits.h"
@@ -171,6 +176,92 @@ static status load_widened(str text, arena *a, widened *w, json_t **ret_value, e
     return kind;
 }
 
+/* --- how much there is --- */
+
+#define MANY_VALUES 50000
+#define MANY_AT_ONCE 2
+
+/* One more than the commas and brackets are: never too few, and quick. */
+static size_t most_values(str text)
+{
+    size_t count = 1;
+
+    for (size_t i = 0; i < text.size; i++) {
+        char c = text.data[i];
+
+        count += (c == ',') + (c == '[') + (c == '{');
+    }
+    return count;
+}
+
+static bool adds_value(str text, size_t at)
+{
+    char c = text.data[at];
+
+    if (c == '[' || c == '{') {
+        do {
+            at++;
+        } while (at < text.size && strchr(" \t\r\n", text.data[at]) != NULL);
+        return at < text.size && text.data[at] != c + 2; /* its other bracket */
+    }
+    return c == ',';
+}
+
+/* Those that are none in strings; not for long where there are more than `values_max`. */
+static size_t count_values(str text, size_t values_max)
+{
+    size_t count = 1;
+
+    for (size_t at = 0; at < text.size && count <= values_max;) {
+        if (text.data[at] == '"') {
+            at = string_end(text, at);
+        } else {
+            count += adds_value(text, at);
+            at++;
+        }
+    }
+    return count;
+}
+
+static status check_count(str text, size_t values_max, bool *ret_many, error *err)
+{
+    size_t count = most_values(text);
+
+    if (count > values_max) {
+        count = count_values(text, values_max);
+    }
+    if (count > values_max) {
+        return error_set(err, STATUS_TOO_LARGE, "the JSON document has more than %zu values",
+                         values_max);
+    }
+    *ret_many = count > MANY_VALUES;
+    return STATUS_OK;
+}
+
+static pthread_mutex_t turns_lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t turn_free = PTHREAD_COND_INITIALIZER;
+static int turns_taken;
+
+static void take_turn(void)
+{
+    pthread_mutex_lock(&turns_lock);
+    while (turns_taken == MANY_AT_ONCE) {
+        pthread_cond_wait(&turn_free, &turns_lock);
+    }
+    turns_taken++;
+    pthread_mutex_unlock(&turns_lock);
+}
+
+/* What was freed stays with the thread's heap else, and each thread of the server may have one. */
+static void give_turn_back(void)
+{
+    (void)malloc_trim(0);
+    pthread_mutex_lock(&turns_lock);
+    turns_taken--;
+    pthread_cond_signal(&turn_free);
+    pthread_mutex_unlock(&turns_lock);
+}
+
 /* --- into our tree --- */
 
 typedef struct conversion {
@@ -266,7 +357,7 @@ static void seed_jansson(void)
 
 static pthread_once_t seeded = PTHREAD_ONCE_INIT;
 
-status json_parse(str text, arena *a, const json **ret_value, error *err)
+static status parse(str text, arena *a, const json **ret_value, error *err)
 {
     conversion c = {.a = a};
     arena *scratch = NULL;
@@ -296,4 +387,23 @@ status json_parse(str text, arena *a, const json **ret_value, error *err)
     }
     arena_free(scratch);
     return kind;
+}
+
+status json_parse_within(str text, size_t values_max, arena *a, const json **ret_value, error *err)
+{
+    bool many = false;
+
+    TRY(check_count(text, values_max, &many, err));
+    if (!many) {
+        return parse(text, a, ret_value, err);
+    }
+    take_turn();
+    status parsed = parse(text, a, ret_value, err);
+    give_turn_back();
+    return parsed;
+}
+
+status json_parse(str text, arena *a, const json **ret_value, error *err)
+{
+    return json_parse_within(text, LIMIT_JSON_VALUES, a, ret_value, err);
 }

@@ -76,7 +76,7 @@ status request_json(call *c, const json **ret_object, error *err)
 {
     str body;
     TRY(http_body_await(c->x, LIMIT_JSON_BODY, &body, err));
-    status result = json_parse(body, c->a, ret_object, err);
+    status result = json_parse_within(body, LIMIT_JSON_BODY_VALUES, c->a, ret_object, err);
     if (result != STATUS_OK) {
         error_context(err, "request body");
         return result;

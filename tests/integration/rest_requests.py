@@ -8,13 +8,14 @@ import os
 import re
 import socket
 import sys
+import threading
 import time
 import urllib.parse
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
 from restcatalog import (LONG_A, ask, commit, identifier, make_space, make_table, make_view, ok, refused,  # noqa: E402
                          set_property, space_path, table_path, updates_that_make, view_body)
-from tarn import NO_KEY, check, contains, equal, main, shared, test  # noqa: E402
+from tarn import NO_KEY, SANITIZED, Server, check, contains, equal, main, memory_kib, shared, test  # noqa: E402
 
 NO_UUID = "00000000-0000-4000-8000-000000000000"
 
@@ -158,6 +159,52 @@ def lists_come_in_pages():
                 path + "pageToken=&pageSize=3&pageSize=4")
 
 
+# ---- bodies ----
+
+@test
+def bodies_of_more_values_than_requests_have_are_refused_by_their_limit():
+    server = ready()
+    make_table("many")
+    path, limit = table_path("many"), "more than 1000000 values"
+    fields = [{"id": n, "name": f"column_{n}", "type": "long", "required": False, "doc": "d"} for n in range(1, 10001)]
+    schema = {"type": "struct", "schema-id": 0, "fields": fields}
+    equal(len(ok("POST", space_path("ns") + "/tables", {"name": "wide_table", "schema": schema})["metadata"]["schemas"][0]["fields"]),
+          10000, "a table of 10 000 columns is made")
+    properties = {f"k{n}": "v" for n in range(100000)}
+    commit("many", [], [{"action": "set-properties", "updates": properties}])
+    before = memory_kib(server.pid, "VmHWM")
+    for body in (b'{"updates":[' + b"1," * 29000000 + b"1]}", b'{"updates":[' + b"{}," * 19000000 + b"{}]}",
+                 b'{"updates":[{"action":' + b"[" * 1900 + b"[]," * 1000000 + b"1" + b"]" * 1900 + b"}]}"):
+        for where in (path, space_path("ns") + "/tables", "/tarn/transactions/commit"):
+            refused(413, "BadRequestException", re.compile(limit), "POST", where, body)
+    contains(server.request("POST", "/api/v1/query", b'{"sql":"SELECT 1","x":[' + b"1," * 1000000 + b"1]}").error["message"], limit)
+    if not SANITIZED:  # its text twice, and no tree
+        check(memory_kib(server.pid, "VmHWM") - before < 200 * 1024, f"{memory_kib(server.pid, 'VmHWM') - before} KiB more")
+
+
+@test
+def large_bodies_come_in_any_framing_and_at_once():
+    server = ready()
+    body = json.dumps({"requirements": [], "updates": [{"action": "set-properties", "updates": {"k": "v" * 3000000}}]}).encode()
+    path = "/iceberg/v1" + table_path("large")
+    make_table("large")
+    answers = []
+
+    def send(chunked):
+        with server.client() as client:
+            client.connection.request("POST", path, iter([body[:2000000], body[2000000:]]) if chunked else body,
+                                      {"Authorization": "Bearer " + server.key}, encode_chunked=chunked)
+            answers.append(client.connection.getresponse().status)
+
+    threads = [threading.Thread(target=send, args=(number % 2 == 0,)) for number in range(12)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    check(len(answers) == 12 and set(answers) <= {200, 409}, str(answers))
+    check(200 in answers, str(answers))
+
+
 # ---- ETags ----
 
 @test
@@ -165,7 +212,6 @@ def an_etag_tells_versions_forms_and_callers_apart():
     server = ready()
     make_table("tagged")
     path = table_path("tagged")
-    # made before: a new principal alone makes every version another
     reader, twin = (server.make_principal(name, "reader") for name in ("tag_reader", "tag_twin"))
     first = ask("GET", path)
     tag = first.headers["etag"]
@@ -185,6 +231,44 @@ def an_etag_tells_versions_forms_and_callers_apart():
     check(moved.headers["etag"] != tag, "another version")
     equal(ask("GET", path, None, {"If-None-Match": tag}).status, 200)
     refused(400, "IllegalArgumentException", re.compile("snapshots"), "GET", path + "?snapshots=some")
+
+
+@test
+def an_etag_outlasts_what_its_answer_does_not_depend_on():
+    with Server(settings={"s3.endpoint": "http://s3.example.org"}) as server:
+        path = "/iceberg/v1/tarn/namespaces/main/tables/t"
+        server.query("CREATE TABLE t AS SELECT 1 AS n")
+        key = server.make_principal("ann", "reader")
+        tag = server.request("GET", path, key=key).ok().headers["etag"]
+
+        def known(what, status=304, by=key):
+            equal(server.request("GET", path, None, {"If-None-Match": tag}, by).status, status, what)
+
+        known("at once")
+        keys = "/api/v1/principals/ann/keys"
+        second = server.request("POST", keys, {}).ok().json
+        server.request("POST", "/api/v1/principals/ann/s3-keys", {}).ok()
+        server.make_principal("bob", "writer")
+        equal(server.run("user", "drop", "bob", "--yes")[0], 0)
+        known("others, and keys beside it")
+        server.query("CREATE TABLE u AS SELECT 1 AS n")
+        server.query("DROP TABLE u")
+        known("another table came and went")
+        known("credentials of one key are not another's", 200, second["key"])
+        own = server.request("GET", path, None, None, second["key"]).ok().headers["etag"]
+        equal(server.run("key", "drop", second["id"], "--yes")[0], 0)
+        known("the other key went")
+        equal(server.request("GET", path, None, {"If-None-Match": own}, second["key"]).status, 401)
+        server.restart()
+        known("the server's next start")
+        equal(server.run("key", "revoke-sessions", "bob")[0] != 0, True)
+        known("nobody's sessions were ended")
+        equal(server.run("key", "revoke-sessions", "ann")[0], 0)
+        known("its credentials were ended", 200)
+        tag = server.request("GET", path, key=key).ok().headers["etag"]
+        known("new ones")
+        server.restart(settings={"s3.endpoint": "http://elsewhere.example.org"})
+        known("S3 is elsewhere", 200)
 
 
 @test

@@ -153,7 +153,9 @@ def both_write_one_table_at_once():
     wanted = sorted([*range(8), *range(1000, 1008), *range(2000, 2008)])
     equal([row[0] for row in lake().rows("SELECT n FROM busy ORDER BY n")], wanted)
     equal(sorted(row[0] for row in rows_of(loaded("busy"))[1]), wanted)
-    equal(lake().value("SELECT count(*) FROM busy.snapshots"), 24)
+    # inserts of ours that wait at the same time are one snapshot: two, if at all
+    snapshots = lake().value("SELECT count(*) FROM busy.snapshots")
+    check(16 <= snapshots <= 24, f"{snapshots} snapshots of 24 inserts")
 
 
 @test

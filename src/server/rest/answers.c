@@ -6,7 +6,7 @@
  * change. */
 #include <inttypes.h>
 
-#include "rest.h"
+#include "rest/vend.h"
 #include "tarn/base/clock.h"
 #include "tarn/base/limits.h"
 #include "tarn/codec/checksum.h"
@@ -38,17 +38,25 @@ static void unref_document(void *document)
 
 /* ---- ETags ---- */
 
-/* Digest of what an answer depends on beside the credentials, which may have ended when a key or session did. */
-static str etag_version(const rest_call *c, str metadata_location, bool refs_alone)
+/* Digest of what an answer depends on: the version and its form; whose it is, and as what; where S3 is and how long keys
+ * are good; and of credentials with which end they end early: their key's, all of their principal's, their table's. */
+static str etag_version(rest_call *c, const catalog_document *d, bool refs_alone)
 {
+    const principal *who = &c->base.who;
     str delegation = http_request_header(c->base.x, "X-Iceberg-Access-Delegation");
+    buf *text = buf_in(c->base.a, LIMIT_MIB);
     uint8_t bytes[DIGEST_SIZE_MAX];
-    str text =
-        str_printf(c->base.a, "%.*s\n%d\n%.*s\n%.*s\n%s\n%" PRIu64, STR_ARG(metadata_location),
-                   refs_alone ? 1 : 0, STR_ARG(c->base.who.id), STR_ARG(delegation),
-                   c->base.app->instance, access_generation(c->base.app->access));
+    json_writer w;
 
-    digest(DIGEST_SHA256, text, bytes);
+    json_writer_init(&w, text);
+    json_begin_object(&w);
+    rest__write_defaults(c, &w);
+    json_end_object(&w);
+    buf_printf(text, "%.*s\n%d\n%.*s\n%.*s\n%.*s\n%d\n%" PRId64 "\n%" PRId64 "\n%" PRId64,
+               STR_ARG(d->metadata_location), refs_alone ? 1 : 0, STR_ARG(delegation),
+               STR_ARG(who->id), STR_ARG(who->key), (int)who->role, who->sessions_from_us,
+               access_vended_end(c->base.app->access, d->uuid), rest__keys_lifetime_s(c));
+    digest(DIGEST_SHA256, buf_str(text), bytes);
     return str_to_hex(c->base.a, bytes, ETAG_BYTES);
 }
 
@@ -180,7 +188,7 @@ static status answer_document(rest_call *c, const catalog_document *d, bool cond
     str tail;
 
     TRY(read_snapshots_param(c, &refs_alone, err));
-    str version = etag_version(c, d->metadata_location, refs_alone);
+    str version = etag_version(c, d, refs_alone);
     bool known = conditional && is_known(c, version, &known_us);
     if (known && known_us > clock_now_us() + FRESH_S * INT64_C(1000000)) {
         set_etag(c, version, known_us);
@@ -266,7 +274,7 @@ status rest__answer_loaded(rest_call *c, const catalog_loaded *loaded, error *er
     TRY(loaded_document(c, loaded, &d, err));
     TRY(answer_tail(c, d, &tail, &expires_us, err));
     if (!str_is_null(d->metadata_location)) {
-        set_etag(c, etag_version(c, d->metadata_location, false), expires_us);
+        set_etag(c, etag_version(c, d, false), expires_us);
     }
     send_document(c, d, false, tail);
     return STATUS_OK;
@@ -277,7 +285,7 @@ status rest__answer_committed(rest_call *c, const catalog_loaded *loaded, error 
     const catalog_document *d = NULL;
 
     TRY(loaded_document(c, loaded, &d, err));
-    set_etag(c, etag_version(c, d->metadata_location, false), NO_EXPIRY);
+    set_etag(c, etag_version(c, d, false), NO_EXPIRY);
     send_document(c, d, false, STR("}"));
     return STATUS_OK;
 }

@@ -35,7 +35,13 @@ static const char introduction[] =
     "Tokens are opaque, and those of another list are refused.\n"
     "* **ETags**: loadTable, createTable, registerTable and updateTable answer with one; `If-None-Match` of loadTable "
     "answers 304 while the metadata is the same and the credentials that went with it are good for ten minutes more. "
-    "`snapshots=all` and `refs`, and two callers, have different ones.\n"
+    "`snapshots=all` and `refs`, two callers, and two keys of one, have different ones. Other keys, principals and "
+    "tables that come and go, and a restart, change none; what ends the credentials (their key, `tarn key "
+    "revoke-sessions`, a drop of the table) does.\n"
+    "* **Bodies** have at most 64 MiB and 1 000 000 JSON values (a table of 10 000 columns has 50 000); larger ones "
+    "are 413.\n";
+
+static const char rules[] =
     "* **Staged tables** (`stage-create`, for CREATE TABLE … AS SELECT) come with keys for their place. One that the "
     "client chose is held for the principal while the keys are good: what another makes in it or around it is refused "
     "until then. A hold ends before its time, and its keys with it, when `tarn key revoke-sessions` ends the "
@@ -79,6 +85,7 @@ static const char clients[] =
 void server_format_catalog(buf *out)
 {
     buf_add_c(out, introduction);
+    buf_add_c(out, rules);
     buf_add_c(out, clients);
     buf_add_c(
         out,

@@ -114,7 +114,7 @@ status rest__read_json(rest_call *c, const json **ret_object, error *err)
     str text;
 
     TRY(rest__read_body(c, &text, err));
-    status result = json_parse(text, c->base.a, &object, err);
+    status result = json_parse_within(text, LIMIT_JSON_BODY_VALUES, c->base.a, &object, err);
     if (result != STATUS_OK) {
         error_context(err, "malformed request body");
         return result;

@@ -342,7 +342,47 @@ static void test_absent_values_answer_with_the_fallback(void **state)
     assert_true(json_double_or(json_at(json_get(v, "a"), 0), 0) == 1.0);
 }
 
-TESTS(test_integers_of_64_bits_keep_their_value, test_integers_beyond_64_bits_become_doubles,
+static str repeated(fixture *f, const char *begin, const char *part, size_t count, const char *end)
+{
+    buf *out = buf_in(f->arena, 64 * LIMIT_MIB);
+
+    buf_add_c(out, begin);
+    for (size_t i = 0; i < count; i++) {
+        buf_add_c(out, i > 0 ? "," : "");
+        buf_add_c(out, part);
+    }
+    buf_add_c(out, end);
+    return buf_str(out);
+}
+
+static void test_more_values_than_are_allowed_are_refused_before_any_is_made(void **state)
+{
+    fixture *f = *state;
+    const json *v = NULL;
+    size_t before = arena_used_bytes(f->arena);
+    str commas = repeated(f, "[", "\"[{,\\\",,\"", 20, "]"); /* more of them than values */
+
+    EXPECT_OK(json_parse_within(repeated(f, "[", "1", 100, "]"), 101, f->arena, &v, &f->err));
+    assert_int_equal(100, json_count(v));
+    EXPECT_STATUS(TOO_LARGE,
+                  json_parse_within(repeated(f, "[", "1", 100, "]"), 100, f->arena, &v, &f->err));
+    assert_string_equal(f->err.message, "the JSON document has more than 100 values");
+    EXPECT_STATUS(TOO_LARGE,
+                  json_parse_within(repeated(f, "{\"a\":{}", "\"b\":0", 0, ",\"c\":[[]]}"), 3,
+                                    f->arena, &v, &f->err));
+    EXPECT_OK(json_parse_within(commas, 21, f->arena, &v, &f->err));
+    EXPECT_STATUS(TOO_LARGE, json_parse_within(commas, 20, f->arena, &v, &f->err));
+    EXPECT_OK(json_parse_within(STR(" [[],{ } , [\n]]"), 4, f->arena, &v, &f->err));
+    EXPECT_STATUS(TOO_LARGE, json_parse_within(STR("[[],{ },[\n]]"), 3, f->arena, &v, &f->err));
+    EXPECT_OK(json_parse_within(STR("7"), 1, f->arena, &v, &f->err));
+    str all = repeated(f, "[", "{}", LIMIT_JSON_VALUES, "]");
+    before = arena_used_bytes(f->arena);
+    EXPECT_STATUS(TOO_LARGE, json_parse(all, f->arena, &v, &f->err));
+    assert_true(arena_used_bytes(f->arena) < before + LIMIT_KIB);
+}
+
+TESTS(test_more_values_than_are_allowed_are_refused_before_any_is_made,
+      test_integers_of_64_bits_keep_their_value, test_integers_beyond_64_bits_become_doubles,
       test_integers_beyond_64_bits_keep_their_digits, test_numbers_no_double_holds_are_refused,
       test_members_keep_the_order_of_the_text, test_errors_say_line_column_and_position,
       test_what_is_no_json_is_refused, test_nesting_beyond_the_limit_is_too_large,

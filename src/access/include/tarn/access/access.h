@@ -64,6 +64,8 @@ typedef struct principal {
     str key; /* id of the bearer key it came with (bearer_key.id); empty: none */
     /* It came with a token: when the first of its line was made for the key. 0: it did not. */
     int64_t login_us;
+    int64_t
+        sessions_from_us; /* sessions made for it before were ended by access_revoke_s3_sessions */
 } principal;
 
 /* What an action is done to: empty parts are not part of the question. */

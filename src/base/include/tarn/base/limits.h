@@ -12,6 +12,8 @@
 #define LIMIT_HTTP_TARGET (16 * LIMIT_KIB)     /* request target */
 #define LIMIT_JSON_BODY (64 * LIMIT_MIB)       /* a JSON document of the control plane */
 #define LIMIT_JSON_DEPTH 2000                  /* nesting */
+#define LIMIT_JSON_VALUES 8000000              /* count, of one document */
+#define LIMIT_JSON_BODY_VALUES 1000000         /* count, of a request's */
 #define LIMIT_SQL_TEXT (16 * LIMIT_MIB)        /* one script */
 #define LIMIT_METADATA_FILE (512 * LIMIT_MIB)  /* table metadata, uncompressed */
 #define LIMIT_MANIFEST_FILE (1024 * LIMIT_MIB) /* manifest or manifest list */

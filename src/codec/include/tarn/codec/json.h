@@ -31,8 +31,10 @@ typedef enum json_kind {
 } json_kind;
 
 /* Whole text is one value. SYNTAX with line, column and byte position; duplicate keys are refused.
- * TOO_LARGE beyond LIMIT_JSON_DEPTH. */
+ * TOO_LARGE beyond LIMIT_JSON_DEPTH and LIMIT_JSON_VALUES. Waits while others parse many values. */
 status json_parse(str text, arena *a, const json **ret_value, error *err);
+/* The same with another limit of values: arrays, objects and what is in them. */
+status json_parse_within(str text, size_t values_max, arena *a, const json **ret_value, error *err);
 
 json_kind json_kind_of(const json *value); /* NULL (the pointer) counts as JSON_NULL */
 const char *json_kind_name(json_kind kind);
