@@ -26,7 +26,8 @@
       "largest body of an upload") \
     X(HTTP_BODY_RATE, "http.body_rate", SIZE, "4KiB", NULL, \
       "an upload that comes slower, in bytes a second, ends with 408 where other requests wait, an answer that is read " \
-      "slower is cut; 0: never") \
+      "slower is cut; while clients keep more than half of the threads waiting and requests wait, it doubles every 2.5 s; " \
+      "0: never") \
     X(HTTP_ADDRESS_CONNECTIONS, "http.address_connections", INT, "0", NULL, \
       "most connections of one client's address, or IPv6 network (/64); further ones get 503; 0: three quarters of all that " \
       "the server takes (10000, or half the open files allowed)") \
