@@ -38,8 +38,8 @@ static void unref_document(void *document)
 
 /* ---- ETags ---- */
 
-/* Digest of what an answer depends on: the version and its form; whose it is, and as what; where S3 is and how long keys
- * are good; and of credentials with which end they end early: their key's, all of their principal's, their table's. */
+/* Digest of what an answer depends on: the version and its form; whose it is, and as what; where S3 is and how long
+ * keys are good; and of credentials with which end they end early: their key's, their principal's, their table's. */
 static str etag_version(rest_call *c, const catalog_document *d, bool refs_alone)
 {
     const principal *who = &c->base.who;
