@@ -106,7 +106,7 @@ typedef struct table_info {
 
 typedef struct catalog_create {
     table_name name;
-    ice_create table; /* location STR_NULL: chosen by the catalog */
+    ice_create table;      /* location STR_NULL: chosen by the catalog */
     bool location_planned; /* the table's is what catalog_plan_location chose */
     bool if_not_exists;
     bool replace; /* CREATE OR REPLACE: ice_builder_replace_table where there is one */
