@@ -231,7 +231,8 @@ typedef struct catalog__drop {
     bool purge; /* nothing is kept: it was asked for and is honoured, or the retention is 0 */
 } catalog__drop;
 catalog__drop catalog__drop_now(const catalog *c, bool purge_asked);
-/* The record of its name that says that the table is dropped, for `tarn recover`; NULL where nothing is kept. */
+/* The record of its name that says that the table is dropped or purged, for `tarn recover`; NULL where nothing is kept
+ * of a table whose files are others'. */
 status catalog__stage_dropped(catalog *c, const table_info *table, const catalog__drop *how,
                               store_staged **ret_staged, error *err);
 /* Moves the table's row to those of dropped tables, or to those that are purged, and notes the event. The record that
@@ -383,6 +384,7 @@ str catalog__space_records(const catalog *c, arena *a);
 str catalog__space_record(const catalog *c, str key, arena *a);
 status catalog__stage_space(catalog *c, const namespace_info *info, store_staged **ret_staged,
                             error *err);
+status catalog__stage_dropped_space(catalog *c, str name, store_staged **ret_staged, error *err);
 /* Makes it where it is not there. `recorded`: and gives it what a record says. */
 status catalog__restore_space(catalog *c, const namespace_info *info, bool recorded, error *err);
 /* A namespace as its rows have it, without the location that others are shown. */

@@ -191,11 +191,27 @@ static void settle(storage *st, removal **removed, size_t *count)
     *count = 0;
 }
 
-/* Removes the files; what is recorded moves to `removed`. */
+static removal *in_order(removal *last_first)
+{
+    removal *list = NULL;
+
+    while (last_first != NULL) {
+        removal *r = last_first;
+
+        last_first = r->next;
+        r->next = list;
+        list = r;
+    }
+    return list;
+}
+
+/* Removes the files, in the order in which they were given up: what tells that others are to go is there longer than
+ * they are. What is recorded moves to `removed`. */
 static void remove_files(storage *st, removal *list, removal **removed, size_t *count)
 {
     erasing file = {.fd = -1};
 
+    list = in_order(list);
     while (list != NULL) {
         arena *scratch = arena_create();
         removal *r = list;

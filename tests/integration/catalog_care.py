@@ -153,6 +153,49 @@ def purges_remove_what_only_they_reach():
 
 
 @test
+def what_was_purged_stays_gone_though_server_and_database_die():
+    with Server() as server:
+        def lose_all():
+            server.kill()
+            for name in ("tarn.db", "tarn.db-wal", "tarn.db-shm"):
+                if os.path.exists(os.path.join(server.data, name)):
+                    os.unlink(os.path.join(server.data, name))
+            code, out, errors = server.run("recover", "--yes")
+            equal(code, 0, out + errors)
+            server.start()
+
+        def purge_in_rest():
+            server.request("DELETE", "/iceberg/v1/tarn/namespaces/main/tables/t?purgeRequested=true").ok()
+
+        def drop_all():
+            server.query("DROP TABLE s.u PURGE")
+            server.request("DELETE", "/iceberg/v1/tarn/namespaces/s").ok()
+
+        for act in (purge_in_rest, lambda: server.query("DROP TABLE t PURGE"),
+                    lambda: server.query("BEGIN; DROP TABLE t PURGE; COMMIT")):
+            empty = paths(server)
+            server.query("CREATE TABLE t (a BIGINT); INSERT INTO t VALUES (1)")
+            act()
+            lose_all()
+            refused(lambda: server.query("SELECT * FROM t"), "table_not_found")
+            equal(server.request("GET", "/api/v1/dropped").ok().json["dropped"], [])
+            server.query("CREATE TABLE t AS SELECT 2 AS a")
+            lose_all()  # the name's next table is none that was purged
+            equal(server.value("SELECT a FROM t"), 2)
+            server.query("DROP TABLE t PURGE")
+            wait_until(lambda empty=empty: paths(server) <= empty, "the files to go")
+        for act in (drop_all, lambda: server.query("DROP SCHEMA s CASCADE")):
+            server.query("CREATE SCHEMA s; CREATE TABLE s.u (a BIGINT)")
+            act()
+            lose_all()
+            equal(server.request("GET", "/api/v1/namespaces/s").status, 404)
+            server.query("CREATE SCHEMA s")
+            lose_all()
+            equal(server.request("GET", "/api/v1/namespaces/s").status, 200)
+            server.query("DROP SCHEMA s")
+
+
+@test
 def protected_things_are_not_dropped():
     with Server() as server:
         server.query("CREATE SCHEMA s; CREATE TABLE s.t (a BIGINT)")
@@ -204,7 +247,7 @@ def warehouses_have_tables_of_their_own():
         code, _, errors = server.run("catalog", "drop", "sea", "--dry-run")
         equal((code, 'warehouse "sea" does not exist' in errors), (3, True), errors)
         contains(server.request("DELETE", "/api/v1/warehouses/laek").text, 'Did you mean \\"lake\\"?')
-        server.stop()
+        server.kill()
         for name in ("tarn.db", "tarn.db-wal", "tarn.db-shm"):
             if os.path.exists(os.path.join(server.data, name)):
                 os.unlink(os.path.join(server.data, name))

@@ -45,10 +45,10 @@ status catalog__stage_dropped(catalog *c, const table_info *table, const catalog
     const dropped_table dropped = {.name = table->name,
                                    .location = table->location,
                                    .dropped_us = how->dropped_us,
-                                   .purge_us = purge_time(c, how),
+                                   .purge_us = how->purge ? how->dropped_us : purge_time(c, how),
                                    .principal = principal_of(how)};
 
-    if (how->purge) {
+    if (how->purge && table->registered) { /* others made its files, and keep them */
         *ret_staged = NULL;
         return STATUS_OK;
     }
@@ -102,19 +102,17 @@ static status read_live(state_txn *txn, str space_key, str table_key, str uuid, 
     return STATUS_OK;
 }
 
-/* What is purged leaves no record of its name: a copy of the table has the same uuid, and when it is registered the
- * next moment, that record is not to be taken for this one. */
+/* The record says that the table is purged until its files are gone (purge.c), or until the table, or a copy of it with
+ * the same uuid, is registered. */
 static status to_purges(catalog *c, state_txn *txn, const live_row *row,
                         const catalog_caller *caller, error *err)
 {
     const catalog_caller nobody = {.principal = STR_NULL};
     const catalog_caller *who = caller != NULL ? caller : &nobody;
-    arena *a = state_txn_arena(txn);
-    str record = catalog__name_location(c, row->uuid, a);
 
-    TRY(store_delete(c->storage, txn, &record, 1, err));
-    if (row->registered) { /* others made its files, and keep them */
-        return STATUS_OK;
+    if (row->registered) {
+        str record = catalog__name_location(c, row->uuid, state_txn_arena(txn));
+        return store_delete(c->storage, txn, &record, 1, err);
     }
     return STATE_EXEC(
         txn,
@@ -145,7 +143,7 @@ status catalog__delete_table(catalog *c, state_txn *txn, table_name name, str uu
     arena *a = state_txn_arena(txn);
     str space_key = catalog__fold(a, name.space);
     str table_key = catalog__fold(a, name.table);
-    live_row row;
+    live_row row = {0};
     bool found = false;
 
     *ret_dropped = false;

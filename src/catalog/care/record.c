@@ -3,8 +3,9 @@
  * table's own files are not: those were written by whoever may write the table.
  *
  *   names/<uuid>.json          a table or view that its location does not name, that has further places, is protected
- *                              or dropped: its name, location, places and the flag
- *   namespaces/<name>.json     a namespace: its name as given, properties and flag
+ *                              or dropped: its name, location, places and the flag. One whose time was over when
+ *                              it was dropped is purged
+ *   namespaces/<name>.json     a namespace: its name as given, properties and flag, or that it was dropped
  *   warehouses/<name>.json     warehouse.c
  *
  * Each is published in the transaction of what it tells. */
@@ -234,8 +235,8 @@ str catalog__space_record(const catalog *c, str key, arena *a)
     return str_printf(a, "%.*s%.*s.json", STR_ARG(folder), STR_ARG(buf_str(name)));
 }
 
-status catalog__stage_space(catalog *c, const namespace_info *info, store_staged **ret_staged,
-                            error *err)
+static status stage_space(catalog *c, const namespace_info *info, bool dropped,
+                          store_staged **ret_staged, error *err)
 {
     arena *a = arena_create();
     buf *text = buf_in(a, LIMIT_JSON_BODY);
@@ -254,9 +255,25 @@ status catalog__stage_space(catalog *c, const namespace_info *info, store_staged
     if (info->is_protected) {
         json_member_bool(&w, "protected", true);
     }
+    if (dropped) {
+        json_member_bool(&w, "dropped", true);
+    }
     json_end_object(&w);
     str location = catalog__space_record(c, catalog__fold(a, info->name), a);
     status result = stage(c, location, text, ret_staged, err);
     arena_free(a);
     return result;
+}
+
+status catalog__stage_space(catalog *c, const namespace_info *info, store_staged **ret_staged,
+                            error *err)
+{
+    return stage_space(c, info, false, ret_staged, err);
+}
+
+status catalog__stage_dropped_space(catalog *c, str name, store_staged **ret_staged, error *err)
+{
+    const namespace_info info = {.name = name, .location = STR_NULL};
+
+    return stage_space(c, &info, true, ret_staged, err);
 }

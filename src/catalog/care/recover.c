@@ -359,6 +359,27 @@ typedef struct restoring {
     const found_table *table;
 } restoring;
 
+static bool is_dropped(const found_table *t)
+{
+    return t->record != NULL && t->record->dropped.dropped_us != 0 && !t->is_view;
+}
+
+/* It was dropped with all that it has, and some of its files may be gone: it does not come back, and its files go. */
+static bool is_purged(const found_table *t)
+{
+    return is_dropped(t) && t->record->dropped.purge_us <= t->record->dropped.dropped_us;
+}
+
+static status restore_purge(state_txn *txn, const found_table *t, error *err)
+{
+    return STATE_EXEC(
+        txn,
+        "INSERT INTO purges (uuid, location, metadata_location, space, name, begun, principal)"
+        " VALUES (?1, ?2, ?3, ?4, ?5, 1, ?6)",
+        NULL, err, SV_TEXT(t->uuid), SV_TEXT(t->location), SV_TEXT(t->file.location),
+        SV_TEXT(t->name.space), SV_TEXT(t->name.table), SV_TEXT(t->record->dropped.principal));
+}
+
 static status restore_table(void *context, state_txn *txn, error *err)
 {
     const restoring *r = context;
@@ -371,7 +392,10 @@ static status restore_table(void *context, state_txn *txn, error *err)
                               .registered = record != NULL && record->registered,
                               .rebase = record != NULL ? record->rebase : STR_NULL};
 
-    if (record != NULL && record->dropped.dropped_us != 0 && !t->is_view) {
+    if (is_purged(t)) {
+        return restore_purge(txn, t, err);
+    }
+    if (is_dropped(t)) {
         return catalog__insert_dropped(txn, &row, &record->dropped, t->file.modified_us, err);
     }
     if (t->is_view) {
@@ -389,14 +413,11 @@ static status restore(recovery *r, found_table *t, error *err)
     if (!t->named) {
         t->name = (table_name){.space = STR("recovered"), .table = t->uuid};
     }
-    TRY(recover_make_spaces(r->c, t->name.space, err));
+    if (!is_dropped(t)) { /* its namespace may be dropped, too */
+        TRY(recover_make_spaces(r->c, t->name.space, err));
+    }
     restoring work = {.c = r->c, .table = t};
     return state_submit(r->c->state, restore_table, &work, err);
-}
-
-static bool is_dropped(const found_table *t)
-{
-    return t->record != NULL && t->record->dropped.dropped_us != 0;
 }
 
 /* Those that are dropped come first: a table at the very place of one is there in its stead. */
@@ -414,7 +435,7 @@ static int64_t restore_grade(recovery *r, grade wanted, bool dropped)
         }
         t->is_restored = restore(r, t, &err) == STATUS_OK;
         if (t->is_restored) {
-            restored++;
+            restored += is_purged(t) ? 0 : 1;
         } else {
             log_lost(t, &err);
         }

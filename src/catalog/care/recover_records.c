@@ -200,6 +200,9 @@ static status restore_space(recovery *r, const store_object *object, error *err)
     if (info.name.size == 0) {
         return error_set(err, STATUS_CORRUPT, "the record lacks a name");
     }
+    if (json_bool_or(json_get(value, "dropped"), false)) {
+        return STATUS_OK;
+    }
     for (size_t at = 0; json_next_member(properties, &at, &key, &member);) {
         all[count++] = (catalog_property){.key = key, .value = json_str_or(member, STR(""))};
     }

@@ -474,7 +474,8 @@ typedef struct space_drop {
     /* CASCADE: how its tables go, and the records of those that were there before the transaction, by uuid */
     catalog__drop how;
     map *records;
-    bool is_stale; /* a table has come since */
+    bool is_stale;      /* a table has come since */
+    store_staged *gone; /* the record that says that it is dropped; NULL: none is written */
 } space_drop;
 
 typedef VEC(str) key_list;
@@ -525,7 +526,7 @@ static status drop_tables(state_txn *txn, space_drop *drop, error *err)
     for (size_t i = 0; i < names.count; i++) {
         const table_name name = {.space = drop->name, .table = names.items[i]};
 
-        if (!drop->how.purge && !map_has(drop->records, uuids.items[i])) {
+        if (!map_has(drop->records, uuids.items[i])) {
             drop->is_stale = true;
             return error_set(err, STATUS_CONFLICT, "table \"%.*s.%.*s\" was made meanwhile",
                              STR_ARG(name.space), STR_ARG(name.table));
@@ -590,6 +591,20 @@ static status refuse_warehouse(state_txn *txn, const space_drop *drop, error *er
     return STATUS_OK;
 }
 
+/* The bytes of a record that goes are erased after the answer; the last one of its name says that it is dropped, and is
+ * erased after those before it. */
+static status remove_record(space_drop *drop, state_txn *txn, error *err)
+{
+    str record = catalog__space_record(drop->c, drop->key, drop->a);
+    store_staged *gone = drop->gone;
+
+    if (drop->found && gone != NULL) {
+        drop->gone = NULL;
+        TRY(store_publish(drop->c->storage, txn, &gone, 1, err));
+    }
+    return store_delete(drop->c->storage, txn, &record, 1, err);
+}
+
 static status delete_namespace(void *context, state_txn *txn, error *err)
 {
     space_drop *drop = context;
@@ -604,8 +619,7 @@ static status delete_namespace(void *context, state_txn *txn, error *err)
     TRY(STATE_EXEC(txn, "DELETE FROM namespaces WHERE name_key = ?1", &deleted, err,
                    SV_TEXT(drop->key)));
     drop->found = deleted > 0;
-    str record = catalog__space_record(drop->c, drop->key, drop->a);
-    TRY(store_delete(drop->c->storage, txn, &record, 1, err));
+    TRY(remove_record(drop, txn, err));
     return drop->found ? note_space(txn, drop->how.caller, EVENT_NAMESPACE_DROPPED, drop->name, err)
                        : STATUS_OK;
 }
@@ -642,9 +656,7 @@ static status stage_records(space_drop *drop, error *err)
     for (size_t i = 0; i < count; i++) {
         store_staged *record = NULL;
         TRY(catalog__stage_dropped(drop->c, &tables[i], &drop->how, &record, err));
-        if (record != NULL) {
-            (void)map_set(drop->records, tables[i].uuid, record);
-        }
+        (void)map_set(drop->records, tables[i].uuid, record); /* NULL where there is none */
     }
     return STATUS_OK;
 }
@@ -654,7 +666,10 @@ static status attempt_drop(space_drop *drop, error *err)
     map_entry entry;
 
     drop->is_stale = false;
-    status result = drop->cascade && !drop->how.purge ? stage_records(drop, err) : STATUS_OK;
+    status result = catalog__stage_dropped_space(drop->c, drop->name, &drop->gone, err);
+    if (result == STATUS_OK && drop->cascade) {
+        result = stage_records(drop, err);
+    }
     if (result == STATUS_OK) {
         result = state_submit(drop->c->state, delete_namespace, drop, err);
     }
@@ -662,6 +677,8 @@ static status attempt_drop(space_drop *drop, error *err)
         store_discard(drop->c->storage, entry.value);
     }
     drop->records = map_create(drop->a);
+    store_discard(drop->c->storage, drop->gone);
+    drop->gone = NULL;
     return result;
 }
 

@@ -2,6 +2,7 @@
  * elsewhere. */
 #include "asks.h"
 
+#include "tarn/base/clock.h"
 #include "tarn/base/limits.h"
 #include "tarn/catalog/dropped.h"
 #include "tarn/catalog/located.h"
@@ -308,6 +309,53 @@ static void test_a_table_at_the_place_of_a_dropped_one_comes_back(void **context
     lake_close(&l);
 }
 
+/* What a kill leaves between the answer and the end of the work. */
+static void test_what_was_purged_and_dropped_stays_gone_and_its_files_go(void **context)
+{
+    fixture *f = *context;
+    lake l = lake_open_with(f, (lake_wishes){.retention_ms = INT64_C(3600000)});
+    dropped_table *list = NULL;
+    ice_metadata *m = NULL;
+    namespace_info space;
+    size_t count = 0;
+    table_info info;
+
+    EXPECT_OK(make_table(&l, "t", STR_NULL, &f->err));
+    EXPECT_OK(make_table(&l, "other", STR_NULL, &f->err));
+    EXPECT_OK(catalog_create_namespace(l.catalog, STR("gone"), NULL, 0, &f->err));
+    ice_metadata_unref(load(&l, "t", &info));
+    put(&l, str_printf(f->arena, "s3://warehouse/.tarn/names/%.*s.json", STR_ARG(info.uuid)),
+        str_printf(
+            f->arena,
+            "{\"namespace\":\"main\",\"table\":\"t\",\"uuid\":\"%.*s\",\"location\":\"%.*s\","
+            "\"metadata-location\":\"%.*s\",\"dropped-us\":7,\"purge-us\":7,"
+            "\"dropped-by\":\"ann\"}",
+            STR_ARG(info.uuid), STR_ARG(info.location), STR_ARG(info.metadata_location)));
+    put(&l, STR("s3://warehouse/.tarn/namespaces/gone.json"),
+        STR("{\"namespace\":\"gone\",\"properties\":{},\"dropped\":true}"));
+    l = without_database(f, &l);
+    EXPECT_STATUS(NO_TABLE,
+                  catalog_load_table(l.catalog, in_main("t"), f->arena, &m, &info, &f->err));
+    EXPECT_STATUS(NO_NAMESPACE,
+                  catalog_get_namespace(l.catalog, STR("gone"), f->arena, &space, &f->err));
+    EXPECT_OK(catalog_list_dropped(l.catalog, STR_NULL, f->arena, &list, &count, &f->err));
+    assert_int_equal(0, count);
+    str file = str_copy(f->arena, info.metadata_location);
+    EXPECT_OK(catalog_create_namespace(l.catalog, STR("gone"), NULL, 0, &f->err));
+    lake_close(&l);
+    l = lake_open(f);
+    for (str bytes;
+         store_read_all(l.storage, file, LIMIT_MIB, f->arena, &bytes, NULL) == STATUS_OK;) {
+        clock_sleep_ms(5); /* until it is purged */
+    }
+    ice_metadata_unref(load(&l, "other", &info));
+    l = without_database(f, &l); /* the record of a namespace that was made again is its own */
+    EXPECT_OK(catalog_get_namespace(l.catalog, STR("gone"), f->arena, &space, &f->err));
+    EXPECT_STATUS(NO_TABLE,
+                  catalog_load_table(l.catalog, in_main("t"), f->arena, &m, &info, &f->err));
+    lake_close(&l);
+}
+
 static str space_property(const namespace_info *info, const char *key)
 {
     for (size_t i = 0; i < info->property_count; i++) {
@@ -395,4 +443,5 @@ TESTS(test_places_come_back_from_metadata_alone, test_a_copy_of_a_table_takes_no
       test_a_table_at_a_place_like_anothers_is_not_that_other,
       test_metadata_claims_no_place_of_another_table,
       test_a_table_at_the_place_of_a_dropped_one_comes_back,
+      test_what_was_purged_and_dropped_stays_gone_and_its_files_go,
       test_namespaces_come_back_with_properties_and_flags, test_protection_of_tables_comes_back)
