@@ -78,7 +78,9 @@ const state_migration catalog_migrations[] = {
     /* registered: others made the view, or nobody knows who did (sweep.c) */
     {"catalog", 8, "ALTER TABLE views ADD COLUMN registered BIGINT NOT NULL DEFAULT 1"},
     /* keys are renewed for the location, and for the folders with it; of older rows nobody knows which they are */
-    {"catalog", 9, "ALTER TABLE staged ADD COLUMN kind BIGINT NOT NULL DEFAULT 0"},
+    {"catalog", 9,
+     "ALTER TABLE staged ADD COLUMN kind BIGINT NOT NULL DEFAULT 0;"
+     "CREATE INDEX purges_locations ON purges (location)"},
 };
 const size_t catalog_migration_count = COUNT_OF(catalog_migrations);
 

@@ -306,17 +306,18 @@ static view_info make_view(fixture *f, const char *name)
     ice_view *v = NULL;
     view_info info;
     bool changed;
-    const catalog_view_create options = {.name = {.space = STR("main"), .table = str_c(name)},
-                                         .location = view_folder(f, name),
-                                         .definition = {.root = two_columns(),
-                                                        .sql = STR("SELECT 1"),
-                                                        .dialect = STR("duckdb"),
-                                                        .default_namespace = space,
-                                                        .default_namespace_count = 1,
-                                                        .engine_version = STR("")},
-                                         .replace = true};
+    catalog_view_create options = {.name = {.space = STR("main"), .table = str_c(name)},
+                                   .location = view_folder(f, name),
+                                   .definition = {.root = two_columns(),
+                                                  .sql = STR("SELECT 1"),
+                                                  .dialect = STR("duckdb"),
+                                                  .default_namespace = space,
+                                                  .default_namespace_count = 1,
+                                                  .engine_version = STR("")},
+                                   .replace = true};
 
     EXPECT_OK(catalog_create_view(l.catalog, &options, &changed, &f->err));
+    options.definition.sql = STR("SELECT 2");
     EXPECT_OK(catalog_create_view(l.catalog, &options, &changed, &f->err));
     EXPECT_OK(catalog_load_view(l.catalog, options.name, f->arena, &v, &info, &f->err));
     ice_view_unref(v);
