@@ -11,7 +11,7 @@ enum {
     RATE_LEAST_PER_SECOND = 64 * 1024, /* of a body that keeps memory while that is short */
 };
 
-void http__whole_release(http_conn *c)
+static void drop_bytes(http_conn *c)
 {
     http_whole *w = &c->whole;
 
@@ -19,13 +19,23 @@ void http__whole_release(http_conn *c)
         atomic_fetch_sub(&c->loop->server->whole_bytes, w->charged);
     }
     mem_free(w->bytes);
-    *w = (http_whole){0};
+    w->bytes = NULL;
+    w->size = w->capacity = 0;
+    w->charged = 0;
 }
 
+void http__whole_release(http_conn *c)
+{
+    drop_bytes(c);
+    c->whole = (http_whole){0};
+}
+
+/* Its memory is free for others at once: where many fail for want of it, some do not. */
 void http__whole_fail(http_conn *c, status kind, const char *message)
 {
     http_whole *w = &c->whole;
 
+    drop_bytes(c);
     w->failure = ARENA_NEW(c->exchange.memory, error);
     (void)error_set(w->failure, kind, "%s", message);
     c->exchange.body_failed = true;

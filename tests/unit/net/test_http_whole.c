@@ -208,24 +208,61 @@ static void test_all_bodies_together_have_a_limit(void **state)
     }
 }
 
-/* Two keep all the memory: the one that does not move gives way. */
+/* The memory is full with four halves: who fails for it gives up what it has before it is answered. */
+static void test_where_many_lack_memory_some_come_through(void **state)
+{
+    fixture *f = *state;
+    http_config config = {.whole_bytes_max = 256 * KIB, .handler_threads = 1};
+    site *s = site_start(f, &config, sum_up);
+    str begun = filled(f, 63 * KIB), rest = filled(f, 65 * KIB);
+    int fds[4], whole = 0;
+    raw_end end;
+
+    reset_findings();
+    for (size_t i = 0; i < COUNT_OF(fds); i++) {
+        fds[i] = begin(s, "/", begun.size + rest.size, begun);
+    }
+    WAIT_FOR(awaited == COUNT_OF(fds));
+    int keeper = begin(s, "/keep", 1, STR("a"));
+    WAIT_FOR(called == COUNT_OF(fds) + 1);
+    for (size_t i = 0; i < COUNT_OF(fds); i++) {
+        raw_send(fds[i], rest);
+    }
+    clock_sleep_ms(200); /* they come, or fail, while nobody is answered */
+    release_handlers = 1;
+    expect_sum(f, keeper, 1);
+    for (size_t i = 0; i < COUNT_OF(fds); i++) {
+        whole += str_starts_with(raw_read(f, fds[i], &end), STR("HTTP/1.1 200 "));
+        (void)close(fds[i]);
+    }
+    assert_in_range(whole, 2, COUNT_OF(fds));
+}
+
+/* Two keep all the memory, and do not move: one gives way, and the other has enough. */
 static void test_a_body_that_hardly_moves_gives_way_when_memory_is_short(void **state)
 {
     fixture *f = *state;
     http_config config = {.whole_bytes_max = 64 * KIB, .body_rate_least = 1, .body_window_ms = 100};
     site *s = site_start(f, &config, sum_up);
+    int fds[2], whole = 0, late = 0;
     raw_end end;
 
     reset_findings();
-    int alone = begin(s, "/", 33 * KIB, filled(f, 20 * KIB)); /* half of it all */
+    fds[0] = begin(s, "/", 33 * KIB, filled(f, 20 * KIB)); /* half of it all */
     WAIT_FOR(awaited == 1);
     clock_sleep_ms(1000); /* windows, and nobody else wants the memory */
     assert_int_equal(ended_as, -1);
-    int second = begin(s, "/", 33 * KIB, filled(f, 20 * KIB));
-    expect_start(raw_read(f, second, &end), "HTTP/1.1 400 ");
-    assert_int_equal(ended_as, STATUS_TIMEOUT);
-    (void)close(alone);
-    (void)close(second);
+    fds[1] = begin(s, "/", 33 * KIB, filled(f, 20 * KIB));
+    WAIT_FOR(ended_as == STATUS_TIMEOUT);
+    for (size_t i = 0; i < COUNT_OF(fds); i++) {
+        raw_send(fds[i], filled(f, 13 * KIB));
+        str answer = raw_read(f, fds[i], &end);
+        whole += str_starts_with(answer, STR("HTTP/1.1 200 "));
+        late += str_starts_with(answer, STR("HTTP/1.1 400 "));
+        (void)close(fds[i]);
+    }
+    assert_int_equal(whole, 1);
+    assert_int_equal(late, 1);
 }
 
 static void test_a_body_that_does_not_come_times_out_in_the_handlers_words(void **state)
@@ -255,9 +292,9 @@ static void test_a_stopping_server_does_not_wait_for_bodies_for_ever(void **stat
     (void)close(fd);
 }
 
-TESTS(test_bodies_on_their_way_cost_no_thread, test_who_may_not_is_told_before_the_body_comes,
-      test_bodies_in_chunks_are_collected_too, test_a_client_that_waits_for_continue_is_told_to,
-      test_all_bodies_together_have_a_limit,
+TESTS(test_where_many_lack_memory_some_come_through, test_bodies_on_their_way_cost_no_thread,
+      test_who_may_not_is_told_before_the_body_comes, test_bodies_in_chunks_are_collected_too,
+      test_a_client_that_waits_for_continue_is_told_to, test_all_bodies_together_have_a_limit,
       test_a_body_that_hardly_moves_gives_way_when_memory_is_short,
       test_a_body_that_does_not_come_times_out_in_the_handlers_words,
       test_a_stopping_server_does_not_wait_for_bodies_for_ever)
