@@ -50,7 +50,11 @@ const char *const rest__care_docs[] = {
     "Where the database is lost, `tarn recover` finds tables and views by their files, and by records below `.tarn` in "
     "the first warehouse what those do not tell: names, further places and protection of tables, namespaces with their "
     "properties and flags, warehouses, dropped tables. Lost are events and the times at which things were made. A "
-    "table that was unregistered and whose files still lie in the warehouse comes back. A metadata file counts for the "
+    "table that was unregistered and whose files still lie in the warehouse comes back. A table that was purged "
+    "does not, though the server died before its files were gone: they go after the recovery. What was dropped in the "
+    "last moments before a server was killed may come back where it is a view, a registered table that was purged (its "
+    "files are others', and stay), or a namespace that a transaction dropped: bytes of its record are erased after the "
+    "answer. A metadata file counts for the "
     "table whose place it lies in, whatever uuid, name or location it tells: who may write one table's files decides "
     "by them over no other. What says that it is another table is passed over, and the log says so.\n\n",
     "## Events and webhooks\n\n"
