@@ -190,7 +190,7 @@ struct storage {
     int64_t scrubbed_bytes;
 
     pool *hashers;               /* thread-safe by itself */
-    _Atomic uint64_t generation; /* store_generation */
+    _Atomic uint64_t generation; /* store_generation: of keys that are watched */
     hot_objects *hot;            /* likewise */
 
     /* segment.c */
@@ -368,5 +368,8 @@ void store__forget_blob(storage *st, blob_id id);
 
 /* ---- scrub.c ---- */
 void store__scrub(void *storage_context); /* the thread */
+
+/* Whether store_generation tells of changes of the object. */
+bool store__is_watched(str key);
 
 #endif

@@ -122,6 +122,16 @@ static status delete_chunk(void *context, state_txn *txn, error *err)
     return store__change_usage(txn, rules.name, &change, err);
 }
 
+static bool is_any_watched(const deletion *d)
+{
+    for (size_t i = 0; i < d->count; i++) {
+        if (store__is_watched(d->requests[i].key)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 status object_delete(storage *st, str bucket, const object_delete_request *requests, size_t count,
                      arena *a, object_delete_result *ret_results, error *err)
 {
@@ -134,7 +144,9 @@ status object_delete(storage *st, str bucket, const object_delete_request *reque
                       .a = a};
 
         TRY(state_submit(st->state, delete_chunk, &d, err));
-        atomic_fetch_add_explicit(&st->generation, 1, memory_order_release);
+        if (is_any_watched(&d)) {
+            atomic_fetch_add_explicit(&st->generation, 1, memory_order_release);
+        }
     }
     return STATUS_OK;
 }

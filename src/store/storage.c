@@ -338,6 +338,11 @@ status store_list(storage *st, str prefix, str after, size_t max, arena *a,
                        : ops->list(st, prefix, after, max, a, ret_objects, ret_count, err);
 }
 
+bool store__is_watched(str key)
+{
+    return str_find(key, STR(".json")) != STR_NPOS;
+}
+
 uint64_t store_generation(const storage *st)
 {
     return atomic_load_explicit(&st->generation, memory_order_acquire);

@@ -588,7 +588,7 @@ status store__put_row(storage *st, state_txn *txn, const bucket_rules *rules, co
     fresh.info.is_latest = true;
     fresh.info.is_marker = false;
     TRY(make_way(st, txn, rules, row->info.key, found ? &current : NULL, change, err));
-    if (found) {
+    if (found && store__is_watched(row->info.key)) {
         state_at_end(txn, written_over, st);
     }
     TRY(insert_object(txn, &fresh, scratch, err));

@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
 """Staged tables: keys for the place that the client chose, which is held for it; the same answer to the same key."""
+import contextlib
 import os
+import sqlite3
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
 from restcatalog import LONG_A, ask, table_path, updates_that_make  # noqa: E402
-from s3client import S3  # noqa: E402
+from s3client import S3, root_s3  # noqa: E402
 from tarn import Server, check, contains, equal, eventually, main, shared, test  # noqa: E402
 
 TABLES = "/tarn/namespaces/main/tables"
@@ -323,6 +325,45 @@ def keys_are_renewed_when_they_ended_while_the_place_is_free():
         equal(only["prefix"], own["metadata"]["location"])
         check(only["config"]["s3.access-key-id"] != config["s3.access-key-id"], "the same keys")
         equal(send("GET", TABLES + "/own/credentials", None, berta).status, 404)
+
+
+@test
+def who_has_s3_keys_of_their_own_makes_what_they_staged():
+    """No keys are given, or their time is over: files that are there are those of who staged the table."""
+    with Server(settings={"catalog.credentials_lifetime": "0s"}) as server:
+        anna, berta = (server.make_principal(name, "writer") for name in ("anna", "berta"))
+        files = root_s3(server)
+
+        def send(body, path=TABLES, key=anna):
+            return server.request("POST", "/iceberg/v1" + path, body, None, key)
+
+        staged = {}
+        for name, more in (("own", {}), ("asked", {"location": "s3://warehouse/main/asked"}), ("late", {})):
+            made = send({"name": name, "schema": LONG_A, "stage-create": True, **more}).ok().json["metadata"]
+            equal(files.request("PUT", made["location"][len("s3:/"):] + "/data/x", None, b"x").status, 200)
+            staged[name] = {"requirements": [{"type": "assert-create"}], "updates": updates_that_make(made)}
+
+        def finish(name):
+            check(send(staged[name], TABLES + "/" + name, berta).status in (400, 403), f"{name}: another's")
+            send(staged[name], TABLES + "/" + name).ok()
+
+        finish("own")
+        server.stop()
+        with contextlib.closing(sqlite3.connect(os.path.join(server.data, "tarn.db"))) as database, database:
+            database.execute("UPDATE staged SET ends_us = ends_us - 7200000000")  # hours of computing
+        server.start()
+        finish("asked")
+        finish("late")
+
+
+@test
+def folders_that_consoles_make_are_in_nobodys_way():
+    shared().request("GET", "/readyz")
+    files, dora = root_s3(shared()), writer("dora")
+    equal(files.request("PUT", "/warehouse/main/marked/", None, b"").status, 200)
+    create("marked", dora, location="s3://warehouse/main/marked").ok()
+    equal(files.request("PUT", "/warehouse/main/filled/data", None, b"x").status, 200)
+    equal(create("filled", dora, location="s3://warehouse/main/filled").status, 403)
 
 
 main()

@@ -326,6 +326,18 @@ status catalog__choose_location(catalog *c, table_name name, str uuid, arena *a,
     return STATUS_OK;
 }
 
+static bool is_suffix(str name)
+{
+    for (size_t i = name.size - SUFFIX_SIZE; i < name.size; i++) {
+        char digit = name.data[i];
+
+        if ((digit < '0' || digit > '9') && (digit < 'a' || digit > 'f')) {
+            return false;
+        }
+    }
+    return true;
+}
+
 bool catalog__names_of_location(catalog *c, str location, arena *a, table_name *ret_name)
 {
     warehouse_info in;
@@ -339,7 +351,7 @@ bool catalog__names_of_location(catalog *c, str location, arena *a, table_name *
     }
     str table = str_slice(rest, slash + 1, rest.size);
     if (str_find_char(table, '/') != STR_NPOS || table.size <= SUFFIX_SIZE + 1 ||
-        table.data[table.size - SUFFIX_SIZE - 1] != '-') {
+        table.data[table.size - SUFFIX_SIZE - 1] != '-' || !is_suffix(table)) {
         return false;
     }
     if (!unescape_name(str_slice(rest, 0, slash), a, &ret_name->space) ||

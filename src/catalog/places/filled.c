@@ -17,8 +17,9 @@ typedef struct known_search {
     bool found;
 } known_search;
 
-/* The place, or one around it, is a table's that is there, was dropped or is being purged; or it is held for what the
- * caller staged. Whether it may be this table's, too, is place.c's matter. */
+/* The place, or one around it, is a table's that is there, was dropped or is being purged; or it was held for what the
+ * caller staged: a client with keys of its own may commit after the time of those that it was given. Whether it may be
+ * this table's, too, is place.c's matter. */
 static status find_known(void *context, state_txn *txn, error *err)
 {
     known_search *s = context;
@@ -37,7 +38,7 @@ static status find_known(void *context, state_txn *txn, error *err)
                         " UNION ALL SELECT 1 FROM staged WHERE location = ?1 AND principal = ?2"
                         " AND ends_us > ?3 LIMIT 1",
                         &rows, err, SV_TEXT(str_slice(s->location, 0, end)), SV_TEXT(s->principal),
-                        SV_INT(clock_now_us())));
+                        SV_INT(clock_now_us() - CATALOG__STAGED_KEPT_US)));
         TRY(state_next(rows, &s->found, err));
         state_finish(rows);
     }
@@ -61,10 +62,14 @@ static bool tells_owners(catalog *c, str bucket, bool *ret_tells)
     return true;
 }
 
+/* An empty object whose key ends with "/" is a folder, as consoles and Hadoop make them. */
 static bool is_any_foreign(const object_page *page, bool tells)
 {
     for (size_t i = 0; i < page->count; i++) {
-        if (!tells || page->entries[i].info.attributes.owner.size > 0) {
+        const object_info *info = &page->entries[i].info;
+        bool is_mark = info->size_bytes == 0 && str_ends_with(info->key, STR("/"));
+
+        if (!is_mark && (!tells || info->attributes.owner.size > 0)) {
             return true;
         }
     }
@@ -80,17 +85,14 @@ static status holds_foreign(catalog *c, str location, arena *memory, bool *ret_h
                            .with_attributes = true};
     bool tells = true;
     bool more = true;
-    table_name chosen;
 
     str folder = str_slice(location, sizeof("s3://") - 1, location.size);
     what.bucket = str_cut(folder, '/', &folder);
     what.prefix = str_concat(memory, folder, STR("/"));
     *ret_holds = false;
-    if (!tells_owners(c, what.bucket, &tells) ||
-        (!tells && catalog__names_of_location(c, location, memory, &chosen))) {
-        return STATUS_OK; /* the catalog chose it: nothing lay there */
+    if (!tells_owners(c, what.bucket, &tells)) {
+        return STATUS_OK;
     }
-    what.max = tells ? PAGE_OBJECTS : 1;
     while (more && !*ret_holds) {
         object_page page;
 

@@ -17,6 +17,8 @@ typedef struct catalog__place {
 /* INVALID for a folder that overlaps the location of another table or view, DENIED for a file that lies in it.
  * `location` as settled. In a transaction. */
 status catalog__refuse_place(state_txn *txn, const catalog__place *place, error *err);
+/* A hold whose time is over is known for so long: its principal may take it up again, or make the table. */
+#define CATALOG__STAGED_KEPT_US (24 * 3600 * INT64_C(1000000))
 /* The same for what staged tables of other principals hold (staged.c). */
 status catalog__refuse_staged(state_txn *txn, const catalog__place *place, error *err);
 /* The table `uuid` has the very place: what else the same principal holds there is over, with its keys. In the

@@ -8,8 +8,6 @@
 #include "tarn/base/clock.h"
 #include "tarn/base/vec.h"
 
-#define KEPT_US (24 * 3600 * INT64_C(1000000)) /* rows whose time is over */
-
 /* What a row is of its table. */
 typedef enum staged_kind {
     STAGED_FOLDER = 0, /* of a property; or unknown */
@@ -336,7 +334,7 @@ static status find_held(renewing *r, state_txn *txn, error *err)
                     " AND NOT EXISTS (SELECT 1 FROM dropped WHERE dropped.uuid = staged.uuid)"
                     " ORDER BY ends_us DESC LIMIT 1",
                     &rows, err, SV_TEXT(asked->principal), SV_TEXT(asked->name.space),
-                    SV_TEXT(asked->name.table), SV_INT(clock_now_us() - KEPT_US)));
+                    SV_TEXT(asked->name.table), SV_INT(clock_now_us() - CATALOG__STAGED_KEPT_US)));
     TRY(state_next(rows, &found, err));
     if (found) {
         r->held = *asked;
@@ -481,7 +479,7 @@ static status delete_ended(void *context, state_txn *txn, error *err)
 
 status catalog__end_staged(catalog *c, error *err)
 {
-    ending e = {.before_us = clock_now_us() - KEPT_US};
+    ending e = {.before_us = clock_now_us() - CATALOG__STAGED_KEPT_US};
 
     TRY(state_read(c->state, find_ended, &e, err));
     return e.any ? state_submit(c->state, delete_ended, &e, err) : STATUS_OK;

@@ -60,8 +60,8 @@ const command command_recover = {
     .summary = "rebuild the database of a data directory from its blobs alone",
     .details =
         "Refused while a server runs, and without --yes where tarn.db exists. Prints the objects and "
-        "tables that were found. What files do not tell is gone: protection, properties of namespaces, "
-        "events, users and keys.",
+        "tables that were found. What files do not tell is gone: events, times at which things were "
+        "made, users and keys.",
     .run = run_recover,
 };
 

@@ -20,11 +20,10 @@ static bool names_paths(const ice_metadata *m)
     return false;
 }
 
-/* There are keys to give. */
-static bool needs_hold(const rest_call *c, str location)
+/* There are keys to give, or a client with keys of its own puts files there that are to become the table's. */
+static bool needs_hold(str location)
 {
-    return c->base.app->s3_address[0] != '\0' && rest__keys_lifetime_s(c) > 0 &&
-           !str_is_null(rest__behind_scheme(location));
+    return !str_is_null(rest__behind_scheme(location));
 }
 
 static int64_t held_until_us(const rest_call *c)
@@ -115,7 +114,7 @@ static str to_text(rest_call *c, const catalog_loaded *loaded, bool asked)
 
 status rest__answer_staged(rest_call *c, const catalog_loaded *loaded, bool asked, error *err)
 {
-    status result = needs_hold(c, loaded->info.location) ? hold(c, loaded, asked, err) : STATUS_OK;
+    status result = needs_hold(loaded->info.location) ? hold(c, loaded, asked, err) : STATUS_OK;
 
     if (result != STATUS_OK) {
         ice_metadata_unref(loaded->metadata);
@@ -141,7 +140,7 @@ status rest__replay_staged(rest_call *c, str staged, error *err)
     TRY(ice_metadata_parse(rest__next_field(&rest), &loaded.metadata, err));
     loaded.info.uuid = loaded.metadata->uuid;
     c->name = loaded.info.name;
-    if (needs_hold(c, loaded.info.location) && hold(c, &loaded, asked, &ignored) != STATUS_OK) {
+    if (needs_hold(loaded.info.location) && hold(c, &loaded, asked, &ignored) != STATUS_OK) {
         c->is_keyless = true; /* it has become another's meanwhile */
     }
     return rest__answer_loaded(c, &loaded, err);

@@ -177,8 +177,9 @@ status store_list(storage *st, str prefix, str after, size_t max, arena *a,
  * ".<name>.<16 hex>.tarn-new": of writes under way, or of a process that was killed. store_list leaves them out. */
 status store_list_unfinished(storage *st, str prefix, size_t max, arena *a,
                              store_object **ret_objects, size_t *ret_count, error *err);
-/* Moves when an object is deleted or written over through object.h: by somebody who need not know what names it. Before
- * whoever did it is told. What is kept of an object is still true while this stays. */
+/* Moves when an object with ".json" in its key, as metadata files have, is deleted or written over through object.h: by
+ * somebody who need not know what names it. Before whoever did it is told. What is kept of such an object is still true
+ * while this stays. */
 uint64_t store_generation(const storage *st);
 /* Row first, bytes after the last reader. Absent is fine. */
 status store_delete(storage *st, state_txn *txn, const str *locations, size_t count, error *err);
